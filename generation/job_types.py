@@ -1,0 +1,146 @@
+"""What can be run: the ten job types, their sizes and their settings.
+
+Steps, guidance, sizes and estimates are the product's own table (docs/glossary.md, "job type").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from django.db import models
+
+
+class Engine(models.TextChoices):
+    """The queue a worker serves."""
+
+    SDXL = "sdxl", "SDXL"
+    WAN = "wan", "WAN"
+
+
+class Media(models.TextChoices):
+    """What kind of file a job's assets are."""
+
+    IMAGE = "image", "Image"
+    VIDEO = "video", "Video"
+
+
+Quality = Literal["fast", "high"]
+Size = tuple[int, int]
+
+SDXL_SIZES: Mapping[str, Size] = {
+    "1:1": (1024, 1024),
+    "4:3": (1152, 896),
+    "3:4": (896, 1152),
+    "3:2": (1216, 832),
+    "2:3": (832, 1216),
+    "16:9": (1344, 768),
+    "9:16": (768, 1344),
+}
+WAN_SIZES: Mapping[str, Size] = {
+    "9:16": (480, 832),
+    "16:9": (832, 480),
+    "1:1": (624, 624),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobType:
+    """One kind of work. `seconds` is the estimate for its largest quantity; sizes are (width, height) px."""
+
+    name: str
+    title: str
+    engine: Engine
+    media: Media
+    quality: Quality
+    enhanced: bool
+    quantities: tuple[int, ...]
+    sizes: Mapping[str, Size]
+    steps: int
+    guidance: float
+    seconds: int
+
+    @property
+    def default_aspect(self) -> str:
+        return next(iter(self.sizes))
+
+    def estimate(self, quantity: int) -> int:
+        """Expected seconds for `quantity` results on one idle worker."""
+        return max(1, round(self.seconds * quantity / max(self.quantities)))
+
+    def parameters(self, aspect: str) -> dict[str, object]:
+        """What a worker is told, flat; frozen into the job when it is submitted."""
+        width, height = self.sizes[aspect]
+        sampling: dict[str, object] = {"steps": self.steps, "guidance": self.guidance}
+        if self.engine == Engine.WAN:
+            sampling |= {"solver": "unipc", "shift": 5.0}
+        frames, fps = (81, 16) if self.media == Media.VIDEO else (1, 0)
+        return {
+            "media": self.media.value,
+            "width": width,
+            "height": height,
+            "frames": frames,
+            "fps": fps,
+            "enhance": self.enhanced,
+            **sampling,
+        }
+
+
+def _sdxl(quality: Quality, steps: int, guidance: float, seconds: int) -> JobType:
+    return JobType(
+        name=f"sdxl_image_{quality}",
+        title=f"SDXL {quality}",
+        engine=Engine.SDXL,
+        media=Media.IMAGE,
+        quality=quality,
+        enhanced=False,
+        quantities=(1, 3, 6),
+        sizes=SDXL_SIZES,
+        steps=steps,
+        guidance=guidance,
+        seconds=seconds,
+    )
+
+
+def _wan(media: Media, quality: Quality, seconds: int, *, enhanced: bool = False) -> JobType:
+    name = f"{media.value}7b_{quality}_enhanced" if enhanced else f"{media.value}_{quality}"
+    return JobType(
+        name=name,
+        title=f"WAN {media.value} {quality}" + (", enhanced" if enhanced else ""),
+        engine=Engine.WAN,
+        media=media,
+        quality=quality,
+        enhanced=enhanced,
+        quantities=(1,),
+        sizes=WAN_SIZES,
+        steps=25 if quality == "fast" else 50,
+        guidance=6.5 if quality == "fast" else 7.5,
+        seconds=seconds,
+    )
+
+
+JOB_TYPES: Mapping[str, JobType] = {
+    job_type.name: job_type
+    for job_type in (
+        _sdxl("fast", 15, 6.0, 30),
+        _sdxl("high", 25, 7.5, 42),
+        _wan(Media.IMAGE, "fast", 25),
+        _wan(Media.IMAGE, "high", 40),
+        _wan(Media.VIDEO, "fast", 135),
+        _wan(Media.VIDEO, "high", 180),
+        _wan(Media.IMAGE, "fast", 85, enhanced=True),
+        _wan(Media.IMAGE, "high", 100, enhanced=True),
+        _wan(Media.VIDEO, "fast", 195, enhanced=True),
+        _wan(Media.VIDEO, "high", 240, enhanced=True),
+    )
+}
+
+
+def find(*, engine: str, media: str, quality: str, enhanced: bool) -> JobType | None:
+    """The job type with exactly these traits, if there is one."""
+    wanted = (engine, media, quality, enhanced)
+    for job_type in JOB_TYPES.values():
+        if (job_type.engine, job_type.media, job_type.quality, job_type.enhanced) == wanted:
+            return job_type
+    return None

@@ -1,0 +1,12 @@
+"""Primary keys: UUIDv7, so that ids sort by the time they were made."""
+
+from __future__ import annotations
+
+import uuid
+
+from uuid_utils.compat import uuid7
+
+
+def new_id() -> uuid.UUID:
+    """A fresh UUIDv7, monotonic within this process."""
+    return uuid7()

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from generation.job_types import JOB_TYPES, Engine, JobType, Media
+from generation.keys import new_id
+from generation.models.project import Project
+from generation.models.worker import Worker
+
+if TYPE_CHECKING:
+    from generation.models.asset import Asset
+
+
+class JobStatus(models.TextChoices):
+    """Where a job stands. The last four are final: a user's retry is the only way back."""
+
+    QUEUED = "queued", "Queued"  # waits for a worker
+    PROCESSING = "processing", "Processing"  # a worker holds its lease
+    COMPLETED = "completed", "Completed"  # every slot completed
+    PARTIAL = "partial", "Partly completed"  # some slots completed, the rest did not
+    FAILED = "failed", "Failed"  # no slot completed
+    CANCELLED = "cancelled", "Cancelled"  # its owner stopped it; completed slots stay
+
+
+ACTIVE = (JobStatus.QUEUED, JobStatus.PROCESSING)
+RETRYABLE = (JobStatus.FAILED, JobStatus.PARTIAL, JobStatus.CANCELLED)
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def of(self, owner_id: int) -> JobQuerySet:
+        return self.filter(owner_id=owner_id)
+
+    def staged(self) -> JobQuerySet:
+        """Jobs that the Workspace shows: those not cleared from it."""
+        return self.filter(cleared_at=None)
+
+    def claimable(self) -> JobQuerySet:
+        return self.filter(status=JobStatus.QUEUED, retry_at=None)
+
+
+class Job(models.Model):
+    """One submission, of one job type; its row is also its place in the queue."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="jobs", db_index=False)
+    project = models.ForeignKey(Project, models.PROTECT, related_name="jobs")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    job_type = models.CharField(max_length=40, choices=[(name, t.title) for name, t in JOB_TYPES.items()])
+    engine = models.CharField(max_length=10, choices=Engine.choices)
+    media = models.CharField(max_length=10, choices=Media.choices)
+    prompt = models.TextField()
+    negative_prompt = models.TextField(blank=True)
+    enhanced_prompt = models.TextField(blank=True)
+    quantity = models.PositiveSmallIntegerField()
+    seed = models.BigIntegerField(null=True, help_text="As the user asked; empty when the server chose.")
+    aspect = models.CharField(max_length=10)
+    width = models.PositiveIntegerField(help_text="Requested, px.")
+    height = models.PositiveIntegerField(help_text="Requested, px.")
+    parameters = models.JSONField(help_text="What the worker is told, frozen at submission.")
+    review = models.BooleanField(default=False, help_text="Results wait in the Workspace until saved.")
+    metadata = models.JSONField(default=dict, help_text="What workers reported about the run.")
+
+    idempotency_key = models.CharField(max_length=200, blank=True)
+    request_digest = models.CharField(max_length=64, blank=True)
+
+    status = models.CharField(max_length=12, choices=JobStatus.choices, default=JobStatus.QUEUED)
+    pool = models.CharField(max_length=100, help_text="What a worker must offer to get this job.")
+    priority = models.SmallIntegerField(default=0)
+    fair_tag = models.BigIntegerField(default=0, help_text="Start tag of fair queueing, in estimated seconds.")
+    retry_at = models.DateTimeField(null=True, help_text="Waits outside the claim index until then.")
+
+    lease_token = models.UUIDField(null=True, help_text="The fence: that of the current or the last lease.")
+    lease_expires_at = models.DateTimeField(null=True)
+    leased_by = models.ForeignKey(Worker, models.PROTECT, null=True, related_name="jobs")
+    attempt = models.PositiveIntegerField(default=0, help_text="How often it was leased.")
+    attempts_left = models.PositiveSmallIntegerField(default=1)
+    progress = models.PositiveSmallIntegerField(default=0, help_text="Percent, of the current attempt.")
+    stage = models.CharField(max_length=40, blank=True)
+
+    error_code = models.CharField(max_length=40, blank=True)
+    error_message = models.CharField(max_length=500, blank=True)
+    started_at = models.DateTimeField(null=True, help_text="First leased.")
+    finished_at = models.DateTimeField(null=True)
+    cleared_at = models.DateTimeField(null=True, help_text="Left the Workspace; the Library keeps its assets.")
+    revision = models.BigIntegerField()
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # The claim: one probe of the head for each pool that a worker offers.
+            models.Index(
+                "pool",
+                F("priority").desc(),
+                "fair_tag",
+                "id",
+                name="job_claim",
+                condition=Q(status="queued", retry_at=None),
+            ),
+            # Fair queueing's two probes at submission.
+            models.Index(
+                fields=["engine", "fair_tag"], name="job_engine_tag", condition=Q(status="queued")
+            ),
+            models.Index(
+                fields=["owner", "engine", "fair_tag"], name="job_owner_tag", condition=Q(status="queued")
+            ),
+            models.Index(fields=["lease_expires_at"], name="job_expiry", condition=Q(status="processing")),
+            models.Index(
+                fields=["retry_at"], name="job_delayed", condition=Q(status="queued", retry_at__isnull=False)
+            ),
+            models.Index("owner", F("id").desc(), name="job_staged", condition=Q(cleared_at=None)),
+            models.Index("owner", F("id").desc(), name="job_newest"),
+            models.Index(fields=["owner", "revision"], name="job_changes"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=JobStatus.values), name="job_status_known"),
+            models.CheckConstraint(condition=Q(engine__in=Engine.values), name="job_engine_known"),
+            models.CheckConstraint(condition=Q(media__in=Media.values), name="job_media_known"),
+            models.CheckConstraint(condition=Q(job_type__in=list(JOB_TYPES)), name="job_type_known"),
+            models.CheckConstraint(condition=~Q(prompt=""), name="job_has_a_prompt"),
+            models.CheckConstraint(
+                condition=Q(quantity=1) | Q(engine="sdxl", media="image", quantity__in=(3, 6)),
+                name="job_quantity_fits_engine",
+            ),
+            models.CheckConstraint(condition=Q(seed=None) | Q(seed__gte=0), name="job_seed_not_negative"),
+            models.CheckConstraint(condition=Q(progress__lte=100), name="job_progress_percent"),
+            models.CheckConstraint(
+                condition=Q(
+                    status="processing",
+                    lease_expires_at__isnull=False,
+                    lease_token__isnull=False,
+                    leased_by__isnull=False,
+                )
+                | (~Q(status="processing") & Q(lease_expires_at=None)),
+                name="job_lease_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=ACTIVE, finished_at=None)
+                | (~Q(status__in=ACTIVE) & Q(finished_at__isnull=False)),
+                name="job_finished_when_final",
+            ),
+            models.CheckConstraint(
+                condition=Q(retry_at=None) | Q(status="queued"), name="job_delay_only_queued"
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                name="job_idempotency_key_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_type} {self.id}"
+
+    @property
+    def type(self) -> JobType:
+        return JOB_TYPES[self.job_type]
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in ACTIVE
+
+    @property
+    def can_retry(self) -> bool:
+        return self.status in RETRYABLE
+
+    @property
+    def slots(self) -> list[Asset]:
+        """Its assets by slot; uses what was prefetched."""
+        if self.media == Media.VIDEO:
+            return list(self.videos.all())
+        return sorted(self.images.all(), key=lambda image: image.slot)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from django.db import models
+
+from generation.keys import new_id
+
+
+class WorkerQuerySet(models.QuerySet["Worker"]):
+    def enabled(self) -> WorkerQuerySet:
+        return self.filter(enabled=True)
+
+
+class Worker(models.Model):
+    """A registered machine with its own token."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.CharField(max_length=80, unique=True)
+    engines = models.JSONField(default=list, help_text="The engines it may serve, for example sdxl and wan.")
+    enabled = models.BooleanField(default=True, help_text="A disabled worker is refused.")
+    draining = models.BooleanField(default=False, help_text="Finishes its job in hand, gets no new one.")
+    pools = models.JSONField(default=list, editable=False, help_text="What it offered at its last lease call.")
+    software = models.CharField(max_length=120, blank=True, editable=False)
+    device = models.CharField(max_length=120, blank=True, editable=False)
+    last_seen_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = WorkerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=~models.Q(name=""), name="worker_has_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
