@@ -1,0 +1,5 @@
+"""Every transition of jobs and assets. Nothing else writes a status.
+
+Each function is atomic, takes its locks in one order (job, its assets by id, the owner's counter), guards its
+update by the state it expects, and publishes after commit.
+"""

@@ -27,6 +27,12 @@ class AssetQuerySet(models.QuerySet[A]):
     def of(self, owner_id: int) -> Self:
         return self.filter(owner_id=owner_id)
 
+    def completed(self) -> Self:
+        return self.filter(status=AssetStatus.COMPLETED)
+
+    def outside_trash(self) -> Self:
+        return self.filter(trashed_at=None)
+
     def in_library(self) -> Self:
         return self.filter(saved_at__isnull=False, trashed_at=None)
 
@@ -35,7 +41,7 @@ class AssetQuerySet(models.QuerySet[A]):
 
     def under_review(self) -> Self:
         """Completed, and neither saved nor discarded yet."""
-        return self.filter(status=AssetStatus.COMPLETED, saved_at=None, trashed_at=None)
+        return self.completed().filter(saved_at=None, trashed_at=None)
 
 
 class Asset(models.Model):

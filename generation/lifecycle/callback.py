@@ -1,0 +1,200 @@
+"""A worker's report: the only way a slot gets its result (design 7)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from generation import trace
+from generation.lifecycle import rows
+from generation.lifecycle.lease import lock_held
+from generation.lifecycle.settle import ASSET_END, Reason, settle
+from generation.lifecycle.verdicts import AssetReport, Verdict, judge
+from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outcome, Upload, Video, Worker
+
+RESULT_FIELDS = (
+    *ASSET_END,
+    "file",
+    "thumbnail",
+    "content_type",
+    "sha256",
+    "byte_size",
+    "width",
+    "height",
+    "seed",
+    "metadata",
+    "completed_at",
+    "saved_at",
+)
+VIDEO_FIELDS = ("duration", "frames")
+ENHANCED_PROMPT_LENGTH = 8000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One callback. `status` is `processing` (more to come), `completed` or `failed` (the worker is done)."""
+
+    job_id: uuid.UUID
+    lease_token: uuid.UUID
+    status: str
+    assets: Sequence[AssetReport] = ()
+    error_message: str = ""
+    metadata: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def is_final(self) -> bool:
+        return self.status != "processing"
+
+    @property
+    def reason(self) -> Reason:
+        """What slots that the final report leaves out have failed of."""
+        if self.status == "failed":
+            return Reason("worker_error", self.error_message or "The worker could not run the job.")
+        return Reason("not_delivered", "The worker ended the job without this result.")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An asset that was not taken, and why."""
+
+    image_index: int | None
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class Receipt:
+    """The answer, by `image_index`: every reported asset is in exactly one of the lists."""
+
+    accepted: list[int | None] = field(default_factory=list)
+    duplicate: list[int | None] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+    job_status: str = ""
+
+
+@transaction.atomic
+def report(*, worker: Worker, report: Report) -> Receipt:
+    """Fill the reported slots and settle the job, in a number of queries that does not grow with the slots.
+
+    Raises:
+        JobNotFound: this worker never had the job.
+        LeaseLost: the lease ended; nothing was written.
+    """
+    job = lock_held(worker=worker, job_id=report.job_id, lease_token=report.lease_token)
+    live = job.status == JobStatus.PROCESSING
+    assets = rows.lock_assets(job)
+    uploads = _uploads(job, report)
+    receipt = Receipt(job_status=job.status)
+    changed = _judge_all(job, assets, uploads, report, receipt, live=live)
+    _trace_slots(job, receipt, worker)
+    if live:
+        receipt.job_status = _write(job, assets, changed, report, receipt)
+        _mark_accepted(changed, uploads)
+    return receipt
+
+
+def _uploads(job: Job, report: Report) -> dict[uuid.UUID, Upload]:
+    named = [given.upload_id for given in report.assets if given.upload_id]
+    found = Upload.objects.filter(job=job, pk__in=named) if named else ()
+    return {upload.pk: upload for upload in found}
+
+
+def _judge_all(
+    job: Job,
+    assets: Sequence[Asset],
+    uploads: dict[uuid.UUID, Upload],
+    report: Report,
+    receipt: Receipt,
+    *,
+    live: bool,
+) -> list[Asset]:
+    """Judge each reported asset by its index alone, and give the rows their new values; those changed."""
+    by_index = {asset.image_index: asset for asset in assets}
+    changed: dict[uuid.UUID, Asset] = {}
+    for given in report.assets:
+        asset = by_index.get(given.image_index)
+        upload = uploads.get(given.upload_id) if given.upload_id else None
+        verdict = judge(asset, given, upload, live=live)
+        _note(receipt, given, verdict)
+        if asset and verdict.changes_slot:
+            _apply(job, asset, given, upload, verdict)
+            changed[asset.pk] = asset
+    return sorted(changed.values(), key=lambda asset: asset.pk)
+
+
+def _note(receipt: Receipt, given: AssetReport, verdict: Verdict) -> None:
+    if verdict.code:
+        receipt.rejected.append(Rejection(given.image_index, verdict.code, verdict.message))
+    elif verdict.duplicate:
+        receipt.duplicate.append(given.image_index)
+    else:
+        receipt.accepted.append(given.image_index)
+
+
+def _apply(job: Job, asset: Asset, given: AssetReport, upload: Upload | None, verdict: Verdict) -> None:
+    if verdict.slot_error:
+        asset.error_code, asset.error_message = verdict.slot_error.code[:40], verdict.slot_error.message[:500]
+        if not verdict.slot_error.retryable:
+            asset.status = AssetStatus.FAILED
+        return
+    assert upload is not None
+    asset.status, asset.error_code, asset.error_message = AssetStatus.COMPLETED, "", ""
+    asset.file, asset.thumbnail = upload.file, upload.thumbnail
+    asset.content_type, asset.sha256, asset.byte_size = upload.content_type, upload.sha256, upload.byte_size
+    asset.width, asset.height = upload.width, upload.height
+    asset.seed = asset.seed if given.seed is None else given.seed
+    asset.metadata = given.metadata
+    asset.completed_at = Now()
+    asset.saved_at = None if job.review else Now()
+    if isinstance(asset, Video):
+        asset.duration, asset.frames = upload.duration, upload.frames
+
+
+def _write(
+    job: Job, assets: Sequence[Asset], changed: Sequence[Asset], report: Report, receipt: Receipt
+) -> JobStatus:
+    fields = RESULT_FIELDS + (VIDEO_FIELDS if job.media == "video" else ())
+    changes = _reported(job, report)
+    counted = {
+        "accepted": F("accepted") + sum(asset.status == AssetStatus.COMPLETED for asset in changed),
+        "rejected": F("rejected") + len(receipt.rejected) + sum(a.error_code != "" for a in changed),
+        "error_message": report.error_message[:500],
+    }
+    if report.is_final:
+        status = settle(job, assets, reason=report.reason, touched=changed, fields=fields, changes=changes)
+        rows.end_attempt(job, Outcome.REPORTED, **counted)
+        return status
+    changes["lease_expires_at"] = rows.from_now(settings.LEASE_SECONDS)
+    rows.write(job, changes=changes, assets=changed, fields=fields)
+    Attempt.objects.filter(job=job, ended_at=None).update(**counted)
+    return JobStatus.PROCESSING
+
+
+def _reported(job: Job, report: Report) -> dict[str, object]:
+    """The job's own changes: metadata merged, the enhanced prompt in its column."""
+    changes: dict[str, object] = {"metadata": job.metadata | report.metadata}
+    enhanced = report.metadata.get("enhanced_prompt")
+    if isinstance(enhanced, str) and job.type.enhanced:
+        changes["enhanced_prompt"] = enhanced.replace("\0", "")[:ENHANCED_PROMPT_LENGTH]
+    return changes
+
+
+def _mark_accepted(changed: Sequence[Asset], uploads: dict[uuid.UUID, Upload]) -> None:
+    filled = {asset.sha256 for asset in changed if asset.status == AssetStatus.COMPLETED}
+    used = [upload.pk for upload in uploads.values() if upload.sha256 in filled]
+    if used:
+        Upload.objects.filter(pk__in=used).update(accepted_at=Now())
+
+
+def _trace_slots(job: Job, receipt: Receipt, worker: Worker) -> None:
+    ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(worker.pk)}
+    for image_index in receipt.accepted:
+        trace.after_commit("asset.reported", image_index=image_index, **ids)
+    for rejection in receipt.rejected:
+        trace.after_commit("asset.rejected", image_index=rejection.image_index, code=rejection.code, **ids)

@@ -1,0 +1,75 @@
+"""What an owner does to a job: cancel it, or retry what did not complete."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import transaction
+
+from generation import events, trace
+from generation.lifecycle import fairness, rows
+from generation.lifecycle.errors import JobNotFound, NotRetryable
+from generation.lifecycle.settle import ASSET_END, final_status
+from generation.models import AssetStatus, Job, JobStatus, Outcome
+
+
+@transaction.atomic
+def cancel(*, owner_id: int, job_id: uuid.UUID) -> Job:
+    """Stop the job: open slots are cancelled, completed ones stay. A job that has ended is left alone.
+
+    The lease token stays on the row, so that its worker learns at the next heartbeat.
+
+    Raises:
+        JobNotFound: not the owner's.
+    """
+    job = rows.find_owned(owner_id=owner_id, job_id=job_id)
+    if job is None:
+        raise JobNotFound
+    if not job.is_active:
+        return job
+    assets = rows.lock_assets(job)
+    stopped = [asset for asset in assets if asset.status == AssetStatus.QUEUED]
+    for asset in stopped:
+        asset.status = AssetStatus.CANCELLED
+    status = JobStatus.CANCELLED if stopped else final_status(asset.status for asset in assets)
+    rows.write(job, changes=rows.ended(status), assets=stopped, fields=["status"])
+    rows.end_attempt(job, Outcome.CANCELLED)
+    trace.after_commit("job.cancelled", job=str(job.pk), attempt=job.attempt, slots=len(stopped))
+    job.refresh_from_db()
+    return job
+
+
+@transaction.atomic
+def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
+    """Queue the slots that did not complete again, with fresh attempts; completed slots are not touched.
+
+    Raises:
+        JobNotFound: not the owner's.
+        NotRetryable: the job is active or completed.
+    """
+    job = rows.find_owned(owner_id=owner_id, job_id=job_id)
+    if job is None:
+        raise JobNotFound
+    if not job.can_retry:
+        raise NotRetryable(job.status)
+    again = [asset for asset in rows.lock_assets(job) if asset.status != AssetStatus.COMPLETED]
+    for asset in again:
+        asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
+    changes = rows.requeued(
+        delay_seconds=0,
+        attempts_left=settings.MAX_ATTEMPTS,
+        fair_tag=fairness.start_tag(
+            owner_id=owner_id, engine=job.engine, cost=job.type.estimate(len(again))
+        ),
+        lease_token=None,
+        finished_at=None,
+        cleared_at=None,
+        error_code="",
+        error_message="",
+    )
+    rows.write(job, changes=changes, assets=again, fields=ASSET_END)
+    events.queued(engine=job.engine)
+    trace.after_commit("job.retried", job=str(job.pk), attempt=job.attempt, slots=len(again))
+    job.refresh_from_db()
+    return job

@@ -1,0 +1,67 @@
+"""Why a domain call is refused. generation.api.errors maps each to its HTTP answer, once."""
+
+from __future__ import annotations
+
+
+class DomainError(Exception):
+    """A refusal with a stable `code` for programs and a `message` for people."""
+
+    code = "refused"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class JobNotFound(DomainError):
+    """No such job, or not the caller's."""
+
+    code = "job_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such job.")
+
+
+class UnknownSlot(DomainError):
+    """The job has no such slot."""
+
+    code = "unknown_slot"
+
+    def __init__(self, slot: int) -> None:
+        super().__init__(f"The job has no slot {slot}.")
+
+
+class LeaseLost(DomainError):
+    """The lease ended, or another worker holds the job now; nothing was written."""
+
+    code = "lease_lost"
+
+    def __init__(self) -> None:
+        super().__init__("This lease has ended. Drop the job; nothing was written.")
+
+
+class NotRetryable(DomainError):
+    """Only a failed, partly completed or cancelled job can be retried."""
+
+    code = "not_retryable"
+
+    def __init__(self, status: str) -> None:
+        super().__init__(f"A job that is {status} cannot be retried.")
+
+
+class TooMany(DomainError):
+    """More ids than one bulk move takes."""
+
+    code = "too_many"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"One call moves at most {limit} assets.")
+
+
+class IdempotencyKeyReused(DomainError):
+    """The same Idempotency-Key came with another body."""
+
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used for another submission.")

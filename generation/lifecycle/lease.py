@@ -1,0 +1,162 @@
+"""A worker's time-limited hold on a job: lease, heartbeat, release, expiry."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Literal
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Prefetch, Subquery
+from django.db.models.functions import Coalesce, Now
+
+from generation import events, trace
+from generation.job_types import JOB_TYPES
+from generation.lifecycle import rows
+from generation.lifecycle.errors import JobNotFound, LeaseLost
+from generation.lifecycle.settle import Reason, settle
+from generation.models import Attempt, Image, Job, JobStatus, Outcome, Video, Worker
+
+WORKER_LOST = Reason("worker_lost", "The worker went silent in the middle of the job.")
+IN_ORDER = (F("priority").desc(), F("fair_tag"), F("id"))
+
+
+def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) -> Job | None:
+    """The best waiting job that the worker can do, now held by it; None when there is none.
+
+    Its assets come prefetched. Also reaps and promotes, so that a queue with workers needs no other clock.
+    """
+    promote()
+    reap()
+    if worker.draining:
+        return None
+    for pool in _pools_by_head(_offered(worker, engines, pools)):
+        if job := _claim(worker, pool):
+            return _with_slots(job.pk)
+    return None
+
+
+def _offered(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:
+    allowed = {engine for engine in engines if engine in worker.engines}
+    return [
+        name for name, job_type in JOB_TYPES.items() if job_type.engine in allowed and (not pools or name in pools)
+    ]
+
+
+def _pools_by_head(pools: Sequence[str]) -> list[str]:
+    """The pools that have a waiting job, best head first; one index probe for each."""
+    if not pools:
+        return []
+    waiting = Job.objects.claimable()
+    heads = [Subquery(waiting.filter(pool=pool).order_by(*IN_ORDER).values("pk")[:1]) for pool in pools]
+    return list(waiting.filter(pk__in=heads).order_by(*IN_ORDER).values_list("pool", flat=True))
+
+
+@transaction.atomic
+def _claim(worker: Worker, pool: str) -> Job | None:
+    waiting = Job.objects.claimable().filter(pool=pool).order_by(*IN_ORDER)
+    job = waiting.select_for_update(skip_locked=True).first()
+    if job is None:
+        return None
+    token = uuid.uuid4()
+    changes = {
+        "status": JobStatus.PROCESSING,
+        "lease_token": token,
+        "lease_expires_at": rows.from_now(settings.LEASE_SECONDS),
+        "leased_by": worker,
+        "attempt": F("attempt") + 1,
+        "attempts_left": F("attempts_left") - 1,
+        "started_at": Coalesce("started_at", Now()),
+        "progress": 0,
+        "stage": "",
+    }
+    rows.write(job, changes=changes)
+    number = job.attempt + 1
+    Attempt.objects.create(job=job, number=number, worker=worker, lease_token=token, leased_at=Now())
+    trace.after_commit("job.leased", job=str(job.pk), attempt=number, worker=str(worker.pk))
+    return job
+
+
+def _with_slots(job_id: uuid.UUID) -> Job:
+    return Job.objects.prefetch_related(
+        Prefetch("images", Image.objects.order_by("image_index")), Prefetch("videos", Video.objects.order_by("id"))
+    ).get(pk=job_id)
+
+
+def heartbeat(
+    *, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID, progress: int, stage: str
+) -> Literal["continue", "cancel"]:
+    """Renew the lease and pass on how far (percent) the worker is; `cancel` when the owner stopped the job.
+
+    Raises:
+        JobNotFound: this worker never had the job.
+        LeaseLost: the lease ended.
+    """
+    held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
+    running = held.filter(status=JobStatus.PROCESSING)
+    expiry = rows.from_now(settings.LEASE_SECONDS)
+    if running.update(lease_expires_at=expiry, progress=progress, stage=stage[:40]):
+        owner_id = held.values_list("owner_id", flat=True).get()
+        events.progressed(owner_id=owner_id, job_id=job_id, progress=progress, stage=stage[:40])
+        return "continue"
+    if held.filter(status=JobStatus.CANCELLED).exists():
+        return "cancel"
+    raise refusal(worker=worker, job_id=job_id)
+
+
+def refusal(*, worker: Worker, job_id: uuid.UUID) -> JobNotFound | LeaseLost:
+    """What to raise when a worker names a job with a lease that is not the current one."""
+    had_it = Attempt.objects.filter(job_id=job_id, worker=worker).exists()
+    trace.refused("lease.refused", job=str(job_id), worker=str(worker.pk), had_it=had_it)
+    return LeaseLost() if had_it else JobNotFound()
+
+
+def lock_held(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Job:
+    """The job whose current or last lease this is, locked; it may have ended meanwhile."""
+    held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
+    if job := held.select_for_update().first():
+        return job
+    raise refusal(worker=worker, job_id=job_id)
+
+
+@transaction.atomic
+def release(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> None:
+    """Give the job back unharmed; it costs no attempt. A job that has ended meanwhile is left alone.
+
+    Raises:
+        JobNotFound, LeaseLost: as for a heartbeat.
+    """
+    job = lock_held(worker=worker, job_id=job_id, lease_token=lease_token)
+    if job.status != JobStatus.PROCESSING:
+        return
+    job.attempts_left += 1
+    changes = {"attempts_left": job.attempts_left, "lease_token": None}
+    settle(job, rows.lock_assets(job), reason=WORKER_LOST, changes=changes, delay_seconds=0)
+    rows.end_attempt(job, Outcome.RELEASED)
+
+
+def reap(limit: int = 100) -> int:
+    """End the leases whose time is over; the number ended. Bounded, idempotent, safe to run twice at once."""
+    expired = Job.objects.filter(status=JobStatus.PROCESSING, lease_expires_at__lt=Now())
+    overdue = expired.order_by("lease_expires_at").values_list("pk", flat=True)[:limit]
+    return sum(_expire(job_id) for job_id in list(overdue))
+
+
+@transaction.atomic
+def _expire(job_id: uuid.UUID) -> int:
+    expired = Job.objects.filter(pk=job_id, status=JobStatus.PROCESSING, lease_expires_at__lt=Now())
+    job = expired.select_for_update(skip_locked=True).first()
+    if job is None:
+        return 0
+    trace.after_commit("lease.expired", job=str(job.pk), attempt=job.attempt, worker=str(job.leased_by_id))
+    settle(job, rows.lock_assets(job), reason=WORKER_LOST, changes={"lease_token": None})
+    rows.end_attempt(job, Outcome.EXPIRED)
+    return 1
+
+
+def promote(limit: int = 100) -> int:
+    """Let delayed retries whose time has come into the claim index; the number let in."""
+    due = Job.objects.filter(status=JobStatus.QUEUED, retry_at__lte=Now())
+    ripe = list(due.order_by("retry_at").values_list("pk", flat=True)[:limit])
+    return due.filter(pk__in=ripe).update(retry_at=None) if ripe else 0

@@ -1,0 +1,75 @@
+"""What becomes of a job whose lease ended: another attempt, or its final state derived from its slots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from generation import events, trace
+from generation.lifecycle import rows
+from generation.models import Asset, AssetStatus, Job, JobStatus
+
+ASSET_END = ("status", "error_code", "error_message")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why slots are left open: a code for programs, a message for people."""
+
+    code: str
+    message: str
+
+
+def final_status(statuses: Iterable[str]) -> JobStatus:
+    """A job's final state, from its assets' alone."""
+    completed = [status == AssetStatus.COMPLETED for status in statuses]
+    if all(completed):
+        return JobStatus.COMPLETED
+    return JobStatus.PARTIAL if any(completed) else JobStatus.FAILED
+
+
+def settle(
+    job: Job,
+    assets: Sequence[Asset],
+    *,
+    reason: Reason,
+    touched: Sequence[Asset] = (),
+    fields: Sequence[str] = (),
+    changes: dict[str, object] | None = None,
+    delay_seconds: float | None = None,
+) -> JobStatus:
+    """Queue the job again while slots are open and attempts are left, else end it.
+
+    `touched` assets already carry new values in `fields`, which are written along; `changes` are the
+    caller's own for the job. Slots left open at the end fail with their last error, else with `reason`.
+    """
+    changes = changes or {}
+    still_open = [asset for asset in assets if asset.status == AssetStatus.QUEUED]
+    if still_open and job.attempts_left > 0:
+        delay = rows.backoff_seconds(job.attempt) if delay_seconds is None else delay_seconds
+        changes = rows.requeued(delay_seconds=delay) | changes
+        rows.write(job, changes=changes, assets=touched, fields=fields)
+        trace.after_commit("job.requeued", job=str(job.pk), attempt=job.attempt, slots=len(still_open))
+        if not delay:
+            events.queued(engine=job.engine)
+        return JobStatus.QUEUED
+    fail(still_open, reason)
+    status = final_status(asset.status for asset in assets)
+    changed = [asset for asset in assets if asset in touched or asset in still_open]
+    first_error = next((a for a in assets if a.status == AssetStatus.FAILED), None)
+    error = {
+        "error_code": first_error.error_code if first_error else "",
+        "error_message": first_error.error_message if first_error else "",
+    }
+    changes = rows.ended(status, **error) | changes
+    rows.write(job, changes=changes, assets=changed, fields=tuple({*fields, *ASSET_END}))
+    trace.after_commit("job.ended", job=str(job.pk), attempt=job.attempt, status=status.value)
+    return status
+
+
+def fail(assets: Iterable[Asset], reason: Reason) -> None:
+    """Mark open slots failed (unsaved), keeping the last error a worker gave."""
+    for asset in assets:
+        asset.status = AssetStatus.FAILED
+        asset.error_code = asset.error_code or reason.code
+        asset.error_message = asset.error_message or reason.message

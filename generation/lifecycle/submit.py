@@ -1,0 +1,115 @@
+"""Submission: one job and all its asset rows, in one transaction."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from generation import events, trace
+from generation.job_types import JobType, Media
+from generation.lifecycle import fairness, revisions
+from generation.lifecycle.errors import IdempotencyKeyReused
+from generation.models import Asset, Image, Job, Project, Video
+from generation.projects import default_project, find_project
+from generation.submission import MAX_SEED, InvalidSubmission, Submission
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+
+def submit(*, owner: User, submission: Submission, idempotency_key: str = "") -> Job:
+    """Queue the job with one row for each expected result.
+
+    The same key with the same submission answers with the job that the first call made.
+
+    Raises:
+        InvalidSubmission: a field cannot be used; nothing was written.
+        IdempotencyKeyReused: the key came with another submission before.
+    """
+    job_type = submission.check()
+    if idempotency_key and (known := _known(owner.pk, idempotency_key, submission)):
+        return known
+    try:
+        with transaction.atomic():
+            return _write(owner.pk, submission, job_type, idempotency_key)
+    except IntegrityError:
+        if idempotency_key and (known := _known(owner.pk, idempotency_key, submission)):
+            return known  # its twin committed first
+        raise
+
+
+def _known(owner_id: int, key: str, submission: Submission) -> Job | None:
+    job = Job.objects.of(owner_id).filter(idempotency_key=key).first()
+    if job and job.request_digest != submission.digest():
+        raise IdempotencyKeyReused
+    return job
+
+
+def _write(owner_id: int, submission: Submission, job_type: JobType, key: str) -> Job:
+    project = _project(owner_id, submission.project_id)
+    quantity = submission.quantity or job_type.quantities[0]
+    revision = revisions.take(owner_id=owner_id, count=1 + quantity)
+    job = _job(owner_id, project, submission, job_type, quantity)
+    job.idempotency_key, job.request_digest = key, submission.digest()
+    job.fair_tag = fairness.start_tag(owner_id=owner_id, engine=job.engine, cost=job_type.estimate(quantity))
+    job.revision = next(revision)
+    job.save(force_insert=True)
+    assets = _assets(job, list(revision))
+    type(assets[0]).objects.bulk_create(assets)
+    trace.after_commit("job.submitted", job=str(job.pk), owner=owner_id, job_type=job.job_type, slots=quantity)
+    events.changed(owner_id=owner_id, revision=assets[-1].revision, job_ids=[job.pk])
+    events.queued(engine=job.engine)
+    return job
+
+
+def _project(owner_id: int, project_id: uuid.UUID | None) -> Project:
+    if project_id is None:
+        return default_project(owner_id)
+    if project := find_project(owner_id=owner_id, project_id=project_id):
+        return project
+    raise InvalidSubmission({"project": "You have no such project."})
+
+
+def _job(owner_id: int, project: Project, asked: Submission, job_type: JobType, quantity: int) -> Job:
+    aspect = asked.aspect or job_type.default_aspect
+    width, height = job_type.sizes[aspect]
+    return Job(
+        owner_id=owner_id,
+        project=project,
+        job_type=job_type.name,
+        engine=job_type.engine,
+        media=job_type.media,
+        prompt=asked.prompt.strip(),
+        negative_prompt=asked.negative_prompt.strip(),
+        quantity=quantity,
+        seed=asked.seed,
+        aspect=aspect,
+        width=width,
+        height=height,
+        parameters=job_type.parameters(aspect),
+        review=asked.review,
+        pool=job_type.name,
+        attempts_left=settings.MAX_ATTEMPTS,
+    )
+
+
+def _assets(job: Job, revision: list[int]) -> list[Asset]:
+    """One unsaved row for each slot; slot i is asked for seed + i, so that each can be repeated alone."""
+    first_seed = secrets.randbelow(MAX_SEED + 1) if job.seed is None else job.seed
+    assets: list[Asset] = []
+    for slot in range(job.quantity):
+        asset = Video() if job.media == Media.VIDEO else Image(image_index=_image_index(job, slot))
+        asset.job, asset.owner_id, asset.project_id = job, job.owner_id, job.project_id
+        asset.prompt = job.prompt
+        asset.seed = (first_seed + slot) % (MAX_SEED + 1)
+        asset.revision = revision[slot]
+        assets.append(asset)
+    return assets
+
+
+def _image_index(job: Job, slot: int) -> int | None:
+    return slot if job.engine == "sdxl" else None

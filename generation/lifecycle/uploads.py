@@ -1,0 +1,89 @@
+"""Storing a worker's bytes for a slot, measured and named by us, before a callback names them."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from typing import BinaryIO
+
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+from django.db import IntegrityError, transaction
+
+from generation import trace
+from generation.keys import new_id
+from generation.lifecycle.errors import UnknownSlot
+from generation.lifecycle.lease import refusal
+from generation.media import BrokenMedia, Measured, measure
+from generation.models import Job, JobStatus, Upload, Worker
+
+
+def store_upload(
+    *, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID, slot: int, content: BinaryIO
+) -> Upload:
+    """Keep the bytes for the slot; the same bytes again answer with the first upload.
+
+    `content` is seekable. Broken bytes are not kept: the upload carries the error instead.
+
+    Raises:
+        JobNotFound, LeaseLost: as for a heartbeat; also when the job was cancelled.
+        UnknownSlot: the job has no such slot.
+    """
+    held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker, status=JobStatus.PROCESSING)
+    job = held.first()
+    if job is None:
+        raise refusal(worker=worker, job_id=job_id)
+    if not 0 <= slot < job.quantity:
+        raise UnknownSlot(slot)
+    sha256, byte_size = _fingerprint(content)
+    same = Upload.objects.filter(job=job, lease_token=lease_token, slot=slot, sha256=sha256)
+    if known := same.first():
+        return known
+    upload = Upload(
+        job=job, lease_token=lease_token, slot=slot, sha256=sha256, byte_size=byte_size
+    )
+    _measure_and_store(upload, content, media=job.media)
+    return _record(upload) or same.get()
+
+
+def _fingerprint(content: BinaryIO) -> tuple[str, int]:
+    content.seek(0)
+    digest = hashlib.file_digest(content, "sha256")
+    return digest.hexdigest(), content.tell()
+
+
+def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str) -> None:
+    try:
+        measured = measure(content, media=media)
+    except BrokenMedia as error:
+        upload.error_code, upload.error_message = error.code, error.message
+        ids = {"job": str(upload.job_id), "slot": upload.slot, "code": error.code}
+        trace.refused("upload.broken", **ids)
+        return
+    upload.content_type = measured.content_type
+    upload.width, upload.height = measured.width, measured.height
+    upload.duration, upload.frames = measured.duration, measured.frames
+    _store(upload, content, measured)
+
+
+def _store(upload: Upload, content: BinaryIO, measured: Measured) -> None:
+    """Under names that nobody else chose: never a worker's, never one used before."""
+    upload.id = new_id()
+    stem = f"{upload.job_id}/{upload.id}"
+    content.seek(0)
+    upload.file = default_storage.save(f"{stem}.{measured.extension}", File(content))
+    upload.thumbnail = default_storage.save(f"{stem}.thumb.webp", ContentFile(measured.thumbnail))
+
+
+def _record(upload: Upload) -> Upload | None:
+    """Write the row; None when the same bytes were recorded meanwhile, and these files are dropped."""
+    try:
+        with transaction.atomic():
+            upload.save(force_insert=True)
+    except IntegrityError:
+        for name in (upload.file.name, upload.thumbnail.name):
+            if name:
+                default_storage.delete(name)
+        return None
+    trace.after_commit("upload.stored", job=str(upload.job_id), slot=upload.slot, upload=str(upload.pk))
+    return upload

@@ -1,0 +1,74 @@
+"""Judging one reported asset against its slot; no database here."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+
+from generation.models import Asset, AssetStatus, Upload
+
+
+@dataclass(frozen=True, slots=True)
+class SlotError:
+    """Why a slot has no result, in the worker's words."""
+
+    code: str
+    message: str
+    retryable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssetReport:
+    """One asset of a callback. `status` is `completed` (with its upload) or `failed` (with its error)."""
+
+    image_index: int | None
+    status: str
+    upload_id: uuid.UUID | None = None
+    seed: int | None = None
+    metadata: dict[str, object] = field(default_factory=dict)
+    error: SlotError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a reported asset means: it changes its slot, or repeats what is known, or is refused by `code`."""
+
+    code: str = ""
+    message: str = ""
+    duplicate: bool = False
+    changes_slot: bool = False
+    slot_error: SlotError | None = None
+
+
+DUPLICATE = Verdict(duplicate=True)
+DISCARDED = Verdict(code="discarded", message="The job has ended; this result is not needed any more.")
+UNKNOWN_INDEX = Verdict(code="unknown_index", message="The job has no slot with this image_index.")
+CONFLICT = Verdict(code="conflict", message="This slot already has another result.")
+UNKNOWN_UPLOAD = Verdict(code="unknown_upload", message="No upload of this slot has this upload_id.")
+NO_REASON = SlotError("worker_error", "The worker gave no reason.")
+
+
+def judge(asset: Asset | None, given: AssetReport, upload: Upload | None, *, live: bool) -> Verdict:
+    """The verdict on `given` for the slot `asset`; `live` while the worker's lease runs."""
+    if asset is None:
+        return UNKNOWN_INDEX
+    if asset.status == AssetStatus.COMPLETED:
+        same = given.status == "completed" and upload is not None and upload.sha256 == asset.sha256
+        return DUPLICATE if same else CONFLICT
+    if not live:
+        known = given.status == "failed" and asset.status != AssetStatus.CANCELLED
+        return DUPLICATE if known else DISCARDED
+    if asset.status == AssetStatus.FAILED:
+        return DUPLICATE if given.status == "failed" else CONFLICT
+    if given.status == "failed":
+        return Verdict(changes_slot=True, slot_error=given.error or NO_REASON)
+    return _judge_upload(asset, upload)
+
+
+def _judge_upload(asset: Asset, upload: Upload | None) -> Verdict:
+    if upload is None or upload.slot != asset.slot:
+        return UNKNOWN_UPLOAD
+    if upload.error_code:
+        error = SlotError(upload.error_code, upload.error_message)
+        return Verdict(code=error.code, message=error.message, changes_slot=True, slot_error=error)
+    return Verdict(changes_slot=True)

@@ -1,0 +1,61 @@
+"""Projects: how a user groups work."""
+
+from __future__ import annotations
+
+import unicodedata
+import uuid
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, models, transaction
+
+from generation.lifecycle.errors import DomainError
+from generation.models import Project
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+DEFAULT_NAME = "General"
+NAME_LENGTH = 80
+
+
+class BadProjectName(DomainError):
+    """Empty, too long, unprintable, or the owner has one of that name."""
+
+    code = "bad_project_name"
+
+
+def owned_projects(owner_id: int) -> models.QuerySet[Project]:
+    """The owner's projects, the default first, then by name."""
+    return Project.objects.filter(owner_id=owner_id).order_by("-is_default", "name", "id")
+
+
+def default_project(owner_id: int) -> Project:
+    """The project that work goes to when none is named; made when first needed."""
+    mine = Project.objects.filter(owner_id=owner_id, is_default=True)
+    if found := mine.first():  # noqa: RUF100 - at most one by constraint
+        return found
+    fresh = Project(owner_id=owner_id, name=DEFAULT_NAME, is_default=True)
+    Project.objects.bulk_create([fresh], ignore_conflicts=True)
+    return mine.get()
+
+
+def find_project(*, owner_id: int, project_id: uuid.UUID) -> Project | None:
+    return Project.objects.filter(owner_id=owner_id, pk=project_id).first()
+
+
+def create_project(*, owner: User, name: str) -> Project:
+    """A new project of this name.
+
+    Raises:
+        BadProjectName: empty, over 80 characters, with control characters, or taken.
+    """
+    name = " ".join(name.split())
+    if not name or len(name) > NAME_LENGTH:
+        raise BadProjectName(f"A project name has 1 to {NAME_LENGTH} characters.")
+    if any(unicodedata.category(char) in ("Cc", "Cs") for char in name):
+        raise BadProjectName("A project name has no control characters.")
+    try:
+        with transaction.atomic():
+            return Project.objects.create(owner=owner, name=name)
+    except IntegrityError:
+        raise BadProjectName("You already have a project of that name.") from None

@@ -1,0 +1,90 @@
+"""What a user may submit, checked in one place for the form and the API alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from generation.job_types import JOB_TYPES, JobType
+
+PROMPT_LENGTH = 4000
+MAX_SEED = 2**32 - 1
+
+
+class InvalidSubmission(Exception):
+    """`errors` names each field that cannot be used, with a sentence saying why."""
+
+    def __init__(self, errors: dict[str, str]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One request for work. Empty aspect and quantity mean the job type's own; no seed means a random one."""
+
+    job_type: str
+    prompt: str
+    negative_prompt: str = ""
+    quantity: int | None = None
+    seed: int | None = None
+    aspect: str = ""
+    project_id: uuid.UUID | None = None
+    review: bool = False
+    references: Sequence[object] = field(default_factory=tuple)
+
+    def digest(self) -> str:
+        """SHA-256 over every field: two submissions with one key must be the same submission."""
+        canonical = json.dumps(asdict(self), sort_keys=True, default=str)
+        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def check(self) -> JobType:
+        """The job type, when everything fits it.
+
+        Raises:
+            InvalidSubmission: with one sentence for each field that does not.
+        """
+        job_type = JOB_TYPES.get(self.job_type)
+        errors = {
+            "job_type": "" if job_type else f"There is no job type “{self.job_type[:60]}”.",
+            "prompt": _text_error(self.prompt, required=True),
+            "negative_prompt": _text_error(self.negative_prompt),
+            "seed": _seed_error(self.seed),
+            "references": "Reference images are not supported by this job type." if self.references else "",
+        }
+        if job_type:
+            errors |= self._errors_against(job_type)
+        if found := {name: message for name, message in errors.items() if message}:
+            raise InvalidSubmission(found)
+        assert job_type is not None
+        return job_type
+
+    def _errors_against(self, job_type: JobType) -> dict[str, str]:
+        errors = {}
+        if self.quantity is not None and self.quantity not in job_type.quantities:
+            allowed = ", ".join(map(str, job_type.quantities))
+            errors["quantity"] = f"{job_type.title} makes {allowed} at a time, not {self.quantity}."
+        if self.aspect and self.aspect not in job_type.sizes:
+            allowed = ", ".join(job_type.sizes)
+            errors["aspect"] = f"{job_type.title} has the aspect ratios {allowed}."
+        return errors
+
+
+def _text_error(text: str, *, required: bool = False) -> str:
+    if required and not text.strip():
+        return "Write a prompt first."
+    if len(text) > PROMPT_LENGTH:
+        return f"At most {PROMPT_LENGTH:,} characters; this has {len(text):,}."
+    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\r\t" for char in text):
+        return "Control characters such as NUL cannot be used."
+    return ""
+
+
+def _seed_error(seed: int | None) -> str:
+    if seed is not None and not 0 <= seed <= MAX_SEED:
+        return f"A seed is a whole number from 0 to {MAX_SEED:,}."
+    return ""
