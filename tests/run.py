@@ -1,0 +1,203 @@
+"""Every check of the repository, in two lanes at a time; `script/test` starts it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.servers import NoChromiumError, temporary_postgres, temporary_redis
+from tests.servers.chromium import ensure_chromium
+from tests.servers.process import ServerDidNotStartError
+
+REPO = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+PARTS = {
+    "lint": "ruff, mypy, import contracts, missing migrations, Django's own checks",
+    "sqlite": "the tests on SQLite and the in-memory channel layer, except those in a browser",
+    "worker": "the tests of the worker package",
+    "postgres": "the tests on PostgreSQL and Redis, except those in a browser",
+    "browser": "the tests in Chromium, on PostgreSQL and Redis",
+}
+NO_TESTS_COLLECTED = 5
+
+
+@dataclass
+class Step:
+    name: str
+    command: list[str]
+    environment: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    status: int | None = None  # None: it did not run
+
+
+@dataclass
+class Run:
+    """Steps that go on after a failure, so that everything is reported; output comes step by step, whole."""
+
+    stopped: threading.Event = field(default_factory=threading.Event)
+    output: threading.Lock = field(default_factory=threading.Lock)
+    processes: set[subprocess.Popen[str]] = field(default_factory=set)
+
+    def lane(self, steps: list[Step]) -> None:
+        for step in steps:
+            if not self.stopped.is_set():
+                self.step(step)
+
+    def step(self, step: Step) -> None:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="ourvidz-data-") as data:
+            process = subprocess.Popen(
+                step.command,
+                cwd=REPO,
+                env={**os.environ, "DATA_DIR": data, **step.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+            self.processes.add(process)
+            output, _ = process.communicate()
+            self.processes.discard(process)
+        step.seconds, step.status = time.monotonic() - began, process.returncode
+        with self.output:
+            print(f"\n=== {step.name}: {outcome(step)} in {step.seconds:.1f} s\n{output}", end="", flush=True)
+
+    def stop(self) -> None:
+        self.stopped.set()
+        for process in list(self.processes):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+
+
+def outcome(step: Step) -> str:
+    if step.status is None:
+        return "DID NOT RUN"
+    if step.status == NO_TESTS_COLLECTED and "pytest" in step.command:
+        return "FAILED, no tests found"
+    return "passed" if step.status == 0 else "FAILED"
+
+
+def python(*words: str) -> list[str]:
+    return [sys.executable, *words]
+
+
+def pytest(lane: str, *words: str) -> list[str]:
+    return python("-m", "pytest", "-o", f"cache_dir=.pytest_cache/{lane}", "--color=no", *words)
+
+
+def lint_steps() -> list[Step]:
+    key = "only-to-check-the-settings-" + "x0y1z2" * 8
+    deploy = {"HTTPS": "1", "SECRET_KEY": key, "ALLOWED_HOSTS": "example.org"}
+    check = ["manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    return [
+        Step("ruff check", [str(BIN / "ruff"), "check", "."]),
+        Step("ruff format", [str(BIN / "ruff"), "format", "--check", "."]),
+        Step("import contracts", [str(BIN / "lint-imports"), "--no-cache"]),
+        Step("missing migrations", python("manage.py", "makemigrations", "--check", "--dry-run")),
+        Step("django check", python(*check), deploy),
+        Step("mypy", python("-m", "mypy", ".")),
+    ]
+
+
+def test_steps(parts: list[str], servers: dict[str, str]) -> dict[str, Step]:
+    apart = "--ignore=tests/worker"
+    steps = {
+        "sqlite": Step("tests on SQLite", pytest("sqlite", apart, "-m", "not browser and not postgres")),
+        "worker": Step("tests of the worker", pytest("worker", "tests/worker")),
+        "postgres": Step("tests on PostgreSQL", pytest("postgres", apart, "-m", "not browser"), servers),
+        "browser": Step("tests in Chromium", pytest("browser", apart, "-m", "browser"), servers),
+    }
+    return {name: step for name, step in steps.items() if name in parts}
+
+
+@contextlib.contextmanager
+def servers_for(parts: list[str]) -> Iterator[dict[str, str]]:
+    with contextlib.ExitStack() as stack:
+        environment = {}
+        if {"postgres", "browser"} & set(parts):
+            environment["DATABASE_URL"] = stack.enter_context(temporary_postgres())
+            environment["REDIS_URL"] = stack.enter_context(temporary_redis())
+        if "browser" in parts:
+            environment["CHROMIUM"] = ensure_chromium()
+        for name, value in environment.items():
+            print(f"{name}={value}", flush=True)
+        yield environment
+
+
+def run_parts(parts: list[str]) -> int:
+    began = time.monotonic()
+    run = Run()
+    with servers_for(parts) as servers:
+        tests = test_steps(parts, servers)
+        lint = lint_steps() if "lint" in parts else []
+        lanes = [
+            [*lint, *(tests[name] for name in ("worker", "sqlite") if name in tests)],
+            [tests[name] for name in ("browser", "postgres") if name in tests],
+        ]
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            waiting = [pool.submit(run.lane, lane) for lane in lanes]
+            try:
+                for lane in waiting:
+                    lane.result()
+            finally:
+                run.stop()
+    steps = [step for lane in lanes for step in lane]
+    print("\n=== Summary")
+    for step in steps:
+        print(f"{step.name:20} {outcome(step):12} {step.seconds:6.1f} s")
+    failed = [step.name for step in steps if step.status != 0]
+    print(f"{'FAILED: ' + ', '.join(failed) if failed else 'All passed'} in {time.monotonic() - began:.0f} s")
+    return 1 if failed else 0
+
+
+def run_selected(arguments: list[str]) -> int:
+    """The quick way: what was named, on SQLite, in the foreground."""
+    command = pytest("selected", *arguments)
+    command.remove("--color=no")
+    print(shlex.join(command), flush=True)
+    with tempfile.TemporaryDirectory(prefix="ourvidz-data-") as data:
+        return subprocess.run(command, cwd=REPO, env={**os.environ, "DATA_DIR": data}, check=False).returncode
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="script/test",
+        description="Runs every check and test. Any other arguments go to pytest, on SQLite.",
+        epilog="; ".join(f"{name}: {what}" for name, what in PARTS.items()),
+    )
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")
+    given, for_pytest = parser.parse_known_args()
+    for name in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "DEBUG"):  # ours alone decide
+        os.environ.pop(name, None)
+    signal.signal(signal.SIGTERM, interrupted)
+    try:
+        if for_pytest:
+            return run_selected(for_pytest)
+        return run_parts(given.only or list(PARTS))
+    except (NoChromiumError, ServerDidNotStartError) as error:
+        print(f"script/test: set-up failed: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nscript/test: interrupted; what it started is stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
