@@ -179,10 +179,16 @@ def current_revision(owner_id: int) -> int:
 
 
 def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
-    """Up to `limit` rows of the owner that changed after revision `after`."""
+    """Up to `limit` rows of the owner that changed after revision `after`.
+
+    The counter is read first and bounds what is read after it: a change that commits between two of
+    the reads is left to the next call, never skipped.
+    """
+    upto = current_revision(owner_id)
 
     def newer(rows: QuerySet[Row]) -> list[Row]:
-        return list(rows.filter(owner_id=owner_id, revision__gt=after).order_by("revision")[: limit + 1])
+        mine = rows.filter(owner_id=owner_id, revision__gt=after, revision__lte=upto)
+        return list(mine.order_by("revision")[: limit + 1])
 
     revision_of: Callable[[Model], int] = attrgetter("revision")
     found: list[Model] = [
@@ -192,10 +198,11 @@ def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
     ]
     found.sort(key=revision_of)
     page = found[:limit]
+    more = len(found) > limit
     return Changes(
-        revision=revision_of(page[-1]) if page else after,
+        revision=revision_of(page[-1]) if more else upto,
         jobs=[row for row in page if isinstance(row, Job)],
         images=[row for row in page if isinstance(row, Image)],
         videos=[row for row in page if isinstance(row, Video)],
-        more=len(found) > limit,
+        more=more,
     )

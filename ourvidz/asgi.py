@@ -1,1 +1,37 @@
-application=None
+"""What daphne serves: Django, the lease call's long poll beside it, and the pages' sockets."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ourvidz.settings")
+
+from ourvidz.handler import application as django_application
+
+django_app = django_application()
+
+# These import models, which need the set-up above.
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
+from django.urls import path, re_path  # noqa: E402
+
+from generation.worker_api.long_poll import LongPoll  # noqa: E402
+from library.consumers import LibraryConsumer  # noqa: E402
+from workspace.consumers import WorkspaceConsumer  # noqa: E402
+
+sockets = URLRouter(
+    [
+        path("ws/workspace/", WorkspaceConsumer.as_asgi()),
+        path("ws/library/", LibraryConsumer.as_asgi()),
+    ]
+)
+http = URLRouter(
+    [
+        path("api/v1/worker/lease", LongPoll(django_app)),
+        re_path("", django_app),
+    ]
+)
+application = ProtocolTypeRouter(
+    {"http": http, "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(sockets))}
+)

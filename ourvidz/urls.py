@@ -1,3 +1,20 @@
-from django.urls import path
+"""Every URL of the site. The lease call and the sockets are routed in ourvidz.asgi."""
 
-urlpatterns: list = []
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+from ourvidz.views import healthz
+
+urlpatterns = [
+    path("healthz", healthz),
+    path("admin/", admin.site.urls),
+    path("api/", include("generation.api.docs_urls")),
+    path("api/v1/worker/", include("generation.worker_api.urls")),
+    path("api/v1/", include("generation.api.urls")),
+    path("media/", include("generation.file_urls")),
+    path("library/", include("library.urls")),
+    path("", include("accounts.urls")),
+    path("", include("workspace.urls")),
+]

