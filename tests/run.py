@@ -131,7 +131,7 @@ def servers_for(parts: list[str]) -> Iterator[dict[str, str]]:
             environment["DATABASE_URL"] = stack.enter_context(temporary_postgres())
             environment["REDIS_URL"] = stack.enter_context(temporary_redis())
         if "browser" in parts:
-            environment["CHROMIUM"] = ensure_chromium()
+            environment |= ensure_chromium()
         for name, value in environment.items():
             print(f"{name}={value}", flush=True)
         yield environment

@@ -26,7 +26,7 @@ def main() -> int:
         if given.redis:
             environment["REDIS_URL"] = servers.enter_context(temporary_redis())
         if given.chromium:
-            environment["CHROMIUM"] = ensure_chromium()
+            environment |= ensure_chromium()
         return subprocess.run(given.command, env=environment, check=False).returncode
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -11,8 +12,11 @@ from pathlib import Path
 from typing import TypedDict
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache" / "chromium"
+ROOT = CACHE / "root"
+BROWSER_STARTER = CACHE / "chromium"
+NODE_STARTER = CACHE / "node"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PACKAGES = ("chromium", "fonts-dejavu-core")  # the page's symbols need a font that has them
+FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")
 FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -37,66 +41,75 @@ class LaunchOptions(TypedDict):
 
 
 def launch_options() -> LaunchOptions:
-    """Raises `NoChromiumError`. Without the sandbox as root, where Chromium has none."""
+    """Raises `NoChromiumError`. Without the sandbox: root has none, and the pages are our own."""
     return {"executable_path": find_chromium(), "args": list(FLAGS), "chromium_sandbox": False}
 
 
 def find_chromium() -> str:
-    """$CHROMIUM, one on the PATH, one unpacked earlier. Installs nothing."""
-    if named := os.environ.get("CHROMIUM"):
-        return named
-    for name in NAMES:
-        if found := shutil.which(name):
-            return found
-    if (unpacked := CACHE / "chromium").exists():
-        return str(unpacked)
+    """$CHROMIUM, the one that `ensure_chromium` made, one on the PATH. Installs nothing."""
+    if found := _find():
+        return found
     message = "no Chromium here: run script/test, which installs one, or name one in CHROMIUM="
     raise NoChromiumError(message)
 
 
-def ensure_chromium() -> str:
-    """The same, and where there is none: installed as root or by sudo, else unpacked into .cache/."""
-    try:
-        found = find_chromium()
-        _ensure_font()
-    except NoChromiumError:
-        log = _log()
+def ensure_chromium() -> dict[str, str]:
+    """The environment for browser tests, after installing what they lack.
+
+    As root or with sudo the packages are installed, as anybody else they are unpacked into .cache/.
+    """
+    if missing := _missing_packages():
+        print(f"Installing {', '.join(missing)} for the browser tests (once)", flush=True)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        log = CACHE / "install.log"
+        log.write_text("")
         if shutil.which("apt-get") is None:
-            message = "no Chromium here, and no apt-get to install it: install it, or name one in CHROMIUM="
-            raise NoChromiumError(message) from None
-        print("Installing Chromium for the browser tests (once)", flush=True)
+            message = f"the browser tests need {', '.join(missing)}, and there is no apt-get here"
+            raise NoChromiumError(message)
         if (prefix := _root_prefix()) is not None:
-            _install(prefix, log, *PACKAGES)
+            _run([*prefix, "apt-get", "update"], log)
+            _run([*prefix, "apt-get", "install", "--yes", "--no-install-recommends", *missing], log)
         else:
-            _unpack(log)
-        return find_chromium()
-    else:
-        return found
+            _unpack(missing, log)
+    node = {"PLAYWRIGHT_NODEJS_PATH": str(NODE_STARTER)} if NODE_STARTER.exists() else {}
+    return {"CHROMIUM": find_chromium(), **node}
 
 
-def _ensure_font() -> None:
-    """A Chromium without any font draws every letter as a box."""
-    unpacked = CACHE / "root"
-    if sys.platform != "linux" or unpacked.exists() or any(_fonts()):
-        return
-    if shutil.which("apt-get") and (prefix := _root_prefix()) is not None:
-        print("Installing a font for the browser tests (once)", flush=True)
-        _install(prefix, _log(), "fonts-dejavu-core")
-        return
-    message = "there is a Chromium but no font: install one, for example fonts-dejavu-core"
-    raise NoChromiumError(message)
+def _find() -> str | None:
+    if named := os.environ.get("CHROMIUM"):
+        return named
+    if BROWSER_STARTER.exists():
+        return str(BROWSER_STARTER)
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def _missing_packages() -> list[str]:
+    missing = []
+    if _find() is None:
+        missing.append("chromium")
+    if sys.platform == "linux" and not any(_fonts()):
+        missing.append("fonts-dejavu-core")  # without any, every letter is a box; this one has symbols too
+    if sys.platform == "linux" and not _node_runs():
+        missing.append("libatomic1")  # what playwright's own node needs and a bare system lacks
+    return missing
 
 
 def _fonts() -> Iterator[Path]:
-    for folder in ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts"):
+    for folder in (*FONT_FOLDERS, f"{ROOT}/usr/share/fonts"):
         yield from Path(folder).expanduser().glob("**/*.[to]tf")
 
 
-def _log() -> Path:
-    CACHE.mkdir(parents=True, exist_ok=True)
-    log = CACHE / "install.log"
-    log.write_text("")
-    return log
+def _node() -> Path:
+    playwright = importlib.util.find_spec("playwright")
+    if playwright is None or playwright.origin is None:
+        message = "playwright is not installed: script/bootstrap --dev does that"
+        raise NoChromiumError(message)
+    return Path(playwright.origin).parent / "driver" / "node"
+
+
+def _node_runs() -> bool:
+    node = NODE_STARTER if NODE_STARTER.exists() else _node()
+    return subprocess.run([node, "--version"], capture_output=True, check=False).returncode == 0
 
 
 def _root_prefix() -> list[str] | None:
@@ -108,34 +121,25 @@ def _root_prefix() -> list[str] | None:
     return ["sudo", "-n"] if asked.returncode == 0 else None
 
 
-def _run(command: list[str], log: Path, *, cwd: Path | None = None) -> str:
+def _run(command: list[str], log: Path) -> None:
     with log.open("a") as output:
         done = subprocess.run(
             command,
-            cwd=cwd,
             env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=output,
-            text=True,
             check=False,
         )
-        output.write(done.stdout)
     if done.returncode:
-        message = f"Chromium could not be installed (see {log}): name one in CHROMIUM="
+        message = f"Chromium could not be installed (see {log}): install it, or name one in CHROMIUM="
         raise NoChromiumError(message)
-    return done.stdout
 
 
-def _install(prefix: list[str], log: Path, *packages: str) -> None:
-    _run([*prefix, "apt-get", "update"], log)
-    _run([*prefix, "apt-get", "install", "--yes", "--no-install-recommends", *packages], log)
-
-
-def _unpack(log: Path) -> None:
-    """As a normal user: the packages that this system lacks, from its own sources, into a folder of ours."""
-    state, root = CACHE / "apt", CACHE / "root"
-    for folder in (state / "lists/partial", state / "archives/partial", root):
+def _unpack(packages: list[str], log: Path) -> None:
+    """The packages and all they need that this system lacks, from its own package sources."""
+    state = CACHE / "apt"
+    for folder in (state / "lists/partial", state / "archives/partial", ROOT):
         folder.mkdir(parents=True, exist_ok=True)
     apt = [
         "apt-get",
@@ -146,27 +150,34 @@ def _unpack(log: Path) -> None:
         *("-o", "APT::Sandbox::User="),
     ]
     _run([*apt, "update"], log)
-    _run([*apt, "install", "--yes", "--download-only", "--no-install-recommends", *PACKAGES], log)
+    _run([*apt, "install", "--yes", "--download-only", "--no-install-recommends", *packages], log)
     for package in sorted((state / "archives").glob("*.deb")):
-        _run(["dpkg-deb", "--extract", str(package), str(root)], log)
+        _run(["dpkg-deb", "--extract", str(package), str(ROOT)], log)
     shutil.rmtree(state)
-    _write_starter(root)
+    _write_starters()
 
 
-def _write_starter(root: Path) -> None:
-    (root / "fonts.conf").write_text(
+def _write_starters() -> None:
+    fonts = ROOT / "fonts.conf"
+    fonts.write_text(
         '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>'
-        f"<dir>/usr/share/fonts</dir><dir>{root}/usr/share/fonts</dir>"
+        f"<dir>/usr/share/fonts</dir><dir>{ROOT}/usr/share/fonts</dir>"
         f"<cachedir>{CACHE}/fontconfig</cachedir>"
         "<alias><family>sans-serif</family><prefer><family>DejaVu Sans</family></prefer></alias>"
         "</fontconfig>\n"
     )
-    libraries = sorted({str(path.parent) for path in root.glob("**/*.so*") if "chromium" not in path.parts})
-    starter = CACHE / "chromium.new"
-    starter.write_text(
-        "#!/bin/sh\n"
-        f'export LD_LIBRARY_PATH="{":".join(libraries)}" FONTCONFIG_FILE="{root}/fonts.conf"\n'
-        f'exec "{root}/usr/lib/chromium/chromium" --no-sandbox "$@"\n'
+    unpacked = ROOT / "usr/lib/chromium/chromium"
+    browser = str(unpacked) if unpacked.exists() else find_chromium()
+    _write_starter(BROWSER_STARTER, f'export FONTCONFIG_FILE="{fonts}"', f'"{browser}" --no-sandbox')
+    _write_starter(NODE_STARTER, "", f'"{_node()}"')
+
+
+def _write_starter(path: Path, setting: str, command: str) -> None:
+    libraries = {str(found.parent) for found in ROOT.glob("usr/lib/*-linux-*/**/*.so*")}
+    libraries |= {str(found.parent) for found in ROOT.glob("lib/*-linux-*/**/*.so*")}
+    new = path.with_suffix(".new")
+    new.write_text(
+        f'#!/bin/sh\nexport LD_LIBRARY_PATH="{":".join(sorted(libraries))}"\n{setting}\nexec {command} "$@"\n'
     )
-    starter.chmod(0o755)
-    starter.replace(CACHE / "chromium")
+    new.chmod(0o755)
+    new.replace(path)
