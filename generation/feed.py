@@ -16,7 +16,7 @@ from django.db.models import F, Model, Prefetch, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from generation.lifecycle.errors import DomainError
-from generation.models import Asset, Image, Job, OwnerCounter, Video
+from generation.models import Asset, Image, Job, OwnerCounter, Purged, Video
 
 MODELS: dict[str, type[Asset]] = {"image": Image, "video": Video}
 Row = TypeVar("Row", bound=Model)
@@ -29,6 +29,15 @@ class BadCursor(DomainError):
 
     def __init__(self) -> None:
         super().__init__("This cursor is not one of ours. Start again without it.")
+
+
+class StaleCursor(DomainError):
+    """A revision that changes cannot be told from: load afresh."""
+
+    code = "reload"
+
+    def __init__(self) -> None:
+        super().__init__("Changes cannot be told from this revision. Load everything afresh.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +64,14 @@ class Changes:
     jobs: list[Job]
     images: list[Image]
     videos: list[Video]
+    purged: list[Purged]
     more: bool
 
     @property
     def job_ids(self) -> set[uuid.UUID]:
         """The jobs whose stack looks different now."""
-        return {job.pk for job in self.jobs} | {asset.job_id for asset in (*self.images, *self.videos)}
+        rows = (*self.images, *self.videos, *self.purged)
+        return {job.pk for job in self.jobs} | {row.job_id for row in rows}
 
 
 def library(
@@ -175,7 +186,12 @@ def jobs_with_slots(*, owner_id: int, job_ids: Iterable[uuid.UUID]) -> list[Job]
 
 def current_revision(owner_id: int) -> int:
     """The owner's last revision; 0 before the first change."""
-    return OwnerCounter.objects.filter(pk=owner_id).values_list("revision", flat=True).first() or 0
+    return _counter(owner_id)[0]
+
+
+def _counter(owner_id: int) -> tuple[int, int]:
+    counter = OwnerCounter.objects.filter(pk=owner_id).values_list("revision", "horizon")
+    return counter.first() or (0, 0)
 
 
 def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
@@ -183,8 +199,13 @@ def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
 
     The counter is read first and bounds what is read after it: a change that commits between two of
     the reads is left to the next call, never skipped.
+
+    Raises:
+        StaleCursor: `after` is from another database, or so old that purges since then are forgotten.
     """
-    upto = current_revision(owner_id)
+    upto, horizon = _counter(owner_id)
+    if after > upto or after < horizon:
+        raise StaleCursor
 
     def newer(rows: QuerySet[Row]) -> list[Row]:
         mine = rows.filter(owner_id=owner_id, revision__gt=after, revision__lte=upto)
@@ -195,6 +216,7 @@ def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
         *newer(Job.objects.all()),
         *newer(Image.objects.select_related("job")),
         *newer(Video.objects.select_related("job")),
+        *newer(Purged.objects.all()),
     ]
     found.sort(key=revision_of)
     page = found[:limit]
@@ -204,5 +226,6 @@ def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
         jobs=[row for row in page if isinstance(row, Job)],
         images=[row for row in page if isinstance(row, Image)],
         videos=[row for row in page if isinstance(row, Video)],
+        purged=[row for row in page if isinstance(row, Purged)],
         more=more,
     )

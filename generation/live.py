@@ -86,8 +86,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     @database_sync_to_async
     def _newer(self) -> tuple[Changes | None, dict[str, Any]]:
         assert self.revision is not None
-        changes = feed.changes(owner_id=self.owner_id, after=self.revision, limit=self.page_size)
-        if changes.revision < self.revision:
+        try:
+            changes = feed.changes(owner_id=self.owner_id, after=self.revision, limit=self.page_size)
+        except feed.StaleCursor:
             return None, {}
         return changes, self.render(changes)
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from generation import trace
+from generation import estimates, trace
 from generation.lifecycle import rows
 from generation.lifecycle.lease import lock_held
 from generation.lifecycle.settle import ASSET_END, Reason, settle
@@ -101,7 +101,8 @@ def report(*, worker: Worker, report: Report) -> Receipt:
 
 def _uploads(job: Job, report: Report) -> dict[uuid.UUID, Upload]:
     named = [given.upload_id for given in report.assets if given.upload_id]
-    found = Upload.objects.filter(job=job, pk__in=named) if named else ()
+    # Locked, so that the chore that drops leftover uploads cannot take one away meanwhile.
+    found = Upload.objects.select_for_update().filter(job=job, pk__in=named) if named else ()
     return {upload.pk: upload for upload in found}
 
 
@@ -169,11 +170,24 @@ def _write(
     if report.is_final:
         status = settle(job, assets, reason=report.reason, touched=changed, fields=fields, changes=changes)
         rows.end_attempt(job, Outcome.REPORTED, **counted)
+        _learn_pace(job)
         return status
     changes["lease_expires_at"] = rows.from_now(settings.LEASE_SECONDS)
     rows.write(job, changes=changes, assets=changed, fields=fields)
     Attempt.objects.filter(job=job, ended_at=None).update(**counted)
     return JobStatus.PROCESSING
+
+
+def _learn_pace(job: Job) -> None:
+    """What this lease tells about the worker's speed, for the next estimates."""
+    ended = Attempt.objects.filter(lease_token=job.lease_token).select_related("worker")
+    attempt = ended.annotate(ran=F("ended_at") - F("leased_at")).get()
+    estimates.learn(
+        worker=attempt.worker,
+        job_type=job.job_type,
+        seconds=attempt.ran.total_seconds(),
+        slots=attempt.accepted,
+    )
 
 
 def _reported(job: Job, report: Report) -> dict[str, object]:

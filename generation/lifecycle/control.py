@@ -12,6 +12,7 @@ from generation.lifecycle import fairness, rows
 from generation.lifecycle.errors import JobNotFound, NotRetryable
 from generation.lifecycle.settle import ASSET_END, final_status
 from generation.models import AssetStatus, Job, JobStatus, Outcome
+from generation.models.job import ACTIVE
 
 
 @transaction.atomic
@@ -38,6 +39,13 @@ def cancel(*, owner_id: int, job_id: uuid.UUID) -> Job:
     trace.after_commit("job.cancelled", job=str(job.pk), attempt=job.attempt, slots=len(stopped))
     job.refresh_from_db()
     return job
+
+
+def cancel_all(*, owner_id: int, limit: int = 500) -> int:
+    """Cancel the owner's active jobs, each in a transaction of its own; the number cancelled."""
+    active = Job.objects.of(owner_id).filter(status__in=ACTIVE).order_by("-id")
+    job_ids = list(active.values_list("pk", flat=True)[:limit])
+    return sum(not cancel(owner_id=owner_id, job_id=job_id).is_active for job_id in job_ids)
 
 
 @transaction.atomic

@@ -31,13 +31,14 @@ def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) 
     reap()
     if worker.draining:
         return None
-    for pool in _pools_by_head(_offered(worker, engines, pools)):
+    for pool in _pools_by_head(offered_pools(worker, engines, pools)):
         if job := _claim(worker, pool):
             return _with_slots(job.pk)
     return None
 
 
-def _offered(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:
+def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:
+    """What the worker can be given: of the engines it may serve, narrowed to `pools` if it names any."""
     allowed = {engine for engine in engines if engine in worker.engines}
     return [
         name for name, job_type in JOB_TYPES.items() if job_type.engine in allowed and (not pools or name in pools)

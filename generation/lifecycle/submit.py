@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from generation import events, trace
+from generation import events, quotas, trace
 from generation.job_types import JobType, Media
 from generation.lifecycle import fairness, revisions
 from generation.lifecycle.errors import IdempotencyKeyReused
@@ -29,6 +29,7 @@ def submit(*, owner: User, submission: Submission, idempotency_key: str = "") ->
     Raises:
         InvalidSubmission: a field cannot be used; nothing was written.
         IdempotencyKeyReused: the key came with another submission before.
+        OverLimit: the owner has as much work waiting and running as is allowed.
     """
     job_type = submission.check()
     if idempotency_key and (known := _known(owner.pk, idempotency_key, submission)):
@@ -53,6 +54,7 @@ def _write(owner_id: int, submission: Submission, job_type: JobType, key: str) -
     project = _project(owner_id, submission.project_id)
     quantity = submission.quantity or job_type.quantities[0]
     revision = revisions.take(owner_id=owner_id, count=1 + quantity)
+    quotas.check(owner_id)
     job = _job(owner_id, project, submission, job_type, quantity)
     job.idempotency_key, job.request_digest = key, submission.digest()
     job.fair_tag = fairness.start_tag(owner_id=owner_id, engine=job.engine, cost=job_type.estimate(quantity))

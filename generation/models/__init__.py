@@ -1,14 +1,17 @@
 """Every table of OurVidz. The database carries the rules; generation.lifecycle is the only writer of status."""
 
+from generation.models.allowance import Allowance
 from generation.models.asset import Asset, AssetStatus, Image, Video
-from generation.models.counter import OwnerCounter
+from generation.models.counter import OwnerCounter, Purged
 from generation.models.job import Job, JobStatus
 from generation.models.lease import Attempt, Outcome, Upload
+from generation.models.pace import Pace
 from generation.models.project import Project
 from generation.models.token import PersonalToken, WorkerToken
 from generation.models.worker import Worker
 
 __all__ = [
+    "Allowance",
     "Asset",
     "AssetStatus",
     "Attempt",
@@ -17,8 +20,10 @@ __all__ = [
     "JobStatus",
     "Outcome",
     "OwnerCounter",
+    "Pace",
     "PersonalToken",
     "Project",
+    "Purged",
     "Upload",
     "Video",
     "Worker",

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
+
+from generation.job_types import Media
 
 
 class OwnerCounter(models.Model):
@@ -13,6 +16,37 @@ class OwnerCounter(models.Model):
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, primary_key=True)
     revision = models.BigIntegerField(default=0)
+    horizon = models.BigIntegerField(default=0, help_text="Readers behind this revision must start afresh.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(horizon__gte=0, horizon__lte=models.F("revision")), name="counter_horizon_in_past"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"revision {self.revision}"
+
+
+class Purged(models.Model):
+    """What is left of an asset that was purged from the trash: enough to tell the readers of the change feed."""
+
+    asset_id = models.UUIDField(primary_key=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)
+    job_id = models.UUIDField()
+    media = models.CharField(max_length=10, choices=Media.choices)
+    purged_at = models.DateTimeField()
+    revision = models.BigIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["owner", "revision"], name="purged_changes"),
+            models.Index(fields=["purged_at"], name="purged_age"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(media__in=Media.values), name="purged_media_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"purged {self.media} {self.asset_id}"

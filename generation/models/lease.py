@@ -76,7 +76,7 @@ class Upload(models.Model):
     error_message = models.CharField(max_length=500, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["created_at"], name="upload_leftover", condition=Q(accepted_at=None))]
+        indexes = [models.Index(fields=["created_at"], name="upload_age")]
         constraints = [
             models.UniqueConstraint(
                 fields=["job", "lease_token", "slot", "sha256"], name="upload_same_bytes_once"

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from generation.job_types import JOB_TYPES
+from generation.models.worker import Worker
+
+
+class Pace(models.Model):
+    """How fast a worker really is at a job type: a moving mean over its finished leases."""
+
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="paces", db_index=False)
+    job_type = models.CharField(max_length=40, choices=[(name, t.title) for name, t in JOB_TYPES.items()])
+    seconds = models.FloatField(help_text="Per result, s.")
+    samples = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["worker", "job_type"], name="pace_once_per_job_type"),
+            models.CheckConstraint(condition=Q(seconds__gt=0), name="pace_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_type}: {self.seconds:.1f} s"
