@@ -1,0 +1,47 @@
+"""Signing in with a personal token: `Authorization: Bearer ovu_…`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+
+from generation import tokens
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from rest_framework.request import Request
+
+REALM = 'Bearer realm="OurVidz"'
+
+
+def bearer_of(header: str) -> str | None:
+    """The token in an Authorization header's value; None when it speaks of something else.
+
+    Raises:
+        AuthenticationFailed: a bearer header without exactly one token in plain ASCII.
+    """
+    scheme, _, raw = header.partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    raw = raw.strip()
+    if not raw or not raw.isascii() or not raw.isprintable() or " " in raw:
+        raise AuthenticationFailed("Send exactly one token: Authorization: Bearer …")
+    return raw
+
+
+class PersonalTokenAuthentication(BaseAuthentication):
+    """Without a bearer token the session is asked next; with a wrong one the call ends."""
+
+    def authenticate(self, request: Request) -> tuple[User, str] | None:
+        raw = bearer_of(request.headers.get("Authorization", ""))
+        if raw is None:
+            return None
+        owner = tokens.owner_of(raw)
+        if owner is None:
+            raise AuthenticationFailed("This token is unknown or revoked.")
+        return owner, "personal token"
+
+    def authenticate_header(self, request: Request) -> str:
+        return REALM

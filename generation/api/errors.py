@@ -1,0 +1,125 @@
+"""Every refusal becomes a problem object (RFC 9457), here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from generation.lifecycle.errors import DomainError
+from generation.submission import InvalidSubmission
+
+log = structlog.get_logger("ourvidz.api")
+RETRY_AFTER_SECONDS = 5
+BODY = "body"
+
+STATUS_OF = {
+    "job_not_found": HTTPStatus.NOT_FOUND,
+    "unknown_slot": HTTPStatus.NOT_FOUND,
+    "lease_lost": HTTPStatus.CONFLICT,
+    "not_retryable": HTTPStatus.CONFLICT,
+    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}
+FIELD_OF = {
+    "bad_cursor": "cursor",
+    "bad_project_name": "name",
+    "idempotency_key_reused": "Idempotency-Key",
+    "too_many": BODY,
+}
+
+
+def problem(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """The answer to an exception that means something to the caller; None for a defect of ours."""
+    match exc:
+        case InvalidSubmission():
+            return invalid(exc.errors)
+        case DomainError():
+            status = STATUS_OF.get(exc.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+            field = FIELD_OF.get(exc.code)
+            return answer(status, exc.message, code=exc.code, errors={field: exc.message} if field else None)
+        case exceptions.ValidationError():
+            return invalid(dict(_flat(exc.detail)))
+        case exceptions.ParseError():
+            return invalid({BODY: str(exc.detail)}, code="malformed")
+        case exceptions.APIException():
+            return _refused(exc)
+    return _of_the_framework(exc)
+
+
+def _of_the_framework(exc: Exception) -> Response | None:
+    match exc:
+        case Http404():
+            return answer(HTTPStatus.NOT_FOUND, "There is nothing here.", code="not_found")
+        case PermissionDenied():
+            return answer(HTTPStatus.FORBIDDEN, "This is not allowed.", code="permission_denied")
+        case RequestDataTooBig():
+            return answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.", code="too_large")
+        case OperationalError() | InterfaceError():
+            log.error("database.away", error=type(exc).__name__)
+            text = "The database does not answer. Try again."
+            away = HTTPStatus.SERVICE_UNAVAILABLE
+            return answer(away, text, code="unavailable", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+    return None
+
+
+def answer(
+    status: int,
+    detail: str,
+    *,
+    code: str,
+    errors: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A problem object: `errors` has one sentence for each field, named by its path, as `assets.0.seed`."""
+    body = {
+        "type": f"urn:ourvidz:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "code": code,
+        "detail": printable(detail),
+        "errors": {printable(name): printable(text) for name, text in (errors or {}).items()},
+    }
+    return Response(body, int(status), headers=headers, content_type="application/problem+json")
+
+
+def invalid(errors: dict[str, str], *, code: str = "invalid") -> Response:
+    detail = " ".join(f"{name}: {message}" for name, message in errors.items())
+    return answer(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code=code, errors=errors)
+
+
+def printable(text: str) -> str:
+    """`text` without what cannot be sent (a lone surrogate a caller sent us), and not endless."""
+    return text.encode("utf-8", "replace").decode()[:500]
+
+
+def _refused(exc: exceptions.APIException) -> Response:
+    headers = {}
+    if scheme := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = scheme
+    if wait := getattr(exc, "wait", None):
+        headers["Retry-After"] = str(int(wait) + 1)
+    code = exc.get_codes()
+    name = code if isinstance(code, str) else exc.default_code
+    return answer(exc.status_code, str(exc.detail), code=name, headers=headers)
+
+
+def _flat(detail: object, path: str = "") -> Iterator[tuple[str, str]]:
+    """Field paths with their sentences, out of the framework's nested errors."""
+    if isinstance(detail, dict):
+        for name, inner in detail.items():
+            own = "" if name == "non_field_errors" else str(name)
+            yield from _flat(inner, ".".join(part for part in (path, own) if part))
+    elif isinstance(detail, list) and any(isinstance(inner, dict | list) for inner in detail):
+        for position, inner in enumerate(detail):
+            yield from _flat(inner, f"{path}.{position}" if path else str(position))
+    elif isinstance(detail, list):
+        yield path or BODY, " ".join(map(str, detail))
+    else:
+        yield path or BODY, str(detail)

@@ -1,0 +1,103 @@
+"""Fields that take what they name, nothing that merely looks like it; unknown names are refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from django.db.models import TextChoices
+from rest_framework import serializers
+
+METADATA_BYTES = 32 * 1024
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """Names every field that it does not know instead of ignoring it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and (unknown := [str(name) for name in data if name not in self.fields]):
+            message = ["There is no such field."]
+            raise serializers.ValidationError(dict.fromkeys([name[:80] for name in unknown[:20]], message))
+        return super().to_internal_value(data)
+
+
+class Text(serializers.CharField):
+    """A JSON string, kept as it is; NUL and lone surrogates are refused."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class WholeNumber(serializers.IntegerField):
+    """A JSON integer; not true, not 3.0, not "3"."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if type(data) is not int:
+            self.fail("invalid")
+        return data
+
+
+class Flag(serializers.BooleanField):
+    """JSON true or false."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if type(data) is not bool:
+            self.fail("invalid", input="That")
+        return data
+
+
+class OneOf(serializers.ChoiceField):
+    """One of our own choices; the schema names them by their class."""
+
+    def __init__(self, choices: type[TextChoices], **kwargs: Any) -> None:
+        self.named = choices.__name__
+        super().__init__(choices.choices, **kwargs)
+
+
+class Identifier(serializers.UUIDField):
+    """A UUID as text."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid", value="That")
+        return super().to_internal_value(data)
+
+
+class Metadata(serializers.JSONField):
+    """A JSON object of at most 32 KiB that any database can keep: no NUL, lone surrogate or infinity."""
+
+    default_error_messages = {
+        "not_object": "This must be an object.",
+        "too_large": f"At most {METADATA_BYTES // 1024} KiB.",
+        "unkept": "NUL, lone surrogates and infinite numbers cannot be kept.",
+    }
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            self.fail("not_object")
+        if not _can_be_kept(data):
+            self.fail("unkept")
+        if len(json.dumps(data, ensure_ascii=False).encode()) > METADATA_BYTES:
+            self.fail("too_large")
+        return data
+
+
+def _can_be_kept(data: object) -> bool:
+    stack = [data]
+    while stack:
+        match stack.pop():
+            case dict() as inner:
+                stack += [*inner.keys(), *inner.values()]
+            case list() as inner:
+                stack += inner
+            case str() as text if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+                return False
+            case float() as number if not math.isfinite(number):
+                return False
+    return True
