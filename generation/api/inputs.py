@@ -1,0 +1,89 @@
+"""What people may send. Types are checked here, meaning in the domain."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from generation.api.fields import Flag, Identifier, OneOf, StrictSerializer, Text, WholeNumber
+from generation.job_types import JOB_TYPES, Media
+from generation.submission import MAX_SEED, PROMPT_LENGTH, Submission
+
+PAGE = 60
+MAX_PAGE = 200
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Six images",
+            value={"job_type": "sdxl_image_fast", "prompt": "a lighthouse at dusk, oil paint", "quantity": 6},
+        ),
+        OpenApiExample(
+            "A video with a seed",
+            value={"job_type": "video_fast", "prompt": "waves against a pier", "seed": 0, "aspect": "16:9"},
+        ),
+    ]
+)
+class SubmissionBody(StrictSerializer):
+    job_type = Text(help_text=f"One of: {', '.join(JOB_TYPES)}.")
+    prompt = Text(allow_blank=True, help_text=f"1 to {PROMPT_LENGTH:,} characters.")
+    negative_prompt = Text(default="", allow_blank=True, help_text="What the result should not show.")
+    quantity = WholeNumber(
+        default=None, allow_null=True, help_text="1, 3 or 6 for SDXL, 1 for WAN; left out: 1."
+    )
+    seed = WholeNumber(
+        default=None,
+        allow_null=True,
+        help_text=f"0 to {MAX_SEED}; slot i gets seed + i. Left out: the server chooses.",
+    )
+    aspect = Text(default="", allow_blank=True, help_text="As width:height; left out: the job type's own.")
+    project = Identifier(default=None, allow_null=True, help_text="Left out: your default project.")
+    review = Flag(default=False, help_text="Results wait in the Workspace until you save them.")
+    references = serializers.ListField(
+        child=serializers.DictField(),
+        default=list,
+        max_length=8,
+        help_text="Reference images: type, strength.",
+    )
+
+    def to_submission(self) -> Submission:
+        given = dict(self.validated_data)
+        return Submission(project_id=given.pop("project"), **given)
+
+
+class Paging(serializers.Serializer[object]):
+    cursor = serializers.CharField(
+        default="", allow_blank=True, help_text="`next_cursor` of the page before; left out: the first page."
+    )
+    limit = serializers.IntegerField(default=PAGE, min_value=1, max_value=MAX_PAGE)
+
+
+class LibraryQuery(Paging):
+    media = OneOf(Media, default="", allow_blank=True, help_text="Only images or only videos.")
+    project = serializers.UUIDField(default=None, allow_null=True, help_text="Only this project's.")
+    q = serializers.CharField(
+        default="", allow_blank=True, max_length=200, help_text="Words to find in the prompts."
+    )
+
+
+class ChangesQuery(serializers.Serializer[object]):
+    after = serializers.IntegerField(
+        default=0, min_value=0, max_value=2**63 - 1, help_text="The revision you have; 0 for everything."
+    )
+    limit = serializers.IntegerField(default=MAX_PAGE, min_value=1, max_value=MAX_PAGE)
+
+
+class FileQuery(serializers.Serializer[object]):
+    download = serializers.BooleanField(default=False, help_text="1: as an attachment with a telling name.")
+
+
+class Selection(StrictSerializer):
+    """Assets to move; ids that are not yours are passed over."""
+
+    images = serializers.ListField(child=Identifier(), default=list)
+    videos = serializers.ListField(child=Identifier(), default=list)
+
+
+class ProjectBody(StrictSerializer):
+    name = Text(allow_blank=True, help_text="1 to 80 characters, once per owner.")

@@ -1,0 +1,213 @@
+"""What the API answers with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
+from rest_framework import serializers
+
+from generation.api.fields import OneOf
+from generation.feed import Page
+from generation.job_types import Engine, JobType, Media
+from generation.models import Asset, AssetStatus, Image, Job, JobStatus, Project, Video
+
+
+class Failure(serializers.Serializer[Any]):
+    """Why there is no result."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class Failing(serializers.Serializer[Any]):
+    error = serializers.SerializerMethodField(help_text="The last error, when there is one.")
+
+    @extend_schema_field(Failure(allow_null=True))
+    def get_error(self, row: Job | Asset) -> dict[str, str] | None:
+        return {"code": row.error_code, "message": row.error_message} if row.error_code else None
+
+
+class AssetAnswer(Failing, serializers.ModelSerializer[Any]):
+    """One expected result, from submission to the end."""
+
+    media = OneOf(Media, read_only=True)
+    status = OneOf(AssetStatus, read_only=True)
+    job = serializers.UUIDField(source="job_id", read_only=True)
+    project = serializers.UUIDField(source="project_id", read_only=True)
+    file = serializers.SerializerMethodField(help_text="Its address, once completed.")
+    thumbnail = serializers.SerializerMethodField(help_text="Its address, once completed.")
+
+    def get_file(self, asset: Asset) -> str | None:
+        return self._address(asset, "file")
+
+    def get_thumbnail(self, asset: Asset) -> str | None:
+        return self._address(asset, "thumbnail")
+
+    def _address(self, asset: Asset, name: str) -> str | None:
+        if asset.status != AssetStatus.COMPLETED:
+            return None
+        return reverse(f"api:{asset.media}-{name}", args=[asset.pk])
+
+
+ASSET_FIELDS = [
+    *("id", "job", "project", "media", "status", "prompt", "seed", "error", "file", "thumbnail"),
+    *("content_type", "byte_size", "sha256", "width", "height", "metadata"),
+    *("created_at", "completed_at", "saved_at", "trashed_at", "revision"),
+]
+
+
+class ImageAnswer(AssetAnswer):
+    class Meta:
+        model = Image
+        fields = ["image_index", *ASSET_FIELDS]
+        read_only_fields = fields
+
+
+class VideoAnswer(AssetAnswer):
+    class Meta:
+        model = Video
+        fields = [*ASSET_FIELDS, "duration", "frames"]
+        read_only_fields = fields
+
+
+class JobSummary(Failing, serializers.ModelSerializer[Job]):
+    """A job without its records."""
+
+    status = OneOf(JobStatus, read_only=True)
+    engine = OneOf(Engine, read_only=True)
+    media = OneOf(Media, read_only=True)
+    project = serializers.UUIDField(source="project_id", read_only=True)
+
+    class Meta:
+        model = Job
+        fields = [
+            *("id", "status", "job_type", "engine", "media", "project", "prompt", "negative_prompt"),
+            *("enhanced_prompt", "quantity", "seed", "aspect", "width", "height", "parameters", "review"),
+            *("progress", "stage", "attempt", "error", "metadata"),
+            *("created_at", "started_at", "finished_at", "cleared_at", "revision"),
+        ]
+        read_only_fields = fields
+
+
+class JobAnswer(JobSummary):
+    """A job with all its records: one for each expected result, from the moment of submission."""
+
+    images = serializers.SerializerMethodField()
+    video = serializers.SerializerMethodField(help_text="Null for image jobs.")
+
+    class Meta(JobSummary.Meta):
+        fields = [*JobSummary.Meta.fields, "images", "video"]
+        read_only_fields = fields
+
+    @extend_schema_field(ImageAnswer(many=True))
+    def get_images(self, job: Job) -> list[dict[str, Any]]:
+        return [ImageAnswer(asset).data for asset in job.slots] if job.media == Media.IMAGE else []
+
+    @extend_schema_field(VideoAnswer(allow_null=True))
+    def get_video(self, job: Job) -> dict[str, Any] | None:
+        return VideoAnswer(job.slots[0]).data if job.media == Media.VIDEO else None
+
+
+class ProjectAnswer(serializers.ModelSerializer[Project]):
+    class Meta:
+        model = Project
+        fields = ["id", "name", "is_default", "created_at"]
+        read_only_fields = fields
+
+
+class JobTypeAnswer(serializers.Serializer[JobType]):
+    """What can be run. `sizes` are [width, height] in px by aspect; `seconds` is for the largest quantity."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    engine = OneOf(Engine)
+    media = OneOf(Media)
+    quality = serializers.CharField()
+    enhanced = serializers.BooleanField(help_text="A language model writes the prompt out first.")
+    quantities = serializers.ListField(child=serializers.IntegerField())
+    sizes = serializers.DictField(child=serializers.ListField(child=serializers.IntegerField()))
+    default_aspect = serializers.CharField()
+    steps = serializers.IntegerField()
+    guidance = serializers.FloatField()
+    seconds = serializers.IntegerField(help_text="Estimate on an idle worker.")
+
+
+class Limits(serializers.Serializer[Any]):
+    prompt_length = serializers.IntegerField()
+    max_seed = serializers.IntegerField()
+    assets_per_call = serializers.IntegerField()
+    trash_days = serializers.IntegerField()
+
+
+class Use(serializers.Serializer[Any]):
+    active_jobs = serializers.IntegerField()
+    images = serializers.IntegerField(help_text="In the Library.")
+    videos = serializers.IntegerField(help_text="In the Library.")
+    bytes = serializers.IntegerField(help_text="Of the Library's files.")
+
+
+class Me(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    username = serializers.CharField()
+    revision = serializers.IntegerField(help_text="Where `changes` stands now.")
+    limits = Limits()
+    use = Use()
+
+
+class Moved(serializers.Serializer[Any]):
+    changed = serializers.IntegerField(help_text="How many assets moved.")
+
+
+class JobPage(serializers.Serializer[Any]):
+    jobs = JobAnswer(many=True)
+    next_cursor = serializers.CharField(help_text="Empty at the end.")
+
+
+class ProjectList(serializers.Serializer[Any]):
+    projects = ProjectAnswer(many=True)
+
+
+class JobTypeList(serializers.Serializer[Any]):
+    job_types = JobTypeAnswer(many=True)
+
+
+ANY_ASSET = PolymorphicProxySerializer(
+    component_name="AnyAsset",
+    serializers={"image": ImageAnswer, "video": VideoAnswer},
+    resource_type_field_name="media",
+    many=True,
+)
+
+
+class AssetPage(serializers.Serializer[Any]):
+    assets = serializers.SerializerMethodField()
+    next_cursor = serializers.CharField(help_text="Empty at the end.")
+
+    @extend_schema_field(ANY_ASSET)
+    def get_assets(self, page: Page) -> list[dict[str, Any]]:
+        return [
+            (VideoAnswer if asset.media == Media.VIDEO else ImageAnswer)(asset).data for asset in page.assets
+        ]
+
+
+class ChangesAnswer(serializers.Serializer[Any]):
+    """Send `revision` as the next `after`; while `more` is true, at once."""
+
+    revision = serializers.IntegerField()
+    more = serializers.BooleanField()
+    jobs = JobSummary(many=True)
+    images = ImageAnswer(many=True)
+    videos = VideoAnswer(many=True)
+
+
+class ProblemAnswer(serializers.Serializer[Any]):
+    """What every refusal looks like."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField(help_text="Stable, for programs.")
+    detail = serializers.CharField()
+    errors = serializers.DictField(child=serializers.CharField(), help_text="One sentence for each field.")

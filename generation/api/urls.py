@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from generation.api.base import NothingHere
+from generation.api.views import account, assets, jobs
+
+app_name = "api"
+
+urlpatterns = [
+    path("jobs", jobs.Jobs.as_view(), name="jobs"),
+    path("jobs/<uuid:job_id>", jobs.OneJob.as_view(), name="job"),
+    path("jobs/<uuid:job_id>/cancel", jobs.CancelJob.as_view(), name="cancel"),
+    path("jobs/<uuid:job_id>/retry", jobs.RetryJob.as_view(), name="retry"),
+    path("assets", assets.Library.as_view(), name="assets"),
+    path("assets/trash", assets.Trash.as_view(), name="trash"),
+    path("assets/save", assets.Save.as_view(), name="save"),
+    path("assets/discard", assets.Discard.as_view(), name="discard"),
+    path("assets/restore", assets.Restore.as_view(), name="restore"),
+    path("images/<uuid:asset_id>", assets.OneImage.as_view(), name="image"),
+    path("images/<uuid:asset_id>/file", assets.ImageFile.as_view(), name="image-file"),
+    path("images/<uuid:asset_id>/thumbnail", assets.ImageThumbnail.as_view(), name="image-thumbnail"),
+    path("videos/<uuid:asset_id>", assets.OneVideo.as_view(), name="video"),
+    path("videos/<uuid:asset_id>/file", assets.VideoFile.as_view(), name="video-file"),
+    path("videos/<uuid:asset_id>/thumbnail", assets.VideoThumbnail.as_view(), name="video-thumbnail"),
+    path("changes", account.Changes.as_view(), name="changes"),
+    path("job-types", account.JobTypes.as_view(), name="job-types"),
+    path("projects", account.Projects.as_view(), name="projects"),
+    path("me", account.WhoAmI.as_view(), name="me"),
+    re_path(r"", NothingHere.as_view()),
+]

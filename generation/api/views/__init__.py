@@ -1,0 +1,1 @@
+"""Views authorise, read the input, make one domain call and answer."""

@@ -1,0 +1,93 @@
+"""What the caller can run, owns and has used; and everything that changed."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db.models import Count, Sum
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from generation import feed
+from generation.api.base import Api, body_of, owner_of, query_of
+from generation.api.documentation import problems
+from generation.api.inputs import ChangesQuery, ProjectBody
+from generation.api.outputs import ChangesAnswer, JobTypeList, Me, ProjectAnswer, ProjectList
+from generation.job_types import JOB_TYPES
+from generation.lifecycle.keep import MOST_IDS
+from generation.models import Image, Job, Video
+from generation.models.job import ACTIVE
+from generation.projects import create_project, owned_projects
+from generation.submission import MAX_SEED, PROMPT_LENGTH
+
+
+class Changes(Api):
+    @extend_schema(
+        operation_id="changes_list",
+        tags=["changes"],
+        parameters=[ChangesQuery],
+        responses={200: ChangesAnswer, **problems(422)},
+    )
+    def get(self, request: Request) -> Response:
+        """Everything of yours with a higher revision, as it is now. What the pages get, scripts get here."""
+        changes = feed.changes(owner_id=owner_of(request).pk, **query_of(request, ChangesQuery))
+        return Response(ChangesAnswer(changes).data)
+
+
+class JobTypes(Api):
+    @extend_schema(
+        operation_id="job_types_list", tags=["account"], responses={200: JobTypeList, **problems()}
+    )
+    def get(self, request: Request) -> Response:
+        """What can be run, in which sizes, and how long it takes."""
+        return Response(JobTypeList({"job_types": list(JOB_TYPES.values())}).data)
+
+
+class Projects(Api):
+    @extend_schema(operation_id="projects_list", tags=["account"], responses={200: ProjectList, **problems()})
+    def get(self, request: Request) -> Response:
+        """Your projects, the default one first."""
+        return Response(ProjectList({"projects": owned_projects(owner_of(request).pk)}).data)
+
+    @extend_schema(
+        operation_id="projects_create",
+        tags=["account"],
+        request=ProjectBody,
+        responses={201: ProjectAnswer, **problems(403, 422)},
+    )
+    def post(self, request: Request) -> Response:
+        """A new project."""
+        project = create_project(owner=owner_of(request), **body_of(request, ProjectBody))
+        return Response(ProjectAnswer(project).data, 201)
+
+
+class WhoAmI(Api):
+    @extend_schema(operation_id="me_read", tags=["account"], responses={200: Me, **problems()})
+    def get(self, request: Request) -> Response:
+        """You, your limits and what you have used."""
+        owner = owner_of(request)
+        revision = feed.current_revision(owner.pk)
+        identity = {"id": owner.pk, "username": owner.get_username(), "revision": revision}
+        return Response(Me(identity | {"limits": limits(), "use": use_of(owner.pk)}).data)
+
+
+def limits() -> dict[str, int]:
+    return {
+        "prompt_length": PROMPT_LENGTH,
+        "max_seed": MAX_SEED,
+        "assets_per_call": MOST_IDS,
+        "trash_days": settings.TRASH_DAYS,
+    }
+
+
+def use_of(owner_id: int) -> dict[str, int]:
+    """What the owner has in work and in the Library."""
+    count = {"number": Count("pk"), "size": Sum("byte_size", default=0)}
+    images = Image.objects.of(owner_id).in_library().aggregate(**count)
+    videos = Video.objects.of(owner_id).in_library().aggregate(**count)
+    return {
+        "active_jobs": Job.objects.of(owner_id).filter(status__in=ACTIVE).count(),
+        "images": images["number"],
+        "videos": videos["number"],
+        "bytes": images["size"] + videos["size"],
+    }

@@ -1,0 +1,172 @@
+"""Assets: the Library, single records, their files, and moves between Workspace, Library and trash."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from generation import feed
+from generation.api.base import Api, body_of, owner_of, query_of
+from generation.api.documentation import problems
+from generation.api.inputs import FileQuery, LibraryQuery, Paging, Selection
+from generation.api.outputs import AssetPage, ImageAnswer, Moved, VideoAnswer
+from generation.files import media_response
+from generation.lifecycle import keep
+from generation.models import Asset, AssetStatus
+
+
+def owned(request: Request, media: str, asset_id: uuid.UUID) -> Asset:
+    """The caller's asset.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    asset = feed.find_asset(owner_id=owner_of(request).pk, media=media, asset_id=asset_id)
+    if asset is None:
+        raise NotFound(f"There is no such {media}.")
+    return asset
+
+
+class Library(Api):
+    @extend_schema(
+        operation_id="assets_list",
+        tags=["assets"],
+        parameters=[LibraryQuery],
+        responses={200: AssetPage, **problems(422)},
+    )
+    def get(self, request: Request) -> Response:
+        """Your Library, newest first, images and videos in one order."""
+        query = query_of(request, LibraryQuery)
+        page = feed.library(owner_id=owner_of(request).pk, project_id=query.pop("project"), **query)
+        return Response(AssetPage(page).data)
+
+
+class Trash(Api):
+    @extend_schema(
+        operation_id="assets_trash",
+        tags=["assets"],
+        parameters=[Paging],
+        responses={200: AssetPage, **problems(422)},
+    )
+    def get(self, request: Request) -> Response:
+        """What you discarded, last first."""
+        page = feed.trash(owner_id=owner_of(request).pk, **query_of(request, Paging))
+        return Response(AssetPage(page).data)
+
+
+class OneImage(Api):
+    @extend_schema(operation_id="images_read", tags=["assets"], responses={200: ImageAnswer, **problems(404)})
+    def get(self, request: Request, asset_id: uuid.UUID) -> Response:
+        """One image's record."""
+        return Response(ImageAnswer(owned(request, "image", asset_id)).data)
+
+
+class OneVideo(Api):
+    @extend_schema(operation_id="videos_read", tags=["assets"], responses={200: VideoAnswer, **problems(404)})
+    def get(self, request: Request, asset_id: uuid.UUID) -> Response:
+        """One video's record."""
+        return Response(VideoAnswer(owned(request, "video", asset_id)).data)
+
+
+class AssetFile(Api):
+    """Bytes of a completed asset, cacheable for good: an asset's file never changes."""
+
+    media = ""
+    thumbnail = False
+
+    def get(self, request: Request, asset_id: uuid.UUID) -> HttpResponseBase:
+        asset = owned(request, self.media, asset_id)
+        if asset.status != AssetStatus.COMPLETED:
+            raise NotFound(f"This {self.media} has no file yet.")
+        download = query_of(request, FileQuery)["download"]
+        return media_response(request._request, asset, thumbnail=self.thumbnail, download=download)
+
+
+def _bytes_of(*content_types: str) -> dict[Any, Any]:
+    file = OpenApiResponse(OpenApiTypes.BINARY, "The bytes; ranges are honoured.")
+    return {(200, content_type): file for content_type in content_types} | problems(404, 422)
+
+
+def _documented(operation: str, *content_types: str) -> Callable[[type[AssetFile]], type[AssetFile]]:
+    answers = _bytes_of(*content_types)
+    described = extend_schema(
+        operation_id=operation, tags=["files"], parameters=[FileQuery], responses=answers
+    )
+    return extend_schema_view(get=described)
+
+
+@_documented("images_file", "image/png", "image/jpeg", "image/webp")
+class ImageFile(AssetFile):
+    """The image itself."""
+
+    media = "image"
+
+
+@_documented("images_thumbnail", "image/webp")
+class ImageThumbnail(AssetFile):
+    """A small WebP of the image."""
+
+    media = "image"
+    thumbnail = True
+
+
+@_documented("videos_file", "video/mp4", "video/webm")
+class VideoFile(AssetFile):
+    """The video itself."""
+
+    media = "video"
+
+
+@_documented("videos_thumbnail", "image/webp")
+class VideoThumbnail(AssetFile):
+    """The video's first frame, as a small WebP."""
+
+    media = "video"
+    thumbnail = True
+
+
+class Move(Api):
+    """One bulk move of at most 500 assets."""
+
+    @staticmethod
+    def move(**moved: Any) -> int:
+        raise NotImplementedError
+
+    def post(self, request: Request) -> Response:
+        changed = self.move(owner_id=owner_of(request).pk, **body_of(request, Selection))
+        return Response(Moved({"changed": changed}).data)
+
+
+def _moves(name: str) -> Callable[[type[Move]], type[Move]]:
+    answers = {200: Moved, **problems(403, 413, 422)}
+    described = extend_schema(operation_id=name, tags=["assets"], request=Selection, responses=answers)
+    return extend_schema_view(post=described)
+
+
+@_moves("assets_save")
+class Save(Move):
+    """Put results under review into the Library."""
+
+    move = staticmethod(keep.save)
+
+
+@_moves("assets_discard")
+class Discard(Move):
+    """Move completed assets to the trash, where they stay for a while."""
+
+    move = staticmethod(keep.discard)
+
+
+@_moves("assets_restore")
+class Restore(Move):
+    """Bring assets back from the trash to where they were."""
+
+    move = staticmethod(keep.restore)

@@ -1,0 +1,107 @@
+"""Jobs: submit, list, read, cancel, retry."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from generation import feed
+from generation.api.base import Api, owner_of, query_of
+from generation.api.documentation import INVALID, problems
+from generation.api.inputs import Paging, SubmissionBody
+from generation.api.outputs import JobAnswer, JobPage
+from generation.lifecycle.control import cancel, retry
+from generation.lifecycle.errors import JobNotFound
+from generation.lifecycle.submit import submit
+
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+KEY_HEADER = OpenApiParameter(
+    "Idempotency-Key",
+    location=OpenApiParameter.HEADER,
+    description="Repeat a submission safely: the same key and body answer with the same job.",
+)
+
+
+def key_of(request: Request) -> str:
+    """The Idempotency-Key, empty when none was sent."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None or IDEMPOTENCY_KEY.fullmatch(key):
+        return key or ""
+    raise ValidationError({"Idempotency-Key": ["1 to 200 visible ASCII characters."]})
+
+
+def whole(request: Request, job_id: uuid.UUID) -> Response:
+    """The job with all its records as they are now."""
+    jobs = feed.jobs_with_slots(owner_id=owner_of(request).pk, job_ids=[job_id])
+    if not jobs:
+        raise JobNotFound
+    return Response(JobAnswer(jobs[0]).data)
+
+
+class Jobs(Api):
+    @extend_schema(
+        operation_id="jobs_list",
+        tags=["jobs"],
+        parameters=[Paging],
+        responses={200: JobPage, **problems(422)},
+    )
+    def get(self, request: Request) -> Response:
+        """Your jobs, newest first, each with its records."""
+        page = feed.all_jobs(owner_id=owner_of(request).pk, **query_of(request, Paging))
+        return Response(JobPage(page).data)
+
+    @extend_schema(
+        operation_id="jobs_submit",
+        tags=["jobs"],
+        parameters=[KEY_HEADER],
+        request=SubmissionBody,
+        responses={201: JobAnswer, **problems(403, 413, 415, 422)},
+        examples=[INVALID],
+    )
+    def post(self, request: Request) -> Response:
+        """Submit a job. The answer holds one record for each expected result, to be followed from now on."""
+        body = SubmissionBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        key = key_of(request)
+        job = submit(owner=owner_of(request), submission=body.to_submission(), idempotency_key=key)
+        answer = whole(request, job.pk)
+        answer.status_code = 201
+        return answer
+
+
+class OneJob(Api):
+    @extend_schema(operation_id="jobs_read", tags=["jobs"], responses={200: JobAnswer, **problems(404)})
+    def get(self, request: Request, job_id: uuid.UUID) -> Response:
+        """One job with all its records."""
+        return whole(request, job_id)
+
+
+class CancelJob(Api):
+    @extend_schema(
+        operation_id="jobs_cancel",
+        tags=["jobs"],
+        request=None,
+        responses={200: JobAnswer, **problems(403, 404)},
+    )
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
+        """Stop a job. Completed results stay; a job that has ended is left as it is."""
+        cancel(owner_id=owner_of(request).pk, job_id=job_id)
+        return whole(request, job_id)
+
+
+class RetryJob(Api):
+    @extend_schema(
+        operation_id="jobs_retry",
+        tags=["jobs"],
+        request=None,
+        responses={200: JobAnswer, **problems(403, 404, 409)},
+    )
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
+        """Queue the slots that did not complete again; completed ones are not touched."""
+        retry(owner_id=owner_of(request).pk, job_id=job_id)
+        return whole(request, job_id)
