@@ -1,0 +1,52 @@
+"""Signing in as a worker: `Authorization: Bearer ovw_…`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import structlog
+from django.contrib.auth.models import AnonymousUser
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.permissions import BasePermission
+
+from generation import tokens
+from generation.api.authentication import REALM, bearer_of
+from generation.models import Worker
+from generation.worker_api.presence import seen
+
+if TYPE_CHECKING:
+    from rest_framework.request import Request
+    from rest_framework.views import APIView
+
+log = structlog.get_logger("ourvidz.worker_api")
+
+
+class WorkerTokenAuthentication(BaseAuthentication):
+    """Makes the worker the request's `auth`; a worker is nobody's user."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Worker] | None:
+        raw = bearer_of(request.headers.get("Authorization", ""))
+        if raw is None:
+            return None
+        worker = tokens.worker_of(raw)
+        if worker is None:
+            raise AuthenticationFailed("This token is unknown or revoked.")
+        if not worker.enabled:
+            log.warning("worker.refused", worker=str(worker.pk), reason="disabled")
+            raise PermissionDenied("This worker is disabled.", code="worker_disabled")
+        seen(worker)
+        return AnonymousUser(), worker
+
+    def authenticate_header(self, request: Request) -> str:
+        return REALM
+
+
+class IsWorker(BasePermission):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return isinstance(request.auth, Worker)
+
+
+def worker_of(request: Request) -> Worker:
+    """The calling worker; IsWorker has refused everybody else."""
+    return cast("Worker", request.auth)

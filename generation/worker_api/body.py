@@ -1,0 +1,41 @@
+"""A raw request body, read under a cap into a file that can be rewound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+CHUNK_BYTES = 256 * 1024
+IN_MEMORY_BYTES = 2 * 1024 * 1024
+
+
+@contextmanager
+def capped_body(request: HttpRequest) -> Iterator[BinaryIO]:
+    """The body, at its start.
+
+    Raises:
+        RequestDataTooBig: over MAX_UPLOAD_BYTES, by the Content-Length sent or by the bytes that came.
+    """
+    limit = settings.MAX_UPLOAD_BYTES
+    if _declared(request) > limit:
+        raise RequestDataTooBig
+    with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as kept:
+        while chunk := request.read(CHUNK_BYTES):
+            if kept.tell() + len(chunk) > limit:
+                raise RequestDataTooBig
+            kept.write(chunk)
+        kept.seek(0)
+        yield cast("BinaryIO", kept)
+
+
+def _declared(request: HttpRequest) -> int:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isascii() and length.isdigit() else 0

@@ -1,0 +1,40 @@
+"""The lease view: answers at once; LongPoll in front of it does the waiting."""
+
+from __future__ import annotations
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from generation.api.base import body_of
+from generation.api.documentation import problems
+from generation.lifecycle.lease import lease
+from generation.worker_api.authentication import worker_of
+from generation.worker_api.payloads import LeaseAnswer, LeaseRequest, lease_answer
+from generation.worker_api.presence import offered
+from generation.worker_api.views import WorkerView
+
+
+class LeaseView(WorkerView):
+    """Lease the best waiting job."""
+
+    @extend_schema(
+        operation_id="worker_lease",
+        tags=["worker"],
+        request=LeaseRequest,
+        responses={
+            200: LeaseAnswer,
+            204: OpenApiResponse(description="Nothing to do within wait_s."),
+            **problems(403, 413, 422),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """Hold a job for the worker: 200 with everything it needs, 204 when none came within `wait_s`."""
+        worker, asked = worker_of(request), body_of(request, LeaseRequest)
+        software = f"{asked['version']} {asked['worker_engine']}".strip()[:120]
+        offered(worker, pools=asked["pools"], software=software, device=asked["device"])
+        job = lease(worker=worker, engines=asked["engines"], pools=asked["pools"])
+        if job is None:
+            return Response(status=status.HTTP_204_NO_CONTENT)
+        return Response(lease_answer(job, base_url=request.build_absolute_uri("/")))

@@ -1,0 +1,141 @@
+"""The lease call's two bodies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from rest_framework import serializers
+
+from generation.api.fields import OneOf, StrictSerializer, Text
+from generation.job_types import JOB_TYPES, Engine
+from generation.media import CONTENT_TYPES
+from generation.models import AssetStatus, Job
+
+MOST_WAIT_SECONDS = 25
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Both engines, waiting", value={"engines": ["sdxl", "wan"], "wait_s": 25}, request_only=True
+        )
+    ]
+)
+class LeaseRequest(StrictSerializer):
+    engines = serializers.ListField(
+        child=OneOf(Engine),
+        min_length=1,
+        max_length=len(Engine),
+        help_text="The queues to serve.",
+    )
+    pools = serializers.ListField(
+        child=Text(max_length=100),
+        default=list,
+        max_length=200,
+        help_text="What it can do; empty: every job type.",
+    )
+    wait_s = serializers.FloatField(
+        default=0, min_value=0, max_value=MOST_WAIT_SECONDS, help_text="How long to wait for a job."
+    )
+    version = Text(default="", allow_blank=True, max_length=120, help_text="The worker's software.")
+    worker_engine = Text(default="", allow_blank=True, max_length=40, help_text="What it computes with.")
+    device = Text(default="", allow_blank=True, max_length=120, help_text="What it computes on.")
+
+
+class Slot(serializers.Serializer[Any]):
+    slot = serializers.IntegerField(help_text="Where to upload to.")
+    image_index = serializers.IntegerField(allow_null=True, help_text="What to report; null for WAN.")
+    asset_id = serializers.UUIDField()
+    seed = serializers.IntegerField()
+
+
+class Reference(serializers.Serializer[Any]):
+    type = serializers.CharField()
+    strength = serializers.FloatField()
+    url = serializers.CharField(help_text="On this server, with the worker's token.")
+
+
+class UploadRules(serializers.Serializer[Any]):
+    max_bytes = serializers.IntegerField()
+    content_types = serializers.ListField(child=serializers.CharField())
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "One image of three is still needed",
+            value={
+                "job_id": "0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f01",
+                "lease_token": "9d3c1f0e-1f2b-4c7d-8a66-0d6f3b1f2c11",
+                "attempt": 2,
+                "lease_seconds": 60,
+                "heartbeat_seconds": 15,
+                "job_type": "sdxl_image_fast",
+                "engine": "sdxl",
+                "prompt": "a lighthouse at dusk, oil on canvas",
+                "negative_prompt": "",
+                "parameters": JOB_TYPES["sdxl_image_fast"].parameters("1:1"),
+                "slots": [
+                    {
+                        "slot": 2,
+                        "image_index": 2,
+                        "asset_id": "0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f04",
+                        "seed": 44,
+                    }
+                ],
+                "references": [],
+                "upload": {"max_bytes": 104857600, "content_types": CONTENT_TYPES["image"]},
+            },
+            response_only=True,
+        )
+    ]
+)
+class LeaseAnswer(serializers.Serializer[Any]):
+    """Everything a worker needs, flat."""
+
+    job_id = serializers.UUIDField()
+    lease_token = serializers.UUIDField(help_text="Names this lease in every further call.")
+    attempt = serializers.IntegerField()
+    lease_seconds = serializers.IntegerField(help_text="How long the lease lasts without a heartbeat.")
+    heartbeat_seconds = serializers.IntegerField(help_text="How often to send one.")
+    job_type = serializers.CharField()
+    engine = OneOf(Engine)
+    prompt = serializers.CharField()
+    negative_prompt = serializers.CharField()
+    parameters = serializers.DictField(help_text="width, height, steps, guidance and more.")
+    slots = Slot(many=True, help_text="Only those still needed.")
+    references = Reference(many=True)
+    upload = UploadRules()
+
+
+def lease_answer(job: Job, *, base_url: str) -> dict[str, Any]:
+    """What a worker is told about the job it now holds; its slots are prefetched.
+
+    `base_url` begins the addresses of reference images.
+    """
+    return {
+        "job_id": str(job.pk),
+        "lease_token": str(job.lease_token),
+        "attempt": job.attempt,
+        "lease_seconds": settings.LEASE_SECONDS,
+        "heartbeat_seconds": settings.HEARTBEAT_SECONDS,
+        "job_type": job.job_type,
+        "engine": job.engine,
+        "prompt": job.prompt,
+        "negative_prompt": job.negative_prompt,
+        "parameters": job.parameters,
+        "slots": [
+            {
+                "slot": asset.slot,
+                "image_index": asset.image_index,
+                "asset_id": str(asset.pk),
+                "seed": asset.seed,
+            }
+            for asset in job.slots
+            if asset.status == AssetStatus.QUEUED
+        ],
+        "references": [],
+        "upload": {"max_bytes": settings.MAX_UPLOAD_BYTES, "content_types": CONTENT_TYPES[job.media]},
+    }

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from generation.worker_api.lease import LeaseView
+from generation.worker_api.views import CallbackView, HeartbeatView, ReleaseView, UploadView
+
+app_name = "worker_api"
+
+urlpatterns = [
+    path("lease", LeaseView.as_view(), name="lease"),
+    path("jobs/<uuid:job_id>/heartbeat", HeartbeatView.as_view(), name="heartbeat"),
+    path("jobs/<uuid:job_id>/uploads/<int:slot>", UploadView.as_view(), name="upload"),
+    path("jobs/<uuid:job_id>/release", ReleaseView.as_view(), name="release"),
+    path("job-callback", CallbackView.as_view(), name="callback"),
+]

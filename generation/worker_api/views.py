@@ -1,0 +1,113 @@
+"""What workers call; the lease call is in `lease`."""
+
+from __future__ import annotations
+
+import uuid
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.exceptions import UnsupportedMediaType, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from generation.api.base import Api, body_of
+from generation.api.documentation import problems
+from generation.lifecycle.callback import report
+from generation.lifecycle.lease import heartbeat, release
+from generation.lifecycle.uploads import store_upload
+from generation.media import CONTENT_TYPES
+from generation.worker_api.authentication import IsWorker, WorkerTokenAuthentication, worker_of
+from generation.worker_api.body import capped_body
+from generation.worker_api.reports import Callback, Heartbeat, Instruction, Lease, ReceiptAnswer, Stored
+
+UPLOAD_TYPES = [content_type for types in CONTENT_TYPES.values() for content_type in types]
+LEASE_HEADER = OpenApiParameter(
+    "X-Lease-Token",
+    OpenApiTypes.UUID,
+    OpenApiParameter.HEADER,
+    required=True,
+    description="From the lease answer.",
+)
+
+
+class WorkerView(Api):
+    """A call by a worker, with its token."""
+
+    authentication_classes = [WorkerTokenAuthentication]
+    permission_classes = [IsWorker]
+
+
+class HeartbeatView(WorkerView):
+    @extend_schema(
+        operation_id="worker_heartbeat",
+        tags=["worker"],
+        request=Heartbeat,
+        responses={200: Instruction, **problems(403, 404, 409, 422)},
+    )
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
+        """Renew the lease and say how far you are. `cancel`: stop, the owner wants it no more."""
+        action = heartbeat(worker=worker_of(request), job_id=job_id, **body_of(request, Heartbeat))
+        return Response({"action": action})
+
+
+class ReleaseView(WorkerView):
+    @extend_schema(
+        operation_id="worker_release",
+        tags=["worker"],
+        request=Lease,
+        responses={
+            204: OpenApiResponse(description="The job is queued again."),
+            **problems(403, 404, 409, 422),
+        },
+    )
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
+        """Give a job back unharmed, for instance when shutting down. It costs no attempt."""
+        release(worker=worker_of(request), job_id=job_id, **body_of(request, Lease))
+        return Response(status=204)
+
+
+class UploadView(WorkerView):
+    @extend_schema(
+        operation_id="worker_upload",
+        tags=["worker"],
+        parameters=[LEASE_HEADER],
+        request=dict.fromkeys(UPLOAD_TYPES, OpenApiTypes.BINARY),
+        responses={200: Stored, **problems(403, 404, 409, 413, 415, 422)},
+    )
+    def put(self, request: Request, job_id: uuid.UUID, slot: int) -> Response:
+        """Store the bytes for a slot; a callback then names the `upload_id`. Safe to repeat."""
+        lease_token = lease_token_of(request)
+        if (request.content_type or "").partition(";")[0].strip().lower() not in UPLOAD_TYPES:
+            raise UnsupportedMediaType(request.content_type or "")
+        with capped_body(request._request) as content:
+            upload = store_upload(
+                worker=worker_of(request), job_id=job_id, lease_token=lease_token, slot=slot, content=content
+            )
+        return Response(Stored(upload).data)
+
+
+class CallbackView(WorkerView):
+    @extend_schema(
+        operation_id="worker_callback",
+        tags=["worker"],
+        request=Callback,
+        responses={200: ReceiptAnswer, **problems(403, 404, 409, 413, 422)},
+    )
+    def post(self, request: Request) -> Response:
+        """Report results. Safe to repeat until an answer comes, also after the job has ended."""
+        callback = Callback(data=request.data)
+        callback.is_valid(raise_exception=True)
+        receipt = report(worker=worker_of(request), report=callback.to_report())
+        return Response(ReceiptAnswer(receipt).data)
+
+
+def lease_token_of(request: Request) -> uuid.UUID:
+    """The X-Lease-Token header.
+
+    Raises:
+        ValidationError: it is missing or no UUID.
+    """
+    try:
+        return uuid.UUID(request.headers.get("X-Lease-Token", ""))
+    except ValueError:
+        raise ValidationError({"X-Lease-Token": ["Send the lease_token of the lease answer."]}) from None
