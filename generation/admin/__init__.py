@@ -1,0 +1,24 @@
+"""The admin: read everything, change only what the lifecycle allows."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from generation.admin.assets import ImageAdmin, VideoAdmin
+from generation.admin.jobs import JobAdmin
+from generation.admin.people import PersonalTokenAdmin, ProjectAdmin
+from generation.admin.workers import AttemptAdmin, WorkerAdmin, WorkerTokenAdmin
+
+__all__ = [
+    "AttemptAdmin",
+    "ImageAdmin",
+    "JobAdmin",
+    "PersonalTokenAdmin",
+    "ProjectAdmin",
+    "VideoAdmin",
+    "WorkerAdmin",
+    "WorkerTokenAdmin",
+]
+
+admin.site.site_header = admin.site.site_title = "OurVidz"
+admin.site.index_title = "Studio"

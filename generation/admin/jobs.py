@@ -1,0 +1,106 @@
+"""Jobs with their history: who leased them, when, and what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from generation.admin.base import Record
+from generation.lifecycle.control import cancel, retry
+from generation.lifecycle.errors import NotRetryable
+from generation.models import Attempt, Image, Job, JobStatus, Video
+
+Inline = admin.TabularInline
+
+
+class ReadOnlyInline(Inline):  # type: ignore[type-arg]
+    extra = 0
+    can_delete = False
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+class History(ReadOnlyInline):
+    model = Attempt
+    verbose_name_plural = "history"
+    ordering = ["number"]
+    fields = ["number", "worker", "leased_at", "ended_at", "outcome", "accepted", "rejected", "error_message"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
+        return super().get_queryset(request).select_related("worker", "job")
+
+
+class Images(ReadOnlyInline):
+    model = Image
+    ordering = ["image_index"]
+    fields = [
+        "image_index",
+        "status",
+        "seed",
+        "width",
+        "height",
+        "error_code",
+        "error_message",
+        "completed_at",
+    ]
+
+
+class Videos(ReadOnlyInline):
+    model = Video
+    fields = ["status", "seed", "width", "height", "duration", "error_code", "error_message", "completed_at"]
+
+
+@admin.register(Job)
+class JobAdmin(Record):
+    list_display = ["id", "job_type", "status", "progress", "owner", "leased_by", "attempt", "created_at"]
+    list_filter = ["status", "engine", "job_type", "leased_by", "created_at"]
+    list_select_related = ["owner", "leased_by"]
+    search_fields = ["id__exact", "prompt", "owner__username"]
+    search_help_text = "An id, words of the prompt, or the owner's name"
+    ordering = ["-id"]
+    inlines = [History, Images, Videos]
+    actions = ["cancel_jobs", "retry_jobs"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        return super().get_queryset(request).select_related("project")
+
+    @admin.action(description="Cancel selected jobs", permissions=["change"])
+    def cancel_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        done, left = _each(jobs, _cancelled)
+        self.message_user(request, f"{done} cancelled, {left} had already ended.", _level(done))
+
+    @admin.action(description="Retry what did not complete", permissions=["change"])
+    def retry_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
+        done, left = _each(jobs, _retried)
+        self.message_user(request, f"{done} queued again, {left} cannot be retried.", _level(done))
+
+
+def _cancelled(job: Job) -> bool:
+    was_active = job.is_active
+    return cancel(owner_id=job.owner_id, job_id=job.pk).status == JobStatus.CANCELLED and was_active
+
+
+def _retried(job: Job) -> bool:
+    try:
+        retry(owner_id=job.owner_id, job_id=job.pk)
+    except NotRetryable:
+        return False
+    return True
+
+
+def _each(jobs: QuerySet[Job], act: Callable[[Job], bool]) -> tuple[int, int]:
+    """How many of the jobs took the action, and how many did not."""
+    outcomes = [act(job) for job in jobs]
+    return sum(outcomes), len(outcomes) - sum(outcomes)
+
+
+def _level(count: int) -> int:
+    return messages.SUCCESS if count else messages.WARNING

@@ -1,0 +1,48 @@
+"""What people have beside their jobs: projects, and tokens for their scripts."""
+
+from __future__ import annotations
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest
+
+from generation.admin.base import Record
+from generation.models import PersonalToken, Project
+from generation.models.token import AccessToken
+
+
+@admin.register(Project)
+class ProjectAdmin(Record):
+    list_display = ["name", "owner", "is_default", "created_at"]
+    list_filter = ["is_default", "created_at"]
+    list_select_related = ["owner"]
+    search_fields = ["id__exact", "name", "owner__username"]
+    ordering = ["-id"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return [name for name in super().get_readonly_fields(request, obj) if name != "name"]
+
+
+class TokenAdmin(Record):
+    """Tokens are shown by how they begin; the rest is known to their holder alone."""
+
+    exclude = ["digest"]
+    list_filter = ["revoked_at", "created_at"]
+    ordering = ["-id"]
+    actions = ["revoke"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return [name for name in super().get_readonly_fields(request, obj) if name != "digest"]
+
+    @admin.action(description="Revoke selected tokens", permissions=["change"])
+    def revoke(self, request: HttpRequest, tokens: QuerySet[AccessToken]) -> None:
+        count = tokens.filter(revoked_at=None).update(revoked_at=Now())
+        self.message_user(request, f"{count} revoked.", messages.SUCCESS if count else messages.WARNING)
+
+
+@admin.register(PersonalToken)
+class PersonalTokenAdmin(TokenAdmin):
+    list_display = ["hint", "name", "owner", "created_at", "revoked_at"]
+    list_select_related = ["owner"]
+    search_fields = ["name", "owner__username", "hint"]

@@ -1,0 +1,123 @@
+"""Workers: register, watch, drain, disable, and rotate their tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Prefetch, QuerySet
+from django.db.models.functions import Now
+from django.http import HttpRequest
+
+from generation.admin.base import Record
+from generation.admin.jobs import ReadOnlyInline
+from generation.admin.people import TokenAdmin
+from generation.job_types import Engine
+from generation.models import Attempt, Job, JobStatus, Worker, WorkerToken
+from generation.tokens import issue_worker_token
+
+
+class WorkerForm(forms.ModelForm):  # type: ignore[type-arg]
+    engines = forms.MultipleChoiceField(
+        choices=Engine.choices, widget=forms.CheckboxSelectMultiple, help_text="The queues it may serve."
+    )
+
+    class Meta:
+        model = Worker
+        fields = ["name", "engines", "enabled", "draining"]
+
+
+class Tokens(ReadOnlyInline):
+    model = WorkerToken
+    ordering = ["-id"]
+    fields = ["hint", "created_at", "revoked_at"]
+
+
+@admin.register(Worker)
+class WorkerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = WorkerForm
+    list_display = [
+        "name",
+        "engines",
+        "enabled",
+        "draining",
+        "last_seen_at",
+        "current_job",
+        "device",
+        "software",
+    ]
+    list_filter = ["enabled", "draining", "last_seen_at"]
+    search_fields = ["id__exact", "name", "device", "software"]
+    ordering = ["name"]
+    readonly_fields = ["id", "last_seen_at", "current_job", "pools", "software", "device", "created_at"]
+    inlines = [Tokens]
+    actions = ["rotate_token", "revoke_older_tokens", "enable", "disable", "drain", "take_jobs_again"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:
+        running = Job.objects.filter(status=JobStatus.PROCESSING).order_by("id")
+        return super().get_queryset(request).prefetch_related(Prefetch("jobs", running, to_attr="running"))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Worker | None = None) -> bool:
+        """Its attempts are the jobs' history; a worker that is gone is disabled."""
+        return False
+
+    @admin.display(description="current job")
+    def current_job(self, worker: Worker) -> str:
+        running: list[Job] = getattr(worker, "running", [])
+        return ", ".join(f"{job.job_type} {job.pk} ({job.progress} %)" for job in running) or "none"
+
+    def save_model(self, request: HttpRequest, obj: Worker, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
+        super().save_model(request, obj, form, change)
+        if not change:
+            self._show_token(request, obj)
+
+    def _show_token(self, request: HttpRequest, worker: Worker) -> None:
+        token = issue_worker_token(worker)
+        text = f"The token of {worker.name}, shown this once: {token}"
+        self.message_user(request, text, messages.WARNING)
+
+    @admin.action(description="Rotate token: issue a second one beside the old", permissions=["change"])
+    def rotate_token(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
+        for worker in workers:
+            self._show_token(request, worker)
+
+    @admin.action(description="Revoke all tokens but the newest", permissions=["change"])
+    def revoke_older_tokens(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
+        live = WorkerToken.objects.filter(worker__in=list(workers), revoked_at=None).order_by("id")
+        newest = {token.worker_id: token.pk for token in live}
+        count = live.exclude(pk__in=newest.values()).order_by().update(revoked_at=Now())
+        self.message_user(request, f"{count} tokens revoked.")
+
+    @admin.action(description="Enable selected workers", permissions=["change"])
+    def enable(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
+        self.message_user(request, f"{workers.update(enabled=True)} enabled.")
+
+    @admin.action(description="Disable selected workers: refuse every call", permissions=["change"])
+    def disable(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
+        count = workers.update(enabled=False)
+        self.message_user(request, f"{count} disabled; a job in hand goes to another when its lease ends.")
+
+    @admin.action(description="Drain: finish the job in hand, take no new one", permissions=["change"])
+    def drain(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
+        self.message_user(request, f"{workers.update(draining=True)} draining.")
+
+    @admin.action(description="Stop draining", permissions=["change"])
+    def take_jobs_again(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
+        self.message_user(request, f"{workers.update(draining=False)} take jobs again.")
+
+
+@admin.register(WorkerToken)
+class WorkerTokenAdmin(TokenAdmin):
+    list_display = ["hint", "worker", "created_at", "revoked_at"]
+    list_select_related = ["worker"]
+    search_fields = ["worker__name", "hint"]
+
+
+@admin.register(Attempt)
+class AttemptAdmin(Record):
+    list_display = ["job", "number", "worker", "leased_at", "ended_at", "outcome", "accepted", "rejected"]
+    list_filter = ["outcome", "worker", "leased_at"]
+    list_select_related = ["job", "worker"]
+    search_fields = ["job__id__exact", "worker__name", "error_message"]
+    ordering = ["-id"]
