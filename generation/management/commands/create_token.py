@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from generation.tokens import issue_personal_token
+
+
+class Command(BaseCommand):
+    help = "Print a personal API token. It is shown this once; only its SHA-256 is kept."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("user", help="who the token acts for")
+        parser.add_argument("--name", default="script", help="what the token is for (default: script)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        name = options["name"].strip()
+        if not 1 <= len(name) <= 80:
+            raise CommandError("--name has 1 to 80 characters.")
+        owner = get_user_model().objects.filter(username=options["user"], is_active=True).first()
+        if owner is None:
+            raise CommandError(f"There is no active user “{options['user']}”.")
+        self.stdout.write(issue_personal_token(owner=owner, name=name))

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from generation.job_types import Engine
+from generation.models import Worker
+from generation.tokens import issue_worker_token
+
+
+def engines_of(text: str) -> list[str]:
+    """`sdxl,wan` as a list; refuses others."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names or any(name not in Engine.values for name in names):
+        raise argparse.ArgumentTypeError(f"name one or more of {', '.join(Engine.values)}, by commas")
+    return sorted(set(names))
+
+
+class Command(BaseCommand):
+    help = "Register a worker and print its token. It is shown this once; only its SHA-256 is kept."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("name", help="a name of its own, up to 80 characters")
+        parser.add_argument("--engines", type=engines_of, required=True, help="for example sdxl,wan")
+        parser.add_argument(
+            "--replace-token",
+            action="store_true",
+            help="for a worker that exists: a new token beside its newest one, and these engines",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        name, engines = options["name"].strip(), options["engines"]
+        if not 1 <= len(name) <= 80:
+            raise CommandError("A worker's name has 1 to 80 characters.")
+        worker = Worker.objects.filter(name=name).first()
+        if worker and not options["replace_token"]:
+            raise CommandError(f"There is a worker “{name}” already; --replace-token gives it a new token.")
+        if worker:
+            Worker.objects.filter(pk=worker.pk).update(engines=engines)
+        else:
+            worker = Worker.objects.create(name=name, engines=engines)
+        self.stdout.write(issue_worker_token(worker))
