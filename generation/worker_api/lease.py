@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from generation.api.base import body_of
 from generation.api.documentation import problems
-from generation.lifecycle.lease import lease
+from generation.lifecycle.lease import lease, offered_pools
 from generation.worker_api.authentication import worker_of
 from generation.worker_api.payloads import LeaseAnswer, LeaseRequest, lease_answer
 from generation.worker_api.presence import offered
@@ -33,7 +33,8 @@ class LeaseView(WorkerView):
         """Hold a job for the worker: 200 with everything it needs, 204 when none came within `wait_s`."""
         worker, asked = worker_of(request), body_of(request, LeaseRequest)
         software = f"{asked['version']} {asked['worker_engine']}".strip()[:120]
-        offered(worker, pools=asked["pools"], software=software, device=asked["device"])
+        pools = offered_pools(worker, asked["engines"], asked["pools"])
+        offered(worker, pools=pools, software=software, device=asked["device"])
         job = lease(worker=worker, engines=asked["engines"], pools=asked["pools"])
         if job is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
