@@ -1,4 +1,4 @@
-"""Runs the web process and the bundled workers, until a signal or until the web process ends.
+"""Runs the web process, its chores and the bundled workers, until a signal or until the web process ends.
 
 Only the standard library, so that `--check` can tell what is wrong before anything is installed.
 Children get their own session (Ctrl-C reaches this process alone) and write straight into their log files,
@@ -31,7 +31,7 @@ REPO = Path(__file__).resolve().parent.parent
 START_LIMIT_S = 60
 STOP_LIMIT_S = 8  # longer than a worker takes to hand its job back
 KEEP_LOG_BYTES = 10_000_000
-HEALTHY_AFTER_S = 60  # a worker that ran this long starts its back-off anew
+HEALTHY_AFTER_S = 60  # a child that ran this long starts its back-off anew
 PR_SET_PDEATHSIG = 1
 
 
@@ -212,7 +212,9 @@ class Child:
 class Supervisor:
     options: Options
     began: float
-    children: list[Child] = field(default_factory=list)
+    web: Child | None = None
+    workers: list[Child] = field(default_factory=list)
+    chores: list[Child] = field(default_factory=list)
     stop_asked: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -253,6 +255,7 @@ class Supervisor:
             self.start_workers(prepared["worker_tokens"])
             if not self.stop_asked.is_set():
                 self.announce(prepared["sign_in_path"])
+                self.chores.append(self.start("chores", [sys.executable, "manage.py", "maintain"]))
             while not self.stop_asked.is_set():
                 self.look_after()
                 self.pause(0.5)
@@ -282,7 +285,7 @@ class Supervisor:
     def start_web(self) -> None:
         options = self.options
         serve = ["manage.py", "serve", "--host", options.host, "--port", str(options.port)]
-        self.add("web", [sys.executable, *serve], self.environment)
+        self.web = self.start("web", [sys.executable, *serve])
         self.wait_until(self.web_answers, "the web server does not answer")
 
     def web_answers(self) -> bool:
@@ -301,16 +304,17 @@ class Supervisor:
         program = str(Path(sys.executable).parent / "ourvidz-worker")
         command = [program, "run", "--server", self.options.address, "--engine", "sketch"]
         for index, token in enumerate(tokens, 1):
-            self.add(f"worker-{index}", command, {**self.environment, "OURVIDZ_WORKER_TOKEN": token})
+            self.workers.append(self.start(f"worker-{index}", command, OURVIDZ_WORKER_TOKEN=token))
         self.wait_until(self.workers_are_connected, "a worker did not connect")
 
     def workers_are_connected(self) -> bool:
-        return all(worker.connected for worker in self.children[1:])
+        return all(worker.connected for worker in self.workers)
 
-    def add(self, name: str, command: list[str], environment: dict[str, str]) -> None:
-        child = Child(name, command, environment, Follower(self.options.logs / f"{name}.log"))
-        self.children.append(child)
+    def start(self, name: str, command: list[str], **environment: str) -> Child:
+        log = Follower(self.options.logs / f"{name}.log")
+        child = Child(name, command, {**self.environment, **environment}, log)
         child.start()
+        return child
 
     def wait_until(self, condition: Callable[[], bool], otherwise: str) -> None:
         limit = time.monotonic() + START_LIMIT_S
@@ -336,13 +340,13 @@ class Supervisor:
         say("\nCtrl-C stops it.\n")
 
     def look_after(self) -> None:
-        web, *workers = self.children
-        self.show_errors(web)
-        if web.has_ended:
-            message = f"the web server {web.end_as_text()}: see {web.log.path}"
-            raise CannotStartError(message)
-        for worker in workers:
-            self.look_after_worker(worker)
+        if self.web:
+            self.show_errors(self.web)
+            if self.web.has_ended:
+                message = f"the web server {self.web.end_as_text()}: see {self.web.log.path}"
+                raise CannotStartError(message)
+        for child in (*self.workers, *self.chores):
+            self.look_after_child(child)
 
     def show_errors(self, web: Child) -> None:
         for line in web.log.lines():
@@ -354,25 +358,26 @@ class Supervisor:
             elif not event and line.strip():
                 say(f"web: {line}")
 
-    def look_after_worker(self, worker: Child) -> None:
-        for line in worker.log.lines():
-            worker.connected = worker.connected or event_of(line).get("event") == "connected"
+    def look_after_child(self, child: Child) -> None:
+        for line in child.log.lines():
+            child.connected = child.connected or event_of(line).get("event") == "connected"
         now = time.monotonic()
-        if worker.process is None:
-            if now >= worker.again_at:
-                worker.start()
-        elif worker.has_ended:
-            worker.failures = 1 if now - worker.started > HEALTHY_AFTER_S else worker.failures + 1
-            delay = min(30, 2 ** (worker.failures - 1))
-            say(f"{worker.name} {worker.end_as_text()}, it starts again in {delay} s (see {worker.log.path})")
-            worker.process = None
-            worker.again_at = now + delay
+        if child.process is None:
+            if now >= child.again_at:
+                child.start()
+        elif child.has_ended:
+            child.failures = 1 if now - child.started > HEALTHY_AFTER_S else child.failures + 1
+            delay = min(30, 2 ** (child.failures - 1))
+            say(f"{child.name} {child.end_as_text()}, it starts again in {delay} s (see {child.log.path})")
+            child.process = None
+            child.again_at = now + delay
 
     def stop(self) -> None:
         """Workers first, so that they can still give their jobs back; what does not listen is killed."""
-        if self.children:
-            say("Stopping …")
-        for group in (self.children[1:], self.children[:1]):
+        if self.web is None:
+            return
+        say("Stopping …")
+        for group in ([*self.workers, *self.chores], [self.web]):
             for child in group:
                 child.signal(signal.SIGTERM)
             limit = time.monotonic() + STOP_LIMIT_S
@@ -382,8 +387,7 @@ class Supervisor:
                 if child.process and not child.has_ended:
                     child.signal(signal.SIGKILL)
                     child.process.wait()
-        if self.children:
-            say("OurVidz is stopped; the data stays in " + str(self.options.data))
+        say(f"OurVidz is stopped; the data stays in {self.options.data}")
 
 
 def main() -> int:
