@@ -1,0 +1,139 @@
+"""`script/server` without its set-up: the supervisor, with the real web server and the real worker."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+SUPERVISE = [sys.executable, str(REPO / "script" / "supervise.py")]
+
+
+def environment(data: Path, **settings: str) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "DATA_DIR": str(data), "PORT": "0", **settings}
+
+
+class Server:
+    def __init__(self, data: Path, **settings: str) -> None:
+        self.data = data
+        self.output = data.with_name(f"{data.name}.output")
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                SUPERVISE, env=environment(data, **settings), stdout=output, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def text(self) -> str:
+        return self.output.read_text()
+
+    def wait_for(self, pattern: str, seconds: float = 60) -> re.Match[str]:
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            if found := re.search(pattern, self.text):
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"no {pattern!r} in: {self.text}")
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def children(self) -> dict[int, str]:
+        """The processes that work on this data folder, by their environment."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if f"DATA_DIR={self.data}\0".encode() in (folder / "environ").read_bytes():
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        found.pop(self.process.pid, None)
+        return found
+
+    def child(self, word: str) -> int:
+        return next(pid for pid, command in self.children().items() if word in command)
+
+
+def eventually(condition: Callable[[], object], seconds: float = 15) -> None:
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    started = Server(tmp_path / "data with spaces")
+    yield started
+    if started.process.poll() is None:
+        started.stop(signal.SIGTERM)
+
+
+def refusal(data: Path, **settings: str) -> str:
+    done = subprocess.run(
+        [*SUPERVISE, "--check"],
+        env=environment(data, **settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_it_starts_restarts_a_killed_worker_and_stops_cleanly(server: Server) -> None:
+    link = server.wait_for(r"Sign in +(http://127\.0\.0\.1:\d+/sign-in/once/\S+)").group(1)
+    with urllib.request.urlopen(link) as answer:
+        assert answer.status == 200
+
+    assert "already running" in refusal(server.data)
+
+    killed = server.child("ourvidz-worker")
+    os.kill(killed, signal.SIGKILL)
+    server.wait_for(r"worker-1 was killed by SIGKILL, it starts again in 1 s")
+    eventually(lambda: any(pid != killed and "ourvidz-worker" in c for pid, c in server.children().items()))
+
+    assert server.stop() == 0
+    assert server.children() == {}
+
+
+def test_it_ends_when_the_web_server_does(server: Server) -> None:
+    server.wait_for("Ctrl-C stops it")
+    os.kill(server.child("manage.py serve"), signal.SIGKILL)
+    assert server.process.wait(30) == 1
+    assert "the web server was killed by SIGKILL" in server.text
+    assert server.children() == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_its_own_death_leaves_no_orphans(server: Server) -> None:
+    server.wait_for("Ctrl-C stops it")
+    server.stop(signal.SIGKILL)
+    eventually(lambda: not server.children())
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"port {port} is in use" in refusal(tmp_path, PORT=str(port))
+
+
+@pytest.mark.parametrize(("name", "value"), [("PORT", "99999"), ("PORT", "http"), ("WORKERS", "-1")])
+def test_nonsense_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
+    assert f"{name}={value} is not a number" in refusal(tmp_path, **{name: value})
+
+
+def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "is not writable" in refusal(tmp_path / "file" / "data")
