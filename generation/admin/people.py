@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from generation.admin.base import Record
-from generation.models import PersonalToken, Project
+from generation.models import Allowance, PersonalToken, Project
 from generation.models.token import AccessToken
 
 
@@ -22,6 +22,15 @@ class ProjectAdmin(Record):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         return [name for name in super().get_readonly_fields(request, obj) if name != "name"]
+
+
+@admin.register(Allowance)
+class AllowanceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    list_display = ["owner", "active_jobs"]
+    list_select_related = ["owner"]
+    search_fields = ["owner__username"]
+    ordering = ["owner_id"]
+    raw_id_fields = ["owner"]
 
 
 class TokenAdmin(Record):

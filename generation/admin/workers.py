@@ -14,7 +14,7 @@ from generation.admin.base import Record
 from generation.admin.jobs import ReadOnlyInline
 from generation.admin.people import TokenAdmin
 from generation.job_types import Engine
-from generation.models import Attempt, Job, JobStatus, Worker, WorkerToken
+from generation.models import Attempt, Job, JobStatus, Pace, Worker, WorkerToken
 from generation.tokens import issue_worker_token
 
 
@@ -34,6 +34,12 @@ class Tokens(ReadOnlyInline):
     fields = ["hint", "created_at", "revoked_at"]
 
 
+class Paces(ReadOnlyInline):
+    model = Pace
+    ordering = ["job_type"]
+    fields = ["job_type", "seconds", "samples"]
+
+
 @admin.register(Worker)
 class WorkerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = WorkerForm
@@ -51,7 +57,7 @@ class WorkerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ["id__exact", "name", "device", "software"]
     ordering = ["name"]
     readonly_fields = ["id", "last_seen_at", "current_job", "pools", "software", "device", "created_at"]
-    inlines = [Tokens]
+    inlines = [Tokens, Paces]
     actions = ["rotate_token", "revoke_older_tokens", "enable", "disable", "drain", "take_jobs_again"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:

@@ -16,9 +16,11 @@ MEANINGS = {
     403: "Not allowed: a missing CSRF token, or a worker that is disabled.",
     404: "There is no such thing, or it is not yours.",
     409: "The state has moved on.",
+    410: "Too long ago to tell what changed; read your lists afresh, and go on from `me`'s revision.",
     413: "The body is too large.",
     415: "Another content type is needed.",
     422: "Something in the request cannot be used; `errors` names each field.",
+    429: "You have as much work waiting and running as you may.",
     503: "The database does not answer; try again after Retry-After seconds.",
 }
 INVALID = OpenApiExample(

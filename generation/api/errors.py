@@ -25,6 +25,8 @@ STATUS_OF = {
     "unknown_slot": HTTPStatus.NOT_FOUND,
     "lease_lost": HTTPStatus.CONFLICT,
     "not_retryable": HTTPStatus.CONFLICT,
+    "over_limit": HTTPStatus.TOO_MANY_REQUESTS,
+    "reload": HTTPStatus.GONE,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
 FIELD_OF = {

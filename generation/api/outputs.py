@@ -11,7 +11,7 @@ from rest_framework import serializers
 from generation.api.fields import OneOf
 from generation.feed import Page
 from generation.job_types import Engine, JobType, Media
-from generation.models import Asset, AssetStatus, Image, Job, JobStatus, Project, Video
+from generation.models import Asset, AssetStatus, Image, Job, JobStatus, Project, Purged, Video
 
 
 class Failure(serializers.Serializer[Any]):
@@ -135,6 +135,7 @@ class JobTypeAnswer(serializers.Serializer[JobType]):
 
 
 class Limits(serializers.Serializer[Any]):
+    active_jobs = serializers.IntegerField(help_text="Most jobs queued and running at once.")
     prompt_length = serializers.IntegerField()
     max_seed = serializers.IntegerField()
     assets_per_call = serializers.IntegerField()
@@ -192,6 +193,19 @@ class AssetPage(serializers.Serializer[Any]):
         ]
 
 
+class PurgedAnswer(serializers.ModelSerializer[Purged]):
+    """An asset that left the trash for good."""
+
+    id = serializers.UUIDField(source="asset_id", read_only=True)
+    job = serializers.UUIDField(source="job_id", read_only=True)
+    media = OneOf(Media, read_only=True)
+
+    class Meta:
+        model = Purged
+        fields = ["id", "job", "media", "revision"]
+        read_only_fields = fields
+
+
 class ChangesAnswer(serializers.Serializer[Any]):
     """Send `revision` as the next `after`; while `more` is true, at once."""
 
@@ -200,6 +214,7 @@ class ChangesAnswer(serializers.Serializer[Any]):
     jobs = JobSummary(many=True)
     images = ImageAnswer(many=True)
     videos = VideoAnswer(many=True)
+    purged = PurgedAnswer(many=True)
 
 
 class ProblemAnswer(serializers.Serializer[Any]):
@@ -210,4 +225,6 @@ class ProblemAnswer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     code = serializers.CharField(help_text="Stable, for programs.")
     detail = serializers.CharField()
-    errors = serializers.DictField(child=serializers.CharField(), help_text="One sentence for each field.")
+    errors = serializers.DictField(  # type: ignore[assignment] # the metaclass takes fields off the class
+        child=serializers.CharField(), help_text="One sentence for each field."
+    )

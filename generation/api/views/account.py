@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from generation import feed
+from generation import feed, quotas
 from generation.api.base import Api, body_of, owner_of, query_of
 from generation.api.documentation import problems
 from generation.api.inputs import ChangesQuery, ProjectBody
@@ -26,7 +26,7 @@ class Changes(Api):
         operation_id="changes_list",
         tags=["changes"],
         parameters=[ChangesQuery],
-        responses={200: ChangesAnswer, **problems(422)},
+        responses={200: ChangesAnswer, **problems(410, 422)},
     )
     def get(self, request: Request) -> Response:
         """Everything of yours with a higher revision, as it is now. What the pages get, scripts get here."""
@@ -68,11 +68,12 @@ class WhoAmI(Api):
         owner = owner_of(request)
         revision = feed.current_revision(owner.pk)
         identity = {"id": owner.pk, "username": owner.get_username(), "revision": revision}
-        return Response(Me(identity | {"limits": limits(), "use": use_of(owner.pk)}).data)
+        return Response(Me(identity | {"limits": limits_of(owner.pk), "use": use_of(owner.pk)}).data)
 
 
-def limits() -> dict[str, int]:
+def limits_of(owner_id: int) -> dict[str, int]:
     return {
+        "active_jobs": quotas.limit_of(owner_id),
         "prompt_length": PROMPT_LENGTH,
         "max_seed": MAX_SEED,
         "assets_per_call": MOST_IDS,

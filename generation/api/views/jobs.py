@@ -60,7 +60,7 @@ class Jobs(Api):
         tags=["jobs"],
         parameters=[KEY_HEADER],
         request=SubmissionBody,
-        responses={201: JobAnswer, **problems(403, 413, 415, 422)},
+        responses={201: JobAnswer, **problems(403, 413, 415, 422, 429)},
         examples=[INVALID],
     )
     def post(self, request: Request) -> Response:
