@@ -113,15 +113,15 @@ def lint_steps() -> list[Step]:
 
 
 def test_steps(parts: list[str], servers: dict[str, str]) -> dict[str, Step]:
-    apart = "--ignore=tests/worker"
-    once = "--ignore=tests/script"  # they start servers of their own, on SQLite
+    others = ["--ignore=tests/worker"]
     steps = {
-        "sqlite": Step("tests on SQLite", pytest("sqlite", apart, "-m", "not browser and not postgres")),
+        "sqlite": Step("tests on SQLite", pytest("sqlite", *others, "-m", "not browser and not postgres")),
         "worker": Step("tests of the worker", pytest("worker", "tests/worker")),
-        "postgres": Step(
-            "tests on PostgreSQL", pytest("postgres", apart, once, "-m", "not browser"), servers
-        ),
-        "browser": Step("tests in Chromium", pytest("browser", apart, once, "-m", "browser"), servers),
+    }
+    others.append("--ignore=tests/script")  # these start servers of their own, on SQLite
+    steps |= {
+        "postgres": Step("tests on PostgreSQL", pytest("postgres", *others, "-m", "not browser"), servers),
+        "browser": Step("tests in Chromium", pytest("browser", *others, "-m", "browser"), servers),
     }
     return {name: step for name, step in steps.items() if name in parts}
 

@@ -116,7 +116,6 @@ def test_it_ends_when_the_web_server_does(server: Server) -> None:
     assert server.children() == {}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
 def test_its_own_death_leaves_no_orphans(server: Server) -> None:
     server.wait_for("Ctrl-C stops it")
     server.stop(signal.SIGKILL)
