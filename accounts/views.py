@@ -1,0 +1,95 @@
+"""Signing in and out, and a user's own password and tokens. Every page here is private to its user."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib import messages
+from django.contrib.auth import login, update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import LoginView, LogoutView
+from django.db.models.functions import Now
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import sign_in_links
+from accounts.forms import SignInForm, TokenForm, password_form
+from accounts.signed_in import SignedInRequest
+from generation.models import PersonalToken
+from generation.tokens import issue_personal_token
+
+
+@method_decorator(never_cache, name="dispatch")
+class SignIn(LoginView):
+    template_name = "accounts/sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+
+class SignOut(LogoutView):
+    http_method_names = ["post", "options"]
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in_once(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
+    """The link's page only offers a button: link previews and prefetching must not spend it."""
+    if request.method == "POST":
+        user = sign_in_links.use(uidb64, token)
+        if user:
+            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            return redirect("workspace:home")
+    elif user := sign_in_links.find_user(uidb64, token):
+        return render(request, "accounts/sign_in_once.html", {"who": user})
+    return render(request, "accounts/sign_in_once.html", status=410)
+
+
+@never_cache
+@login_required
+def account(request: SignedInRequest) -> HttpResponse:
+    return _account(request)
+
+
+@never_cache
+@login_required
+@require_POST
+def set_password(request: SignedInRequest) -> HttpResponse:
+    form = password_form(request.user, request.POST)
+    if not form.is_valid():
+        return _account(request, status=422, password=form)
+    form.save()
+    update_session_auth_hash(request, form.user)
+    messages.success(request, "Your password is set.")
+    return redirect("accounts:account")
+
+
+@never_cache
+@login_required
+@require_POST
+def create_token(request: SignedInRequest) -> HttpResponse:
+    """Answers with the page itself, not a redirect: the token's text is kept nowhere to show it later."""
+    form = TokenForm(request.POST)
+    if not form.is_valid():
+        return _account(request, status=422, token=form)
+    fresh = issue_personal_token(owner=request.user, name=form.cleaned_data["name"])
+    return _account(request, fresh_token=fresh)
+
+
+@never_cache
+@login_required
+@require_POST
+def revoke_token(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
+    mine = PersonalToken.objects.filter(owner=request.user, pk=token_id, revoked_at=None)
+    if not mine.update(revoked_at=Now()):
+        raise Http404
+    messages.success(request, "The token is revoked. What used it is signed out.")
+    return redirect("accounts:account")
+
+
+def _account(request: SignedInRequest, *, status: int = 200, **forms: object) -> HttpResponse:
+    live = PersonalToken.objects.filter(owner=request.user, revoked_at=None).order_by("-id")
+    context = {"password": password_form(request.user), "token": TokenForm(), "tokens": live} | forms
+    return render(request, "accounts/account.html", context, status=status)

@@ -1,0 +1,179 @@
+// The composer: shows what applies, keeps the draft, sends without leaving the page.
+import { excuse, post } from "./act.js";
+import { say } from "./toast.js";
+import { user } from "./user.js";
+
+const form = document.getElementById("composer");
+const prompt = form.elements.prompt;
+const make = form.querySelector(".make");
+const more = document.getElementById("more");
+const chips = document.getElementById("chips");
+const chipTemplate = document.getElementById("chip");
+const estimate = document.getElementById("estimate");
+const combinations = JSON.parse(document.getElementById("combinations").textContent);
+const DRAFT = `ourvidz-draft-${user}`;
+
+// What the choice leads to
+function choice() {
+  const { media, quality, engine, enhance } = form.elements;
+  const wanted = media.value === "video" ? "" : engine.value;
+  const enhanced = enhance.checked && wanted !== "sdxl";
+  return combinations[`${media.value}|${quality.value}|${wanted}|${enhanced ? "on" : ""}`];
+}
+
+function applies(name, does) {
+  const field = form.querySelector(`[data-field="${name}"]`);
+  for (const control of field.querySelectorAll("input, select")) control.disabled = !does;
+  field.classList.remove("refused");
+}
+
+function aspects(type) {
+  const { aspect } = form.elements;
+  for (const option of aspect.options) {
+    if (!option.value) option.textContent = `${type.aspects[0]} usual`;
+    option.disabled = option.hidden = option.value !== "" && !type.aspects.includes(option.value);
+  }
+  if (aspect.selectedOptions[0]?.disabled) aspect.value = "";
+}
+
+function words(seconds) {
+  return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+}
+
+function update() {
+  const { media, engine, quantity } = form.elements;
+  const type = choice();
+  const counts = Object.keys(type.seconds);
+  applies("quantity", counts.length > 1);
+  applies("engine", media.value === "image");
+  applies("enhance", media.value === "video" || engine.value !== "sdxl");
+  aspects(type);
+  const count = counts.length > 1 ? quantity.value || counts[0] : counts[0];
+  estimate.textContent = `${type.title}, usually about ${words(type.seconds[count])}`;
+  showChips();
+}
+
+// What is set under More, each with a way to take it back
+function inForce() {
+  const { negative_prompt, seed, engine, enhance, project, new_project, review } = form.elements;
+  const shorten = (text) => text.trim().replace(/\s+/g, " ");
+  return [
+    [negative_prompt, negative_prompt.value.trim() && `without ${shorten(negative_prompt.value)}`],
+    [seed, seed.value.trim() && `seed ${seed.value.trim()}`],
+    [engine, !engine.disabled && engine.value && engine.selectedOptions[0].text],
+    [enhance, !enhance.disabled && enhance.checked && "enhanced"],
+    [new_project.value.trim() ? new_project : project, shorten(new_project.value) || (project.value && project.selectedOptions[0].text)],
+    [review, review.checked && "review first"],
+  ].filter(([, label]) => label);
+}
+
+function reset(control) {
+  if (control.type === "checkbox") control.checked = false;
+  else control.value = "";
+  if (control.name === "new_project") form.elements.project.value = "";
+  update();
+  make.focus();
+}
+
+function showChips() {
+  const wanted = inForce();
+  const same = wanted.map(([control, label]) => `${control.name}=${label}`).join("\n");
+  if (chips.dataset.shown === same) return;
+  chips.dataset.shown = same;
+  chips.replaceChildren(
+    ...wanted.map(([control, label]) => {
+      const chip = chipTemplate.content.firstElementChild.cloneNode(true);
+      chip.querySelector("span").textContent = label;
+      chip.setAttribute("aria-label", `${label}: take back`);
+      chip.addEventListener("click", () => reset(control));
+      return chip;
+    }),
+  );
+}
+
+// Errors beside their fields
+function showErrors(errors) {
+  for (const slot of form.querySelectorAll("[data-error]")) {
+    const sentences = errors[slot.dataset.error] ?? [];
+    slot.replaceChildren(...sentences.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+    const control = form.elements[slot.dataset.error];
+    if (control instanceof Element) control.toggleAttribute("aria-invalid", sentences.length > 0);
+    if (sentences.length && more.contains(slot)) more.open = true;
+  }
+  const first = form.querySelector("[data-error]:not(:empty)");
+  const control = first && form.elements[first.dataset.error];
+  (control instanceof Element ? control : prompt).focus();
+}
+
+// The draft
+function keepDraft() {
+  try {
+    sessionStorage.setItem(DRAFT, prompt.value);
+  } catch {
+    // storage is off: the page itself still holds the text
+  }
+}
+
+function restoreDraft() {
+  const asked = new URLSearchParams(location.search);
+  if (asked.has("prompt") || asked.has("from")) {
+    // Filled on request: from here on it is a draft like any other.
+    asked.delete("prompt");
+    asked.delete("from");
+    asked.delete("seed");
+    history.replaceState(null, "", `${location.pathname}${asked.size ? `?${asked}` : ""}`);
+    keepDraft();
+    prompt.focus();
+    prompt.setSelectionRange(prompt.value.length, prompt.value.length);
+  } else if (!form.querySelector("[data-error]:not(:empty)")) {
+    const draft = sessionStorage.getItem(DRAFT);
+    if (draft !== null) prompt.value = draft;
+  }
+}
+
+async function send(afterwards) {
+  make.setAttribute("aria-busy", "true");
+  try {
+    const { status, body } = await post(form.action, new FormData(form));
+    if (status === 422) return showErrors(body.errors);
+    if (!body.ok) return say(body.message, { level: "error" });
+    showErrors({});
+    form.elements.key.value = body.key;
+    afterwards();
+  } catch (error) {
+    excuse(error);
+  } finally {
+    make.removeAttribute("aria-busy");
+  }
+}
+
+export function start({ afterwards }) {
+  form.addEventListener("input", update);
+  form.addEventListener("change", update);
+  prompt.addEventListener("input", keepDraft);
+  prompt.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  form.addEventListener("submit", (event) => {
+    keepDraft();
+    // On a page of older work the new stack has no place: the plain way leads to the newest.
+    if (new URLSearchParams(location.search).has("cursor")) return;
+    event.preventDefault();
+    if (!make.hasAttribute("aria-busy")) send(afterwards);
+  });
+  for (const link of document.querySelectorAll("[data-example]")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      prompt.value = link.textContent;
+      keepDraft();
+      prompt.focus();
+    });
+  }
+  try {
+    restoreDraft();
+  } catch {
+    // storage is off
+  }
+  more.open = [...more.querySelectorAll("[data-error]:not(:empty)")].length > 0;
+  update();
+}

@@ -1,0 +1,94 @@
+// The page's socket. The server sends state, so it does not matter how often it is cut: on every opening the page
+// says which revision it has and gets what is newer. The pages use: connect({url, revision, on: {changes, progress, reload}}).
+const dot = document.getElementById("live");
+const WORDS = {
+  live: "live",
+  "catching-up": "catching up",
+  offline: "offline",
+};
+const HELP = {
+  live: "Changes appear by themselves.",
+  "catching-up": "Fetching what changed meanwhile.",
+  offline: "No connection. What you typed is kept, work goes on at the server, and the page catches up by itself.",
+};
+const SIGNED_OUT = 4401;
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 15000;
+const PING_MS = 20000;
+const SILENCE_MS = 45000;
+
+function show(state) {
+  if (!dot || dot.dataset.state === state) return;
+  dot.hidden = false;
+  dot.dataset.state = state;
+  dot.textContent = WORDS[state];
+  dot.title = HELP[state];
+}
+
+export function connect({ url, revision, on }) {
+  let socket;
+  let tries = 0;
+  let timer;
+  let heard = Date.now();
+  const address = new URL(url, location.href);
+  address.protocol = address.protocol.replace("http", "ws");
+
+  function open() {
+    clearTimeout(timer);
+    if (socket && socket.readyState <= WebSocket.OPEN) return;
+    socket = new WebSocket(address);
+    socket.addEventListener("open", () => {
+      heard = Date.now();
+      show("catching-up");
+      socket.send(JSON.stringify({ after: revision }));
+    });
+    socket.addEventListener("message", ({ data }) => receive(JSON.parse(data)));
+    socket.addEventListener("close", closed);
+  }
+
+  function receive(message) {
+    heard = Date.now();
+    if (message.type === "changes") {
+      tries = 0;
+      on.changes(message);
+      revision = Math.max(revision, message.revision);
+      show("live");
+    } else {
+      on[message.type]?.(message);
+    }
+  }
+
+  function closed({ code }) {
+    show("offline");
+    if (code === SIGNED_OUT) {
+      location.reload(); // to the sign-in page
+      return;
+    }
+    // Full jitter: a server that comes back is not met by everybody at once.
+    const most = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** tries);
+    tries += 1;
+    timer = setTimeout(open, Math.random() * most);
+  }
+
+  function check() {
+    if (socket?.readyState !== WebSocket.OPEN) return open();
+    // A line that is dead without having been closed, after sleep for instance.
+    if (Date.now() - heard > SILENCE_MS) return socket.close();
+    socket.send(JSON.stringify({ type: "ping" }));
+  }
+
+  setInterval(() => {
+    if (socket?.readyState === WebSocket.OPEN) check();
+  }, PING_MS);
+  addEventListener("online", open);
+  addEventListener("offline", () => {
+    show("offline");
+    socket?.close();
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") check();
+  });
+  addEventListener("pageshow", ({ persisted }) => persisted && check());
+  open();
+  return { isLive: () => dot?.dataset.state === "live" };
+}

@@ -1,0 +1,17 @@
+import { start } from "./composer.js";
+import { connect } from "./live.js";
+import { changes, progress, refresh } from "./stacks.js";
+
+const { socket, revision } = document.getElementById("stacks").dataset;
+const live = connect({
+  url: socket,
+  revision: Number(revision),
+  on: { changes, progress, reload: () => location.reload() },
+});
+
+// Without a socket the page asks for itself after each of its own actions.
+function catchUp() {
+  if (!live.isLive()) refresh().catch(() => {});
+}
+document.addEventListener("acted", catchUp);
+start({ afterwards: catchUp });

@@ -1,0 +1,42 @@
+"""From what the composer asks (media, quality, engine, enhance) to a job type."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from generation.job_types import Engine, JobType, Media, find
+
+QUALITIES = (("fast", "Fast"), ("high", "High"))
+ENGINES = (("", "Automatic"), *Engine.choices)
+
+
+def choose(*, media: str, quality: str, engine: str, enhance: bool) -> JobType | None:
+    """The job type asked for. No engine means SDXL for images; only WAN makes videos and enhances prompts."""
+    automatic = Engine.WAN if enhance or media == Media.VIDEO else Engine.SDXL
+    return find(engine=engine or automatic, media=media, quality=quality, enhanced=enhance)
+
+
+def why_not(*, media: str, enhance: bool) -> tuple[str, str]:
+    """The field to change, and why, where `choose` finds nothing: SDXL was asked for what it cannot do."""
+    if media == Media.VIDEO:
+        return "engine", "SDXL makes images. Choose WAN or Automatic for a video."
+    assert enhance, "every other combination has a job type"
+    return "enhance", "SDXL does not enhance prompts. Choose WAN or Automatic, or switch this off."
+
+
+def combinations() -> dict[str, dict[str, object]]:
+    """For the composer's script: each possible `media|quality|engine|enhance`, and what it leads to."""
+    found = {}
+    for media, (quality, _), (engine, _), enhance in product(Media.values, QUALITIES, ENGINES, (False, True)):
+        job_type = choose(media=media, quality=quality, engine=engine, enhance=enhance)
+        if job_type:
+            found[f"{media}|{quality}|{engine}|{'on' if enhance else ''}"] = _outline(job_type)
+    return found
+
+
+def _outline(job_type: JobType) -> dict[str, object]:
+    return {
+        "title": job_type.title,
+        "aspects": list(job_type.sizes),
+        "seconds": {quantity: job_type.estimate(quantity) for quantity in job_type.quantities},
+    }

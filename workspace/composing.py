@@ -1,0 +1,111 @@
+"""What the composer starts with, and what becomes of it when it is sent."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.http import HttpRequest, QueryDict
+
+from generation import feed
+from generation.lifecycle.errors import DomainError
+from generation.lifecycle.submit import submit
+from generation.models import Job, Project
+from generation.projects import BadProjectName, create_project, owned_projects
+from generation.submission import InvalidSubmission
+from workspace.forms import DEFAULTS, ComposerForm, fresh_key
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+REMEMBERED = "composer"
+KEPT = (
+    "prompt",
+    "media",
+    "quality",
+    "quantity",
+    "aspect",
+    "negative_prompt",
+    "seed",
+    "engine",
+    "enhance",
+    "project",
+    "review",
+)
+
+
+def make(owner: User, form: ComposerForm) -> Job | None:
+    """Submit a valid form; None, with the refusal on its field, where the domain says no.
+
+    The key covers the content too: sent twice it is one job, changed and sent again it is another.
+    """
+    submission, key = form.submission, form.cleaned_data["key"]
+    try:
+        with transaction.atomic():
+            if name := form.cleaned_data["new_project"]:
+                submission = replace(submission, project_id=_project_named(owner, name).pk)
+            return submit(
+                owner=owner,
+                submission=submission,
+                idempotency_key=key and f"{key}:{submission.digest()[:16]}",
+            )
+    except BadProjectName as refused:
+        form.add_error("new_project", refused.message)
+    except InvalidSubmission as refused:
+        form.refuse(refused.errors)
+    except DomainError as refused:
+        form.add_error(None, refused.message)
+    return None
+
+
+def _project_named(owner: User, name: str) -> Project:
+    known = owned_projects(owner.pk).filter(name=" ".join(name.split())).first()
+    return known or create_project(owner=owner, name=name)
+
+
+def remember(request: HttpRequest, form: ComposerForm, job: Job) -> None:
+    """Keep what was made in the session: the next thing made is mostly a variation of it."""
+    kept = {name: value for name in KEPT if (value := form.data.get(name, ""))}
+    if form.cleaned_data["new_project"]:
+        kept["project"] = str(job.project_id)
+    request.session[REMEMBERED] = kept
+
+
+def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
+    """What an unsent composer holds: a job to use again, or an example's prompt, or what was made last."""
+    known = DEFAULTS | request.session.get(REMEMBERED, {})
+    query = request.GET
+    if job := _named_job(owner, query):
+        known = _traits(job, query.get("seed", ""))
+    elif prompt := query.get("prompt", ""):
+        known |= {"prompt": prompt}
+    return known | {"key": fresh_key()}
+
+
+def _named_job(owner: User, query: QueryDict) -> Job | None:
+    try:
+        job_id = uuid.UUID(query.get("from", ""))
+    except ValueError:
+        return None
+    return next(iter(feed.jobs_with_slots(owner_id=owner.pk, job_ids=[job_id])), None)
+
+
+def _traits(job: Job, seed: str) -> dict[str, Any]:
+    """The composer as it was for this job. With a seed it asks for that one result alone."""
+    job_type = job.type
+    automatic = job_type.engine == ("wan" if job_type.enhanced or job.media == "video" else "sdxl")
+    return {
+        "prompt": job.prompt,
+        "negative_prompt": job.negative_prompt,
+        "media": job.media,
+        "quality": job_type.quality,
+        "engine": "" if automatic else job_type.engine,
+        "enhance": job_type.enhanced,
+        "quantity": 1 if seed else job.quantity,
+        "seed": seed if seed.isdecimal() else "",
+        "aspect": "" if job.aspect == job_type.default_aspect else job.aspect,
+        "project": "" if job.project.is_default else str(job.project_id),
+        "review": job.review,
+    }

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+
+from generation.job_types import SDXL_SIZES, Media
+from generation.projects import DEFAULT_NAME, NAME_LENGTH, owned_projects
+from generation.submission import MAX_SEED, InvalidSubmission, Submission
+from workspace import choosing
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+SHAPES = {
+    "1:1": "1:1 square",
+    "4:3": "4:3",
+    "3:4": "3:4",
+    "3:2": "3:2",
+    "2:3": "2:3",
+    "16:9": "16:9 wide",
+    "9:16": "9:16 tall",
+}
+DEFAULTS = {"media": "image", "quality": "fast", "quantity": "1"}
+# Where a refusal of the submission is shown, if not on the field of its own name.
+SHOWN_ON = {"job_type": None, "references": None}
+
+
+class ComposerForm(forms.Form):
+    """What to make. A valid form has its `submission`."""
+
+    prompt = forms.CharField(required=False, strip=False)
+    media = forms.ChoiceField(choices=Media.choices)
+    quality = forms.ChoiceField(choices=choosing.QUALITIES)
+    quantity = forms.TypedChoiceField(
+        choices=((1, "×1"), (3, "×3"), (6, "×6")),
+        coerce=int,
+        empty_value=None,
+        required=False,
+        error_messages={"invalid_choice": "Make 1, 3 or 6 at a time."},
+    )
+    aspect = forms.ChoiceField(
+        choices=(("", "Shape"), *((name, SHAPES[name]) for name in SDXL_SIZES)),
+        required=False,
+        error_messages={"invalid_choice": "There is no such shape."},
+        widget=forms.Select(attrs={"class": "select chip", "aria-label": "Shape"}),
+    )
+    negative_prompt = forms.CharField(
+        required=False,
+        strip=False,
+        label="Leave out",
+        widget=forms.Textarea(
+            attrs={"class": "input", "rows": 2, "placeholder": "blurry, text, extra fingers"}
+        ),
+    )
+    seed = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_SEED,
+        label="Seed",
+        error_messages={
+            "invalid": f"A seed is a whole number from 0 to {MAX_SEED:,}.",
+            "min_value": f"A seed is a whole number from 0 to {MAX_SEED:,}.",
+            "max_value": f"A seed is a whole number from 0 to {MAX_SEED:,}.",
+        },
+        widget=forms.TextInput(
+            attrs={"class": "input", "inputmode": "numeric", "placeholder": "random", "autocomplete": "off"}
+        ),
+    )
+    engine = forms.ChoiceField(
+        choices=choosing.ENGINES,
+        required=False,
+        label="Engine",
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+    enhance = forms.BooleanField(required=False)
+    project = forms.UUIDField(
+        required=False,
+        label="Project",
+        error_messages={"invalid": "You have no such project."},
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+    new_project = forms.CharField(
+        required=False,
+        max_length=NAME_LENGTH,
+        label="or a new project",
+        widget=forms.TextInput(attrs={"class": "input", "placeholder": "its name", "autocomplete": "off"}),
+    )
+    review = forms.BooleanField(required=False)
+    key = forms.CharField(required=False, max_length=64)
+
+    submission: Submission
+
+    def __init__(self, owner: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        projects = owned_projects(owner.pk).filter(is_default=False)
+        choices = [("", DEFAULT_NAME), *((str(project.pk), project.name) for project in projects)]
+        self.fields["project"].widget.choices = choices  # type: ignore[attr-defined] # a Select has choices
+
+    def clean(self) -> dict[str, Any]:
+        if not self.errors:
+            self._clean_submission(self.cleaned_data)
+        return self.cleaned_data
+
+    def _clean_submission(self, given: dict[str, Any]) -> None:
+        traits = {name: given[name] for name in ("media", "quality", "engine", "enhance")}
+        job_type = choosing.choose(**traits)
+        if job_type is None:
+            self.add_error(*choosing.why_not(media=given["media"], enhance=given["enhance"]))
+            return
+        names = ("quantity", "seed", "aspect", "review")
+        self.submission = Submission(
+            job_type=job_type.name,
+            prompt=_lines(given["prompt"]),
+            negative_prompt=_lines(given["negative_prompt"]),
+            project_id=given["project"],
+            **{name: given[name] for name in names},
+        )
+        try:
+            self.submission.check()
+        except InvalidSubmission as refused:
+            self.refuse(refused.errors)
+
+    def refuse(self, errors: dict[str, str]) -> None:
+        """Show the domain's refusals on the fields they are about."""
+        for name, message in errors.items():
+            self.add_error(SHOWN_ON.get(name, name), message)
+
+    @property
+    def has_details(self) -> bool:
+        """Whether a field under "More" is set or refused, so that it must be seen without a script."""
+        names = ("negative_prompt", "seed", "engine", "enhance", "project", "new_project", "review")
+        return any(self[name].value() not in (None, "", False) or self[name].errors for name in names)
+
+
+def _lines(text: str) -> str:
+    """Browsers send line ends as CRLF."""
+    return text.replace("\r\n", "\n")
+
+
+def fresh_key() -> str:
+    """Goes out with each composer, so that one press that arrives twice makes one job."""
+    return uuid.uuid4().hex

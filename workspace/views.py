@@ -1,0 +1,163 @@
+"""The Workspace over HTTP. Each view acts on the caller's own rows alone and works without a script."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from generation import feed
+from generation.lifecycle import control, keep
+from generation.lifecycle.errors import DomainError, JobNotFound
+from workspace import asking, composing
+from workspace.answers import done, refused, wants_json
+from workspace.choosing import combinations
+from workspace.forms import ComposerForm, fresh_key
+from workspace.stacks import Stack
+
+EXAMPLES = (
+    "a lighthouse over a stormy sea, oil painting, warm evening light",
+    "a fox asleep in autumn leaves, soft morning fog, film photograph",
+    "paper boats on a city canal at night, lantern reflections, watercolour",
+)
+P = ParamSpec("P")
+
+
+class OwnersRequest(HttpRequest):
+    """A request behind `login_required`, for the type checker."""
+
+    user: User
+
+
+def action(
+    view: Callable[Concatenate[OwnersRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """A POST of a signed-in owner; what is not theirs does not exist."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)  # type: ignore[arg-type] # signed in: see below
+        except JobNotFound as missing:
+            raise Http404 from missing
+        except DomainError as refusal:
+            return refused(request, refusal.message)
+
+    return never_cache(login_required(require_POST(checked)))
+
+
+@never_cache
+@login_required
+@require_safe
+def home(request: OwnersRequest) -> HttpResponse:
+    return _page(request, ComposerForm(request.user, initial=composing.initial(request, request.user)))
+
+
+def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> HttpResponse:
+    # The revision is read first: what changes after it is sent again, which is harmless; nothing is missed.
+    revision = feed.current_revision(request.user.pk)
+    cursor = request.GET.get("cursor", "")
+    try:
+        page = feed.staged_jobs(owner_id=request.user.pk, cursor=cursor)
+    except feed.BadCursor as bad:
+        raise Http404 from bad
+    context = {
+        "form": form,
+        "fresh_key": fresh_key(),
+        "combinations": combinations(),
+        "stacks": [Stack(job) for job in page.jobs],
+        "revision": revision,
+        "cursor": cursor,
+        "next_cursor": page.next_cursor,
+        "examples": EXAMPLES,
+    }
+    return render(request, "workspace/home.html", context, status=status)
+
+
+@action
+def submit(request: OwnersRequest) -> HttpResponse:
+    form = ComposerForm(request.user, request.POST)
+    job = composing.make(request.user, form) if form.is_valid() else None
+    if job is None:
+        if wants_json(request):
+            return JsonResponse({"ok": False, "errors": form.errors}, status=422)
+        return _page(request, form, status=422)
+    composing.remember(request, form, job)
+    if wants_json(request):
+        return JsonResponse({"ok": True, "job": str(job.pk), "key": fresh_key()})
+    return redirect("workspace:home")
+
+
+@action
+def cancel(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
+    control.cancel(owner_id=request.user.pk, job_id=job_id)
+    return done(request, "Cancelled. What was finished stays.")
+
+
+@action
+def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
+    control.retry(owner_id=request.user.pk, job_id=job_id)
+    return done(request, "Trying again.")
+
+
+@action
+def save_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
+    moved = keep.save(owner_id=request.user.pk, **asking.under_review(request.user.pk, job_id))
+    return done(request, f"Saved {moved} to the Library.")
+
+
+@action
+def discard_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
+    waiting = asking.under_review(request.user.pk, job_id)
+    moved = keep.discard(owner_id=request.user.pk, **waiting)
+    return done(request, f"Discarded {moved}.", undo=asking.restore_url(**waiting) if moved else "")
+
+
+@action
+def clear_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
+    asking.owned_job(request.user.pk, job_id)
+    if keep.clear(owner_id=request.user.pk, job_ids=[job_id]):
+        return done(request, "Cleared. What was saved stays in the Library.")
+    return refused(request, "Not cleared: it is still in work, or its results wait for your review.")
+
+
+@action
+def clear(request: OwnersRequest) -> HttpResponse:
+    cleared = keep.clear(owner_id=request.user.pk)
+    if cleared:
+        return done(request, f"Cleared {cleared}. What was saved stays in the Library.")
+    return refused(request, "Nothing to clear: work in progress and results under review stay.")
+
+
+@action
+def save(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
+    keep.save(owner_id=request.user.pk, **asking.owned_asset(request.user.pk, media, asset_id))
+    return done(request, "Saved to the Library.")
+
+
+@action
+def discard(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
+    one = asking.owned_asset(request.user.pk, media, asset_id)
+    keep.discard(owner_id=request.user.pk, **one)
+    return done(request, "Discarded.", undo=asking.restore_url(**one))
+
+
+@action
+def restore(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
+    keep.restore(owner_id=request.user.pk, **asking.owned_asset(request.user.pk, media, asset_id))
+    return done(request, "Restored.")
+
+
+@action
+def restore_many(request: OwnersRequest) -> HttpResponse:
+    """Undo of a discard: the ids are in the query, so that a plain button can carry them."""
+    moved = keep.restore(owner_id=request.user.pk, **asking.listed(request.GET))
+    return done(request, f"Restored {moved}.")
