@@ -100,7 +100,7 @@ def drop_old_uploads(limit: int = BATCH) -> int:
     mine = list(old.select_for_update(skip_locked=True).order_by("created_at")[:limit])
     Upload.objects.filter(pk__in=[upload.pk for upload in mine]).delete()
     unused = [upload for upload in mine if upload.accepted_at is None]
-    _delete_files_after_commit([name for upload in unused for name in (upload.file.name, upload.thumbnail.name)])
+    _delete_files_after_commit([name for row in unused for name in (row.file.name, row.thumbnail.name)])
     return len(mine)
 
 

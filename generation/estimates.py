@@ -1,4 +1,4 @@
-"""Where a queued job stands, and when it will start and be done, from what the workers now alive really need."""
+"""Where a queued job stands, and when it will start and end, from what the workers now alive really need."""
 
 from __future__ import annotations
 

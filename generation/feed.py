@@ -1,4 +1,4 @@
-"""Reading what an owner has: keyset pages over both asset tables, the Workspace's jobs, and the change feed."""
+"""Reading what an owner has: keyset pages over both asset tables, the Workspace's jobs, the change feed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The socket behind the pages: on a hint, on connecting and every 25 s it sends what the browser has not got."""
+"""The socket behind the pages: on a hint, on connecting and every 25 s it sends what the browser lacks."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class OverLimit(DomainError):
     def __init__(self, limit: int) -> None:
         jobs = "job" if limit == 1 else "jobs"
         super().__init__(
-            f"You have {limit} {jobs} waiting or running, which is your limit. Wait for one to end, or cancel one."
+            f"You may have {limit} {jobs} waiting or running. Wait for one to end, or cancel one."
         )
 
 

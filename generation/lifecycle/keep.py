@@ -1,4 +1,4 @@
-"""What an owner keeps: Workspace to Library, Workspace or Library to trash and back, and clearing the Workspace."""
+"""What an owner keeps: saving to the Library, discarding to the trash and back, clearing the Workspace."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ def save(*, owner_id: int, images: Ids = (), videos: Ids = ()) -> int:
 
 def discard(*, owner_id: int, images: Ids = (), videos: Ids = ()) -> int:
     """Move completed assets to the trash; the number moved. `restore` undoes it exactly."""
-    return _move(
-        "discarded", owner_id, images, videos, choose=lambda q: q.completed().outside_trash(), trashed_at=Now()
-    )
+
+    def kept(assets: AssetQuerySet[Asset]) -> AssetQuerySet[Asset]:
+        return assets.completed().outside_trash()
+
+    return _move("discarded", owner_id, images, videos, choose=kept, trashed_at=Now())
 
 
 def restore(*, owner_id: int, images: Ids = (), videos: Ids = ()) -> int:
@@ -39,9 +41,7 @@ def restore(*, owner_id: int, images: Ids = (), videos: Ids = ()) -> int:
 
 
 @transaction.atomic
-def _move(
-    what: str, owner_id: int, images: Ids, videos: Ids, *, choose: Choose, **change: object
-) -> int:
+def _move(what: str, owner_id: int, images: Ids, videos: Ids, *, choose: Choose, **change: object) -> int:
     if len(images) + len(videos) > MOST_IDS:
         raise TooMany(MOST_IDS)
     picked = [*_lock(Image, owner_id, images, choose), *_lock(Video, owner_id, videos, choose)]

@@ -40,9 +40,8 @@ def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) 
 def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:
     """What the worker can be given: of the engines it may serve, narrowed to `pools` if it names any."""
     allowed = {engine for engine in engines if engine in worker.engines}
-    return [
-        name for name, job_type in JOB_TYPES.items() if job_type.engine in allowed and (not pools or name in pools)
-    ]
+    served = [name for name, job_type in JOB_TYPES.items() if job_type.engine in allowed]
+    return [name for name in served if name in pools] if pools else served
 
 
 def _pools_by_head(pools: Sequence[str]) -> list[str]:
@@ -80,9 +79,8 @@ def _claim(worker: Worker, pool: str) -> Job | None:
 
 
 def _with_slots(job_id: uuid.UUID) -> Job:
-    return Job.objects.prefetch_related(
-        Prefetch("images", Image.objects.order_by("image_index")), Prefetch("videos", Video.objects.order_by("id"))
-    ).get(pk=job_id)
+    images, videos = Image.objects.order_by("image_index"), Video.objects.order_by("id")
+    return Job.objects.prefetch_related(Prefetch("images", images), Prefetch("videos", videos)).get(pk=job_id)
 
 
 def heartbeat(

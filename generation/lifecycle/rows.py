@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models.functions import Now
 from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Now
 
 from generation import events
 from generation.job_types import Media
@@ -31,7 +31,9 @@ def lock_assets(job: Job) -> list[Asset]:
     return list(model.objects.select_for_update().filter(job=job).order_by("id"))
 
 
-def write(job: Job, *, changes: dict[str, object], assets: Sequence[Asset] = (), fields: Sequence[str] = ()) -> None:
+def write(
+    job: Job, *, changes: dict[str, object], assets: Sequence[Asset] = (), fields: Sequence[str] = ()
+) -> None:
     """Write the job's `changes` and the assets' `fields`, stamp each row's revision, publish after commit.
 
     The job is guarded by the status and lease token it was locked with; asset fields are taken from

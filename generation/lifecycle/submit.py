@@ -62,7 +62,8 @@ def _write(owner_id: int, submission: Submission, job_type: JobType, key: str) -
     job.save(force_insert=True)
     assets = _assets(job, list(revision))
     type(assets[0]).objects.bulk_create(assets)
-    trace.after_commit("job.submitted", job=str(job.pk), owner=owner_id, job_type=job.job_type, slots=quantity)
+    ids = {"job": str(job.pk), "owner": owner_id}
+    trace.after_commit("job.submitted", job_type=job.job_type, slots=quantity, **ids)
     events.changed(owner_id=owner_id, revision=assets[-1].revision, job_ids=[job.pk])
     events.queued(engine=job.engine)
     return job

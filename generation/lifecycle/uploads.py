@@ -29,8 +29,8 @@ def store_upload(
         JobNotFound, LeaseLost: as for a heartbeat; also when the job was cancelled.
         UnknownSlot: the job has no such slot.
     """
-    held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker, status=JobStatus.PROCESSING)
-    job = held.first()
+    held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
+    job = held.filter(status=JobStatus.PROCESSING).first()
     if job is None:
         raise refusal(worker=worker, job_id=job_id)
     if not 0 <= slot < job.quantity:
@@ -39,9 +39,7 @@ def store_upload(
     same = Upload.objects.filter(job=job, lease_token=lease_token, slot=slot, sha256=sha256)
     if known := same.first():
         return known
-    upload = Upload(
-        job=job, lease_token=lease_token, slot=slot, sha256=sha256, byte_size=byte_size
-    )
+    upload = Upload(job=job, lease_token=lease_token, slot=slot, sha256=sha256, byte_size=byte_size)
     _measure_and_store(upload, content, media=job.media)
     return _record(upload) or same.get()
 

@@ -102,9 +102,7 @@ class Asset(models.Model):
             models.Index(fields=["owner", "revision"], name="%(class)s_changes"),
         ]
         constraints = [
-            models.CheckConstraint(
-                condition=Q(status__in=AssetStatus.values), name="%(class)s_status_known"
-            ),
+            models.CheckConstraint(condition=Q(status__in=AssetStatus.values), name="%(class)s_status_known"),
             models.CheckConstraint(condition=Q(seed__gte=0), name="%(class)s_seed_not_negative"),
             models.CheckConstraint(
                 condition=~Q(status="completed")

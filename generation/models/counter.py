@@ -30,7 +30,7 @@ class OwnerCounter(models.Model):
 
 
 class Purged(models.Model):
-    """What is left of an asset that was purged from the trash: enough to tell the readers of the change feed."""
+    """What is left of an asset purged from the trash: enough to tell the readers of the change feed."""
 
     asset_id = models.UUIDField(primary_key=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)

@@ -71,7 +71,7 @@ class Job(models.Model):
     status = models.CharField(max_length=12, choices=JobStatus.choices, default=JobStatus.QUEUED)
     pool = models.CharField(max_length=100, help_text="What a worker must offer to get this job.")
     priority = models.SmallIntegerField(default=0)
-    fair_tag = models.BigIntegerField(default=0, help_text="Start tag of fair queueing, in estimated seconds.")
+    fair_tag = models.BigIntegerField(default=0, help_text="Start tag of fair queueing, in s.")
     retry_at = models.DateTimeField(null=True, help_text="Waits outside the claim index until then.")
 
     lease_token = models.UUIDField(null=True, help_text="The fence: that of the current or the last lease.")
@@ -86,7 +86,7 @@ class Job(models.Model):
     error_message = models.CharField(max_length=500, blank=True)
     started_at = models.DateTimeField(null=True, help_text="First leased.")
     finished_at = models.DateTimeField(null=True)
-    cleared_at = models.DateTimeField(null=True, help_text="Left the Workspace; the Library keeps its assets.")
+    cleared_at = models.DateTimeField(null=True, help_text="Left the Workspace; its assets stay.")
     revision = models.BigIntegerField()
 
     objects = JobQuerySet.as_manager()
@@ -103,9 +103,7 @@ class Job(models.Model):
                 condition=Q(status="queued", retry_at=None),
             ),
             # Fair queueing's two probes at submission.
-            models.Index(
-                fields=["engine", "fair_tag"], name="job_engine_tag", condition=Q(status="queued")
-            ),
+            models.Index(fields=["engine", "fair_tag"], name="job_engine_tag", condition=Q(status="queued")),
             models.Index(
                 fields=["owner", "engine", "fair_tag"], name="job_owner_tag", condition=Q(status="queued")
             ),

@@ -18,7 +18,7 @@ class Worker(models.Model):
     engines = models.JSONField(default=list, help_text="The engines it may serve, for example sdxl and wan.")
     enabled = models.BooleanField(default=True, help_text="A disabled worker is refused.")
     draining = models.BooleanField(default=False, help_text="Finishes its job in hand, gets no new one.")
-    pools = models.JSONField(default=list, editable=False, help_text="What it offered at its last lease call.")
+    pools = models.JSONField(default=list, editable=False, help_text="What it last offered.")
     software = models.CharField(max_length=120, blank=True, editable=False)
     device = models.CharField(max_length=120, blank=True, editable=False)
     last_seen_at = models.DateTimeField(null=True, editable=False)

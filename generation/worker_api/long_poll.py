@@ -77,7 +77,7 @@ class LongPoll:
 async def _hints(
     engines: Sequence[str], gone: asyncio.Future[None], wait_s: float
 ) -> AsyncGenerator[None, None]:
-    """Yields when it is worth asking again: once listening, on a hint, every few seconds; ends after `wait_s`."""
+    """Yields when it is worth asking again: once listening, on a hint, now and then; ends after `wait_s`."""
     clock = asyncio.get_running_loop()
     deadline = clock.time() + wait_s
     layer = get_channel_layer()

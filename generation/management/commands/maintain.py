@@ -1,25 +1,76 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
+from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import InterfaceError, OperationalError, close_old_connections
 
+from generation import chores
 from generation.lifecycle.lease import promote, reap
 
+log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
+# The queue's chores run every round, the others once an hour.
+QUEUE: Mapping[str, Callable[[], int]] = {"leases_reaped": reap, "retries_promoted": promote}
+KEEPING: Mapping[str, Callable[[], int]] = {
+    "trash_purged": chores.purge_trash,
+    "purges_forgotten": chores.forget_purged,
+    "uploads_dropped": chores.drop_old_uploads,
+}
+ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
 
 class Command(BaseCommand):
-    help = "Do the chores that the queue needs when no worker calls: end expired leases, promote delayed retries."
+    help = (
+        "Do the chores, in a loop: end expired leases, promote delayed retries, purge the trash, "
+        "drop old uploads. Each is bounded, and safe to run twice at once."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--once", action="store_true", help="One round instead of a loop.")
+        parser.add_argument("--once", action="store_true", help="One round of everything instead of a loop.")
+        parser.add_argument(
+            "--files", action="store_true", help="Report files without rows and rows without files, once."
+        )
+        parser.add_argument(
+            "--delete-unknown-files", action="store_true", help="With --files: delete files without rows."
+        )
 
-    def handle(self, *args: Any, once: bool, **options: Any) -> None:
-        while True:
-            done = {"reaped": reap(), "promoted": promote()}
-            if once:
-                self.stdout.write(str(done))
-                return
-            time.sleep(PAUSE_SECONDS)
+    def handle(self, *args: Any, once: bool, files: bool, delete_unknown_files: bool, **options: Any) -> None:
+        if files:
+            self._compare_files(delete=delete_unknown_files)
+        elif once:
+            for name, count in {**_done(QUEUE), **_done(KEEPING)}.items():
+                self.stdout.write(f"{name}: {count}")
+        else:
+            _loop()
+
+    def _compare_files(self, *, delete: bool) -> None:
+        for name in chores.unknown_files():
+            self.stdout.write(f"{'deleted' if delete else 'would delete'} file without row: {name}")
+            if delete:
+                default_storage.delete(name)
+        for asset in chores.assets_without_files():
+            self.stdout.write(f"row without file: {asset.media} {asset.pk}")
+
+
+def _done(some: Mapping[str, Callable[[], int]]) -> dict[str, int]:
+    return {name: chore() for name, chore in some.items()}
+
+
+def _loop() -> None:
+    number = 0
+    while True:
+        try:
+            done = _done(QUEUE) | (_done(KEEPING) if number % ROUNDS_IN_AN_HOUR == 0 else {})
+        except (OperationalError, InterfaceError) as error:
+            log.warning("chores.database_away", error=type(error).__name__)
+        else:
+            number += 1
+            if any(done.values()):
+                log.info("chores.done", **{name: count for name, count in done.items() if count})
+        close_old_connections()
+        time.sleep(PAUSE_SECONDS)
