@@ -57,18 +57,22 @@ def _purge_of(model: type[Asset], owner_id: int, old: object, limit: int) -> int
     ]
     Purged.objects.bulk_create(rows)
     model.objects.filter(pk__in=[asset.pk for asset in assets]).delete()
-    _delete_files_after_commit([name for asset in assets for name in (asset.file.name, asset.thumbnail.name)])
+    _delete_files_after_commit([name for asset in assets for name in _names(asset)])
     for asset in assets:
         trace.after_commit("asset.purged", asset=str(asset.pk), job=str(asset.job_id))
     events.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids={a.job_id for a in assets})
     return len(assets)
 
 
+def _names(row: Asset | Upload) -> list[str]:
+    """The stored files that the row names."""
+    return [file.name for file in (row.file, row.thumbnail) if file.name]
+
+
 def _delete_files_after_commit(names: Sequence[str]) -> None:
     def delete() -> None:
         for name in names:
-            if name:
-                default_storage.delete(name)
+            default_storage.delete(name)
 
     transaction.on_commit(delete, robust=True)
 
@@ -100,7 +104,7 @@ def drop_old_uploads(limit: int = BATCH) -> int:
     mine = list(old.select_for_update(skip_locked=True).order_by("created_at")[:limit])
     Upload.objects.filter(pk__in=[upload.pk for upload in mine]).delete()
     unused = [upload for upload in mine if upload.accepted_at is None]
-    _delete_files_after_commit([name for row in unused for name in (row.file.name, row.thumbnail.name)])
+    _delete_files_after_commit([name for row in unused for name in _names(row)])
     return len(mine)
 
 
@@ -135,5 +139,5 @@ def assets_without_files() -> Iterator[Asset]:
     for model in (Image, Video):
         completed = model.objects.filter(status=AssetStatus.COMPLETED).order_by("id")
         for asset in completed.iterator(chunk_size=BATCH):
-            if not all(default_storage.exists(name) for name in (asset.file.name, asset.thumbnail.name)):
+            if not all(default_storage.exists(name) for name in _names(asset)):
                 yield asset

@@ -12,11 +12,12 @@ from datetime import datetime
 from operator import attrgetter
 from typing import TypeVar
 
-from django.db.models import F, Model, Prefetch, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from generation.lifecycle.errors import DomainError
 from generation.models import Asset, Image, Job, OwnerCounter, Purged, Video
+from generation.models.job import JobQuerySet
 
 MODELS: dict[str, type[Asset]] = {"image": Image, "video": Video}
 Row = TypeVar("Row", bound=Model)
@@ -70,8 +71,8 @@ class Changes:
     @property
     def job_ids(self) -> set[uuid.UUID]:
         """The jobs whose stack looks different now."""
-        rows = (*self.images, *self.videos, *self.purged)
-        return {job.pk for job in self.jobs} | {row.job_id for row in rows}
+        of_assets = {row.job_id for row in (*self.images, *self.videos)}
+        return {job.pk for job in self.jobs} | of_assets | {row.job_id for row in self.purged}
 
 
 def library(
@@ -149,14 +150,6 @@ def _parsed(cursor: str) -> tuple[datetime, uuid.UUID]:
         raise BadCursor from None
 
 
-def with_slots(jobs: QuerySet[Job]) -> QuerySet[Job]:
-    """The jobs with their assets by slot, in two more queries however many they are."""
-    return jobs.prefetch_related(
-        Prefetch("images", Image.objects.order_by("image_index", "id")),
-        Prefetch("videos", Video.objects.order_by("id")),
-    )
-
-
 def staged_jobs(*, owner_id: int, cursor: str = "", limit: int = 20) -> JobPage:
     """A page of the Workspace, newest job first. Raises BadCursor."""
     return _job_page(Job.objects.of(owner_id).staged(), cursor, limit)
@@ -167,13 +160,13 @@ def all_jobs(*, owner_id: int, cursor: str = "", limit: int = 50) -> JobPage:
     return _job_page(Job.objects.of(owner_id), cursor, limit)
 
 
-def _job_page(source: QuerySet[Job], cursor: str, limit: int) -> JobPage:
+def _job_page(source: JobQuerySet, cursor: str, limit: int) -> JobPage:
     if cursor:
         try:
             source = source.filter(pk__lt=uuid.UUID(cursor))
         except ValueError:
             raise BadCursor from None
-    jobs = list(with_slots(source.select_related("project").order_by("-id"))[: limit + 1])
+    jobs = list(source.with_slots().select_related("project").order_by("-id")[: limit + 1])
     page = jobs[:limit]
     return JobPage(page, str(page[-1].pk) if len(jobs) > limit else "")
 
@@ -181,7 +174,7 @@ def _job_page(source: QuerySet[Job], cursor: str, limit: int) -> JobPage:
 def jobs_with_slots(*, owner_id: int, job_ids: Iterable[uuid.UUID]) -> list[Job]:
     """These jobs of the owner, newest first, with their assets."""
     mine = Job.objects.of(owner_id).filter(pk__in=job_ids).select_related("project")
-    return list(with_slots(mine.order_by("-id")))
+    return list(mine.with_slots().order_by("-id"))
 
 
 def current_revision(owner_id: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ourvidz.settings")
 
@@ -26,12 +27,10 @@ sockets = URLRouter(
         path("ws/library/", LibraryConsumer.as_asgi()),
     ]
 )
-http = URLRouter(
-    [
-        path("api/v1/worker/lease", LongPoll(django_app)),
-        re_path("", django_app),
-    ]
-)
+# The stubs of path() know views only; Channels routes to any ASGI application.
+lease_call: Any = LongPoll(django_app)
+everything: Any = django_app
+http = URLRouter([path("api/v1/worker/lease", lease_call), re_path("", everything)])
 application = ProtocolTypeRouter(
     {"http": http, "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(sockets))}
 )

@@ -116,7 +116,7 @@ def _judge_all(
     live: bool,
 ) -> list[Asset]:
     """Judge each reported asset by its index alone, and give the rows their new values; those changed."""
-    by_index = {asset.image_index: asset for asset in assets}
+    by_index = {asset.reported_index: asset for asset in assets}
     changed: dict[uuid.UUID, Asset] = {}
     for given in report.assets:
         asset = by_index.get(given.image_index)
@@ -180,7 +180,7 @@ def _write(
 
 def _learn_pace(job: Job) -> None:
     """What this lease tells about the worker's speed, for the next estimates."""
-    ended = Attempt.objects.filter(lease_token=job.lease_token).select_related("worker")
+    ended = Attempt.objects.filter(job=job, number=job.attempt).select_related("worker")
     attempt = ended.annotate(ran=F("ended_at") - F("leased_at")).get()
     estimates.learn(
         worker=attempt.worker,

@@ -67,9 +67,9 @@ def _stamp(owner_id: int, picked: Sequence[Asset], change: dict[str, object]) ->
         asset.revision = next(revision)
         for name, value in change.items():
             setattr(asset, name, value)
-    for model in (Image, Video):
-        rows = [asset for asset in picked if isinstance(asset, model)]
-        model.objects.bulk_update(rows, ["revision", *change])
+    fields = ["revision", *change]
+    Image.objects.bulk_update([asset for asset in picked if isinstance(asset, Image)], fields)
+    Video.objects.bulk_update([asset for asset in picked if isinstance(asset, Video)], fields)
     return picked[-1].revision
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import Literal
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Prefetch, Subquery
+from django.db.models import F, Q, Subquery
 from django.db.models.functions import Coalesce, Now
 
 from generation import events, trace
@@ -16,7 +18,7 @@ from generation.job_types import JOB_TYPES
 from generation.lifecycle import rows
 from generation.lifecycle.errors import JobNotFound, LeaseLost
 from generation.lifecycle.settle import Reason, settle
-from generation.models import Attempt, Image, Job, JobStatus, Outcome, Video, Worker
+from generation.models import Attempt, Job, JobStatus, Outcome, Worker
 
 WORKER_LOST = Reason("worker_lost", "The worker went silent in the middle of the job.")
 IN_ORDER = (F("priority").desc(), F("fair_tag"), F("id"))
@@ -33,7 +35,7 @@ def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) 
         return None
     for pool in _pools_by_head(offered_pools(worker, engines, pools)):
         if job := _claim(worker, pool):
-            return _with_slots(job.pk)
+            return Job.objects.with_slots().get(pk=job.pk)
     return None
 
 
@@ -50,7 +52,8 @@ def _pools_by_head(pools: Sequence[str]) -> list[str]:
         return []
     waiting = Job.objects.claimable()
     heads = [Subquery(waiting.filter(pool=pool).order_by(*IN_ORDER).values("pk")[:1]) for pool in pools]
-    return list(waiting.filter(pk__in=heads).order_by(*IN_ORDER).values_list("pool", flat=True))
+    any_head = reduce(or_, (Q(pk=head) for head in heads))
+    return list(waiting.filter(any_head).order_by(*IN_ORDER).values_list("pool", flat=True))
 
 
 @transaction.atomic
@@ -76,11 +79,6 @@ def _claim(worker: Worker, pool: str) -> Job | None:
     Attempt.objects.create(job=job, number=number, worker=worker, lease_token=token, leased_at=Now())
     trace.after_commit("job.leased", job=str(job.pk), attempt=number, worker=str(worker.pk))
     return job
-
-
-def _with_slots(job_id: uuid.UUID) -> Job:
-    images, videos = Image.objects.order_by("image_index"), Video.objects.order_by("id")
-    return Job.objects.prefetch_related(Prefetch("images", images), Prefetch("videos", videos)).get(pk=job_id)
 
 
 def heartbeat(
@@ -130,7 +128,7 @@ def release(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Non
     if job.status != JobStatus.PROCESSING:
         return
     job.attempts_left += 1
-    changes = {"attempts_left": job.attempts_left, "lease_token": None}
+    changes: dict[str, object] = {"attempts_left": job.attempts_left, "lease_token": None}
     settle(job, rows.lock_assets(job), reason=WORKER_LOST, changes=changes, delay_seconds=0)
     rows.end_attempt(job, Outcome.RELEASED)
 

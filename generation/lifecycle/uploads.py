@@ -17,6 +17,8 @@ from generation.lifecycle.lease import refusal
 from generation.media import BrokenMedia, Measured, measure
 from generation.models import Job, JobStatus, Upload, Worker
 
+CHUNK_BYTES = 1024 * 1024
+
 
 def store_upload(
     *, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID, slot: int, content: BinaryIO
@@ -46,7 +48,9 @@ def store_upload(
 
 def _fingerprint(content: BinaryIO) -> tuple[str, int]:
     content.seek(0)
-    digest = hashlib.file_digest(content, "sha256")
+    digest = hashlib.sha256()
+    while chunk := content.read(CHUNK_BYTES):
+        digest.update(chunk)
     return digest.hexdigest(), content.tell()
 
 

@@ -75,6 +75,8 @@ class Asset(models.Model):
     trashed_at = models.DateTimeField(null=True, help_text="In the trash since.")
     revision = models.BigIntegerField()
 
+    objects = AssetQuerySet.as_manager()
+
     class Meta:
         abstract = True
         indexes = [
@@ -132,7 +134,13 @@ class Asset(models.Model):
 
     @property
     def slot(self) -> int:
+        """Its place in the job, from 0."""
         raise NotImplementedError
+
+    @property
+    def reported_index(self) -> int | None:
+        """The `image_index` by which workers report it."""
+        return None
 
 
 class Image(Asset):
@@ -140,8 +148,6 @@ class Image(Asset):
 
     media = "image"
     image_index = models.PositiveSmallIntegerField(null=True)
-
-    objects = AssetQuerySet.as_manager()
 
     class Meta(Asset.Meta):
         constraints = [
@@ -157,6 +163,10 @@ class Image(Asset):
     def slot(self) -> int:
         return self.image_index or 0
 
+    @property
+    def reported_index(self) -> int | None:
+        return self.image_index
+
 
 class Video(Asset):
     """The one clip of a WAN video job."""
@@ -165,18 +175,11 @@ class Video(Asset):
     duration = models.FloatField(null=True, help_text="Measured, s.")
     frames = models.PositiveIntegerField(null=True)
 
-    objects = AssetQuerySet.as_manager()
-
     class Meta(Asset.Meta):
         constraints = [
             *Asset.Meta.constraints,
             models.UniqueConstraint(fields=["job"], name="video_once_per_job"),
         ]
-
-    @property
-    def image_index(self) -> None:
-        """A video has no slot in a batch."""
-        return
 
     @property
     def slot(self) -> int:

@@ -38,6 +38,10 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Jobs that the Workspace shows: those not cleared from it."""
         return self.filter(cleared_at=None)
 
+    def with_slots(self) -> JobQuerySet:
+        """With their assets, in two more queries however many jobs there are."""
+        return self.prefetch_related("images", "videos")
+
     def claimable(self) -> JobQuerySet:
         return self.filter(status=JobStatus.QUEUED, retry_at=None)
 

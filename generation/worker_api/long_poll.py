@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
-from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable
 from channels.layers import get_channel_layer
 
 from generation import events
@@ -21,15 +20,18 @@ MOST_WAIT_SECONDS = 25.0
 # How soon a job is noticed when its hint was lost.
 RECHECK_SECONDS = 5.0
 Message = Any  # ASGI's messages are open dictionaries
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
 
 class LongPoll:
     """Wraps the Django application for the one lease URL."""
 
-    def __init__(self, django: ASGI3Application) -> None:
+    def __init__(self, django: Application) -> None:
         self.django = django
 
-    async def __call__(self, scope: Any, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         body = await _body(receive)
         if body is None:
             await _too_large(send)
@@ -59,7 +61,7 @@ class LongPoll:
         await self.django(dict(scope), receive, send)
         return answer
 
-    async def _wait(self, scope: Any, body: bytes, receive: ASGIReceiveCallable) -> list[Message] | None:
+    async def _wait(self, scope: Any, body: bytes, receive: Receive) -> list[Message] | None:
         """The first answer that is not idle, None when the time is over or the worker has gone."""
         wait_s, engines = _wishes(body)
         gone = asyncio.ensure_future(_disconnected(receive))
@@ -101,7 +103,7 @@ async def _hints(
             await layer.group_discard(events.queue_group(engine), channel)
 
 
-async def _body(receive: ASGIReceiveCallable) -> bytes | None:
+async def _body(receive: Receive) -> bytes | None:
     """The whole body, None when it is over the limit."""
     body, more = b"", True
     while more:
@@ -113,7 +115,7 @@ async def _body(receive: ASGIReceiveCallable) -> bytes | None:
     return body
 
 
-async def _disconnected(receive: ASGIReceiveCallable) -> None:
+async def _disconnected(receive: Receive) -> None:
     while True:
         message: Message = await receive()
         if message["type"] == "http.disconnect":
@@ -134,7 +136,7 @@ def _wishes(body: bytes) -> tuple[float, list[str]]:
         return 0.0, []
 
 
-async def _too_large(send: ASGISendCallable) -> None:
+async def _too_large(send: Send) -> None:
     problem = {"type": "about:blank", "title": "Request Entity Too Large", "status": 413}
     headers = [(b"content-type", b"application/problem+json")]
     start: Message = {"type": "http.response.start", "status": 413, "headers": headers}
