@@ -1,0 +1,136 @@
+"""A server that speaks the worker protocol over a real socket, as scripted by a test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Lock, Thread
+from typing import Any
+
+TOKEN = "ovw_test"
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class ProtocolServer:
+    """`answers` maps "METHOD tail-of-path" to (status, headers, body), used up before the usual ones."""
+
+    url: str = ""
+    token: str = TOKEN
+    jobs: list[dict[str, Any]] = field(default_factory=list)
+    answers: dict[str, list[tuple[int, dict[str, str], Any]]] = field(default_factory=dict)
+    action: str = "continue"
+    hold_s: float = 0.0
+    requests: list[Request] = field(default_factory=list)
+    lock: Lock = field(default_factory=Lock)
+    released: Event = field(default_factory=Event)
+
+    def script(self, call: str, status: int, body: Any = None, **headers: str) -> None:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.answers.setdefault(call, []).append((status, named, body))
+
+    def seen(self, tail: str) -> list[Request]:
+        with self.lock:
+            return [request for request in self.requests if request.path.endswith(tail)]
+
+    def uploads(self) -> list[Request]:
+        with self.lock:
+            return [request for request in self.requests if request.method == "PUT"]
+
+    def answer(self, request: Request) -> tuple[int, dict[str, str], Any]:
+        with self.lock:
+            self.requests.append(request)
+        if request.path.endswith("/lease") and not self.jobs:
+            self.released.wait(self.hold_s)
+        with self.lock:
+            for call, scripted in self.answers.items():
+                method, tail = call.split(" ")
+                if scripted and request.method == method and request.path.endswith(tail):
+                    return scripted.pop(0)
+            if request.headers.get("authorization") != f"Bearer {self.token}":
+                return 401, {}, {"title": "Unauthorized"}
+            return self._usual(request)
+
+    def _usual(self, request: Request) -> tuple[int, dict[str, str], Any]:
+        if request.path.endswith("/lease"):
+            return (200, {}, self.jobs.pop(0)) if self.jobs else (204, {}, None)
+        if request.path.endswith("/heartbeat"):
+            return 200, {}, {"action": self.action}
+        if request.method == "PUT":
+            return 201, {}, {"upload_id": f"u{request.path.rsplit('/', 1)[1]}", "sha256": "", "valid": True}
+        return 200, {}, {"accepted": [], "duplicate": [], "rejected": [], "job_status": "processing"}
+
+
+@contextmanager
+def protocol_server() -> Iterator[ProtocolServer]:
+    script = ProtocolServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            request = Request(self.command, self.path, headers, self.rfile.read(length))
+            status, extra, body = script.answer(request)
+            payload = b"" if body is None else json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in extra.items():
+                self.send_header(name, value)
+            if status != 204:
+                self.send_header("Content-Length", str(len(payload)))
+            self.end_headers()
+            with suppress(BrokenPipeError):  # a client that was stopped while it waited
+                self.wfile.write(payload)
+
+        do_POST = do_PUT = _serve  # noqa: N815 the names http.server wants
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    script.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield script
+    finally:
+        script.released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def job_body(*, slots: int = 1, prompt: str = "a lighthouse at sunset", **parameters: Any) -> dict[str, Any]:
+    """A lease answer with every field, small enough to draw quickly."""
+    wanted = {"media": "image", "width": 256, "height": 256, "frames": 1, "fps": 0, "enhance": False}
+    return {
+        "job_id": "job-1",
+        "lease_token": "lease-1",
+        "attempt": 1,
+        "lease_seconds": 60,
+        "heartbeat_seconds": 20,
+        "job_type": "sdxl_image_fast",
+        "engine": "sdxl",
+        "prompt": prompt,
+        "negative_prompt": "",
+        "parameters": {**wanted, "steps": 15, "guidance": 6.0, **parameters},
+        "slots": [{"slot": n, "image_index": n, "asset_id": f"a{n}", "seed": n} for n in range(slots)],
+        "references": [],
+        "upload": {"max_bytes": 50_000_000, "content_types": ["image/png", "video/mp4"]},
+    }

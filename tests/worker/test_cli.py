@@ -1,0 +1,105 @@
+"""The command as people run it: its words, its exit codes, its signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "ourvidz_worker", *arguments]
+
+
+def environment(**more: str) -> dict[str, str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("OURVIDZ_")}
+    return plain | more
+
+
+def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), env=environment(**more), capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def started(server: ProtocolServer, *arguments: str) -> subprocess.Popen[str]:
+    sign = "/heartbeat" if server.jobs else "/lease"
+    process = subprocess.Popen(
+        command("run", "--server", server.url, *arguments),
+        env=environment(OURVIDZ_WORKER_TOKEN=TOKEN),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 20
+    while not server.seen(sign):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return process
+
+
+def test_it_tells_its_version() -> None:
+    told = run("--version")
+    assert told.returncode == 0
+    assert told.stdout.startswith("ourvidz-worker ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--token", "t"], "no server"),
+        (["--server", "localhost:8000", "--token", "t"], "not the address of a server"),
+        (["--server", "http://[::1", "--token", "t"], "not the address of a server"),
+        (["--server", "http://localhost"], "no token"),
+        (["--server", "http://localhost", "--token", "ü"], "characters that no token has"),
+        (["--server", "http://localhost", "--token", "t", "--pace", "slow"], "pace must be seconds"),
+    ],
+)
+def test_a_wrong_option_ends_with_one_sentence(arguments: list[str], sentence: str) -> None:
+    told = run("run", *arguments)
+    assert told.returncode == 2
+    assert sentence in told.stderr
+    assert told.stderr.count("\n") == 1
+
+
+def test_a_refused_token_ends_with_one_sentence(server: ProtocolServer) -> None:
+    told = run("run", "--server", server.url, OURVIDZ_WORKER_TOKEN="ovw_wrong")
+    assert told.returncode == 2
+    assert "refused this worker's token" in told.stderr
+    assert "ovw_wrong" not in told.stderr
+
+
+def test_an_address_without_a_worker_api_ends_with_one_sentence(server: ProtocolServer) -> None:
+    server.script("POST /lease", 404)
+    told = run("run", OURVIDZ_WORKER_TOKEN=TOKEN, OURVIDZ_SERVER=server.url)
+    assert told.returncode == 2
+    assert "does not lease jobs" in told.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_wait_for_a_job(server: ProtocolServer, number: signal.Signals) -> None:
+    server.hold_s = 20
+    process = started(server)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=5)
+    assert process.returncode == 0
+    events = [json.loads(line)["event"] for line in told.splitlines()]
+    assert events == ["ready", "stopped"]
+
+
+def test_a_signal_gives_the_job_back(server: ProtocolServer) -> None:
+    """pitfall 12"""
+    server.jobs.append(job_body())
+    process = started(server, "--pace", "30")
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=5)
+    assert process.returncode == 0
+    assert server.seen("/release")
+    assert "lighthouse" not in told
+    assert TOKEN not in told

@@ -1,0 +1,183 @@
+"""Whole jobs, from lease to last callback, over a real socket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from threading import Thread
+from typing import Any
+
+from ourvidz_worker.client import Server
+from ourvidz_worker.engines.base import Engine, FinishedSlot, ReportProgress, Result, ShouldStop
+from ourvidz_worker.engines.sketch.engine import SketchEngine
+from ourvidz_worker.protocol import Job
+from ourvidz_worker.runner import Runner, ShutDown
+from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
+
+
+class BreakingEngine(SketchEngine):
+    """Delivers one slot, then fails the way a driver does."""
+
+    name = "breaking"
+
+    def generate(
+        self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop
+    ) -> Iterator[FinishedSlot]:
+        yield FinishedSlot(job.slots[0], Result(b"x", "image/png", 1, 1, None, {}))
+        raise RuntimeError("out of memory")
+
+
+@contextmanager
+def working(server: ProtocolServer, engine: Engine) -> Iterator[Runner]:
+    client = Server(server.url, TOKEN)
+    runner = Runner(client, engine)
+    thread = Thread(target=runner.run)
+    thread.start()
+    try:
+        yield runner
+    finally:
+        with suppress(ShutDown):
+            runner.stop()
+        thread.join(10)
+        client.close()
+    assert not thread.is_alive()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)
+
+
+def callbacks(server: ProtocolServer) -> list[Mapping[str, Any]]:
+    return [request.json for request in server.seen("/job-callback")]
+
+
+def ended(server: ProtocolServer) -> bool:
+    return bool(callbacks(server)) and callbacks(server)[-1]["status"] != "processing"
+
+
+def test_every_image_is_reported_as_soon_as_it_exists(server: ProtocolServer) -> None:
+    """pitfall 4"""
+    server.jobs.append(job_body(slots=3))
+    with working(server, SketchEngine()):
+        wait_for(lambda: ended(server))
+    told = callbacks(server)
+    assert [each["status"] for each in told] == ["processing", "processing", "completed"]
+    assert [each["assets"][0]["image_index"] for each in told] == [0, 1, 2]
+    assert [each["assets"][0]["upload_id"] for each in told] == ["u0", "u1", "u2"]
+    assert told[0]["assets"][0]["seed"] == 0
+    assert all(upload.headers["x-lease-token"] == "lease-1" for upload in server.uploads())
+
+
+def test_the_last_callback_says_how_the_job_was_made(server: ProtocolServer) -> None:
+    server.jobs.append(job_body(enhance=True))
+    with working(server, SketchEngine()):
+        wait_for(lambda: ended(server))
+    metadata = callbacks(server)[-1]["metadata"]
+    assert metadata["engine"] == "sketch"
+    assert set(metadata["seconds"]) == {"drawing", "uploading"}
+    assert metadata["enhanced_prompt"].startswith("a lighthouse at sunset, ")
+
+
+def test_a_plain_job_has_no_enhanced_prompt(server: ProtocolServer) -> None:
+    server.jobs.append(job_body())
+    with working(server, SketchEngine()):
+        wait_for(lambda: ended(server))
+    assert "enhanced_prompt" not in callbacks(server)[-1]["metadata"]
+
+
+def test_a_job_without_an_image_index_says_null(server: ProtocolServer) -> None:
+    body = job_body()
+    body["slots"][0]["image_index"] = None
+    server.jobs.append(body)
+    with working(server, SketchEngine()):
+        wait_for(lambda: ended(server))
+    assert callbacks(server)[-1]["assets"][0]["image_index"] is None
+
+
+def test_what_an_engine_fails_to_make_is_reported_slot_by_slot(server: ProtocolServer) -> None:
+    """pitfall 6"""
+    server.jobs.append(job_body(slots=3))
+    with working(server, BreakingEngine()):
+        wait_for(lambda: ended(server))
+    assets = [each["assets"][0] for each in callbacks(server)]
+    assert [asset["status"] for asset in assets] == ["completed", "failed", "failed"]
+    assert assets[2]["error"]["code"] == "engine_error"
+    assert callbacks(server)[-1]["status"] == "completed"
+
+
+def test_a_job_of_which_nothing_could_be_made_fails(server: ProtocolServer) -> None:
+    server.jobs.append(job_body(width=9000))
+    with working(server, SketchEngine()):
+        wait_for(lambda: ended(server))
+    last = callbacks(server)[-1]
+    assert last["status"] == "failed"
+    assert last["assets"][0]["error"]["code"] == "unsupported_size"
+    assert last["error_message"]
+
+
+def test_a_file_too_large_is_a_failed_slot(server: ProtocolServer) -> None:
+    server.jobs.append(job_body())
+    server.script("PUT /uploads/0", 413)
+    with working(server, SketchEngine()):
+        wait_for(lambda: ended(server))
+    assert callbacks(server)[-1]["assets"][0]["error"]["code"] == "too_large"
+
+
+def test_a_cancel_stops_the_drawing(server: ProtocolServer) -> None:
+    server.jobs.append(job_body())
+    server.action = "cancel"
+    with working(server, SketchEngine(pace=30)):
+        wait_for(lambda: len(server.seen("/lease")) > 1, seconds=3)
+    assert not server.uploads()
+    assert not callbacks(server)
+    assert not server.seen("/release")
+
+
+def test_a_lost_lease_stops_the_drawing(server: ProtocolServer) -> None:
+    """pitfall 16"""
+    server.jobs.append(job_body())
+    server.script("POST /heartbeat", 409)
+    with working(server, SketchEngine(pace=30)):
+        wait_for(lambda: len(server.seen("/lease")) > 1, seconds=3)
+    assert not callbacks(server)
+
+
+def test_a_shutdown_gives_the_job_back(server: ProtocolServer) -> None:
+    """pitfall 12"""
+    server.jobs.append(job_body())
+    with working(server, SketchEngine(pace=30)):
+        wait_for(lambda: server.seen("/heartbeat"))
+    assert server.seen("/jobs/job-1/release")[0].json == {"lease_token": "lease-1"}
+
+
+def test_the_heartbeat_tells_real_progress(server: ProtocolServer) -> None:
+    """pitfall 32"""
+    server.jobs.append(job_body())
+    with working(server, SketchEngine(pace=2.5)):
+        wait_for(lambda: ended(server))
+    beats = [request.json for request in server.seen("/heartbeat")]
+    told = [beat["progress"] for beat in beats]
+    assert told == sorted(told)
+    assert len(set(told)) >= 4
+    assert len(beats) <= 8
+    assert {beat["stage"] for beat in beats} <= {"starting", "sketching", "encoding", "uploading"}
+
+
+def test_a_worker_outlives_a_server_that_is_away(server: ProtocolServer) -> None:
+    """pitfall 14"""
+    server.script("POST /lease", 503)
+    server.script("POST /lease", 502)
+    server.script("POST /job-callback", 503)
+    server.jobs.append(job_body())
+    with working(server, SketchEngine()):
+        wait_for(lambda: len(callbacks(server)) == 2)
+
+
+def test_a_lease_nobody_understands_does_not_end_the_worker(server: ProtocolServer) -> None:
+    server.jobs += [{"job_id": "odd"}, job_body()]
+    with working(server, SketchEngine()):
+        wait_for(lambda: ended(server))

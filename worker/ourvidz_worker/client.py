@@ -1,0 +1,136 @@
+"""The server, seen from a worker: a method for each call of the protocol, patient when it is away."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from threading import Event
+from typing import Any
+
+import httpx
+
+from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.protocol import AssetError, Job, Offer, Upload, parse_job
+
+LATER = frozenset({429, 502, 503, 504})
+LEASE_WAIT_S = 25.0
+RESULT_PATIENCE_S = 600.0  # what is made must not be lost to a restart of the server
+RELEASE_PATIENCE_S = 10.0
+LONGEST_DELAY_S = 30.0
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait before attempt number `attempt` + 1: doubling, capped, jittered."""
+    return random.uniform(0.5, 1.0) * min(LONGEST_DELAY_S, 0.5 * 2.0 ** min(attempt, 10))
+
+
+class Server:
+    """Thread-safe: the heartbeat and the results share its connections.
+
+    Waiting between attempts ends with Halted as soon as the given event is set, which a
+    retrying library that sleeps cannot do; hence the few lines of back-off here.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        self._http = httpx.Client(
+            base_url=f"{url.rstrip('/')}/api/v1/worker/",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(60.0, connect=10.0),
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def lease(self, offer: Offer, wait_s: float = LEASE_WAIT_S) -> Job | None:
+        """One long poll: a job, or None when there is nothing to do. Never retries by itself."""
+        timeout = httpx.Timeout(wait_s + 15.0, connect=10.0)
+        response = self._once("POST", "lease", json=offer.body(wait_s), timeout=timeout)
+        return None if response.status_code == httpx.codes.NO_CONTENT else parse_job(response.json())
+
+    def heartbeat(self, job: Job, progress: int, stage: str, *, halted: Event) -> bool:
+        """Renews the lease; False when the job was cancelled."""
+        body = {"lease_token": job.lease_token, "progress": progress, "stage": stage}
+        response = self._patiently(
+            "POST", f"jobs/{job.id}/heartbeat", job.heartbeat_seconds, halted, json=body, timeout=15.0
+        )
+        return bool(response.json().get("action") != "cancel")
+
+    def upload(self, job: Job, slot: int, media: bytes, content_type: str, *, halted: Event) -> Upload:
+        headers = {"Content-Type": content_type, "X-Lease-Token": job.lease_token}
+        path = f"jobs/{job.id}/uploads/{slot}"
+        response = self._patiently("PUT", path, RESULT_PATIENCE_S, halted, content=media, headers=headers)
+        return _receipt(response.json())
+
+    def report(self, job: Job, callback: Mapping[str, Any], *, halted: Event) -> Mapping[str, Any]:
+        """Sends a job-callback; repeating one is harmless, so it is retried like everything else."""
+        body = {"job_id": job.id, "lease_token": job.lease_token, **callback}
+        response = self._patiently("POST", "job-callback", RESULT_PATIENCE_S, halted, json=body)
+        verdict: Mapping[str, Any] = response.json()
+        return verdict
+
+    def release(self, job: Job) -> None:
+        request = {"json": {"lease_token": job.lease_token}, "timeout": RELEASE_PATIENCE_S}
+        self._patiently("POST", f"jobs/{job.id}/release", RELEASE_PATIENCE_S, Event(), **request)
+
+    def _patiently(
+        self, method: str, path: str, patience: float, halted: Event, **request: Any
+    ) -> httpx.Response:
+        deadline = time.monotonic() + patience
+        attempt = 0
+        while True:
+            try:
+                return self._once(method, path, **request)
+            except ServerAway as away:
+                delay = max(backoff(attempt), away.retry_after or 0.0)
+                if time.monotonic() + delay > deadline:
+                    raise
+            if halted.wait(delay):
+                raise Halted
+            attempt += 1
+
+    def _once(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **request)
+        except httpx.TransportError as error:
+            raise ServerAway(f"no answer from the server ({type(error).__name__})") from error
+        _raise_for(response)
+        return response
+
+
+def _raise_for(response: httpx.Response) -> None:
+    status = response.status_code
+    if response.is_success:
+        return
+    if status in (401, 403):
+        raise TokenRefused("the server refused this worker's token")
+    if status == 409:
+        raise LeaseLost(_detail(response))
+    if status in LATER:
+        raise ServerAway(f"the server answered {status}", _retry_after(response))
+    raise ServerRefused(status, _detail(response))
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds only: the HTTP date form is not worth trusting two clocks for."""
+    value = response.headers.get("Retry-After", "")
+    return float(value) if value.isdigit() else None
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        body = response.json()
+    except ValueError:
+        return response.reason_phrase
+    if not isinstance(body, dict):
+        return response.reason_phrase
+    return str(body.get("detail") or body.get("title") or response.reason_phrase)[:300]
+
+
+def _receipt(body: Mapping[str, Any]) -> Upload:
+    if body.get("valid", True):
+        return Upload(str(body["upload_id"]), None)
+    error = body.get("error") or {}
+    message = str(error.get("message", "the server could not read the file"))
+    refusal = AssetError(str(error.get("code", "invalid_media")), message, retryable=True)
+    return Upload(str(body.get("upload_id", "")), refusal)

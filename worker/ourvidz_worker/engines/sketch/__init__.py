@@ -1,0 +1,1 @@
+"""The sketch engine: procedural pictures and films from a prompt and a seed, without a GPU."""

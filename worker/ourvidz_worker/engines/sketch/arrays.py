@@ -1,0 +1,27 @@
+"""The array types that everything here is drawn with, and the few operations that they lack."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Plane: TypeAlias = NDArray[np.float32]
+Pixels: TypeAlias = NDArray[np.uint8]
+Rng: TypeAlias = np.random.Generator
+
+
+def plane(values: Any) -> Plane:
+    """As float32, without a copy where it is already."""
+    return np.asarray(values, dtype=np.float32)
+
+
+def smoothstep(low: float, high: float, values: Any) -> Plane:
+    """0 below `low`, 1 above `high`, smooth between; `low` may be the larger."""
+    share = np.clip((plane(values) - np.float32(low)) / np.float32(high - low), 0.0, 1.0)
+    return plane(share * share * (3.0 - 2.0 * share))
+
+
+def mix(start: Any, end: Any, share: Any) -> Plane:
+    return plane(start + (end - start) * share)

@@ -1,0 +1,118 @@
+"""Skies: gradient, sun or moon, stars, clouds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ourvidz_worker.engines.sketch.arrays import Plane, plane, smoothstep
+from ourvidz_worker.engines.sketch.canvas import Canvas
+from ourvidz_worker.engines.sketch.colour import gradient
+from ourvidz_worker.engines.sketch.noise import fractal, sample
+from ourvidz_worker.engines.sketch.stage import Stage
+
+
+class Sky:
+    """The gradient down to the horizon, a sun or moon with its glow."""
+
+    def __init__(self, stage: Stage, horizon: float, sun_x: float | None = None) -> None:
+        mood, rng = stage.mood, stage.rng
+        self.horizon = horizon * stage.height
+        drawn = float(rng.uniform(0.18, 0.82))
+        self.sun_x = (drawn if sun_x is None else sun_x) * stage.width
+        self.sun_y = self.horizon * (1.0 - min(0.9, mood.sun_height))
+        self.radius = stage.unit * (0.030 if mood.night > 0.7 else 0.042) * float(rng.uniform(0.8, 1.3))
+        self._mood = mood
+        self._sun = mood.sun.light
+        # Drawn in the square root of height: the sky changes quickest near the horizon.
+        height = plane(np.linspace(1.0, 0.0, int(self.horizon) + 1)) ** 0.75
+        stops = ((0.0, mood.horizon), (0.30, mood.middle), (0.95, mood.zenith))
+        self._column = gradient(stops, height)
+
+    def paint(self, canvas: Canvas, time: float) -> None:
+        rows = self._column.shape[1]
+        last = self._column[:, -1:]
+        for channel in range(3):
+            canvas.light[channel, :rows] = self._column[channel, : canvas.height, None]
+            canvas.light[channel, rows:] = last[channel]
+        self._paint_sun(canvas, self.sun_y - time * 0.0035 * canvas.height)
+
+    def _paint_sun(self, canvas: Canvas, y: float) -> None:
+        distance = np.hypot(canvas.across - self.sun_x, (canvas.down() - y))
+        night = self._mood.night
+        reach = canvas.unit * (0.10 if night > 0.7 else 0.20)
+        low = 1.0 - min(1.0, self._mood.sun_height)
+        glow = np.exp(distance / -reach) * (0.30 + 0.35 * low) * (1.0 - 0.55 * night)
+        glow += np.exp(distance / -(reach * 3.2)) * (0.10 + 0.20 * low) * (1.0 - 0.6 * night)
+        canvas.shine(plane(glow), self._sun)
+        disc = smoothstep(self.radius + 0.9, self.radius - 0.9, distance)
+        canvas.cover(disc, self._sun * (1.5 if night < 0.7 else 0.95))
+
+
+class Stars:
+    def __init__(self, stage: Stage, horizon: float, density: float = 1.0) -> None:
+        rng = stage.rng
+        count = int(900 * density)
+        self._x = rng.uniform(0, stage.width, count)
+        self._y = rng.uniform(0, 1, count) ** 1.2 * horizon * stage.height
+        self._power = rng.pareto(1.7, count).clip(0.05, 12) * 0.13
+        self._phase = rng.uniform(0, 2 * np.pi, count)
+        self._tint = rng.uniform(0, 1, count)
+        self._strength = stage.mood.night
+        self._horizon = horizon * stage.height
+
+    def paint(self, canvas: Canvas, time: float) -> None:
+        sharp = canvas.unit / 900
+        twinkle = 1.0 + 0.35 * np.sin(self._phase + time * (1.5 + 2.5 * self._tint))
+        for x, y, power, tint, shown in zip(self._x, self._y, self._power, self._tint, twinkle, strict=True):
+            radius = max(0.55, (0.45 + 0.5 * min(1.6, power)) * sharp)
+            colour = plane([0.75 + 0.25 * tint, 0.86, 1.05 - 0.3 * tint])
+            fade = min(1.0, 1.4 * (1 - y / self._horizon))
+            _dot(canvas, x, y, radius, colour * (self._strength * fade * shown * min(1.4, 0.2 + power)))
+
+
+def _dot(canvas: Canvas, x: float, y: float, radius: float, colour: Plane) -> None:
+    reach = int(radius * 3) + 2
+    top, left = int(y) - reach, int(x) - reach
+    span = np.arange(2 * reach + 1, dtype=np.float32) + 0.5
+    down, across = (span + (top - y)) ** 2, (span + (left - x)) ** 2
+    canvas.shine(plane(np.exp((down[:, None] + across[None, :]) / (-2 * radius * radius))), colour, top, left)
+
+
+class Clouds:
+    """Fractal clouds on a plane overhead, lit from the sun's side, thinning towards it."""
+
+    def __init__(self, stage: Stage, sky: Sky) -> None:
+        mood, rng = stage.mood, stage.rng
+        self._tile = fractal(rng, 1.75, 1.5, 150)
+        self._sky = sky
+        self._amount = mood.cloud
+        self._drift = float(rng.choice([-1, 1])) * 4.0
+        self._origin = rng.uniform(0, 512, 2)
+        lit = mood.sun if mood.night < 0.4 else mood.horizon.scaled(1.05)
+        self._lit = lit.towards(mood.horizon.hue, 0.5).light * (1.0 - 0.45 * mood.night)
+        self._dark = mood.middle.towards(mood.shade.hue, 0.5).scaled(0.86, 0.9).light
+        self._stretch = float(rng.uniform(1.6, 3.2))
+
+    def paint(self, canvas: Canvas, time: float) -> None:
+        bottom = int(self._sky.horizon)
+        if bottom < 8:
+            return
+        height = (self._sky.horizon - canvas.down(0, bottom)) / self._sky.horizon
+        depth = 1.0 / (height * 1.6 + 0.16)
+        x = (
+            (canvas.across / canvas.unit - 0.5 * canvas.width / canvas.unit)
+            * depth
+            * 120
+            / self._stretch
+            * 1.6
+        )
+        u = x + self._origin[0] + self._drift * time
+        v = depth * 130 + self._origin[1] + 0.6 * time
+        density = sample(self._tile, u, v)
+        side = np.sign(self._sky.sun_x - canvas.width / 2) or 1.0
+        lit = density - sample(self._tile, u + side * 7, v - 6)
+        edge = 1.15 - 1.75 * self._amount
+        cover = smoothstep(edge, edge + 1.5, density) * smoothstep(0.0, 0.12, height)
+        tone = smoothstep(-0.45, 0.65, lit - 0.25 * cover)
+        colour = [self._dark[c] + (self._lit[c] - self._dark[c]) * tone for c in range(3)]
+        canvas.cover(plane(cover * 0.86), plane(np.stack(colour)))

@@ -1,0 +1,39 @@
+"""What can go wrong between a worker and its server."""
+
+from __future__ import annotations
+
+
+class WorkerError(Exception):
+    """Anything this package raises on purpose."""
+
+
+class TokenRefused(WorkerError):
+    """The server does not know this token (any more): nothing will work until somebody changes it."""
+
+
+class ServerRefused(WorkerError):
+    """The server answered, and repeating the request would not change the answer."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(f"the server answered {status}: {detail}")
+        self.status = status
+
+
+class ServerAway(WorkerError):
+    """No answer, or one that says "later". `retry_after`: seconds the server asked for, if it did."""
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class LeaseLost(WorkerError):
+    """The job belongs to somebody else now, or was cancelled: drop it."""
+
+
+class Halted(WorkerError):
+    """The session was told to stop while it waited or drew."""
+
+
+class MalformedLease(WorkerError):
+    """The server handed out a job that this version does not understand."""

@@ -1,0 +1,69 @@
+"""Keeps a lease alive while the engine draws, and carries progress one way and a cancel the other."""
+
+from __future__ import annotations
+
+import time
+from threading import Event, Thread
+from types import TracebackType
+
+from ourvidz_worker.client import Server
+from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.journal import say
+from ourvidz_worker.protocol import Job
+
+QUICKEST_S = 0.5  # at most two beats a second, however fast the progress moves
+
+
+class Heartbeat:
+    """Sets `halted` and leaves a `verdict` ("cancelled" or "lease_lost") when the job is no longer ours."""
+
+    def __init__(self, server: Server, job: Job, halted: Event) -> None:
+        self.verdict: str | None = None
+        self._server = server
+        self._job = job
+        self._halted = halted
+        self._done = Event()
+        self._news = (0, "starting")
+        self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join(timeout=QUICKEST_S)
+
+    def progress(self, share: float, stage: str) -> None:
+        """`share` of the whole job, 0..1; never goes back, and keeps 100 for the server to say."""
+        self._news = (max(self._news[0], min(99, int(share * 100))), stage)
+
+    def enter(self, stage: str) -> None:
+        self._news = (self._news[0], stage)
+
+    def _beat(self) -> None:
+        sent: tuple[int, str] | None = None
+        due = 0.0
+        while not self._done.is_set() and not self._halted.is_set():
+            news = self._news
+            if news != sent or time.monotonic() >= due:
+                self._send(*news)
+                sent, due = news, time.monotonic() + self._job.heartbeat_seconds
+            self._done.wait(QUICKEST_S)
+
+    def _send(self, progress: int, stage: str) -> None:
+        try:
+            if not self._server.heartbeat(self._job, progress, stage, halted=self._done):
+                self._end("cancelled")
+        except (LeaseLost, TokenRefused):
+            self._end("lease_lost")
+        except Halted:
+            return
+        except (ServerAway, ServerRefused) as error:
+            say("heartbeat_failed", job_id=self._job.id, reason=str(error))
+
+    def _end(self, verdict: str) -> None:
+        self.verdict = verdict
+        self._halted.set()

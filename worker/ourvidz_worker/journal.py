@@ -1,0 +1,27 @@
+"""What the worker says on stderr: one JSON object a line for machines, one sentence-like line for a terminal.
+
+Callers pass ids, counts and durations, never a token or a prompt.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+
+
+def say(event: str, **facts: object) -> None:
+    """One line about one event, written at once so that threads never mix theirs."""
+    now = datetime.now(UTC)
+    line = _human(now, event, facts) if sys.stderr.isatty() else _machine(now, event, facts)
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _machine(now: datetime, event: str, facts: dict[str, object]) -> str:
+    return json.dumps({"at": now.isoformat(timespec="milliseconds"), "event": event, **facts}, default=str)
+
+
+def _human(now: datetime, event: str, facts: dict[str, object]) -> str:
+    details = "  ".join(f"{name}={value}" for name, value in facts.items())
+    return f"{now.astimezone():%H:%M:%S}  {event.replace('_', ' '):<18} {details}".rstrip()

@@ -1,0 +1,146 @@
+"""The messages of the worker protocol, as this side sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ourvidz_worker.errors import MalformedLease
+
+Media = Literal["image", "video"]
+CallbackStatus = Literal["processing", "completed", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One expected result. `number` addresses the upload; `image_index` is None for WAN."""
+
+    number: int
+    image_index: int | None
+    asset_id: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What to make. Sizes in pixels; `frames` and `fps` matter for videos only."""
+
+    media: Media
+    width: int
+    height: int
+    frames: int
+    fps: int
+    steps: int
+    guidance: float
+    enhance: bool
+    solver: str | None = None
+    shift: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A leased job. Times in seconds."""
+
+    id: str
+    lease_token: str = field(repr=False)
+    attempt: int
+    lease_seconds: float
+    heartbeat_seconds: float
+    job_type: str
+    engine: str
+    prompt: str = field(repr=False)
+    negative_prompt: str = field(repr=False)
+    parameters: Parameters
+    slots: tuple[Slot, ...]
+    references: tuple[Mapping[str, Any], ...]
+    max_upload_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a worker can do, sent with every lease request."""
+
+    engines: tuple[str, ...]
+    pools: tuple[str, ...]
+    worker_engine: str
+    version: str
+    device: str
+
+    def body(self, wait_s: float) -> dict[str, Any]:
+        return {
+            "engines": list(self.engines),
+            "pools": list(self.pools),
+            "wait_s": wait_s,
+            "version": self.version,
+            "device": self.device,
+            "worker_engine": self.worker_engine,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AssetError:
+    """Why a slot has no result; `retryable`: another attempt may succeed."""
+
+    code: str
+    message: str
+    retryable: bool
+
+    def body(self) -> dict[str, Any]:
+        return {"code": self.code, "message": self.message, "retryable": self.retryable}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The server's receipt for a file; `error` is set when the file is not what it should be."""
+
+    upload_id: str
+    error: AssetError | None
+
+
+def parse_job(body: Any) -> Job:
+    """Raises MalformedLease naming what is missing."""
+    try:
+        return _job(body)
+    except (KeyError, TypeError, ValueError) as error:
+        raise MalformedLease(f"the lease is malformed: {type(error).__name__} {error}") from error
+
+
+def _job(body: Mapping[str, Any]) -> Job:
+    return Job(
+        id=str(body["job_id"]),
+        lease_token=str(body["lease_token"]),
+        attempt=int(body["attempt"]),
+        lease_seconds=float(body["lease_seconds"]),
+        heartbeat_seconds=float(body["heartbeat_seconds"]),
+        job_type=str(body["job_type"]),
+        engine=str(body["engine"]),
+        prompt=str(body["prompt"]),
+        negative_prompt=str(body.get("negative_prompt") or ""),
+        parameters=_parameters(body["parameters"]),
+        slots=tuple(_slot(slot) for slot in body["slots"]),
+        references=tuple(body.get("references") or ()),
+        max_upload_bytes=(body.get("upload") or {}).get("max_bytes"),
+    )
+
+
+def _slot(body: Mapping[str, Any]) -> Slot:
+    return Slot(int(body["slot"]), body["image_index"], str(body["asset_id"]), int(body["seed"]))
+
+
+def _parameters(body: Mapping[str, Any]) -> Parameters:
+    media = body["media"]
+    if media not in ("image", "video"):
+        raise ValueError(f"unknown media {media!r}")
+    return Parameters(
+        media=media,
+        width=int(body["width"]),
+        height=int(body["height"]),
+        frames=int(body.get("frames") or 1),
+        fps=int(body.get("fps") or 0),
+        steps=int(body.get("steps") or 0),
+        guidance=float(body.get("guidance") or 0),
+        enhance=bool(body.get("enhance")),
+        solver=body.get("solver"),
+        shift=body.get("shift"),
+    )

@@ -1,0 +1,84 @@
+"""The worker's life: lease a job, run it, lease the next."""
+
+from __future__ import annotations
+
+import time
+from threading import Event
+
+from ourvidz_worker import __version__
+from ourvidz_worker.client import Server, backoff
+from ourvidz_worker.engines.base import Engine
+from ourvidz_worker.errors import MalformedLease, ServerAway
+from ourvidz_worker.journal import say
+from ourvidz_worker.protocol import Job, Offer
+from ourvidz_worker.session import Session
+
+
+class ShutDown(BaseException):
+    """Raised by `stop` into a long poll, which nothing else would wake."""
+
+
+class Runner:
+    """`stop` may be called from a signal handler of the thread that is inside `run`."""
+
+    def __init__(self, server: Server, engine: Engine) -> None:
+        self._server = server
+        self._engine = engine
+        self._offer = Offer(engine.serves, engine.job_types, engine.name, __version__, engine.device)
+        self._stopping = Event()
+        self._halted = Event()
+        self._polling = False
+
+    def stop(self) -> None:
+        """Ends the life: a waiting worker at once, a working one after it gave its job back."""
+        self._stopping.set()
+        self._halted.set()
+        if self._polling:
+            raise ShutDown
+
+    def run(self) -> None:
+        """Until `stop`. Raises TokenRefused or ServerRefused when leasing can never work."""
+        self._engine.load()
+        say("ready", engine=self._engine.name, serves=",".join(self._engine.serves), version=__version__)
+        try:
+            self._work()
+        except ShutDown:
+            self._polling = False
+        finally:
+            self._engine.unload()
+        say("stopped")
+
+    def _work(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                job = self._poll()
+            except (ServerAway, MalformedLease) as error:
+                failures = self._wait_out(error, failures)
+                continue
+            failures = 0
+            if job is not None:
+                self._run_job(job)
+
+    def _poll(self) -> Job | None:
+        self._polling = True
+        try:
+            return self._server.lease(self._offer)
+        finally:
+            self._polling = False
+
+    def _wait_out(self, error: ServerAway | MalformedLease, failures: int) -> int:
+        asked = error.retry_after if isinstance(error, ServerAway) else None
+        delay = max(backoff(failures), asked or 0.0)
+        say("lease_failed", reason=str(error), again_in_s=round(delay, 1))
+        self._stopping.wait(delay)
+        return failures + 1
+
+    def _run_job(self, job: Job) -> None:
+        say("job_leased", job_id=job.id, job_type=job.job_type, attempt=job.attempt, slots=len(job.slots))
+        started = time.monotonic()
+        self._halted = Event()
+        if self._stopping.is_set():
+            self._halted.set()
+        ending = Session(self._server, self._engine, job, self._halted).run()
+        say("job_ended", job_id=job.id, ending=ending, seconds=round(time.monotonic() - started, 2))

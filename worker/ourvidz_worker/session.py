@@ -1,0 +1,160 @@
+"""One leased job, from the first stroke to the last callback."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from threading import Event
+from typing import Any
+
+from ourvidz_worker import __version__
+from ourvidz_worker.client import Server
+from ourvidz_worker.engines.base import Engine, FinishedSlot, Result
+from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused
+from ourvidz_worker.heartbeat import Heartbeat
+from ourvidz_worker.journal import say
+from ourvidz_worker.protocol import AssetError, CallbackStatus, Job, Slot, Upload
+
+
+class Session:
+    """`halted` ends everything early, whoever sets it: a cancel, a lost lease, a shutdown."""
+
+    def __init__(self, server: Server, engine: Engine, job: Job, halted: Event) -> None:
+        self._server = server
+        self._engine = engine
+        self._job = job
+        self._halted = halted
+        self._open = {slot.number: slot for slot in job.slots}
+        self._delivered = 0
+        self._seconds: dict[str, float] = {}
+        self._heartbeat = Heartbeat(server, job, halted)
+
+    def run(self) -> str:
+        """Delivers the job or gives it back; returns a word for what became of it."""
+        with self._heartbeat:
+            return self._ending()
+
+    def _ending(self) -> str:
+        try:
+            return self._deliver_all()
+        except Halted:
+            return self._heartbeat.verdict or self._give_back("released")
+        except LeaseLost:
+            return "lease_lost"
+        except (ServerAway, ServerRefused) as error:
+            say("delivery_failed", job_id=self._job.id, reason=str(error))
+            return self._give_back("undeliverable")
+
+    def _deliver_all(self) -> str:
+        mark = time.monotonic()
+        for finished in self._finished_slots():
+            self._count("drawing", mark)
+            mark = time.monotonic()
+            asset = self._asset(finished)
+            self._count("uploading", mark)
+            self._report(finished.slot, asset)
+            mark = time.monotonic()
+        return "completed" if self._delivered else "failed"
+
+    def _finished_slots(self) -> Iterator[FinishedSlot]:
+        """The engine's slots, then a failure for each one that it did not deliver."""
+        failure = AssetError("not_generated", "The engine ended without this result.", retryable=True)
+        try:
+            yield from self._engine.generate(self._job, self._heartbeat.progress, self._halted.is_set)
+        except Halted:
+            raise
+        except Exception as error:  # noqa: BLE001 an engine may raise anything; the slots say so
+            say("engine_failed", job_id=self._job.id, error=type(error).__name__)
+            message = f"The engine failed: {type(error).__name__}."
+            failure = AssetError("engine_error", message, retryable=True)
+        for slot in list(self._open.values()):
+            yield FinishedSlot(slot, failure)
+
+    def _asset(self, finished: FinishedSlot) -> dict[str, Any]:
+        """The callback's entry for a slot, its file uploaded."""
+        slot, outcome = finished.slot, finished.outcome
+        if isinstance(outcome, AssetError):
+            return _failed(slot, outcome)
+        upload = self._uploaded(slot, outcome)
+        return _failed(slot, upload.error) if upload.error else _completed(slot, outcome, upload.upload_id)
+
+    def _uploaded(self, slot: Slot, result: Result) -> Upload:
+        limit = self._job.max_upload_bytes
+        if limit is not None and len(result.media) > limit:
+            return _too_large(f"{len(result.media)} bytes; {limit} are allowed.")
+        self._heartbeat.enter("uploading")
+        try:
+            return self._server.upload(
+                self._job, slot.number, result.media, result.content_type, halted=self._halted
+            )
+        except ServerRefused as refused:
+            if refused.status != 413:
+                raise
+            return _too_large("The server takes no file of this size.")
+
+    def _report(self, slot: Slot, asset: dict[str, Any]) -> None:
+        del self._open[slot.number]
+        self._delivered += asset["status"] == "completed"
+        verdict = self._server.report(self._job, self._callback(asset), halted=self._halted)
+        for refused in verdict.get("rejected", ()):
+            say("asset_rejected", job_id=self._job.id, slot=slot.number, code=refused.get("code"))
+
+    def _callback(self, asset: dict[str, Any]) -> dict[str, Any]:
+        status: CallbackStatus = "processing"
+        metadata: Mapping[str, object] = {}
+        if not self._open:
+            status = "completed" if self._delivered else "failed"
+            metadata = self._metadata()
+        error = asset["error"]["message"] if status == "failed" else ""
+        return {"status": status, "assets": [asset], "error_message": error, "metadata": metadata}
+
+    def _metadata(self) -> Mapping[str, object]:
+        seconds = {stage: round(spent, 3) for stage, spent in self._seconds.items()}
+        return {
+            "engine": self._engine.name,
+            "version": __version__,
+            "seconds": seconds,
+            **self._engine.job_metadata(self._job),
+        }
+
+    def _count(self, stage: str, since: float) -> None:
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + time.monotonic() - since
+
+    def _give_back(self, ending: str) -> str:
+        try:
+            self._server.release(self._job)
+        except (LeaseLost, ServerAway, ServerRefused) as error:
+            say("release_failed", job_id=self._job.id, reason=str(error))
+        return ending
+
+
+def _too_large(message: str) -> Upload:
+    return Upload("", AssetError("too_large", message, retryable=False))
+
+
+def _completed(slot: Slot, result: Result, upload_id: str) -> dict[str, Any]:
+    return {
+        "image_index": slot.image_index,
+        "status": "completed",
+        "upload_id": upload_id,
+        "seed": slot.seed,
+        "width": result.width,
+        "height": result.height,
+        "duration": result.duration,
+        "metadata": dict(result.metadata),
+        "error": None,
+    }
+
+
+def _failed(slot: Slot, error: AssetError) -> dict[str, Any]:
+    return {
+        "image_index": slot.image_index,
+        "status": "failed",
+        "upload_id": None,
+        "seed": slot.seed,
+        "width": None,
+        "height": None,
+        "duration": None,
+        "metadata": {},
+        "error": error.body(),
+    }
