@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from rest_framework.test import APIClient
+
+from generation.tokens import issue_personal_token
+from tests.factories import make_user
+
+
+class JSONClient(APIClient):
+    default_format = "json"
+
+
+def client_of(owner: User) -> APIClient:
+    """A client that signs in with a fresh personal token."""
+    token = issue_personal_token(owner=owner, name="test")
+    return JSONClient(HTTP_AUTHORIZATION=f"Bearer {token}")
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    return make_user("ada")
+
+
+@pytest.fixture
+def mine(owner: User) -> APIClient:
+    return client_of(owner)
+
+
+@pytest.fixture
+def stranger(db: None) -> APIClient:
+    return client_of(make_user("mallory"))

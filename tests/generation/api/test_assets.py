@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.test import APIClient
+
+from generation.models import Asset, Image
+from generation.projects import create_project
+from tests.factories import complete, make_job, make_worker, mp4, png
+
+
+def finished(owner: User, job_type: str = "sdxl_image_fast", **submission: object) -> list[Asset]:
+    return complete(make_job(owner, job_type, **submission))
+
+
+def library(client: APIClient, query: str = "") -> list[str]:
+    return [asset["id"] for asset in client.get(f"/api/v1/assets?{query}").json()["assets"]]
+
+
+def test_images_and_videos_come_in_one_order(mine: APIClient, owner: User) -> None:
+    first, video, last = finished(owner)[0], finished(owner, "video_fast")[0], finished(owner)[0]
+
+    answer = mine.get("/api/v1/assets").json()
+
+    assert [a["id"] for a in answer["assets"]] == [str(a.pk) for a in (last, video, first)]
+    assert [a["media"] for a in answer["assets"]] == ["image", "video", "image"]
+    assert answer["assets"][1]["frames"] == 8
+
+
+def test_the_library_is_narrowed_by_media_project_and_words(mine: APIClient, owner: User) -> None:
+    project = create_project(owner=owner, name="Harbour")
+    (boat,) = finished(owner, prompt="A red BOAT", project_id=project.pk)
+    (clip,) = finished(owner, "video_fast", prompt="a clip")
+
+    assert library(mine, "media=video") == [str(clip.pk)]
+    assert library(mine, f"project={project.pk}") == [str(boat.pk)]
+    assert library(mine, "q=red+boat") == [str(boat.pk)]
+    assert library(mine, "q=100%25") == []
+
+
+def test_pages_meet_without_a_gap(mine: APIClient, owner: User) -> None:
+    """pitfall 26"""
+    finished(owner, quantity=6)
+    finished(owner, "video_fast")
+
+    seen, cursor = [], ""
+    for _ in range(4):
+        page = mine.get(f"/api/v1/assets?limit=2&cursor={cursor}").json()
+        seen += [asset["id"] for asset in page["assets"]]
+        cursor = page["next_cursor"]
+
+    assert (len(seen), len(set(seen)), cursor) == (7, 7, "")
+
+
+def test_a_page_costs_the_same_queries_for_one_and_for_many(mine: APIClient, owner: User) -> None:
+    worker = make_worker()
+    counts = []
+    for jobs in (1, 4):
+        for _ in range(jobs):
+            complete(make_job(owner, quantity=6), worker)
+        with CaptureQueriesContext(connection) as queries:
+            mine.get("/api/v1/assets")
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(
+    ("job_type", "media", "content", "content_type"),
+    [("sdxl_image_fast", "images", png(shade=0), "image/png"), ("video_fast", "videos", mp4(), "video/mp4")],
+)
+def test_the_owner_gets_the_exact_bytes(
+    mine: APIClient, owner: User, job_type: str, media: str, content: bytes, content_type: str
+) -> None:
+    """pitfall 20, pitfall 21"""
+    (asset,) = finished(owner, job_type)
+    record = mine.get(f"/api/v1/{media}/{asset.pk}").json()
+
+    response = mine.get(record["file"], HTTP_ACCEPT="image/*")
+
+    assert b"".join(response) == content
+    assert response["Content-Type"] == content_type
+    assert "private" in response["Cache-Control"]
+    assert mine.get(record["thumbnail"])["Content-Type"] == "image/webp"
+
+
+def test_a_download_is_an_attachment(mine: APIClient, owner: User) -> None:
+    (asset,) = finished(owner)
+
+    response = mine.get(f"/api/v1/images/{asset.pk}/file?download=1")
+
+    assert response["Content-Disposition"].startswith("attachment")
+    assert ".png" in response["Content-Disposition"]
+
+
+def test_a_stranger_gets_nothing(stranger: APIClient, owner: User) -> None:
+    (asset,) = finished(owner)
+    url = f"/api/v1/images/{asset.pk}"
+
+    assert library(stranger) == []
+    for address in (url, f"{url}/file", f"{url}/thumbnail", f"/api/v1/videos/{asset.pk}"):
+        foreign = stranger.get(address)
+        assert foreign.status_code == 404
+        assert foreign.json() == stranger.get(address.replace(str(asset.pk), str(uuid.uuid4()))).json()
+
+
+def test_a_result_that_is_not_there_has_no_file(mine: APIClient, owner: User) -> None:
+    (slot,) = make_job(owner).slots
+
+    record = mine.get(f"/api/v1/images/{slot.pk}").json()
+
+    assert (record["status"], record["file"], record["thumbnail"]) == ("queued", None, None)
+    assert mine.get(f"/api/v1/images/{slot.pk}/file").status_code == 404
+
+
+def test_discard_and_restore_are_each_others_undo(mine: APIClient, owner: User) -> None:
+    kept, dropped = (finished(owner)[0] for _ in range(2))
+
+    answer = mine.post("/api/v1/assets/discard", {"images": [str(dropped.pk)]})
+
+    assert answer.json() == {"changed": 1}
+    assert library(mine) == [str(kept.pk)]
+    trash = mine.get("/api/v1/assets/trash").json()["assets"]
+    assert [asset["id"] for asset in trash] == [str(dropped.pk)]
+
+    mine.post("/api/v1/assets/restore", {"images": [str(dropped.pk)]})
+    assert library(mine) == [str(dropped.pk), str(kept.pk)]
+
+
+def test_results_under_review_wait_until_saved(mine: APIClient, owner: User) -> None:
+    (asset,) = finished(owner, "video_fast", review=True)
+    assert library(mine) == []
+
+    answers = [mine.post("/api/v1/assets/save", {"videos": [str(asset.pk)]}) for _ in range(2)]
+
+    assert [answer.json()["changed"] for answer in answers] == [1, 0]
+    assert library(mine) == [str(asset.pk)]
+
+
+@pytest.mark.parametrize("move", ["save", "discard", "restore"])
+def test_a_stranger_moves_nothing(stranger: APIClient, owner: User, move: str) -> None:
+    (asset,) = finished(owner)
+
+    answer = stranger.post(f"/api/v1/assets/{move}", {"images": [str(asset.pk)]})
+
+    assert answer.json() == {"changed": 0}
+    assert Image.objects.get().revision == asset.revision
+
+
+@pytest.mark.parametrize(
+    "body", [{"images": "all"}, {"images": [5]}, {"images": ["x"]}, {"pictures": []}, {"images": None}]
+)
+def test_a_wrong_selection_is_refused(mine: APIClient, body: dict[str, object]) -> None:
+    response = mine.post("/api/v1/assets/discard", body)
+
+    assert response.status_code == 422
+    assert next(iter(response.json()["errors"])).split(".")[0] == next(iter(body))
+
+
+def test_a_move_takes_five_hundred_at_most(mine: APIClient) -> None:
+    body = {"images": [str(uuid.uuid4()) for _ in range(501)]}
+
+    response = mine.post("/api/v1/assets/discard", body)
+
+    assert (response.status_code, response.json()["code"]) == (422, "too_many")
