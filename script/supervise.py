@@ -8,35 +8,30 @@ which are followed for what the terminal should show.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
-import fcntl
+import hashlib
 import json
 import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-REPO = Path(__file__).resolve().parent.parent
+from children import Child, Command, Follower, event_of
+from options import REPO, CannotStartError, Options, check_port, lock_data_folder
+
 START_LIMIT_S = 60
 STOP_LIMIT_S = 8  # longer than a worker takes to hand its job back
-KEEP_LOG_BYTES = 10_000_000
 HEALTHY_AFTER_S = 60  # a child that ran this long starts its back-off anew
-PR_SET_PDEATHSIG = 1
-
-
-class CannotStartError(Exception):
-    """Something the person who starts OurVidz can put right; the message is one line."""
+# Nothing links to the ignored ones, and compressing them takes a minute.
+COLLECT = ("--noinput", "-v0", "-i", "*.js.map", "-i", "redoc*", "-i", "rest_framework")
 
 
 def say(text: str) -> None:
@@ -44,168 +39,13 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
-@dataclass(frozen=True)
-class Options:
-    host: str
-    port: int
-    workers: int
-    data: Path
-
-    @classmethod
-    def from_environment(cls) -> Options:
-        port = number("PORT", default=8000, highest=65535)
-        host = os.environ.get("HOST") or "127.0.0.1"
-        return cls(
-            host=host,
-            port=port or free_port(host),
-            workers=number("WORKERS", default=1, highest=64),
-            data=Path(os.environ.get("DATA_DIR") or REPO / "data").resolve(),
-        )
-
-    @property
-    def own_host(self) -> str:
-        """How this machine reaches the web server, as it stands in a URL."""
-        if self.host in {"0.0.0.0", "::"}:  # noqa: S104
-            return "127.0.0.1"
-        return f"[{self.host}]" if ":" in self.host else self.host
-
-    @property
-    def address(self) -> str:
-        return f"http://{self.own_host}:{self.port}"
-
-    @property
-    def logs(self) -> Path:
-        return self.data / "logs"
-
-
-def number(name: str, *, default: int, highest: int) -> int:
-    text = os.environ.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or int(text) > highest:
-        message = f"{name}={text} is not a number from 0 to {highest}"
-        raise CannotStartError(message)
-    return int(text)
-
-
-def free_port(host: str) -> int:
-    with socket.create_server((host, 0), family=family(host)) as server:
-        return int(server.getsockname()[1])
-
-
-def family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def check_port(options: Options) -> None:
-    try:
-        socket.create_server((options.host, options.port), family=family(options.host)).close()
-    except PermissionError as error:
-        message = f"port {options.port} needs more rights: choose one above 1023, for example PORT=8000"
-        raise CannotStartError(message) from error
-    except OSError as error:
-        message = f"{options.host}:{options.port} cannot be used ({error.strerror}): change HOST= or PORT="
-        if error.errno == errno.EADDRINUSE:
-            message = f"port {options.port} is in use: choose another, for example PORT={options.port + 1}"
-        raise CannotStartError(message) from error
-
-
-def lock_data_folder(options: Options) -> IO[str]:
-    """The open lock file: the lock is held until the process ends, however it ends."""
-    try:
-        options.logs.mkdir(parents=True, exist_ok=True)
-        lock = (options.data / "server.lock").open("a+")
-    except OSError as error:
-        message = f"the data folder {options.data} is not writable ({error.strerror}): change DATA_DIR="
-        raise CannotStartError(message) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.seek(0)
-        message = (
-            f"OurVidz is already running on {options.data} ({lock.read().strip() or 'just starting'}): "
-            "stop it first, or give this one its own DATA_DIR="
-        )
-        raise CannotStartError(message) from error
-    return lock
-
-
-def die_with_parent() -> None:
-    """Even a kill -9 of this process leaves no orphans, where the system can do that (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-@dataclass
-class Follower:
-    """The lines that a log file gained since the last look."""
-
-    path: Path
-    position: int = 0
-    rest: bytes = b""
-
-    def __post_init__(self) -> None:
-        if self.path.exists() and self.path.stat().st_size > KEEP_LOG_BYTES:
-            self.path.replace(self.path.with_suffix(".log.1"))
-        self.path.touch(mode=0o600)
-        self.position = self.path.stat().st_size
-
-    def lines(self) -> list[str]:
-        with self.path.open("rb") as log:
-            log.seek(self.position)
-            new = self.rest + log.read()
-            self.position = log.tell()
-        *lines, self.rest = new.split(b"\n")
-        return [line.decode(errors="replace") for line in lines]
-
-
-def event_of(line: str) -> dict[str, Any]:
-    """A structured log line as a dict; {} for any other."""
-    with contextlib.suppress(ValueError):
-        event = json.loads(line)
-        if isinstance(event, dict):
-            return event
-    return {}
-
-
-@dataclass
-class Child:
-    name: str
-    command: list[str]
-    environment: dict[str, str]
-    log: Follower
-    process: subprocess.Popen[bytes] | None = None
-    started: float = 0.0
-    connected: bool = False
-    failures: int = 0
-    again_at: float = 0.0
-
-    def start(self) -> None:
-        self.connected = False
-        self.started = time.monotonic()
-        with self.log.path.open("ab") as output:
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=REPO,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                preexec_fn=die_with_parent,
-            )
-
-    @property
-    def has_ended(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
-
-    def end_as_text(self) -> str:
-        code = self.process.returncode if self.process else 0
-        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-
-    def signal(self, number: signal.Signals) -> None:
-        """To the whole session, so that what the child started ends too."""
-        if self.process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, number)
+def static_files_state() -> str:
+    """Changes with any static file of ours and with the installed packages, which bring others."""
+    digest = hashlib.sha256((REPO / "requirements.txt").read_bytes())
+    for path in sorted((*REPO.glob("static/**/*"), *REPO.glob("*/static/**/*"))):
+        found = path.stat()
+        digest.update(f"{path} {found.st_size} {found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 @dataclass
@@ -247,10 +87,9 @@ class Supervisor:
 
     def run(self) -> int:
         say(f"Starting OurVidz on {self.options.address}")
-        prepared = self.prepare()
-        if self.stop_asked.is_set():
-            return 0
         try:
+            with self.collecting_static_files():
+                prepared = self.prepare()
             self.start_web()
             self.start_workers(prepared["worker_tokens"])
             if not self.stop_asked.is_set():
@@ -260,6 +99,8 @@ class Supervisor:
                 self.look_after()
                 self.pause(0.5)
         except CannotStartError as error:
+            if self.stop_asked.is_set():  # what was stopped halfway is no failure
+                return 0
             say(f"OurVidz: {error}")
             return 1
         else:
@@ -267,20 +108,31 @@ class Supervisor:
         finally:
             self.stop()
 
+    @contextlib.contextmanager
+    def collecting_static_files(self) -> Iterator[None]:
+        """Beside what else happens, and only when some have changed."""
+        stamp = self.options.data / "static.stamp"
+        state = static_files_state()
+        if stamp.exists() and stamp.read_text() == state:
+            yield
+            return
+        collecting = self.command("collectstatic", *COLLECT)
+        try:
+            yield
+        except CannotStartError:
+            collecting.process.kill()
+            raise
+        collecting.finish("the static files could not be collected")
+        stamp.write_text(state)
+
     def prepare(self) -> dict[str, Any]:
         """Migrates, makes the first account and the workers' tokens, in one process."""
-        command = [sys.executable, "manage.py", "prepare", "--workers", str(self.options.workers)]
-        log = self.options.logs / "prepare.log"
-        with log.open("wb") as errors:
-            preparing = subprocess.Popen(
-                command, cwd=REPO, env=self.environment, stdout=subprocess.PIPE, stderr=errors
-            )
-            output, _ = preparing.communicate()
-        if preparing.returncode and not self.stop_asked.is_set():
-            last = (log.read_text(errors="replace").strip() or "no message").splitlines()[-1]
-            message = f"the database could not be prepared: {last} (all of it: {log})"
-            raise CannotStartError(message)
-        return dict(json.loads(output or b"{}"))
+        preparing = self.command("prepare", "--workers", str(self.options.workers))
+        answer = preparing.finish("the database could not be prepared")
+        return dict(json.loads(answer))
+
+    def command(self, name: str, *words: str) -> Command:
+        return Command(name, *words, logs=self.options.logs, environment=self.environment)
 
     def start_web(self) -> None:
         options = self.options
