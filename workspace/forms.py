@@ -13,15 +13,6 @@ from workspace import choosing
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-SHAPES = {
-    "1:1": "1:1 square",
-    "4:3": "4:3",
-    "3:4": "3:4",
-    "3:2": "3:2",
-    "2:3": "2:3",
-    "16:9": "16:9 wide",
-    "9:16": "9:16 tall",
-}
 DEFAULTS = {"media": "image", "quality": "fast", "quantity": "1"}
 # Where a refusal of the submission is shown, if not on the field of its own name.
 SHOWN_ON = {"job_type": None, "references": None}
@@ -41,7 +32,7 @@ class ComposerForm(forms.Form):
         error_messages={"invalid_choice": "Make 1, 3 or 6 at a time."},
     )
     aspect = forms.ChoiceField(
-        choices=(("", "Shape"), *((name, SHAPES[name]) for name in SDXL_SIZES)),
+        choices=(("", "Shape"), *((name, name) for name in SDXL_SIZES)),
         required=False,
         error_messages={"invalid_choice": "There is no such shape."},
         widget=forms.Select(attrs={"class": "select chip", "aria-label": "Shape"}),

@@ -45,9 +45,9 @@ class Stack:
         return self.job.type.title
 
     @property
-    def seconds(self) -> int:
-        """The estimate of the whole job on an idle worker."""
-        return self.job.type.estimate(self.job.quantity)
+    def usually(self) -> str:
+        """How long the whole job takes on an idle worker, in words."""
+        return duration(self.job.type.estimate(self.job.quantity))
 
     @property
     def shape(self) -> str:
@@ -72,6 +72,11 @@ class Stack:
     @property
     def seeds(self) -> str:
         return ", ".join(str(card.asset.seed) for card in self.cards)
+
+
+def duration(seconds: int) -> str:
+    """A rough length of time, as people say it."""
+    return f"{seconds} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
 def _count(slots: list[Asset], status: AssetStatus) -> int:

@@ -30,8 +30,9 @@ function applies(name, does) {
 function aspects(type) {
   const { aspect } = form.elements;
   for (const option of aspect.options) {
-    if (!option.value) option.textContent = `${type.aspects[0]} usual`;
-    option.disabled = option.hidden = option.value !== "" && !type.aspects.includes(option.value);
+    const usual = option.value === type.aspects[0];
+    if (!option.value) option.textContent = aspect.querySelector(`[value="${type.aspects[0]}"]`).textContent;
+    option.disabled = option.hidden = option.value !== "" && (usual || !type.aspects.includes(option.value));
   }
   if (aspect.selectedOptions[0]?.disabled) aspect.value = "";
 }
