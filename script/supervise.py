@@ -52,6 +52,7 @@ def static_files_state() -> str:
 class Supervisor:
     options: Options
     began: float
+    commands: list[Command] = field(default_factory=list)
     web: Child | None = None
     workers: list[Child] = field(default_factory=list)
     chores: list[Child] = field(default_factory=list)
@@ -78,6 +79,8 @@ class Supervisor:
 
     def ask_to_stop(self, *_: object) -> None:
         self.stop_asked.set()
+        for command in self.commands:
+            command.process.terminate()
 
     def pause(self, seconds: float) -> None:
         """Waits, but no longer than until a signal or the end of a child."""
@@ -120,7 +123,7 @@ class Supervisor:
         try:
             yield
         except CannotStartError:
-            collecting.process.kill()
+            collecting.process.terminate()
             raise
         collecting.finish("the static files could not be collected")
         stamp.write_text(state)
@@ -132,7 +135,9 @@ class Supervisor:
         return dict(json.loads(answer))
 
     def command(self, name: str, *words: str) -> Command:
-        return Command(name, *words, logs=self.options.logs, environment=self.environment)
+        command = Command(name, *words, logs=self.options.logs, environment=self.environment)
+        self.commands.append(command)
+        return command
 
     def start_web(self) -> None:
         options = self.options
