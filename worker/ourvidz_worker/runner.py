@@ -28,6 +28,7 @@ class Runner:
         self._stopping = Event()
         self._halted = Event()
         self._polling = False
+        self._connected = False
 
     def stop(self) -> None:
         """Ends the life: a waiting worker at once, a working one after it gave its job back."""
@@ -63,9 +64,14 @@ class Runner:
     def _poll(self) -> Job | None:
         self._polling = True
         try:
-            return self._server.lease(self._offer)
+            # The first call does not wait: its answer says that the server and the token are right.
+            job = self._server.lease(self._offer) if self._connected else self._server.lease(self._offer, 0.0)
         finally:
             self._polling = False
+        if not self._connected:
+            self._connected = True
+            say("connected")
+        return job
 
     def _wait_out(self, error: ServerAway | MalformedLease, failures: int) -> int:
         asked = error.retry_after if isinstance(error, ServerAway) else None
