@@ -86,6 +86,10 @@ class Child:
             )
 
     @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
     def has_ended(self) -> bool:
         return self.process is not None and self.process.poll() is not None
 

@@ -19,7 +19,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,13 @@ def say(text: str) -> None:
         print(text, flush=True)
 
 
-def static_files_state() -> str:
-    """Changes with any static file of ours and with the installed packages, which bring others."""
+def state_of_set_up() -> str:
+    """Changes with any static file or migration, ours or of an installed package, and with the database."""
     digest = hashlib.sha256((REPO / "requirements.txt").read_bytes())
-    for path in sorted((*REPO.glob("static/**/*"), *REPO.glob("*/static/**/*"))):
+    digest.update(os.environ.get("DATABASE_URL", "").encode())
+    apps = [app.parent for app in REPO.glob("*/apps.py")]
+    files = [path for app in apps for path in (*app.glob("static/**/*"), *app.glob("migrations/*.py"))]
+    for path in sorted([*files, *REPO.glob("static/**/*")]):
         found = path.stat()
         digest.update(f"{path} {found.st_size} {found.st_mtime_ns}\n".encode())
     return digest.hexdigest()
@@ -79,8 +82,7 @@ class Supervisor:
 
     def ask_to_stop(self, *_: object) -> None:
         self.stop_asked.set()
-        for command in self.commands:
-            command.process.terminate()
+        self.end_commands()
 
     def pause(self, seconds: float) -> None:
         """Waits, but no longer than until a signal or the end of a child."""
@@ -91,9 +93,8 @@ class Supervisor:
     def run(self) -> int:
         say(f"Starting OurVidz on {self.options.address}")
         try:
-            with self.collecting_static_files():
-                prepared = self.prepare()
-            self.start_web()
+            prepared = self.set_up()
+            self.wait_until(self.web_answers, "the web server does not answer")
             self.start_workers(prepared["worker_tokens"])
             if not self.stop_asked.is_set():
                 self.announce(prepared["sign_in_path"])
@@ -111,22 +112,19 @@ class Supervisor:
         finally:
             self.stop()
 
-    @contextlib.contextmanager
-    def collecting_static_files(self) -> Iterator[None]:
-        """Beside what else happens, and only when some have changed."""
-        stamp = self.options.data / "static.stamp"
-        state = static_files_state()
+    def set_up(self) -> dict[str, Any]:
+        """Starts the web server; before it, when anything is new, migrates and collects the static files."""
+        stamp = self.options.data / "set-up.stamp"
+        state = state_of_set_up()
         if stamp.exists() and stamp.read_text() == state:
-            yield
-            return
+            self.start_web()
+            return self.prepare()
         collecting = self.command("collectstatic", *COLLECT)
-        try:
-            yield
-        except CannotStartError:
-            collecting.process.terminate()
-            raise
+        prepared = self.prepare()
         collecting.finish("the static files could not be collected")
         stamp.write_text(state)
+        self.start_web()
+        return prepared
 
     def prepare(self) -> dict[str, Any]:
         """Migrates, makes the first account and the workers' tokens, in one process."""
@@ -143,7 +141,6 @@ class Supervisor:
         options = self.options
         serve = ["manage.py", "serve", "--host", options.host, "--port", str(options.port)]
         self.web = self.start("web", [sys.executable, *serve])
-        self.wait_until(self.web_answers, "the web server does not answer")
 
     def web_answers(self) -> bool:
         request = urllib.request.Request(f"{self.options.address}/healthz")  # noqa: S310
@@ -230,21 +227,30 @@ class Supervisor:
             child.again_at = now + delay
 
     def stop(self) -> None:
-        """Workers first, so that they can still give their jobs back; what does not listen is killed."""
+        """Workers first, so that they can still give their jobs back."""
+        self.end_commands()
         if self.web is None:
             return
         say("Stopping …")
-        for group in ([*self.workers, *self.chores], [self.web]):
-            for child in group:
-                child.signal(signal.SIGTERM)
-            limit = time.monotonic() + STOP_LIMIT_S
-            while any(c.process and not c.has_ended for c in group) and time.monotonic() < limit:
-                self.pause(0.1)
-            for child in group:
-                if child.process and not child.has_ended:
-                    child.signal(signal.SIGKILL)
-                    child.process.wait()
+        self.end([*self.workers, *self.chores])
+        self.end([self.web])
         say(f"OurVidz is stopped; the data stays in {self.options.data}")
+
+    def end_commands(self) -> None:
+        for command in self.commands:
+            if command.process.poll() is None:
+                command.process.terminate()
+
+    def end(self, children: list[Child]) -> None:
+        """What does not listen in time is killed."""
+        for child in children:
+            child.signal(signal.SIGTERM)
+        limit = time.monotonic() + STOP_LIMIT_S
+        while any(child.is_running for child in children) and time.monotonic() < limit:
+            self.pause(0.1)
+        for child in children:
+            if child.is_running:
+                child.signal(signal.SIGKILL)
 
 
 def main() -> int:
