@@ -13,12 +13,16 @@ from typing import BinaryIO
 import av
 from PIL import Image, UnidentifiedImageError
 
+from generation.containers import container_of, is_whole
+
 MAX_PIXELS = 64_000_000  # 8000 x 8000; the largest job type makes about 1 MP
 MAX_VIDEO_PIXELS = 4096 * 2304
 MAX_FRAMES = 3000
 THUMBNAIL_EDGE = 512
 IMAGE_TYPES = {"PNG": ("image/png", "png"), "JPEG": ("image/jpeg", "jpg"), "WEBP": ("image/webp", "webp")}
 VIDEO_TYPES = {"mp4": ("video/mp4", "mp4"), "webm": ("video/webm", "webm")}
+DEMUXERS = {"mp4": "mp4", "webm": "matroska"}
+VIDEO_CODECS = {"h264", "vp8", "vp9", "av1"}  # what browsers play everywhere
 CONTENT_TYPES = {
     "image": [content_type for content_type, _ in IMAGE_TYPES.values()],
     "video": [content_type for content_type, _ in VIDEO_TYPES.values()],
@@ -54,52 +58,55 @@ def measure(content: BinaryIO, *, media: str) -> Measured:
         BrokenMedia: another format than `media` allows, broken, truncated or too large.
     """
     content.seek(0)
-    return _measure_video(content) if media == "video" else _measure_image(content)
+    try:
+        return _measure_video(content) if media == "video" else _measure_image(content)
+    except BrokenMedia:
+        raise
+    except Image.DecompressionBombError:
+        raise _too_large(MAX_PIXELS) from None
+    except Exception as error:  # hostile bytes make decoders raise anything
+        raise BrokenMedia("broken_media", f"The {media} is truncated or damaged.") from error
 
 
 def _measure_image(content: BinaryIO) -> Measured:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the caps below decide, not Pillow's own milder ones
+        try:
             picture = Image.open(content, formats=list(IMAGE_TYPES))
+        except UnidentifiedImageError:
+            raise BrokenMedia("wrong_format", "This is not a PNG, JPEG or WebP image.") from None
+        if getattr(picture, "is_animated", False):
+            raise BrokenMedia("wrong_format", "This file holds more than one picture.")
         _check_pixels(picture.width, picture.height, MAX_PIXELS)
         content_type, extension = IMAGE_TYPES[picture.format or ""]
         picture.load()
-    except Image.DecompressionBombError:
-        raise _too_large() from None
-    except UnidentifiedImageError:
-        raise BrokenMedia("wrong_format", "This is not a PNG, JPEG or WebP image.") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise BrokenMedia("broken_media", "The image is truncated or damaged.") from error
-    return Measured(
-        content_type=content_type,
-        extension=extension,
-        width=picture.width,
-        height=picture.height,
-        thumbnail=_thumbnail(picture),
-    )
+        return Measured(
+            content_type=content_type,
+            extension=extension,
+            width=picture.width,
+            height=picture.height,
+            thumbnail=_thumbnail(picture),
+        )
 
 
 def _measure_video(content: BinaryIO) -> Measured:
-    try:
-        with av.open(content, mode="r") as container:
-            content_type, extension = _container_type(container.format.name)
-            if not container.streams.video:
-                raise BrokenMedia("wrong_format", "The file has no picture track.")
-            return _decode_video(container, content_type, extension)
-    except av.FFmpegError as error:
-        raise BrokenMedia("broken_media", "The video is truncated, damaged or not a video.") from error
-
-
-def _container_type(names: str) -> tuple[str, str]:
-    for name, kind in VIDEO_TYPES.items():
-        if name in names.split(","):
-            return kind
-    raise BrokenMedia("wrong_format", "This is not an MP4 or WebM video.")
+    name = container_of(content)
+    if not name:
+        raise BrokenMedia("wrong_format", "This is not an MP4 or WebM video.")
+    if not is_whole(content, name):
+        raise BrokenMedia("broken_media", "The video is truncated.")
+    content.seek(0)
+    # The format is named, so that no other of FFmpeg's many demuxers ever sees the bytes.
+    with av.open(content, mode="r", format=DEMUXERS[name], metadata_errors="ignore") as container:
+        if not container.streams.video:
+            raise BrokenMedia("wrong_format", "The file has no picture track.")
+        return _decode_video(container, *VIDEO_TYPES[name])
 
 
 def _decode_video(container: av.container.InputContainer, content_type: str, extension: str) -> Measured:
     stream = container.streams.video[0]
+    if stream.codec.canonical_name not in VIDEO_CODECS:
+        raise BrokenMedia("wrong_format", "Browsers cannot play this video's coding; H.264, VP9 and AV1 do.")
     _check_pixels(stream.width, stream.height, MAX_VIDEO_PIXELS)
     frames, poster = 0, None
     for frame in container.decode(stream):
@@ -108,7 +115,7 @@ def _decode_video(container: av.container.InputContainer, content_type: str, ext
         frames += 1
         if frames > MAX_FRAMES:
             raise BrokenMedia("too_large", f"A video has at most {MAX_FRAMES:,} frames.")
-    if poster is None or (stream.frames and frames < stream.frames):
+    if poster is None or frames < stream.frames:
         raise BrokenMedia("broken_media", "The video is truncated: frames are missing.")
     rate = float(stream.average_rate or 0)
     return Measured(
@@ -123,17 +130,21 @@ def _decode_video(container: av.container.InputContainer, content_type: str, ext
 
 
 def _check_pixels(width: int, height: int, limit: int) -> None:
-    if not 0 < width * height <= limit:
-        raise _too_large()
+    if width * height > limit:
+        raise _too_large(limit)
+    if width < 1 or height < 1:
+        raise BrokenMedia("broken_media", "The file does not say how large its picture is.")
 
 
-def _too_large() -> BrokenMedia:
-    return BrokenMedia("too_large", f"A picture has at most {MAX_PIXELS:,} pixels.")
+def _too_large(limit: int) -> BrokenMedia:
+    return BrokenMedia("too_large", f"A picture has at most {limit:,} pixels.")
 
 
 def _thumbnail(picture: Image.Image) -> bytes:
-    mode = "RGBA" if "A" in picture.getbands() else "RGB"
-    small = picture.convert(mode)
+    if picture.mode.startswith("I"):  # 16 bits a pixel, which a plain conversion would clip to white
+        picture = picture.convert("I").point(lambda value: value * (1 / 256)).convert("L")
+    transparent = "A" in picture.getbands() or "transparency" in picture.info
+    small = picture.convert("RGBA" if transparent else "RGB")
     small.thumbnail((THUMBNAIL_EDGE, THUMBNAIL_EDGE), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     small.save(out, "WEBP", quality=82, method=4)

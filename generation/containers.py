@@ -1,0 +1,85 @@
+"""What a video file says it is by its outer structure, read before any decoder sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+EBML, SEGMENT, DOC_TYPE = 0x1A45DFA3, 0x18538067, 0x4282
+MOST_HEADER_BYTES = 4096
+
+
+def container_of(content: BinaryIO) -> str:
+    """`mp4`, `webm`, or nothing for what is neither; QuickTime and Matroska are neither."""
+    content.seek(0)
+    head = content.read(MOST_HEADER_BYTES)
+    if head[4:8] == b"ftyp" and head[8:12] != b"qt  ":
+        return "mp4"
+    return "webm" if _doc_type(head) == b"webm" else ""
+
+
+def is_whole(content: BinaryIO, container: str) -> bool:
+    """Whether the outer boxes end inside the file; a truncated one says that it is longer."""
+    length = content.seek(0, 2)
+    ends = _mp4_box_ends(content, length) if container == "mp4" else _webm_element_ends(content, length)
+    return all(end <= length for end in ends)
+
+
+def _mp4_box_ends(content: BinaryIO, length: int) -> Iterator[int]:
+    """Where each outer box says that it ends; past the file where its header is nonsense."""
+    start = 0
+    while start < length:
+        content.seek(start)
+        header = content.read(16)
+        size, begins = int.from_bytes(header[:4], "big"), 8
+        if size == 1:
+            size, begins = int.from_bytes(header[8:16], "big"), 16
+        elif size == 0:
+            return  # the last box, up to the end of the file
+        start = start + size if size >= begins and len(header) >= begins else length + 1
+        yield start
+
+
+def _webm_element_ends(content: BinaryIO, length: int) -> Iterator[int]:
+    """As above, for the header and the segment."""
+    start = 0
+    while start < length:
+        content.seek(start)
+        header = content.read(16)
+        _, id_bytes = _number(header, keep_marker=True)
+        size, size_bytes = _number(header[id_bytes:])
+        if size is None:
+            return  # a live recording does not say
+        start = start + id_bytes + size_bytes + size if id_bytes and size_bytes else length + 1
+        yield start
+
+
+def _doc_type(head: bytes) -> bytes:
+    kind, at = _number(head, keep_marker=True)
+    size, used = _number(head[at:])
+    if kind != EBML or not size:
+        return b""
+    at += used
+    end = min(at + size, len(head))
+    while at < end:
+        kind, used = _number(head[at:], keep_marker=True)
+        size, size_used = _number(head[at + used :])
+        if not used or not size_used or size is None:
+            return b""
+        at += used + size_used
+        if kind == DOC_TYPE:
+            return head[at : at + size]
+        at += size
+    return b""
+
+
+def _number(data: bytes, *, keep_marker: bool = False) -> tuple[int | None, int]:
+    """An EBML number and its bytes: 0 bytes where there is none, no number where it says `unknown`."""
+    width = 9 - data[0].bit_length() if data and data[0] else 0
+    if not width or len(data) < width:
+        return 0, 0
+    value = int.from_bytes(data[:width], "big")
+    if keep_marker:
+        return value, width
+    value -= 1 << (7 * width)
+    return (None if value == (1 << (7 * width)) - 1 else value), width
