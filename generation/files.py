@@ -1,0 +1,188 @@
+"""Private media: an asset's file and thumbnail, for its owner alone. Everybody else gets 404."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+import structlog
+from asgiref.sync import sync_to_async
+from django.core.files.base import File
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.utils.cache import get_conditional_response
+from django.utils.http import content_disposition_header
+from django.utils.text import slugify
+from django.views.decorators.http import require_safe
+
+from generation import feed
+from generation.media import IMAGE_TYPES, VIDEO_TYPES
+from generation.models import Asset, AssetStatus, Image
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+log = structlog.get_logger("ourvidz.files")
+
+CHUNK_BYTES = 256 * 1024
+THUMBNAIL_TYPE = "image/webp"
+EXTENSIONS = dict([*IMAGE_TYPES.values(), *VIDEO_TYPES.values()])
+NAME_BYTES = 80  # of the prompt; file systems take 255 for the whole name
+ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+FIXED_HEADERS = {
+    # An address never gets other bytes: a completed asset never changes.
+    "Cache-Control": "private, max-age=31536000, immutable",
+    "Accept-Ranges": "bytes",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class FileStream(StreamingHttpResponse):
+    """`length` bytes of a file from `start`, chunk by chunk, to WSGI and ASGI alike.
+
+    Django reads a plain iterator into memory under ASGI; here each chunk is read in a thread when it is sent.
+    """
+
+    def __init__(self, source: File[bytes], *, start: int, length: int, **response: object) -> None:
+        self._chunks = _chunks(source, start, length)
+        super().__init__(self._chunks, **response)
+        self._resource_closers.append(source.close)  # type: ignore[attr-defined] # as FileResponse does
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        read = sync_to_async(self._read, thread_sensitive=False)
+        while chunk := await read():
+            yield chunk
+
+    def _read(self) -> bytes:
+        return next(self._chunks, b"")
+
+
+def _chunks(source: File[bytes], start: int, length: int) -> Iterator[bytes]:
+    source.seek(start)
+    while length > 0 and (chunk := source.read(min(CHUNK_BYTES, length))):
+        length -= len(chunk)
+        yield chunk
+
+
+@require_safe
+def file(request: HttpRequest, media: str, asset_id: uuid.UUID, name: str = "") -> HttpResponseBase:
+    asset = _owned(request, media, asset_id)
+    return media_response(request, asset, thumbnail=False, download="download" in request.GET)
+
+
+@require_safe
+def thumbnail(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponseBase:
+    return media_response(request, _owned(request, media, asset_id), thumbnail=True, download=False)
+
+
+def _owned(request: HttpRequest, media: str, asset_id: uuid.UUID) -> Asset:
+    owner_id = request.user.pk
+    asset = feed.find_asset(owner_id=owner_id, media=media, asset_id=asset_id) if owner_id else None
+    if asset is None:
+        raise Http404
+    return asset
+
+
+def media_response(
+    request: HttpRequest, asset: Asset, *, thumbnail: bool, download: bool
+) -> HttpResponseBase:
+    """The asset's bytes, whole or the one range that was asked for; the caller has checked whose it is.
+
+    Raises:
+        Http404: it has no file, or the storage has lost it.
+    """
+    if asset.status != AssetStatus.COMPLETED:
+        raise Http404
+    headers = _headers(asset, thumbnail=thumbnail, download=download)
+    etag = headers["ETag"]
+    whole = HttpResponse(headers=headers)
+    conditional = get_conditional_response(request, etag=etag, response=whole)
+    if conditional is not None and conditional is not whole:
+        # A browser lays the headers of a 304 over those it has kept.
+        for name, value in FIXED_HEADERS.items():
+            conditional.headers[name] = value
+        return conditional
+    source = _open(asset, thumbnail=thumbnail)
+    size = source.size
+    span = _span(request, etag, size)
+    if span is None:
+        return _body(request, source, 0, size, status=200, headers=headers)
+    start, length = span
+    if not length:
+        source.close()
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size}"})
+    headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
+    return _body(request, source, start, length, status=206, headers=headers)
+
+
+def download_name(asset: Asset) -> str:
+    """For people: the prompt's first words, the seed, and in a batch the number of the picture from 1."""
+    slug = slugify(asset.prompt, allow_unicode=True)
+    words = slug.encode()[:NAME_BYTES].decode(errors="ignore")
+    if words != slug:
+        words = words.rpartition("-")[0] or words
+    number = f"-{asset.slot + 1}" if isinstance(asset, Image) and asset.image_index is not None else ""
+    return f"{words or asset.media}-{asset.seed}{number}.{EXTENSIONS[asset.content_type]}"
+
+
+def _headers(asset: Asset, *, thumbnail: bool, download: bool) -> dict[str, str]:
+    name = download_name(asset)
+    if thumbnail:
+        name = name.rpartition(".")[0] + ".webp"
+    disposition = content_disposition_header(as_attachment=download, filename=name)
+    return FIXED_HEADERS | {
+        "ETag": f'"{asset.sha256}{"-t" if thumbnail else ""}"',
+        "Content-Type": THUMBNAIL_TYPE if thumbnail else asset.content_type,
+        "Content-Disposition": disposition or "inline",
+    }
+
+
+def _open(asset: Asset, *, thumbnail: bool) -> File[bytes]:
+    field = asset.thumbnail if thumbnail else asset.file
+    name = field.name or ""
+    try:
+        return field.storage.open(name, "rb")
+    except FileNotFoundError:
+        log.error("media.missing", asset=str(asset.pk), job=str(asset.job_id), file=name)
+        raise Http404 from None
+
+
+def _span(request: HttpRequest, etag: str, size: int) -> tuple[int, int] | None:
+    """First byte and length of the range asked for, length 0 when it is outside; None for the whole.
+
+    Several ranges, other units and nonsense mean the whole, as RFC 9110 allows.
+    """
+    asked = ONE_RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
+    if asked is None or request.headers.get("If-Range", etag) != etag:
+        return None
+    first, last = asked.groups()
+    if first and last and int(last) < int(first):
+        return None
+    if first:
+        start = int(first)
+        end = min(int(last), size - 1) if last else size - 1
+        return start, max(0, end - start + 1)
+    if not last:
+        return None
+    length = min(int(last), size)
+    return size - length, length
+
+
+def _body(
+    request: HttpRequest,
+    source: File[bytes],
+    start: int,
+    length: int,
+    *,
+    status: int,
+    headers: dict[str, str],
+) -> HttpResponseBase:
+    headers["Content-Length"] = str(length)
+    if request.method == "HEAD":
+        source.close()
+        return HttpResponse(status=status, headers=headers)
+    return FileStream(source, start=start, length=length, status=status, headers=headers)
