@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import QueryDict
+from django.template.loader import render_to_string
+
+from generation.feed import Changes
+from generation.live import LiveConsumer
+from generation.models import Asset, AssetStatus
+from library.filters import Filters
+from library.tiles import Tile
+
+
+class LibraryConsumer(LiveConsumer):
+    """Sends each changed asset as the tile that the page itself would show, or that it has left the page.
+
+    The page says what it shows in the socket's query: its own `media`, `project` and `q`, or `trash=1`.
+    """
+
+    async def connect(self) -> None:
+        query = QueryDict(self.scope["query_string"])
+        self.filters = Filters.read(query)
+        self.in_trash = "trash" in query
+        await super().connect()
+
+    def render(self, changes: Changes) -> dict[str, Any]:
+        shown = {*self._shown(changes.images), *self._shown(changes.videos)}
+        completed = [a for a in (*changes.images, *changes.videos) if a.status == AssetStatus.COMPLETED]
+        tiles = [pushed(asset, shown=asset.pk in shown, in_trash=self.in_trash) for asset in completed]
+        return {"assets": tiles + [left(str(row.asset_id), row.media) for row in changes.purged]}
+
+    def _shown(self, assets: Sequence[Asset]) -> list[Any]:
+        """The ids of those that belong on the page."""
+        if self.in_trash:
+            return [asset.pk for asset in assets if asset.trashed_at]
+        kept = [asset.pk for asset in assets if asset.saved_at and not asset.trashed_at]
+        if not kept or not self.filters:
+            return kept
+        # The database judges, so that a tile is pushed exactly when a reload would show it.
+        rows = type(assets[0]).objects.filter(pk__in=kept)
+        return list(self.filters.admitted(rows).values_list("pk", flat=True))
+
+
+def pushed(asset: Asset, *, shown: bool, in_trash: bool) -> dict[str, object]:
+    """One asset of a `changes` message."""
+    if not shown:
+        return left(str(asset.pk), asset.media)
+    html = render_to_string("library/_tile.html", {"tile": Tile(asset, in_trash)})
+    return {"id": str(asset.pk), "media": asset.media, "html": html, "removed": False}
+
+
+def left(asset_id: str, media: str) -> dict[str, object]:
+    return {"id": asset_id, "media": media, "html": "", "removed": True}

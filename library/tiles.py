@@ -1,0 +1,104 @@
+"""An asset as the Library shows it. A tile is built from its row alone: no query, no request."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from generation.files import download_name
+from generation.models import Asset, Image, Video
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One saved asset, or in the trash one that was discarded."""
+
+    asset: Asset
+    in_trash: bool = False
+
+    @cached_property
+    def moment(self) -> datetime:
+        """What the page is ordered by."""
+        moment = self.asset.trashed_at if self.in_trash else self.asset.saved_at
+        assert moment is not None, "the asset is not on this page"
+        return moment
+
+    @property
+    def key(self) -> str:
+        """Sorts as text as the page is sorted, the other way round."""
+        return f"{self.moment.astimezone(UTC):%Y%m%d%H%M%S%f}-{self.asset.pk.hex}"
+
+    @property
+    def day(self) -> date:
+        return timezone.localdate(self.moment)
+
+    @property
+    def day_title(self) -> str:
+        return day_title(self.day)
+
+    @property
+    def ratio(self) -> str:
+        """Width to height, for CSS."""
+        return f"{(self.asset.width or 1) / (self.asset.height or 1):.4f}"
+
+    @property
+    def duration(self) -> str:
+        return clock(self.asset.duration) if isinstance(self.asset, Video) else ""
+
+    @property
+    def download_name(self) -> str:
+        return download_name(self.asset)
+
+    @property
+    def number(self) -> int | None:
+        """Which of its batch a picture is, from 1."""
+        index = self.asset.image_index if isinstance(self.asset, Image) else None
+        return None if index is None else index + 1
+
+    @property
+    def days_left(self) -> int:
+        """Whole days until the trash is emptied of it; 0 on the last day."""
+        assert self.asset.trashed_at is not None
+        left = self.asset.trashed_at + timedelta(days=settings.TRASH_DAYS) - timezone.now()
+        return max(0, left.days)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The tiles of one date under its heading."""
+
+    date: date
+    title: str
+    tiles: list[Tile]
+
+
+def by_day(assets: Iterable[Asset], *, in_trash: bool = False) -> list[Day]:
+    """Assets that are in the page's order, under their dates."""
+    tiles = [Tile(asset, in_trash) for asset in assets]
+    return [
+        Day(day, day_title(day), list(same)) for day, same in itertools.groupby(tiles, lambda tile: tile.day)
+    ]
+
+
+def day_title(day: date) -> str:
+    today = timezone.localdate()
+    if day == today:
+        return "Today"
+    if day == today - timedelta(days=1):
+        return "Yesterday"
+    return date_format(day, "j F Y")
+
+
+def clock(seconds: float | None) -> str:
+    """0:05 for five seconds; empty when the length is not known."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(max(1, round(seconds)), 60)
+    return f"{minutes}:{rest:02}"

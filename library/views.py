@@ -1,0 +1,141 @@
+"""The Library's pages. Every answer is private and never kept by a cache."""
+
+from __future__ import annotations
+
+import uuid
+from typing import cast
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from generation import feed
+from generation.lifecycle import keep
+from generation.lifecycle.errors import TooMany
+from generation.projects import owned_projects
+from library.answers import moved, refused
+from library.filters import Filters
+from library.picked import Picked
+from library.tiles import Tile, by_day
+
+
+@never_cache
+@login_required
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    # Before the rows: what changes between the two reads is sent again, never missed.
+    revision = feed.current_revision(_owner_id(request))
+    projects = owned_projects(_owner_id(request))
+    filters = Filters.read(request.GET).within(projects)
+    page = _page(request, filters)
+    context: dict[str, object] = {
+        "days": by_day(page.assets),
+        "more": _more(request, page, filters),
+        "filters": filters,
+    }
+    if _wants_fragment(request):
+        return render(request, "library/_page.html", context)
+    context |= {
+        "revision": revision,
+        "projects": projects,
+        "is_first": "cursor" not in request.GET,
+        "socket": f"/ws/library/?{filters.query()}",
+    }
+    return render(request, "library/home.html", context)
+
+
+def _page(request: HttpRequest, filters: Filters) -> feed.Page:
+    try:
+        return feed.library(
+            owner_id=_owner_id(request),
+            media=filters.media,
+            project_id=filters.project_id,
+            q=filters.q,
+            cursor=request.GET.get("cursor", ""),
+        )
+    except feed.BadCursor as error:
+        raise Http404 from error
+
+
+@never_cache
+@login_required
+@require_safe
+def trash(request: HttpRequest) -> HttpResponse:
+    revision = feed.current_revision(_owner_id(request))
+    try:
+        page = feed.trash(owner_id=_owner_id(request), cursor=request.GET.get("cursor", ""))
+    except feed.BadCursor as error:
+        raise Http404 from error
+    context: dict[str, object] = {
+        "days": by_day(page.assets, in_trash=True),
+        "more": _more(request, page, Filters()),
+    }
+    if _wants_fragment(request):
+        return render(request, "library/_page.html", context)
+    context |= {
+        "revision": revision,
+        "keeps_days": settings.TRASH_DAYS,
+        "is_first": "cursor" not in request.GET,
+        "socket": "/ws/library/?trash=1",
+    }
+    return render(request, "library/trash.html", context)
+
+
+@never_cache
+@login_required
+@require_safe
+def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
+    found = feed.find_asset(owner_id=_owner_id(request), media=media, asset_id=asset_id)
+    if found is None or found.completed_at is None:
+        raise Http404
+    tile = Tile(found, in_trash=found.trashed_at is not None)
+    name = "library/_details.html" if _wants_fragment(request) else "library/asset.html"
+    return render(request, name, {"tile": tile})
+
+
+@never_cache
+@login_required
+@require_POST
+def discard(request: HttpRequest) -> HttpResponse:
+    picked = Picked.of(request)
+    try:
+        count = keep.discard(owner_id=_owner_id(request), images=picked.images, videos=picked.videos)
+    except TooMany as error:
+        return refused(request, error.message)
+    if not count:
+        return moved(request, "Nothing was moved.")
+    message = "Moved to the trash." if count == 1 else f"Moved {count} to the trash."
+    return moved(request, message, undo="library:restore", picked=picked)
+
+
+@never_cache
+@login_required
+@require_POST
+def restore(request: HttpRequest) -> HttpResponse:
+    picked = Picked.of(request)
+    try:
+        count = keep.restore(owner_id=_owner_id(request), images=picked.images, videos=picked.videos)
+    except TooMany as error:
+        return refused(request, error.message)
+    if not count:
+        return moved(request, "Nothing was moved.")
+    message = "Restored." if count == 1 else f"Restored {count}."
+    return moved(request, message, undo="library:discard", picked=picked)
+
+
+def _owner_id(request: HttpRequest) -> int:
+    return cast("int", request.user.pk)
+
+
+def _wants_fragment(request: HttpRequest) -> bool:
+    return request.headers.get("X-Fragment") == "1"
+
+
+def _more(request: HttpRequest, page: feed.Page, filters: Filters) -> str:
+    """Where the next page is; empty on the last one."""
+    if not page.next_cursor:
+        return ""
+    return f"{request.path}?{filters.query(cursor=page.next_cursor)}"
