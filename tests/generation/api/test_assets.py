@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import closing
 
 import pytest
 from django.contrib.auth.models import User
@@ -80,18 +81,19 @@ def test_the_owner_gets_the_exact_bytes(
     (asset,) = finished(owner, job_type)
     record = mine.get(f"/api/v1/{media}/{asset.pk}").json()
 
-    response = mine.get(record["file"], HTTP_ACCEPT="image/*")
-
-    assert b"".join(response) == content
+    with closing(mine.get(record["file"], HTTP_ACCEPT="image/*")) as response:
+        assert b"".join(response) == content
     assert response["Content-Type"] == content_type
     assert "private" in response["Cache-Control"]
-    assert mine.get(record["thumbnail"])["Content-Type"] == "image/webp"
+    with closing(mine.get(record["thumbnail"])) as thumbnail:
+        assert thumbnail["Content-Type"] == "image/webp"
 
 
 def test_a_download_is_an_attachment(mine: APIClient, owner: User) -> None:
     (asset,) = finished(owner)
 
-    response = mine.get(f"/api/v1/images/{asset.pk}/file?download=1")
+    with closing(mine.get(f"/api/v1/images/{asset.pk}/file?download=1")) as response:
+        pass
 
     assert response["Content-Disposition"].startswith("attachment")
     assert ".png" in response["Content-Disposition"]

@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from generation.lifecycle.lease import reap
+from generation.models import Attempt, Image, Job, Worker
+from tests.factories import fresh, make_job, make_worker, png
+from tests.generation.worker_api.conftest import Machine, expire, nobody_elses
+
+
+def test_the_answer_holds_everything_a_worker_needs(machine: Machine, owner: User) -> None:
+    job = make_job(owner, quantity=3, seed=0, negative_prompt="fog", prompt="boats")
+
+    response = machine.lease()
+
+    assert response.status_code == 200
+    lease = response.json()
+    job.refresh_from_db()
+    slots = [(s.slot, s.image_index, str(s.pk), s.seed) for s in job.slots]
+    assert [tuple(slot.values()) for slot in lease.pop("slots")] == slots
+    assert lease.pop("upload")["content_types"] == ["image/png", "image/jpeg", "image/webp"]
+    assert lease == {
+        "job_id": str(job.pk),
+        "lease_token": str(job.lease_token),
+        "attempt": 1,
+        "lease_seconds": 60,
+        "heartbeat_seconds": 15,
+        "job_type": "sdxl_image_fast",
+        "engine": "sdxl",
+        "prompt": "boats",
+        "negative_prompt": "fog",
+        "parameters": job.type.parameters("1:1"),
+        "references": [],
+    }
+
+
+@pytest.mark.parametrize(("job_type", "index"), [("video_fast", None), ("image_fast", None)])
+def test_wan_has_slot_zero_and_no_index(machine: Machine, owner: User, job_type: str, index: None) -> None:
+    make_job(owner, job_type)
+
+    (slot,) = machine.lease().json()["slots"]
+
+    assert (slot["slot"], slot["image_index"]) == (0, index)
+
+
+def test_an_idle_queue_answers_204(machine: Machine) -> None:
+    response = machine.lease()
+
+    assert (response.status_code, response.content) == (204, b"")
+
+
+def test_a_worker_gets_only_its_own_engines_and_pools(machine: Machine, owner: User) -> None:
+    make_job(owner, "video_fast")
+
+    assert machine.lease(engines=["sdxl"]).status_code == 204
+    assert machine.lease(pools=["video_high"]).status_code == 204
+    assert machine.lease(pools=["video_fast"]).status_code == 200
+
+
+def test_an_engine_the_worker_may_not_serve_gets_nothing(owner: User) -> None:
+    make_job(owner, "video_fast")
+
+    assert Machine(make_worker(engines=["sdxl"])).lease(engines=["sdxl", "wan"]).status_code == 204
+
+
+def test_a_leased_job_is_gone_for_others(machine: Machine, other: Machine, owner: User) -> None:
+    make_job(owner)
+
+    assert [machine.lease().status_code, other.lease().status_code] == [200, 204]
+
+
+def test_what_the_worker_says_of_itself_is_kept(machine: Machine) -> None:
+    machine.lease(version="ourvidz-worker 1.2", worker_engine="sketch", device="cpu", pools=["video_fast"])
+
+    worker = Worker.objects.get()
+    assert (worker.software, worker.device) == ("ourvidz-worker 1.2 sketch", "cpu")
+    assert worker.pools == ["video_fast"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("engines", []),
+        ("engines", ["flux"]),
+        ("engines", "sdxl"),
+        ("engines", None),
+        ("pools", "all"),
+        ("pools", ["\0"]),
+        ("wait_s", 26),
+        ("wait_s", -1),
+        ("wait_s", "soon"),
+        ("version", "x" * 121),
+        ("device", "\0"),
+        ("shell", "rm"),
+    ],
+)
+def test_a_malformed_request_names_its_field_and_leases_nothing(
+    machine: Machine, owner: User, field: str, value: Any
+) -> None:
+    job = make_job(owner)
+
+    response = machine.lease(**{field: value})
+
+    assert response.status_code == 422
+    assert {name.split(".")[0] for name in response.json()["errors"]} == {field}
+    assert fresh(job).status == "queued"
+
+
+def test_a_heartbeat_renews_and_carries_progress(machine: Machine, owner: User) -> None:
+    """pitfall 32: progress is the worker's own."""
+    job = make_job(owner)
+    lease = machine.lease().json()
+    before = fresh(job)
+
+    answer = machine.heartbeat(lease, progress=42, stage="sketching")
+
+    assert answer.json() == {"action": "continue"}
+    after = fresh(job)
+    assert (after.progress, after.stage) == (42, "sketching")
+    assert after.lease_expires_at > before.lease_expires_at
+
+
+def test_a_cancelled_job_tells_its_worker_to_stop(machine: Machine, owner: User) -> None:
+    from generation.lifecycle.control import cancel
+
+    job = make_job(owner)
+    lease = machine.lease().json()
+    cancel(owner_id=owner.pk, job_id=job.pk)
+
+    assert machine.heartbeat(lease).json() == {"action": "cancel"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("lease_token", "x"),
+        ("lease_token", None),
+        ("lease_token", 5),
+        ("progress", 101),
+        ("progress", -1),
+        ("progress", True),
+        ("progress", "5"),
+        ("stage", "\0"),
+        ("stage", 5),
+        ("eta", 1),
+    ],
+)
+def test_a_malformed_heartbeat_names_its_field(machine: Machine, owner: User, field: str, value: Any) -> None:
+    make_job(owner)
+    lease = machine.lease().json()
+    before = Job.objects.values().get()
+
+    response = machine.heartbeat(lease, **{field: value})
+
+    assert (response.status_code, list(response.json()["errors"])) == (422, [field])
+    assert Job.objects.values().get() == before
+
+
+def test_a_released_job_goes_to_the_next_worker_unharmed(
+    machine: Machine, other: Machine, owner: User
+) -> None:
+    job = make_job(owner)
+    left = job.attempts_left
+    lease = machine.lease().json()
+
+    assert machine.release(lease).status_code == 204
+
+    assert fresh(job).attempts_left == left
+    assert other.lease().json()["attempt"] == 2
+    assert Attempt.objects.get(number=1).outcome == "released"
+
+
+def test_releasing_twice_is_a_lost_lease_and_harmless(machine: Machine, owner: User) -> None:
+    job = make_job(owner)
+    lease = machine.lease().json()
+    machine.release(lease)
+    before = fresh(job).revision
+
+    response = machine.release(lease)
+
+    assert (response.status_code, response.json()["code"]) == (409, "lease_lost")
+    assert fresh(job).revision == before
+
+
+@pytest.mark.parametrize("call", ["heartbeat", "release", "upload", "report"])
+def test_another_workers_lease_opens_nothing(
+    machine: Machine, other: Machine, owner: User, call: str
+) -> None:
+    """pitfall 16, pitfall 17: the job and the right lease token, in the wrong hands."""
+    make_job(owner)
+    lease = machine.lease().json()
+    before = list(Job.objects.values())
+
+    response = _call(other, call, lease)
+
+    assert response.status_code == 404
+    assert list(Job.objects.values()) == before
+    assert Image.objects.get().status == "queued"
+
+
+@pytest.mark.parametrize("call", ["heartbeat", "release", "upload", "report"])
+def test_a_job_taken_over_is_lost_for_its_first_worker(
+    machine: Machine, other: Machine, owner: User, call: str
+) -> None:
+    """pitfall 16: nothing an expired worker does touches the newer attempt."""
+    job = make_job(owner)
+    stale = machine.lease().json()
+    expire(job)
+    reap()
+    Job.objects.update(retry_at=None)
+    other.lease()
+    before = list(Job.objects.values())
+
+    response = _call(machine, call, stale)
+
+    assert (response.status_code, response.json()["code"]) == (409, "lease_lost")
+    assert response["Content-Type"] == "application/problem+json"
+    assert list(Job.objects.values()) == before
+    assert Image.objects.get().status == "queued"
+
+
+@pytest.mark.parametrize("call", ["heartbeat", "release", "upload", "report"])
+def test_an_unknown_job_is_not_found(machine: Machine, call: str) -> None:
+    lease = {"job_id": nobody_elses(), "lease_token": nobody_elses(), "slots": []}
+
+    assert _call(machine, call, lease).status_code == 404
+
+
+def test_a_late_worker_that_nobody_replaced_is_still_welcome(machine: Machine, owner: User) -> None:
+    """Expiry is an event, not a clock comparison."""
+    job = make_job(owner)
+    lease = machine.lease().json()
+    expire(job)
+
+    assert machine.heartbeat(lease).json() == {"action": "continue"}
+    machine.report(lease, machine.deliver(lease, 0, png()))
+    assert fresh(job).status == "completed"
+
+
+def _call(machine: Machine, call: str, lease: dict[str, Any]) -> Any:
+    if call == "upload":
+        return machine.upload(lease, 0, png())
+    return getattr(machine, call)(lease)
