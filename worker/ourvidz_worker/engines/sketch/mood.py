@@ -86,9 +86,9 @@ MOODS = {
     ),
     "night": Mood(
         "night",
-        Lch(0.13, 0.045, 270),
-        Lch(0.22, 0.060, 262),
-        Lch(0.38, 0.065, 245),
+        Lch(0.17, 0.055, 270),
+        Lch(0.27, 0.068, 262),
+        Lch(0.43, 0.070, 245),
         Lch(0.92, 0.03, 90),
         Lch(0.16, 0.045, 268),
         Lch(0.24, 0.035, 190),
@@ -100,16 +100,16 @@ MOODS = {
     ),
     "winter": Mood(
         "winter",
-        Lch(0.60, 0.060, 250),
-        Lch(0.78, 0.040, 245),
-        Lch(0.92, 0.028, 60),
+        Lch(0.52, 0.075, 252),
+        Lch(0.72, 0.050, 250),
+        Lch(0.89, 0.050, 45),
         Lch(0.97, 0.045, 80),
         Lch(0.55, 0.060, 255),
         Lch(0.48, 0.03, 190),
         Lch(0.56, 0.02, 260),
         Lch(0.74, 0.08, 240),
-        0.28,
-        mist=0.7,
+        0.22,
+        mist=0.4,
         snow=1.0,
     ),
     "autumn": Mood(
@@ -184,6 +184,8 @@ _UNSAID = ("sunset", "dawn", "day", "dusk", "autumn", "sunset", "dawn")
 def choose_mood(words: frozenset[str], rng: Rng, unsaid: tuple[str, ...] = _UNSAID) -> Mood:
     """The mood most of the words speak of; where none does, one of `unsaid`, by the seed."""
     drawn = unsaid[int(rng.integers(len(unsaid)))]
+    if len(unsaid) == 1:
+        return _tinted(_varied(MOODS[drawn], rng), words)
     scores = {name: len(words & set(said.split())) for name, said in _MOOD_WORDS.items()}
     best = max(scores, key=lambda name: scores[name])
     mood = MOODS[best if scores[best] else drawn]

@@ -21,7 +21,10 @@ class Sky:
         self.sun_x = (drawn if sun_x is None else sun_x) * stage.width
         self.sun_y = self.horizon * (1.0 - min(0.9, mood.sun_height))
         self.radius = stage.unit * (0.030 if mood.night > 0.7 else 0.042) * float(rng.uniform(0.8, 1.3))
+        if mood.sun_height > 0.5 and mood.night < 0.7:
+            self.radius *= 0.6  # high up it blinds rather than shows its size
         self._mood = mood
+        self._seas = fractal(rng, 2.0, 6, 60)
         self._sun = mood.sun.light
         # Drawn in the square root of height: the sky changes quickest near the horizon.
         height = plane(np.linspace(1.0, 0.0, int(self.horizon) + 1)) ** 0.75
@@ -44,8 +47,18 @@ class Sky:
         glow = np.exp(distance / -reach) * (0.30 + 0.35 * low) * (1.0 - 0.55 * night)
         glow += np.exp(distance / -(reach * 3.2)) * (0.10 + 0.20 * low) * (1.0 - 0.6 * night)
         canvas.shine(plane(glow), self._sun)
+        if self._mood.cloud > 0.85:
+            return  # somewhere behind the clouds
         disc = smoothstep(self.radius + 0.9, self.radius - 0.9, distance)
-        canvas.cover(disc, self._sun * (1.5 if night < 0.7 else 0.95))
+        if night < 0.7:
+            canvas.cover(disc, self._sun * 1.5)
+        else:
+            seas = sample(
+                self._seas,
+                (canvas.across - self.sun_x) * (9 / self.radius),
+                (canvas.down() - y) * (9 / self.radius),
+            )
+            canvas.cover(disc, plane(self._sun[:, None, None] * (0.82 - 0.20 * smoothstep(-0.2, 1.2, seas))))
 
 
 class Stars:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ourvidz_worker.engines.sketch.scenes import landscapes
+from ourvidz_worker.engines.sketch.scenes import city, forest, landscapes, space, studio
 from ourvidz_worker.engines.sketch.stage import Layer, Stage
 
 
@@ -26,7 +26,53 @@ def _scene(name: str, compose: Callable[[Stage], Iterator[Layer]], words: str, m
 
 
 SCENES = (
-    _scene("mountains", landscapes.mountains, "mountain valley hill peak alps alpine summit cliff landscape"),
+    _scene("aurora", space.aurora, "aurora northern borealis lights polar iceland", "night"),
+    _scene(
+        "space",
+        space.space,
+        "space planet galaxy nebula cosmos cosmic universe saturn jupiter orbit astronaut spaceship alien",
+        "night",
+    ),
+    _scene(
+        "still_life",
+        studio.still_life,
+        "still life vase bowl fruit ceramic pottery bottle table kitchen food product cup",
+        "sunset dawn autumn day dusk",
+    ),
+    _scene(
+        "flowers",
+        studio.flowers,
+        "flower blossom bloom rose tulip garden petal poppy daisy lily sunflower bouquet botanical",
+        "day dawn sunset autumn",
+    ),
+    _scene(
+        "city",
+        city.city,
+        "city skyline street building tower skyscraper urban metropolis neon cyberpunk tokyo york downtown",
+        "night dusk dusk sunset night",
+    ),
+    _scene("dunes", landscapes.dunes, "desert dune sand sahara oasis camel", "sunset day dawn dusk sunset"),
+    _scene(
+        "coast",
+        landscapes.coast,
+        "sea coast ocean beach lighthouse harbor harbour island boat ship wave shore bay sailing coastal",
+    ),
+    _scene(
+        "forest",
+        forest.forest,
+        "forest wood woods tree pine conifer jungle woodland grove fir fox deer wolf bear",
+        "dawn autumn dusk sunset dawn day",
+    ),
+    _scene(
+        "mountains",
+        landscapes.mountains,
+        "mountain valley hill peak alps alpine summit cliff landscape lake fjord glacier canyon meadow countryside",
+    ),
+    _scene(
+        "silk",
+        studio.silk,
+        "abstract silk fabric flow fluid liquid marble pattern portrait face woman man person texture paint smoke",
+    ),
 )
 
 
