@@ -3,7 +3,7 @@
 import { say } from "./toast.js";
 
 const form = document.getElementById("act");
-const AWAY = "The server did not answer. Nothing was changed; try again in a moment.";
+const AWAY = "The server did not answer, so this may not have arrived. Try again in a moment.";
 
 export class SignedOut extends Error {}
 

@@ -98,7 +98,10 @@ function showErrors(errors) {
     const sentences = errors[slot.dataset.error] ?? [];
     slot.replaceChildren(...sentences.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
     const control = form.elements[slot.dataset.error];
-    if (control instanceof Element) control.toggleAttribute("aria-invalid", sentences.length > 0);
+    if (control instanceof Element) {
+      if (sentences.length) control.setAttribute("aria-invalid", "true");
+      else control.removeAttribute("aria-invalid");
+    }
     if (sentences.length && more.contains(slot)) more.open = true;
   }
   const first = form.querySelector("[data-error]:not(:empty)");
@@ -148,8 +151,15 @@ async function send(afterwards) {
   }
 }
 
+// A sentence about what was typed goes once that is typed anew.
+function forgive({ target }) {
+  form.querySelector(`[data-error="${target.name}"]`)?.replaceChildren();
+  target.removeAttribute("aria-invalid");
+}
+
 export function start({ afterwards }) {
   form.addEventListener("input", update);
+  form.addEventListener("input", forgive);
   form.addEventListener("change", update);
   prompt.addEventListener("input", keepDraft);
   prompt.addEventListener("keydown", (event) => {
