@@ -19,15 +19,13 @@ class AssetAdmin(Record):
     list_display = ["id", "status", "owner", "project", "job_link", "seed", "completed_at", "trashed_at"]
     list_filter = ["status", "job__engine", "job__job_type", "created_at", "trashed_at"]
     list_select_related = ["owner", "project", "job"]
-    search_fields = ["id__exact", "job__id__exact", "prompt", "owner__username"]
+    search_fields = ["prompt", "owner__username"]
+    id_fields = ["pk", "job_id"]
     search_help_text = "An id, a job's id, words of the prompt, or the owner's name"
     ordering = ["-id"]
     exclude = ["file", "thumbnail"]
     actions = ["discard_assets", "restore_assets"]
     ids_name = ""
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Asset]:
-        return super().get_queryset(request).select_related("job", "owner", "project")
 
     def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
         return [field.name for field in self.opts.fields if field.name not in self.exclude]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -20,6 +21,9 @@ class ReadOnlyInline(Inline):  # type: ignore[type-arg]
     extra = 0
     can_delete = False
     show_change_link = True
+
+    def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> Sequence[str]:
+        return cast("Sequence[str]", self.fields)
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False
@@ -63,14 +67,11 @@ class JobAdmin(Record):
     list_display = ["id", "job_type", "status", "progress", "owner", "leased_by", "attempt", "created_at"]
     list_filter = ["status", "engine", "job_type", "leased_by", "created_at"]
     list_select_related = ["owner", "leased_by"]
-    search_fields = ["id__exact", "prompt", "owner__username"]
+    search_fields = ["prompt", "owner__username"]
     search_help_text = "An id, words of the prompt, or the owner's name"
     ordering = ["-id"]
     inlines = [History, Images, Videos]
     actions = ["cancel_jobs", "retry_jobs"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        return super().get_queryset(request).select_related("project")
 
     @admin.action(description="Cancel selected jobs", permissions=["change"])
     def cancel_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:

@@ -17,7 +17,7 @@ class ProjectAdmin(Record):
     list_display = ["name", "owner", "is_default", "created_at"]
     list_filter = ["is_default", "created_at"]
     list_select_related = ["owner"]
-    search_fields = ["id__exact", "name", "owner__username"]
+    search_fields = ["name", "owner__username"]
     ordering = ["-id"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:

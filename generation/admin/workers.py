@@ -10,7 +10,7 @@ from django.db.models import Prefetch, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from generation.admin.base import Record
+from generation.admin.base import FoundById, Record
 from generation.admin.jobs import ReadOnlyInline
 from generation.admin.people import TokenAdmin
 from generation.job_types import Engine
@@ -41,7 +41,7 @@ class Paces(ReadOnlyInline):
 
 
 @admin.register(Worker)
-class WorkerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class WorkerAdmin(FoundById):
     form = WorkerForm
     list_display = [
         "name",
@@ -54,7 +54,7 @@ class WorkerAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "software",
     ]
     list_filter = ["enabled", "draining", "last_seen_at"]
-    search_fields = ["id__exact", "name", "device", "software"]
+    search_fields = ["name", "device", "software"]
     ordering = ["name"]
     readonly_fields = ["id", "last_seen_at", "current_job", "pools", "software", "device", "created_at"]
     inlines = [Tokens, Paces]
@@ -125,5 +125,6 @@ class AttemptAdmin(Record):
     list_display = ["job", "number", "worker", "leased_at", "ended_at", "outcome", "accepted", "rejected"]
     list_filter = ["outcome", "worker", "leased_at"]
     list_select_related = ["job", "worker"]
-    search_fields = ["job__id__exact", "worker__name", "error_message"]
+    search_fields = ["worker__name", "error_message"]
+    id_fields = ["job_id", "worker_id"]
     ordering = ["-id"]

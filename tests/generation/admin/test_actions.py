@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.urls import reverse
+
+from generation.models import Image, Job, PersonalToken, Worker, WorkerToken
+from generation.tokens import issue_personal_token, issue_worker_token, owner_of, worker_of
+from tests.factories import complete, fresh, lease_next, make_job, make_user, make_worker
+
+TOKEN = re.compile(r"ovw_[\w-]{40,}")
+
+
+@pytest.fixture
+def boss(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("boss", password="a good long password"))
+    return client
+
+
+def act(client: Client, action: str, *rows: Any) -> str:
+    """Run the action on the rows; what it says."""
+    url = reverse(f"admin:generation_{rows[0]._meta.model_name}_changelist")
+    response = client.post(url, {"action": action, "_selected_action": [str(row.pk) for row in rows]})
+    return [str(message) for message in get_messages(response.wsgi_request)][-1]
+
+
+def test_jobs_are_cancelled_by_the_lifecycle(boss: Client) -> None:
+    queued, leased, done = (make_job(make_user()) for _ in range(3))
+    complete(queued)
+    queued, done = done, queued
+    lease_next(make_worker())
+
+    assert act(boss, "cancel_jobs", queued, leased, done) == "2 cancelled, 1 had already ended."
+
+    assert [fresh(job).status for job in (queued, leased, done)] == ["cancelled", "cancelled", "completed"]
+    assert {a.status for a in fresh(queued).slots} == {"cancelled"}
+
+
+def test_cancelling_again_says_that_nothing_was_left(boss: Client) -> None:
+    job = make_job(make_user())
+    act(boss, "cancel_jobs", job)
+    revision = fresh(job).revision
+
+    assert act(boss, "cancel_jobs", job) == "0 cancelled, 1 had already ended."
+    assert fresh(job).revision == revision
+
+
+def test_what_did_not_complete_is_retried(boss: Client) -> None:
+    cancelled, queued = make_job(make_user()), make_job(make_user())
+    act(boss, "cancel_jobs", cancelled)
+
+    assert act(boss, "retry_jobs", cancelled, queued) == "1 queued again, 1 cannot be retried."
+    assert fresh(cancelled).status == "queued"
+
+
+def test_assets_of_many_owners_are_discarded_and_restored(boss: Client) -> None:
+    worker = make_worker()
+    images = [complete(make_job(make_user()), worker)[0] for _ in range(2)]
+    waiting = make_job(make_user()).slots[0]
+
+    assert act(boss, "discard_assets", *images, waiting) == "2 discarded, 1 left as they were."
+    assert Image.objects.in_trash().count() == 2
+    assert act(boss, "restore_assets", *images) == "2 restored, 0 left as they were."
+    assert Image.objects.in_library().count() == 2
+
+
+def test_an_admin_without_the_permission_to_change_does_nothing(boss: Client) -> None:
+    from django.contrib.auth.models import Permission
+
+    looker = make_user()
+    User.objects.filter(pk=looker.pk).update(is_staff=True)
+    looker.user_permissions.add(Permission.objects.get(codename="view_job"))
+    client = Client()
+    client.force_login(User.objects.get(pk=looker.pk))
+    job = make_job(make_user())
+
+    url = reverse("admin:generation_job_changelist")
+    client.post(url, {"action": "cancel_jobs", "_selected_action": [str(job.pk)]})
+
+    assert fresh(job).status == "queued"
+
+
+def test_a_new_worker_shows_its_token_once(boss: Client) -> None:
+    inlines = {
+        f"{prefix}-{name}_FORMS": "0" for prefix in ("tokens", "paces") for name in ("TOTAL", "INITIAL")
+    }
+    body = {"name": "gpu-one", "engines": ["sdxl", "wan"], "enabled": "on"} | inlines
+
+    page = boss.post(reverse("admin:generation_worker_add"), body, follow=True).content.decode()
+
+    (raw,) = set(TOKEN.findall(page))
+    worker = worker_of(raw)
+    assert worker is not None
+    assert (worker.name, worker.engines) == ("gpu-one", ["sdxl", "wan"])
+    assert raw not in boss.get(reverse("admin:generation_worker_changelist")).content.decode()
+
+
+def test_a_worker_serves_known_engines_only(boss: Client) -> None:
+    body = {"name": "gpu-one", "engines": ["flux"], "enabled": "on"}
+
+    assert boss.post(reverse("admin:generation_worker_add"), body).status_code == 200
+    assert not Worker.objects.exists()
+
+
+def test_a_token_is_rotated_without_a_gap(boss: Client) -> None:
+    worker = make_worker()
+    old = issue_worker_token(worker)
+
+    (new,) = TOKEN.findall(act(boss, "rotate_token", worker))
+    assert (worker_of(old), worker_of(new)) == (worker, worker)
+
+    assert act(boss, "revoke_older_tokens", worker) == "1 tokens revoked."
+    assert (worker_of(old), worker_of(new)) == (None, worker)
+
+
+def test_tokens_are_revoked_for_good(boss: Client) -> None:
+    owner, worker = make_user(), make_worker()
+    personal, machine = issue_personal_token(owner=owner, name="script"), issue_worker_token(worker)
+
+    assert act(boss, "revoke", PersonalToken.objects.get()) == "1 revoked."
+    assert act(boss, "revoke", WorkerToken.objects.get()) == "1 revoked."
+    assert act(boss, "revoke", WorkerToken.objects.get()) == "0 revoked."
+    assert (owner_of(personal), worker_of(machine)) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("action", "field", "value"),
+    [
+        ("disable", "enabled", False),
+        ("enable", "enabled", True),
+        ("drain", "draining", True),
+        ("take_jobs_again", "draining", False),
+    ],
+)
+def test_workers_are_switched(boss: Client, action: str, field: str, value: bool) -> None:
+    worker = make_worker()
+    Worker.objects.update(**{field: not value})
+
+    act(boss, action, worker)
+
+    assert getattr(Worker.objects.get(), field) is value
+
+
+def test_a_draining_worker_gets_no_new_job(boss: Client) -> None:
+    from generation.lifecycle.lease import lease
+
+    make_job(make_user())
+    worker = make_worker()
+    act(boss, "drain", worker)
+
+    assert lease(worker=Worker.objects.get(), engines=["sdxl"]) is None
+    assert Job.objects.get().status == "queued"
+
+
+def test_the_list_of_workers_says_what_each_does(boss: Client) -> None:
+    job = make_job(make_user())
+    lease_next(make_worker())
+
+    page = boss.get(reverse("admin:generation_worker_changelist")).content.decode()
+
+    assert f"sdxl_image_fast {job.pk} (0 %)" in page
