@@ -8,7 +8,7 @@ import heapq
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from operator import attrgetter
 from typing import TypeVar
 
@@ -91,6 +91,8 @@ def library(
     """
 
     def narrow(assets: QuerySet[Asset]) -> QuerySet[Asset]:
+        if "\0" in q:
+            return assets.none()  # PostgreSQL takes no NUL, and no prompt has one
         if project_id:
             assets = assets.filter(project_id=project_id)
         return assets.filter(prompt__icontains=q) if q else assets
@@ -145,8 +147,8 @@ def _parsed(cursor: str) -> tuple[datetime, uuid.UUID]:
         parsed = parse_datetime(moment)
         if parsed is None or parsed.tzinfo is None:
             raise BadCursor
-        return parsed, uuid.UUID(row_id)
-    except (ValueError, binascii.Error, UnicodeError):
+        return parsed.astimezone(UTC), uuid.UUID(row_id)
+    except (ValueError, OverflowError, binascii.Error):
         raise BadCursor from None
 
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.db.models.functions import Now
 
 from generation import estimates, trace
+from generation.clock import Now, from_now
 from generation.lifecycle import rows
 from generation.lifecycle.lease import lock_held
 from generation.lifecycle.settle import ASSET_END, Reason, settle
@@ -172,7 +172,7 @@ def _write(
         rows.end_attempt(job, Outcome.REPORTED, **counted)
         _learn_pace(job)
         return status
-    changes["lease_expires_at"] = rows.from_now(settings.LEASE_SECONDS)
+    changes["lease_expires_at"] = from_now(settings.LEASE_SECONDS)
     rows.write(job, changes=changes, assets=changed, fields=fields)
     Attempt.objects.filter(job=job, ended_at=None).update(**counted)
     return JobStatus.PROCESSING

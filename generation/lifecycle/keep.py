@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.db.models.functions import Now
 
 from generation import events, trace
+from generation.clock import Now
 from generation.lifecycle import revisions
 from generation.lifecycle.errors import TooMany
 from generation.models import Asset, Image, Job, Video

@@ -11,9 +11,10 @@ from typing import Literal
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, Subquery
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce
 
 from generation import events, trace
+from generation.clock import Now, from_now
 from generation.job_types import JOB_TYPES
 from generation.lifecycle import rows
 from generation.lifecycle.errors import JobNotFound, LeaseLost
@@ -66,7 +67,7 @@ def _claim(worker: Worker, pool: str) -> Job | None:
     changes = {
         "status": JobStatus.PROCESSING,
         "lease_token": token,
-        "lease_expires_at": rows.from_now(settings.LEASE_SECONDS),
+        "lease_expires_at": from_now(settings.LEASE_SECONDS),
         "leased_by": worker,
         "attempt": F("attempt") + 1,
         "attempts_left": F("attempts_left") - 1,
@@ -92,7 +93,7 @@ def heartbeat(
     """
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
     running = held.filter(status=JobStatus.PROCESSING)
-    expiry = rows.from_now(settings.LEASE_SECONDS)
+    expiry = from_now(settings.LEASE_SECONDS)
     if running.update(lease_expires_at=expiry, progress=progress, stage=stage[:40]):
         owner_id = held.values_list("owner_id", flat=True).get()
         events.progressed(owner_id=owner_id, job_id=job_id, progress=progress, stage=stage[:40])

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
 
 from django.conf import settings
-from django.db.models.expressions import CombinedExpression
-from django.db.models.functions import Now
 
 from generation import events
+from generation.clock import Now, from_now
 from generation.job_types import Media
 from generation.lifecycle import revisions
 from generation.models import Asset, Attempt, Image, Job, JobStatus, Outcome, Video
@@ -18,11 +16,6 @@ from generation.models import Asset, Attempt, Image, Job, JobStatus, Outcome, Vi
 
 class StateChanged(RuntimeError):
     """A guarded update matched nothing although its rows were locked: a defect, so the transaction fails."""
-
-
-def from_now(seconds: float) -> CombinedExpression:
-    """A moment by the database's clock."""
-    return Now() + timedelta(seconds=seconds)
 
 
 def lock_assets(job: Job) -> list[Asset]:
