@@ -22,8 +22,8 @@ class ReadOnlyInline(Inline):  # type: ignore[type-arg]
     can_delete = False
     show_change_link = True
 
-    def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> Sequence[str]:
-        return cast("Sequence[str]", self.fields)
+    def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
+        return list(cast("Sequence[str]", self.fields))
 
     def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False

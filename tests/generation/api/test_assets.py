@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import closing
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,7 +15,7 @@ from generation.projects import create_project
 from tests.factories import complete, make_job, make_worker, mp4, png
 
 
-def finished(owner: User, job_type: str = "sdxl_image_fast", **submission: object) -> list[Asset]:
+def finished(owner: User, job_type: str = "sdxl_image_fast", **submission: Any) -> list[Asset]:
     return complete(make_job(owner, job_type, **submission))
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rest_framework.test import APIClient
 
 from generation.models import Image, Job, OwnerCounter, Project, Video
 from generation.projects import create_project
 from tests.factories import make_user
+from tests.generation.api.conftest import JSONClient
 
 GOOD: dict[str, Any] = {"job_type": "sdxl_image_fast", "prompt": "a lighthouse"}
-JSON = "application/json"
 
 
 def assert_refused(response: Any, *fields: str, status: int = 422) -> None:
@@ -68,7 +67,7 @@ def assert_refused(response: Any, *fields: str, status: int = 422) -> None:
         ("a\0b", 1),
     ],
 )
-def test_a_wrong_field_is_named(mine: APIClient, field: str, value: object) -> None:
+def test_a_wrong_field_is_named(mine: JSONClient, field: str, value: object) -> None:
     """pitfall 31, pitfall 33: what cannot be used is refused, also what is not the caller's to set."""
     response = mine.post("/api/v1/jobs", GOOD | {field: value})
 
@@ -77,23 +76,23 @@ def test_a_wrong_field_is_named(mine: APIClient, field: str, value: object) -> N
     assert_refused(response, *named)
 
 
-def test_a_wan_job_takes_no_batch(mine: APIClient) -> None:
+def test_a_wan_job_takes_no_batch(mine: JSONClient) -> None:
     response = mine.post("/api/v1/jobs", GOOD | {"job_type": "image_fast", "quantity": 3})
 
     assert_refused(response, "quantity")
 
 
-def test_every_wrong_field_is_named_at_once(mine: APIClient) -> None:
+def test_every_wrong_field_is_named_at_once(mine: JSONClient) -> None:
     response = mine.post("/api/v1/jobs", GOOD | {"quantity": 4, "seed": -1, "aspect": "9:1", "prompt": ""})
 
     assert_refused(response, "quantity", "seed", "aspect", "prompt")
 
 
-def test_missing_fields_are_named(mine: APIClient) -> None:
+def test_missing_fields_are_named(mine: JSONClient) -> None:
     assert_refused(mine.post("/api/v1/jobs", {}), "job_type", "prompt")
 
 
-def test_a_foreign_project_is_like_none(mine: APIClient) -> None:
+def test_a_foreign_project_is_like_none(mine: JSONClient) -> None:
     """A stranger's project is not even admitted to exist."""
     foreign = create_project(owner=make_user(), name="Secret")
 
@@ -119,38 +118,38 @@ def test_a_foreign_project_is_like_none(mine: APIClient) -> None:
     ],
     ids=["empty", "no json", "NaN", "latin-1", "deep", "long number", "a list", "null", "a string"],
 )
-def test_a_body_that_is_no_json_object_is_refused(mine: APIClient, body: bytes) -> None:
-    response = mine.generic("POST", "/api/v1/jobs", body, content_type=JSON)
+def test_a_body_that_is_no_json_object_is_refused(mine: JSONClient, body: bytes) -> None:
+    response = mine.send("POST", "/api/v1/jobs", body)
 
     assert_refused(response, *response.json()["errors"])
 
 
 @pytest.mark.parametrize("field", ["prompt", "job_type", "aspect", "project", "\\ud800"])
-def test_a_lone_surrogate_is_refused_cleanly(mine: APIClient, field: str) -> None:
+def test_a_lone_surrogate_is_refused_cleanly(mine: JSONClient, field: str) -> None:
     body = b'{"job_type": "sdxl_image_fast", "prompt": "x", "%s": "\\ud800"}' % field.encode()
 
-    response = mine.generic("POST", "/api/v1/jobs", body, content_type=JSON)
+    response = mine.send("POST", "/api/v1/jobs", body)
 
     assert_refused(response, *response.json()["errors"])
 
 
-def test_a_body_over_the_limit_is_refused(mine: APIClient) -> None:
+def test_a_body_over_the_limit_is_refused(mine: JSONClient) -> None:
     body = b'{"prompt": "' + b"x" * (1024 * 1024) + b'"}'
 
-    response = mine.generic("POST", "/api/v1/jobs", body, content_type=JSON)
+    response = mine.send("POST", "/api/v1/jobs", body)
 
     assert_refused(response, status=413)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data; boundary=x", "application/xml"])
-def test_another_content_type_is_refused(mine: APIClient, content_type: str) -> None:
-    response = mine.generic("POST", "/api/v1/jobs", b"prompt=x", content_type=content_type)
+def test_another_content_type_is_refused(mine: JSONClient, content_type: str) -> None:
+    response = mine.send("POST", "/api/v1/jobs", b"prompt=x", content_type)
 
     assert_refused(response, status=415)
 
 
 @pytest.mark.parametrize("key", ["x" * 201, "a b", "caf\xe9", ""])
-def test_a_wrong_idempotency_key_is_refused(mine: APIClient, key: str) -> None:
+def test_a_wrong_idempotency_key_is_refused(mine: JSONClient, key: str) -> None:
     response = mine.post("/api/v1/jobs", GOOD, HTTP_IDEMPOTENCY_KEY=key)
 
     assert_refused(response, "Idempotency-Key")
@@ -173,14 +172,14 @@ def test_a_wrong_idempotency_key_is_refused(mine: APIClient, key: str) -> None:
         ("/api/v1/changes?after=99999999999999999999", "after"),
     ],
 )
-def test_a_wrong_query_is_named(mine: APIClient, url: str, field: str) -> None:
+def test_a_wrong_query_is_named(mine: JSONClient, url: str, field: str) -> None:
     assert_refused(mine.get(url), field)
 
 
 @pytest.mark.parametrize("url", ["/api/v1/nothing", "/api/v1/jobs/5", "/api/v1/images/x/file", "/api/v1/"])
-def test_an_unknown_address_is_a_problem_object(mine: APIClient, url: str) -> None:
+def test_an_unknown_address_is_a_problem_object(mine: JSONClient, url: str) -> None:
     assert_refused(mine.get(url), status=404)
 
 
-def test_a_wrong_method_is_a_problem_object(mine: APIClient) -> None:
+def test_a_wrong_method_is_a_problem_object(mine: JSONClient) -> None:
     assert_refused(mine.delete("/api/v1/jobs"), status=405)

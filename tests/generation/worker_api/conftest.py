@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.contrib.auth.models import User
@@ -44,7 +44,7 @@ class Machine:
     ) -> Any:
         url = f"{V1}/jobs/{lease['job_id']}/uploads/{slot}"
         sent = {"HTTP_X_LEASE_TOKEN": lease["lease_token"]} | headers
-        return self.http.generic("PUT", url, content, content_type=content_type, **sent)
+        return self.http.generic("PUT", url, cast("str", content), content_type=content_type, **sent)
 
     def report(
         self, lease: dict[str, Any], *assets: dict[str, Any], status: str = "completed", **more: Any

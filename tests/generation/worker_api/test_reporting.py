@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from generation.lifecycle.control import cancel
-from generation.models import Attempt, Image, Job
+from generation.models import Attempt, Image, Job, Video
 from tests.factories import fresh, make_job, mp4, png
 from tests.generation.worker_api.conftest import Machine, nobody_elses
 
@@ -61,7 +61,7 @@ def test_a_video_is_reported_without_an_index(machine: Machine, owner: User) -> 
     }
     assert machine.report(lease, report).json()["accepted"] == [None]
 
-    (video,) = fresh(job).slots
+    video = Video.objects.get(job=job)
     assert (video.seed, video.width, video.height, video.metadata) == (0, 64, 64, report["metadata"])
     assert video.duration == 0.5
 

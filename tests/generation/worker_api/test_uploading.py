@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.core.exceptions import RequestDataTooBig
 from PIL import Image as Picture
 
 from generation.models import Image, Upload
@@ -179,7 +180,7 @@ def test_a_body_that_hides_its_length_is_still_capped(
 ) -> None:
     from django.test import RequestFactory
 
-    from generation.worker_api.body import RequestDataTooBig, capped_body
+    from generation.worker_api.body import capped_body
 
     settings.MAX_UPLOAD_BYTES = 1000
     request = RequestFactory().put("/", b"x" * 2000, content_type="image/png")
