@@ -68,6 +68,8 @@ class Supervisor:
             "PORT": str(self.options.port),
             "PYTHONUNBUFFERED": "1",
         }
+        # Compiling everything anew would double every start.
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if given := os.environ.get("ALLOWED_HOSTS"):
             # It need not name the address that only this machine uses.
             self.environment["ALLOWED_HOSTS"] = f"{given},{self.options.own_host}"

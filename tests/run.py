@@ -187,7 +187,7 @@ def main() -> int:
     )
     parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")
     given, for_pytest = parser.parse_known_args()
-    for name in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "DEBUG"):  # ours alone decide
+    for name in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "DEBUG", "PYTHONDONTWRITEBYTECODE"):
         os.environ.pop(name, None)
     signal.signal(signal.SIGTERM, interrupted)
     try:
