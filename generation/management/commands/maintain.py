@@ -30,6 +30,9 @@ class Command(BaseCommand):
         "drop old uploads. Each is bounded, and safe to run twice at once."
     )
 
+    # The checks would import every page for a process that serves none.
+    requires_system_checks = ()
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="One round of everything instead of a loop.")
         parser.add_argument(
