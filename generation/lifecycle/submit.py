@@ -20,6 +20,8 @@ from generation.submission import MAX_SEED, InvalidSubmission, Submission
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
+KEY_LENGTH = 200
+
 
 def submit(*, owner: User, submission: Submission, idempotency_key: str = "") -> Job:
     """Queue the job with one row for each expected result.
@@ -32,15 +34,22 @@ def submit(*, owner: User, submission: Submission, idempotency_key: str = "") ->
         OverLimit: the owner has as much work waiting and running as is allowed.
     """
     job_type = submission.check()
+    _check_key(idempotency_key)
     if idempotency_key and (known := _known(owner.pk, idempotency_key, submission)):
         return known
     try:
         with transaction.atomic():
             return _write(owner.pk, submission, job_type, idempotency_key)
-    except IntegrityError:
+    except (IntegrityError, quotas.OverLimit):
         if idempotency_key and (known := _known(owner.pk, idempotency_key, submission)):
             return known  # its twin committed first
         raise
+
+
+def _check_key(key: str) -> None:
+    if len(key) > KEY_LENGTH or not key.isprintable():
+        message = f"An idempotency key has at most {KEY_LENGTH} printable characters."
+        raise InvalidSubmission({"idempotency_key": message})
 
 
 def _known(owner_id: int, key: str, submission: Submission) -> Job | None:
