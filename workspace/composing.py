@@ -75,7 +75,7 @@ def remember(request: HttpRequest, form: ComposerForm, job: Job) -> None:
 
 def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
     """What an unsent composer holds: a job to use again, or an example's prompt, or what was made last."""
-    known = DEFAULTS | request.session.get(REMEMBERED, {})
+    known: dict[str, Any] = DEFAULTS | request.session.get(REMEMBERED, {})
     query = request.GET
     if job := _named_job(owner, query):
         known = _traits(job, query.get("seed", ""))

@@ -7,8 +7,7 @@ from django.template.loader import render_to_string
 from generation import feed
 from generation.feed import Changes
 from generation.live import LiveConsumer
-from generation.models import Job
-from workspace.stacks import Stack
+from workspace.stacks import Stack, stacks_of
 
 
 class WorkspaceConsumer(LiveConsumer):
@@ -16,12 +15,12 @@ class WorkspaceConsumer(LiveConsumer):
 
     def render(self, changes: Changes) -> dict[str, Any]:
         jobs = feed.jobs_with_slots(owner_id=self.owner_id, job_ids=changes.job_ids)
-        return {"jobs": [pushed(job) for job in jobs]}
+        return {"jobs": [pushed(stack) for stack in stacks_of(jobs)]}
 
 
-def pushed(job: Job) -> dict[str, object]:
+def pushed(stack: Stack) -> dict[str, object]:
     """One job of a `changes` message; a cleared one has left the page."""
-    if job.cleared_at:
-        return {"id": str(job.pk), "html": "", "removed": True}
-    html = render_to_string("workspace/_stack.html", {"stack": Stack(job)})
-    return {"id": str(job.pk), "html": html, "removed": False}
+    if stack.job.cleared_at:
+        return {"id": str(stack.job.pk), "html": "", "removed": True}
+    html = render_to_string("workspace/_stack.html", {"stack": stack})
+    return {"id": str(stack.job.pk), "html": html, "removed": False}

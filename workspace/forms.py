@@ -22,7 +22,7 @@ class ComposerForm(forms.Form):
     """What to make. A valid form has its `submission`."""
 
     prompt = forms.CharField(required=False, strip=False)
-    media = forms.ChoiceField(choices=Media.choices)
+    media = forms.ChoiceField(choices=Media.choices)  # type: ignore[assignment] # a form's own media, unused here
     quality = forms.ChoiceField(choices=choosing.QUALITIES)
     quantity = forms.TypedChoiceField(
         choices=((1, "×1"), (3, "×3"), (6, "×6")),
@@ -87,7 +87,7 @@ class ComposerForm(forms.Form):
         super().__init__(*args, **kwargs)
         projects = owned_projects(owner.pk).filter(is_default=False)
         choices = [("", DEFAULT_NAME), *((str(project.pk), project.name) for project in projects)]
-        self.fields["project"].widget.choices = choices  # type: ignore[attr-defined] # a Select has choices
+        self.fields["project"].widget.choices = choices
 
     def clean(self) -> dict[str, Any]:
         if not self.errors:

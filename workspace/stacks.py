@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from generation.estimates import Place, places
 from generation.models import Asset, AssetStatus, Job, JobStatus
 
 
@@ -25,9 +27,10 @@ class Card:
 class Stack:
     """A job with its cards. Discarded results have no card; `counts` still include them."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, place: Place | None = None) -> None:
         slots = job.slots
         self.job = job
+        self.place = place
         self.total = len(slots)
         self.revision = max([job.revision, *(asset.revision for asset in slots)])
         self.done = _count(slots, AssetStatus.COMPLETED)
@@ -48,6 +51,19 @@ class Stack:
     def usually(self) -> str:
         """How long the whole job takes on an idle worker, in words."""
         return duration(self.job.type.estimate(self.job.quantity))
+
+    @property
+    def line(self) -> str:
+        """How a queued job stands, as far as that is known."""
+        if self.job.retry_at:
+            return "trying again shortly"
+        place = self.place
+        if place is None or not place.served:
+            return "waits until a worker for it is running"
+        if place.position is None:
+            return "far back in the line"
+        where = "next in line" if place.position == 1 else f"number {place.position} in line"
+        return where if place.done_in is None else f"{where}, done in about {duration(place.done_in)}"
 
     @property
     def shape(self) -> str:
@@ -72,6 +88,12 @@ class Stack:
     @property
     def seeds(self) -> str:
         return ", ".join(str(card.asset.seed) for card in self.cards)
+
+
+def stacks_of(jobs: Sequence[Job]) -> list[Stack]:
+    """The jobs as stacks, with their places in the queue; the queries do not grow with them."""
+    known = places(jobs)
+    return [Stack(job, known.get(job.pk)) for job in jobs]
 
 
 def duration(seconds: int) -> str:

@@ -21,7 +21,7 @@ from workspace import asking, composing
 from workspace.answers import done, refused, wants_json
 from workspace.choosing import combinations
 from workspace.forms import ComposerForm, fresh_key
-from workspace.stacks import Stack
+from workspace.stacks import stacks_of
 
 EXAMPLES = (
     "a lighthouse over a stormy sea, oil painting, warm evening light",
@@ -37,15 +37,13 @@ class OwnersRequest(HttpRequest):
     user: User
 
 
-def action(
-    view: Callable[Concatenate[OwnersRequest, P], HttpResponse],
-) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+def action(view: Callable[Concatenate[OwnersRequest, P], HttpResponse]) -> Callable[..., HttpResponse]:
     """A POST of a signed-in owner; what is not theirs does not exist."""
 
     @wraps(view)
-    def checked(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def checked(request: OwnersRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
-            return view(request, *args, **kwargs)  # type: ignore[arg-type] # signed in: see below
+            return view(request, *args, **kwargs)
         except JobNotFound as missing:
             raise Http404 from missing
         except DomainError as refusal:
@@ -73,7 +71,7 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
         "form": form,
         "fresh_key": fresh_key(),
         "combinations": combinations(),
-        "stacks": [Stack(job) for job in page.jobs],
+        "stacks": stacks_of(page.jobs),
         "revision": revision,
         "cursor": cursor,
         "next_cursor": page.next_cursor,

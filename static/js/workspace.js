@@ -14,4 +14,11 @@ function catchUp() {
   if (!live.isLive()) refresh().catch(() => {});
 }
 document.addEventListener("acted", catchUp);
+
+// The place in the queue moves with other people's work, of which no message comes.
+const QUEUE_MS = 15000;
+setInterval(() => {
+  const waits = document.querySelector('.stack[data-status="queued"]');
+  if (waits && live.isLive() && document.visibilityState === "visible") refresh().catch(() => {});
+}, QUEUE_MS);
 start({ afterwards: catchUp });

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from accounts.first_account import ensure_owner
+from accounts.sign_in_links import links, sign_in_path
+from tests.factories import make_job, make_user
+
+PASSWORD = "a good long password"
+
+
+def signed_in_as(client: Client) -> str | None:
+    return client.session.get("_auth_user_id")
+
+
+def test_a_password_signs_in_and_leads_to_where_one_wanted_to_go(db: None) -> None:
+    user = make_user("ada")
+    client = Client()
+    wanted = client.get("/account/")
+    assert wanted["Location"] == "/sign-in/?next=/account/"
+    answer = client.post(wanted["Location"], {"username": "ada", "password": PASSWORD, "next": "/account/"})
+    assert answer["Location"] == "/account/"
+    assert signed_in_as(client) == str(user.pk)
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "/\\evil.example"]
+)
+def test_next_never_leads_to_another_site(db: None, elsewhere: str) -> None:
+    make_user("ada")
+    answer = Client().post("/sign-in/", {"username": "ada", "password": PASSWORD, "next": elsewhere})
+    assert answer["Location"] == "/"
+
+
+def test_a_wrong_password_is_said_on_the_page_and_the_name_is_kept(db: None) -> None:
+    make_user("ada")
+    client = Client()
+    answer = client.post("/sign-in/", {"username": "ada", "password": "wrong"})
+    assert 'value="ada"' in answer.content.decode()
+    assert 'role="alert"' in answer.content.decode()
+    assert signed_in_as(client) is None
+
+
+def test_signing_out_takes_a_post(db: None) -> None:
+    client = Client()
+    client.force_login(make_user())
+    assert client.get("/sign-out/").status_code == 405
+    assert signed_in_as(client)
+    assert client.post("/sign-out/")["Location"] == "/sign-in/"
+    assert signed_in_as(client) is None
+
+
+def test_private_pages_are_never_kept_by_a_cache(db: None) -> None:
+    """pitfall 24"""
+    client = Client()
+    client.force_login(make_user())
+    for path in ("/", "/account/"):
+        assert "no-store" in client.get(path)["Cache-Control"]
+    assert "no-store" in Client().get("/")["Cache-Control"], "nor the redirect of who is signed out"
+
+
+def test_a_link_shows_a_button_and_the_button_signs_in(db: None) -> None:
+    user = make_user("ada")
+    path, client = sign_in_path(user), Client()
+    looked = client.get(path)
+    assert "Sign in as ada" in looked.content.decode()
+    assert signed_in_as(client) is None, "looking spends nothing: previews and prefetching look too"
+    assert client.post(path)["Location"] == "/"
+    assert signed_in_as(client) == str(user.pk)
+
+
+def test_a_link_works_once(db: None) -> None:
+    path = sign_in_path(make_user())
+    Client().post(path)
+    again = Client()
+    for answer in (again.post(path), again.get(path)):
+        assert answer.status_code == 410
+        assert "This link was used before" in answer.content.decode()
+    assert signed_in_as(again) is None
+
+
+def test_any_other_sign_in_ends_the_link(db: None) -> None:
+    path = sign_in_path(make_user("ada"))
+    Client().post("/sign-in/", {"username": "ada", "password": PASSWORD})
+    assert Client().post(path).status_code == 410
+
+
+def test_a_link_ends_after_three_days(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pitfall 35"""
+    path = sign_in_path(make_user())
+    now = datetime.now
+    monkeypatch.setattr(links, "_now", lambda: now() + timedelta(days=3, seconds=5))
+    assert Client().post(path).status_code == 410
+
+
+def test_a_link_of_a_closed_account_is_dead(db: None) -> None:
+    user = make_user()
+    path = sign_in_path(user)
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    assert Client().post(path).status_code == 410
+
+
+@pytest.mark.parametrize("uidb64", ["MQ", "x", "!!", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "_w"])
+def test_a_made_up_link_is_dead(db: None, uidb64: str) -> None:
+    assert Client().get(f"/sign-in/once/{uidb64}/abc-123/").status_code == 410
+
+
+def test_one_users_token_does_not_open_anothers_account(db: None) -> None:
+    mine, theirs = sign_in_path(make_user()), sign_in_path(make_user())
+    mixed = "/".join([*theirs.split("/")[:4], mine.split("/")[4], ""])
+    assert Client().post(mixed).status_code == 410
+
+
+def test_a_link_replaces_whoever_was_signed_in_before(db: None) -> None:
+    """pitfall 24"""
+    first, second = make_user(), make_user()
+    make_job(first, prompt="a secret")
+    browser = Client()
+    browser.force_login(first)
+    browser.post(sign_in_path(second))
+    assert signed_in_as(browser) == str(second.pk)
+    assert "a secret" not in browser.get("/").content.decode()
+
+
+def test_the_first_account_is_made_once_and_left_alone_after(db: None) -> None:
+    owner = ensure_owner()
+    assert owner.username == "owner"
+    assert owner.is_superuser
+    assert owner.is_staff
+    assert not owner.has_usable_password()
+    owner.set_password(PASSWORD)
+    owner.save()
+    again = ensure_owner()
+    assert again.pk == owner.pk
+    assert again.has_usable_password()
+    assert User.objects.count() == 1

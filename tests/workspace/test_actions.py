@@ -1,0 +1,213 @@
+"""What a press on a button does: to the rows, to the plain page, and to somebody else's page."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from generation.lifecycle import keep
+from generation.models import Asset, Image, Job, Video
+from tests.factories import (
+    call_back,
+    complete,
+    completed,
+    failed,
+    fresh,
+    lease_next,
+    make_job,
+    make_worker,
+)
+
+JSON = {"Accept": "application/json"}
+
+
+def job_url(job: Job, what: str) -> str:
+    return f"/workspace/jobs/{job.pk}/{what}"
+
+
+def asset_url(asset: Asset, what: str) -> str:
+    return f"/workspace/assets/{asset.media}/{asset.pk}/{what}"
+
+
+def half_done(owner: User, **submission: Any) -> Job:
+    """Three slots: one completed, two failed."""
+    job = make_job(owner, quantity=3, **submission)
+    leased = lease_next(make_worker())
+    call_back(leased, completed(leased, 0), failed(leased, 1), failed(leased, 2))
+    return fresh(job)
+
+
+def test_cancel_stops_the_job_and_says_so(signed_in: Client, owner: User) -> None:
+    job = make_job(owner, quantity=3)
+    answer = signed_in.post(job_url(job, "cancel"), follow=True)
+    assert fresh(job).status == "cancelled"
+    assert "Cancelled. What was finished stays." in answer.content.decode()
+
+
+def test_cancelling_what_has_ended_changes_nothing(signed_in: Client, owner: User) -> None:
+    job = make_job(owner)
+    complete(job)
+    assert signed_in.post(job_url(job, "cancel"), headers=JSON).json()["ok"]
+    assert fresh(job).status == "completed"
+
+
+def test_try_again_queues_only_what_did_not_complete(signed_in: Client, owner: User) -> None:
+    job = half_done(owner)
+    assert signed_in.post(job_url(job, "retry"), headers=JSON).json()["ok"]
+    assert fresh(job).status == "queued"
+    assert [asset.status for asset in fresh(job).slots] == ["completed", "queued", "queued"]
+
+
+def test_a_completed_job_cannot_be_tried_again(signed_in: Client, owner: User) -> None:
+    job = make_job(owner)
+    complete(job)
+    answer = signed_in.post(job_url(job, "retry"), headers=JSON)
+    assert answer.status_code == 409
+    assert not answer.json()["ok"]
+    assert answer.json()["message"]
+
+
+def test_a_result_under_review_is_saved(signed_in: Client, owner: User) -> None:
+    (image,) = complete(make_job(owner, review=True))
+    assert image.saved_at is None
+    assert signed_in.post(asset_url(image, "save"), headers=JSON).json()["ok"]
+    assert Image.objects.in_library().get() == image
+
+
+def test_a_discard_offers_its_undo_and_the_undo_restores(signed_in: Client, owner: User) -> None:
+    (image,) = complete(make_job(owner))
+    answer = signed_in.post(asset_url(image, "discard"), headers=JSON).json()
+    assert Image.objects.in_trash().get() == image
+    assert signed_in.post(answer["undo"]["url"], headers=JSON).json()["ok"]
+    assert Image.objects.in_library().get() == image
+
+
+def test_without_a_script_the_undo_is_a_button_on_the_next_page(signed_in: Client, owner: User) -> None:
+    (video,) = complete(make_job(owner, "video_fast"))
+    html = signed_in.post(asset_url(video, "discard"), follow=True).content.decode()
+    undo = f'formaction="/workspace/restore?video={video.pk}"'
+    assert undo in html
+    signed_in.post(f"/workspace/restore?video={video.pk}")
+    assert Video.objects.in_library().get() == video
+
+
+def test_restore_brings_one_back(signed_in: Client, owner: User) -> None:
+    (image,) = complete(make_job(owner))
+    keep.discard(owner_id=owner.pk, images=[image.pk])
+    signed_in.post(asset_url(image, "restore"))
+    assert Image.objects.in_library().get() == image
+
+
+def test_save_all_saves_what_is_under_review_only(signed_in: Client, owner: User) -> None:
+    first, second, third = complete(make_job(owner, quantity=3, review=True))
+    keep.discard(owner_id=owner.pk, images=[first.pk])
+    answer = signed_in.post(job_url(second.job, "save"), headers=JSON).json()
+    assert answer["message"] == "Saved 2 to the Library."
+    assert set(Image.objects.in_library()) == {second, third}
+
+
+def test_discard_all_spares_what_is_saved_and_its_undo_restores_all(signed_in: Client, owner: User) -> None:
+    first, *rest = complete(make_job(owner, quantity=3, review=True))
+    keep.save(owner_id=owner.pk, images=[first.pk])
+    answer = signed_in.post(job_url(first.job, "discard"), headers=JSON).json()
+    assert set(Image.objects.in_trash()) == set(rest)
+    signed_in.post(answer["undo"]["url"], headers=JSON)
+    assert set(Image.objects.under_review()) == set(rest)
+
+
+def test_clear_takes_a_finished_job_off_the_page_and_nothing_out_of_the_library(
+    signed_in: Client, owner: User
+) -> None:
+    """pitfall 29"""
+    (image,) = complete(make_job(owner))
+    signed_in.post(job_url(image.job, "clear"))
+    assert f"stack-{image.job_id}" not in signed_in.get("/").content.decode()
+    assert Image.objects.in_library().get() == image
+
+
+def test_clear_leaves_what_runs_and_what_waits_for_review(signed_in: Client, owner: User) -> None:
+    """pitfall 28"""
+    (waiting,) = complete(make_job(owner, review=True))
+    running = make_job(owner)
+    for job in (waiting.job, running):
+        answer = signed_in.post(job_url(job, "clear"), headers=JSON)
+        assert answer.status_code == 409
+        assert fresh(job).cleared_at is None
+
+
+def test_clear_finished_takes_all_that_is_finished(signed_in: Client, owner: User) -> None:
+    """pitfalls 27, 28"""
+    done = [complete(make_job(owner))[0].job for _ in range(3)]
+    running = make_job(owner)
+    answer = signed_in.post("/workspace/clear", headers=JSON).json()
+    assert answer["message"].startswith("Cleared 3.")
+    assert all(fresh(job).cleared_at for job in done)
+    assert fresh(running).cleared_at is None
+    assert signed_in.post("/workspace/clear", headers=JSON).status_code == 409
+
+
+@pytest.mark.parametrize("what", ["cancel", "retry", "save", "discard", "clear"])
+def test_a_strangers_job_does_not_exist(stranger: Client, owner: User, what: str) -> None:
+    """pitfall 33"""
+    job = half_done(owner, review=True)
+    before = Job.objects.filter(pk=job.pk).values().get()
+    slots = list(Image.objects.order_by("pk").values())
+    assert stranger.post(job_url(job, what)).status_code == 404
+    assert Job.objects.filter(pk=job.pk).values().get() == before
+    assert list(Image.objects.order_by("pk").values()) == slots
+
+
+@pytest.mark.parametrize("what", ["save", "discard", "restore"])
+def test_a_strangers_asset_does_not_exist(stranger: Client, owner: User, what: str) -> None:
+    """pitfall 33"""
+    (image,) = complete(make_job(owner, review=True))
+    before = Image.objects.values().get()
+    assert stranger.post(asset_url(image, what)).status_code == 404
+    assert Image.objects.values().get() == before
+
+
+def test_restoring_a_list_skips_what_is_not_ones_own(stranger: Client, owner: User) -> None:
+    (image,) = complete(make_job(owner))
+    keep.discard(owner_id=owner.pk, images=[image.pk])
+    stranger.post(f"/workspace/restore?image={image.pk}")
+    assert Image.objects.in_trash().get() == image
+
+
+def test_too_many_ids_at_once_are_refused_in_words(signed_in: Client) -> None:
+    ids = "&".join(f"image={uuid.uuid4()}" for _ in range(501))
+    answer = signed_in.post(f"/workspace/restore?{ids}", headers=JSON)
+    assert answer.status_code == 409
+    assert "at most 500" in answer.json()["message"]
+
+
+def test_what_is_no_id_and_what_is_no_medium_is_404(signed_in: Client, owner: User) -> None:
+    (image,) = complete(make_job(owner))
+    assert signed_in.post("/workspace/restore?image=1").status_code == 404
+    assert signed_in.post(f"/workspace/assets/sound/{image.pk}/save").status_code == 404
+    assert signed_in.post(f"/workspace/assets/video/{image.pk}/save").status_code == 404
+
+
+def test_looking_changes_nothing(signed_in: Client, owner: User) -> None:
+    job = make_job(owner)
+    assert signed_in.get(job_url(job, "cancel")).status_code == 405
+    assert fresh(job).status == "queued"
+
+
+def test_a_post_from_another_site_is_refused(owner: User) -> None:
+    careful = Client(enforce_csrf_checks=True)
+    careful.force_login(owner)
+    job = make_job(owner)
+    assert careful.post(job_url(job, "cancel")).status_code == 403
+    assert fresh(job).status == "queued"
+
+
+def test_who_is_not_signed_in_is_sent_to_the_door(db: None, owner: User) -> None:
+    job = make_job(owner)
+    answer = Client().post(job_url(job, "cancel"))
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/sign-in/")
+    assert fresh(job).status == "queued"

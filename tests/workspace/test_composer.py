@@ -1,0 +1,214 @@
+"""The form: what it makes of what was chosen, and what it says when that cannot be made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from generation.job_types import JOB_TYPES
+from generation.models import Image, Job, Video
+from generation.projects import create_project
+from tests.factories import make_user
+from workspace.choosing import combinations
+
+SUBMIT = "/workspace/submit"
+JSON = {"Accept": "application/json"}
+
+
+def asked(**fields: object) -> dict[str, object]:
+    return {"prompt": "a lighthouse", "media": "image", "quality": "fast"} | fields
+
+
+CHOICES = {
+    "sdxl_image_fast": asked(),
+    "sdxl_image_high": asked(quality="high", engine="sdxl"),
+    "image_fast": asked(engine="wan"),
+    "image_high": asked(engine="wan", quality="high"),
+    "video_fast": asked(media="video"),
+    "video_high": asked(media="video", quality="high", engine="wan"),
+    "image7b_fast_enhanced": asked(enhance="on"),
+    "image7b_high_enhanced": asked(enhance="on", quality="high", engine="wan"),
+    "video7b_fast_enhanced": asked(media="video", enhance="on"),
+    "video7b_high_enhanced": asked(media="video", enhance="on", quality="high"),
+}
+
+
+def test_every_job_type_has_its_choice_here() -> None:
+    assert set(CHOICES) == set(JOB_TYPES)
+
+
+@pytest.mark.parametrize("job_type", CHOICES)
+def test_each_job_type_can_be_chosen(signed_in: Client, job_type: str) -> None:
+    answer = signed_in.post(SUBMIT, CHOICES[job_type])
+    assert answer.status_code == 302
+    assert answer["Location"] == "/"
+    assert Job.objects.get().job_type == job_type
+
+
+@pytest.mark.parametrize(("quantity", "made"), [("", 1), ("1", 1), ("3", 3), ("6", 6)])
+def test_one_three_or_six_images_are_made_and_one_when_nothing_is_said(
+    signed_in: Client, quantity: str, made: int
+) -> None:
+    signed_in.post(SUBMIT, asked(quantity=quantity))
+    assert [image.image_index for image in Image.objects.order_by("image_index")] == list(range(made))
+
+
+def test_everything_that_was_set_reaches_the_job(signed_in: Client, owner: User) -> None:
+    """pitfall 31"""
+    project = create_project(owner=owner, name="Northern light")
+    signed_in.post(
+        SUBMIT,
+        asked(
+            prompt="one\r\ntwo",
+            negative_prompt="fog",
+            seed="7",
+            aspect="16:9",
+            quantity="3",
+            review="on",
+            project=str(project.pk),
+        ),
+    )
+    job = Job.objects.get()
+    assert (job.prompt, job.negative_prompt) == ("one\ntwo", "fog")
+    assert (job.seed, job.aspect, job.width, job.height) == (7, "16:9", 1344, 768)
+    assert (job.quantity, job.review, job.project_id) == (3, True, project.pk)
+
+
+def test_a_seed_of_zero_is_a_seed_and_no_seed_is_random(signed_in: Client) -> None:
+    """pitfall 8"""
+    signed_in.post(SUBMIT, asked(seed="0", prompt="zero"))
+    signed_in.post(SUBMIT, asked(seed="", prompt="random"))
+    assert Job.objects.get(prompt="zero").seed == 0
+    assert Image.objects.get(prompt="zero").seed == 0
+    assert Job.objects.get(prompt="random").seed is None
+
+
+def test_no_aspect_means_the_job_types_own(signed_in: Client) -> None:
+    signed_in.post(SUBMIT, asked(media="video"))
+    assert Job.objects.get().aspect == "9:16"
+    assert Video.objects.count() == 1
+
+
+def test_a_new_project_is_made_with_the_job_and_used_again_by_its_name(
+    signed_in: Client, owner: User
+) -> None:
+    signed_in.post(SUBMIT, asked(new_project=" Northern  light "))
+    signed_in.post(SUBMIT, asked(new_project="Northern light", prompt="another"))
+    assert {job.project.name for job in Job.objects.all()} == {"Northern light"}
+    assert owner.projects.filter(is_default=False).count() == 1
+
+
+REFUSED = {
+    "prompt": [asked(prompt=""), asked(prompt=" \n "), asked(prompt="x" * 20_000), asked(prompt="a\0b")],
+    "negative_prompt": [asked(negative_prompt="a\x07b")],
+    "quantity": [asked(quantity="4"), asked(quantity="many"), asked(media="video", quantity="6")],
+    "seed": [asked(seed="-1"), asked(seed=str(2**32)), asked(seed="seven")],
+    "aspect": [asked(aspect="5:1"), asked(media="video", aspect="3:2")],
+    "engine": [asked(engine="flux"), asked(media="video", engine="sdxl")],
+    "enhance": [asked(engine="sdxl", enhance="on")],
+    "project": [asked(project="northern"), asked(project="018f3c1e-0000-7000-8000-000000000000")],
+    "new_project": [asked(new_project="n" * 81), asked(new_project="bell\x07")],
+    "media": [asked(media="sound"), asked(media="")],
+    "quality": [asked(quality="best")],
+}
+CASES = [(field, case) for field, cases in REFUSED.items() for case in cases]
+
+
+@pytest.mark.parametrize(("field", "case"), CASES, ids=lambda value: value if isinstance(value, str) else "")
+def test_what_cannot_be_made_is_said_on_its_field_and_leaves_no_trace(
+    signed_in: Client, owner: User, field: str, case: dict[str, object]
+) -> None:
+    answer = signed_in.post(SUBMIT, case, headers=JSON)
+    assert answer.status_code == 422
+    assert list(answer.json()["errors"]) == [field]
+    assert not Job.objects.exists()
+    assert not owner.projects.filter(is_default=False).exists()
+
+
+def test_somebody_elses_project_is_as_unknown_as_none(signed_in: Client) -> None:
+    foreign = create_project(owner=make_user(), name="theirs")
+    answer = signed_in.post(SUBMIT, asked(project=str(foreign.pk)), headers=JSON)
+    assert answer.json()["errors"] == {"project": ["You have no such project."]}
+    assert not Job.objects.exists()
+
+
+def test_an_error_keeps_everything_that_was_typed(signed_in: Client) -> None:
+    typed = asked(
+        prompt="</textarea><script>alert(1)</script> a fox",
+        negative_prompt="some fog",
+        seed="-4",
+        quality="high",
+        quantity="6",
+        new_project="Northern light",
+        review="on",
+    )
+    answer = signed_in.post(SUBMIT, typed)
+    html = answer.content.decode()
+    assert answer.status_code == 422
+    assert "&lt;/textarea&gt;&lt;script&gt;alert(1)&lt;/script&gt; a fox</textarea>" in html
+    assert "some fog</textarea>" in html
+    assert 'value="-4"' in html
+    assert 'value="Northern light"' in html
+    assert '<input type="radio" name="quality" value="high" checked>' in html
+    assert '<input type="radio" name="quantity" value="6" aria-label="6" checked>' in html
+    assert 'name="review" id="id_review" checked' in html
+    assert '<details class="more" id="more" open>' in html, "the refused field must be in sight"
+    assert "A seed is a whole number from 0 to 4,294,967,295." in html
+
+
+def test_the_same_press_twice_makes_one_job(signed_in: Client) -> None:
+    """pitfall 15"""
+    first, again = (signed_in.post(SUBMIT, asked(key="k1"), headers=JSON).json() for _ in range(2))
+    assert first["job"] == again["job"]
+    assert Job.objects.count() == 1
+
+
+def test_changed_and_sent_again_with_the_old_key_it_is_another_job(signed_in: Client) -> None:
+    signed_in.post(SUBMIT, asked(key="k1"))
+    signed_in.post(SUBMIT, asked(key="k1", prompt="another"))
+    assert Job.objects.count() == 2
+
+
+def test_two_people_may_send_the_same_key(signed_in: Client, stranger: Client) -> None:
+    signed_in.post(SUBMIT, asked(key="k1"))
+    stranger.post(SUBMIT, asked(key="k1"))
+    assert Job.objects.values("owner").distinct().count() == 2
+
+
+def test_the_page_keeps_what_was_made_last(signed_in: Client) -> None:
+    signed_in.post(SUBMIT, asked(prompt="a fox", quality="high", quantity="6", seed="5"))
+    initial = signed_in.get("/").context["form"].initial
+    assert (initial["prompt"], initial["quality"], initial["quantity"], initial["seed"]) == (
+        "a fox",
+        "high",
+        "6",
+        "5",
+    )
+
+
+def test_the_script_knows_exactly_the_combinations_that_the_form_takes(signed_in: Client) -> None:
+    known: dict[str, Any] = combinations()
+    for combination, outline in known.items():
+        media, quality, engine, enhance = combination.split("|")
+        fields = asked(media=media, quality=quality, engine=engine, prompt=combination)
+        signed_in.post(SUBMIT, fields | ({"enhance": "on"} if enhance else {}))
+        assert Job.objects.get(prompt=combination).type.title == outline["title"]
+    assert len(known) == 18
+
+
+def test_submitting_costs_the_same_for_one_and_six(
+    signed_in: Client, django_assert_num_queries: Any, owner: User
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    signed_in.post(SUBMIT, asked())  # the default project and the counter exist from here on
+    counts = []
+    for quantity in ("1", "6"):
+        with CaptureQueriesContext(connection) as queries:
+            signed_in.post(SUBMIT, asked(quantity=quantity))
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

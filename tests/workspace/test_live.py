@@ -1,0 +1,172 @@
+"""What the socket sends is what the page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from generation import feed
+from generation.lifecycle import control, keep
+from generation.lifecycle.lease import heartbeat
+from generation.models import Job
+from tests.factories import (
+    call_back,
+    complete,
+    completed,
+    failed,
+    lease_next,
+    make_job,
+    make_user,
+    make_worker,
+)
+from workspace.consumers import WorkspaceConsumer
+
+
+def pushes(owner: User, after: int) -> list[dict[str, Any]]:
+    consumer = WorkspaceConsumer()
+    consumer.owner_id = owner.pk
+    jobs: list[dict[str, Any]] = consumer.render(feed.changes(owner_id=owner.pk, after=after))["jobs"]
+    return jobs
+
+
+def submitted(owner: User) -> None:
+    make_job(owner, quantity=3)
+
+
+def running(owner: User) -> None:
+    make_job(owner, quantity=3)
+    worker = make_worker()
+    job = lease_next(worker)
+    call_back(job, completed(job, 1), status="processing")
+    assert job.lease_token
+    heartbeat(worker=worker, job_id=job.pk, lease_token=job.lease_token, progress=30, stage="sketching")
+
+
+def partly_failed(owner: User) -> None:
+    make_job(owner, quantity=3)
+    job = lease_next(make_worker())
+    call_back(job, completed(job, 0), failed(job, 1), failed(job, 2))
+
+
+def retried(owner: User) -> None:
+    partly_failed(owner)
+    control.retry(owner_id=owner.pk, job_id=Job.objects.get().pk)
+
+
+def to_try_again(owner: User) -> None:
+    make_job(owner)
+    job = lease_next(make_worker())
+    call_back(job, failed(job, 0, retryable=True))
+
+
+def cancelled(owner: User) -> None:
+    control.cancel(owner_id=owner.pk, job_id=make_job(owner, quantity=3).pk)
+
+
+def video_done(owner: User) -> None:
+    complete(make_job(owner, "video_fast"))
+
+
+def under_review(owner: User) -> None:
+    complete(make_job(owner, quantity=3, review=True))
+
+
+def one_saved(owner: User) -> None:
+    under_review(owner)
+    keep.save(owner_id=owner.pk, images=[Job.objects.get().slots[0].pk])
+
+
+def one_discarded(owner: User) -> None:
+    under_review(owner)
+    keep.discard(owner_id=owner.pk, images=[Job.objects.get().slots[0].pk])
+
+
+def enhanced(owner: User) -> None:
+    make_job(owner, "image7b_fast_enhanced", "<b>a heron</b>")
+    job = lease_next(make_worker())
+    call_back(job, completed(job, 0), metadata={"enhanced_prompt": "A <grey> heron"})
+
+
+CHANGES = [
+    submitted,
+    running,
+    partly_failed,
+    retried,
+    to_try_again,
+    cancelled,
+    video_done,
+    under_review,
+    one_saved,
+    one_discarded,
+    enhanced,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_a_pushed_stack_is_exactly_the_pages(
+    signed_in: Client, owner: User, change: Callable[[User], None]
+) -> None:
+    """pitfalls 22, 23"""
+    change(owner)
+    (job,) = pushes(owner, after=0)
+    assert job["removed"] is False
+    assert f'id="stack-{job["id"]}"' in job["html"]
+    assert job["html"].strip() in signed_in.get("/").content.decode()
+
+
+def test_a_cleared_job_is_pushed_as_gone_and_is_gone_from_the_page(signed_in: Client, owner: User) -> None:
+    (image,) = complete(make_job(owner))
+    before = feed.current_revision(owner.pk)
+    keep.clear(owner_id=owner.pk)
+    assert pushes(owner, after=before) == [{"id": str(image.job_id), "html": "", "removed": True}]
+    assert f"stack-{image.job_id}" not in signed_in.get("/").content.decode()
+
+
+def test_a_retry_of_a_cleared_job_brings_it_back(signed_in: Client, owner: User) -> None:
+    cancelled(owner)
+    keep.clear(owner_id=owner.pk)
+    job = Job.objects.get()
+    before = feed.current_revision(owner.pk)
+    control.retry(owner_id=owner.pk, job_id=job.pk)
+    (pushed,) = pushes(owner, after=before)
+    assert pushed["removed"] is False
+    assert pushed["html"].strip() in signed_in.get("/").content.decode()
+
+
+def test_only_what_is_newer_is_pushed(owner: User) -> None:
+    """pitfall 23"""
+    make_job(owner)
+    before = feed.current_revision(owner.pk)
+    second = make_job(owner)
+    assert [job["id"] for job in pushes(owner, after=before)] == [str(second.pk)]
+    assert pushes(owner, after=feed.current_revision(owner.pk)) == []
+
+
+def test_a_change_of_one_asset_raises_the_revision_of_its_stack(owner: User) -> None:
+    """A browser ignores a stack with a lower revision than the one it shows."""
+    under_review(owner)
+    (first,) = pushes(owner, after=0)
+    keep.discard(owner_id=owner.pk, images=[Job.objects.get().slots[0].pk])
+    (second,) = pushes(owner, after=0)
+    assert revision_of(second) == feed.current_revision(owner.pk) > revision_of(first)
+
+
+def revision_of(job: dict[str, Any]) -> int:
+    return int(job["html"].split('data-revision="')[1].split('"')[0])
+
+
+def test_anothers_changes_are_not_pushed(owner: User) -> None:
+    """pitfall 24"""
+    make_job(make_user())
+    assert pushes(owner, after=0) == []
+
+
+def test_the_page_starts_from_the_revision_it_shows(signed_in: Client, owner: User) -> None:
+    """pitfall 23"""
+    make_job(owner)
+    shown = signed_in.get("/").content.decode()
+    assert f'data-revision="{feed.current_revision(owner.pk)}" data-cursor' in shown
