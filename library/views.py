@@ -26,7 +26,7 @@ from library.tiles import Tile, by_day
 @login_required
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    # Before the rows: what changes between the two reads is sent again, never missed.
+    # Before the rows: what changes between the reads is sent again, never missed.
     revision = feed.current_revision(_owner_id(request))
     projects = owned_projects(_owner_id(request))
     filters = Filters.read(request.GET).within(projects)

@@ -1,0 +1,8 @@
+// The page of one asset: after an action its details say how it stands now.
+import { element, morph } from "./morph.js";
+
+document.addEventListener("acted", async () => {
+  const answer = await fetch(location.href, { headers: { "X-Fragment": "1" }, credentials: "same-origin" });
+  if (answer.ok) morph(document.querySelector(".details"), element(await answer.text()));
+  else location.reload();
+});
