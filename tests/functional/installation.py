@@ -1,0 +1,217 @@
+"""A whole OurVidz for the journeys: its own database and folder, a web server, workers, people, machines."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.models import User
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import load_backend
+
+from generation.lifecycle.control import cancel_all
+from generation.models import Worker
+from generation.models.job import ACTIVE, Job
+from generation.tokens import issue_worker_token
+from tests.functional.callers import Machine, Person
+from tests.functional.programs import REPO, Program, eventually
+from tests.servers.process import free_port
+
+PASSWORD = "correct horse battery staple"
+COLLECT = ("collectstatic", "--noinput", "-v0", "-i", "*.js.map", "-i", "redoc*", "-i", "rest_framework")
+
+
+class Installation:
+    """One server on one port, as long as the tests run; it may be killed and started again."""
+
+    def __init__(self, data: Path, **environment: str) -> None:
+        self.data = data
+        self.port = free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **os.environ,
+            "DATA_DIR": str(data),
+            "PORT": str(self.port),
+            "SECRET_KEY": settings.SECRET_KEY,
+            "DJANGO_SETTINGS_MODULE": "ourvidz.settings",
+            **environment,
+        }
+        self.web: Program | None = None
+        self.programs: list[Program] = []
+        self.callers: list[Machine | Person] = []
+        self.connection: BaseDatabaseWrapper | None = None
+        self._number = itertools.count(1)
+
+    # The server
+
+    def prepare(self) -> dict[str, Any]:
+        """What `manage.py prepare` prints: the one-time sign-in link and workers' tokens."""
+        collecting = self.manage(*COLLECT)
+        preparing = self.manage("prepare", "--workers", "0")
+        answer, trouble = preparing.communicate()
+        assert preparing.returncode == 0, trouble
+        _, trouble = collecting.communicate()
+        assert collecting.returncode == 0, trouble
+        return dict(json.loads(answer))
+
+    def manage(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *words],
+            cwd=REPO,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def start(self) -> None:
+        """Start the web server and wait until it serves."""
+        command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]
+        self.web = Program(command, self.data / "web.log", self.environment)
+        eventually(self.answers, "the web server does not answer")
+
+    def answers(self) -> bool:
+        assert self.web is not None
+        assert self.web.is_running, self.web.log.read_text(errors="replace")[-3000:]
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"{self.address}/healthz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def kill_server(self) -> None:
+        assert self.web is not None
+        self.web.kill()
+
+    def restart(self) -> None:
+        """As after a crash: killed at once, then started on the same port."""
+        self.kill_server()
+        self.start()
+
+    # Those who call it
+
+    def worker(self, *, pace: float = 0) -> Program:
+        """A real `ourvidz-worker`, connected."""
+        worker, token = self._register()
+        program = Program(
+            [str(Path(sys.executable).parent / "ourvidz-worker"), "run", "--server", self.address],
+            self.data / f"{worker.name}.log",
+            {**self.environment, "OURVIDZ_WORKER_TOKEN": token, "OURVIDZ_WORKER_PACE": str(pace)},
+        )
+        self.programs.append(program)
+        program.wait_for("connected")
+        return program
+
+    def machine(self) -> Machine:
+        """A worker that is this test: the protocol by raw HTTP."""
+        _, token = self._register()
+        machine = Machine(self.address, token)
+        self.callers.append(machine)
+        return machine
+
+    def _register(self) -> tuple[Worker, str]:
+        worker = Worker.objects.create(name=f"worker-{next(self._number)}", engines=["sdxl", "wan"])
+        return worker, issue_worker_token(worker)
+
+    def user(self, name: str = "", *, staff: bool = False) -> User:
+        name = name or f"person{next(self._number)}"
+        # Encoded as the server checks it: the tests' own settings hash faster than it would accept.
+        encoded = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
+        return User.objects.create(username=name, password=encoded, is_staff=staff, is_superuser=staff)
+
+    def person(self, user: User | None = None) -> Person:
+        """Somebody with a session, by raw HTTP."""
+        person = Person(self.address, user or self.user())
+        self.callers.append(person)
+        return person
+
+    # Between the tests
+
+    def tidy(self) -> None:
+        """End what a test started, and leave no work for the next one."""
+        for program in self.programs:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                program.stop()
+        self.programs.clear()
+        for caller in self.callers:
+            caller.http.close()
+        self.callers.clear()
+        if self.web is None or not self.web.is_running:
+            self.start()
+        for owner_id in set(Job.objects.filter(status__in=ACTIVE).values_list("owner_id", flat=True)):
+            cancel_all(owner_id=owner_id)
+
+    def stop(self) -> None:
+        for program in self.programs:
+            program.kill()
+        if self.web is not None:
+            self.web.stop()
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[None]:
+        """Let this thread's ORM read and write the installation's database."""
+        if self.connection is None:
+            self.connection = self._connect()
+        usual = connections["default"]
+        connections["default"] = self.connection
+        try:
+            yield
+        finally:
+            self.connection.close()
+            connections["default"] = usual
+
+    def _connect(self) -> BaseDatabaseWrapper:
+        known = dict(connections["default"].settings_dict)
+        if url := self.environment.get("DATABASE_URL"):
+            known |= {"NAME": urlsplit(url).path[1:], "OPTIONS": {}}
+        else:
+            known["NAME"] = self.data / "db.sqlite3"
+        wrapper: BaseDatabaseWrapper = load_backend(known["ENGINE"]).DatabaseWrapper(known, "default")
+        return wrapper
+
+
+@contextlib.contextmanager
+def own_database() -> Iterator[dict[str, str]]:
+    """On the PostgreSQL that the run names, an empty database; without one SQLite in the data folder will do."""
+    server = os.environ.get("DATABASE_URL", "")
+    if not server:
+        yield {}
+        return
+    name = f"journeys_{os.getpid()}_{free_port()}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    try:
+        yield {"DATABASE_URL": urlsplit(server)._replace(path=f"/{name}").geturl()}
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
+
+
+@contextlib.contextmanager
+def installed(data: Path, **environment: str) -> Iterator[Installation]:
+    """A fresh installation that serves."""
+    data.mkdir(parents=True, exist_ok=True)
+    with own_database() as database:
+        installation = Installation(data, **database, **environment)
+        try:
+            installation.prepare()
+            installation.start()
+            yield installation
+        finally:
+            installation.stop()
