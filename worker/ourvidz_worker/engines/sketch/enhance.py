@@ -5,18 +5,18 @@ from __future__ import annotations
 from ourvidz_worker.engines.sketch.scenes import Scene, choose_scene
 from ourvidz_worker.engines.sketch.stage import words_of
 
-_LIGHT = "soft layered light"
+_LIGHT = "layered natural depth"
 _FITTING = {
-    "coast": "long reflections on calm water, distant headlands, salt haze",
-    "mountains": "ridge behind ridge in blue distance, morning mist in the valley",
-    "forest": "tall conifers fading into fog, shafts of light between the trunks",
-    "city": "lit windows, a glowing skyline mirrored in the river",
+    "coast": "long reflections, distant headlands, salt in the air",
+    "mountains": "ridge behind ridge into the distance, thin haze on the lowlands",
+    "forest": "tall conifers, rank behind rank, shafts of sun between the trunks",
+    "city": "lit windows, high contrast, mirrored in still water",
     "dunes": "wind-carved crests, fine ripples, long shadows",
-    "space": "deep star field, glowing nebula, a thin atmosphere on the limb",
-    "aurora": "curtains of green light over dark peaks, a still lake below",
-    "flowers": "petals in shallow focus, gentle bokeh, dew-fresh colour",
-    "still_life": "sculptural forms, one large soft light, quiet shadows",
-    "silk": "flowing folds, fine relief, harmonious colour",
+    "space": "deep field, luminous gas, a thin atmosphere on the limb",
+    "aurora": "tall luminous curtains, sharp ridges, a perfect mirror below",
+    "flowers": "shallow focus, round bokeh, dewdrops",
+    "still_life": "sculptural forms, one large window, quiet shadows",
+    "silk": "sweeping folds, fine relief, harmonious colour",
 }
 
 

@@ -24,8 +24,8 @@ class Lighthouse:
         self._side = 1.0 if sky.sun_x > stage.width / 2 else -1.0
         self._body, self._bands, self._lamp = _tower(self._tall)
         dim = 1.0 - 0.62 * mood.night
-        self._white = (0.5 * mood.sun.light + 0.5 * mood.middle.light) * dim
-        self._red = Lch(0.52, 0.15, 28).light * dim
+        self._white = plane((0.5 * mood.sun.light + 0.5 * mood.middle.light) * dim)
+        self._red = plane(Lch(0.52, 0.15, 28).light * dim)
         self._glow = Lch(0.92, 0.10, 85).light
         self._burning = max(mood.night, 0.55 * (mood.sun_height < 0.3), 0.7 * (mood.cloud > 0.85))
 
@@ -66,7 +66,7 @@ class Boat:
         self._speed = float(rng.choice([-1, 1])) * stage.unit * 0.004
         self._hull, self._sails = _boat(self._size)
         self._dark = mood.shade.scaled(0.55).light
-        self._cloth = (0.6 * mood.sun.light + 0.4 * mood.middle.light) * (1.0 - 0.7 * mood.night)
+        self._cloth = plane((0.6 * mood.sun.light + 0.4 * mood.middle.light) * (1.0 - 0.7 * mood.night))
 
     def paint(self, canvas: Canvas, time: float) -> None:
         left = int(self._x + self._speed * time - self._size / 2)

@@ -178,6 +178,8 @@ _HUES = {
     "rose": 5,
 }
 
+WORDS_OF_LIGHT = frozenset(" ".join(_MOOD_WORDS.values()).split()) | frozenset(_HUES)
+
 _UNSAID = ("sunset", "dawn", "day", "dusk", "autumn", "sunset", "dawn")
 
 

@@ -27,10 +27,10 @@ class Cutter:
         self._pen.polygon([(x * _FINER, y * _FINER) for x, y in points], fill=tone)
 
     def box(self, left: float, top: float, right: float, bottom: float, tone: int = 255) -> None:
-        if right > left and bottom > top:
-            self._pen.rectangle(
-                [left * _FINER, top * _FINER, right * _FINER - 1, bottom * _FINER - 1], fill=tone
-            )
+        """At least one fine sample thick, however small the picture."""
+        x, y = left * _FINER, top * _FINER
+        corner = (max(x, right * _FINER - 1), max(y, bottom * _FINER - 1))
+        self._pen.rectangle([(x, y), corner], fill=tone)
 
     def disc(self, x: float, y: float, radius: float, tone: int = 255) -> None:
         box = [(x - radius) * _FINER, (y - radius) * _FINER, (x + radius) * _FINER, (y + radius) * _FINER]

@@ -62,33 +62,41 @@ class Sky:
 
 
 class Stars:
+    """Points of light that twinkle; kept as the pixels they touch, so that a film costs little."""
+
     def __init__(self, stage: Stage, horizon: float, density: float = 1.0) -> None:
-        rng = stage.rng
-        count = int(900 * density)
-        self._x = rng.uniform(0, stage.width, count)
-        self._y = rng.uniform(0, 1, count) ** 1.2 * horizon * stage.height
-        self._power = rng.pareto(1.7, count).clip(0.05, 12) * 0.13
+        rng, count = stage.rng, int(900 * density)
+        x = plane(rng.uniform(0, stage.width, count))
+        share = plane(rng.uniform(0, 1, count) ** 1.2)
+        power = rng.pareto(1.7, count).clip(0.05, 12) * 0.13
+        tint = rng.uniform(0, 1, count)
         self._phase = rng.uniform(0, 2 * np.pi, count)
-        self._tint = rng.uniform(0, 1, count)
-        self._strength = stage.mood.night
-        self._horizon = horizon * stage.height
+        self._pulse = 1.5 + 2.5 * tint
+        bright = np.minimum(1.0, 1.4 * (1 - share)) * np.minimum(1.4, 0.2 + power) * stage.mood.night
+        self._colours = plane(np.stack([0.75 + 0.25 * tint, 0.86 + 0 * tint, 1.05 - 0.3 * tint]) * bright)
+        radius = plane(np.maximum(0.55, (0.45 + 0.5 * np.minimum(1.6, power)) * stage.unit / 900))
+        self._spread(stage, x, plane(share * (horizon * stage.height)), radius)
+
+    def _spread(self, stage: Stage, x: Plane, y: Plane, radius: Plane) -> None:
+        """Which pixels each star touches, and how much of it they get."""
+        reach = int(np.ceil(radius.max() * 3))
+        span = np.arange(-reach, reach + 1)
+        columns = np.floor(x).astype(np.int32)[:, None, None] + span[None, None, :]
+        rows = np.floor(y).astype(np.int32)[:, None, None] + span[None, :, None]
+        far = (columns + 0.5 - x[:, None, None]) ** 2 + (rows + 0.5 - y[:, None, None]) ** 2
+        share = np.exp(-far / (2 * radius[:, None, None] ** 2))
+        inside = (
+            (columns >= 0) & (columns < stage.width) & (rows >= 0) & (rows < stage.height) & (share > 0.004)
+        )
+        star, _, _ = np.nonzero(inside)
+        self._star = star.astype(np.int32)
+        self._pixel = (rows * stage.width + columns)[inside].astype(np.int32)
+        self._share = plane(share[inside])
 
     def paint(self, canvas: Canvas, time: float) -> None:
-        sharp = canvas.unit / 900
-        twinkle = 1.0 + 0.35 * np.sin(self._phase + time * (1.5 + 2.5 * self._tint))
-        for x, y, power, tint, shown in zip(self._x, self._y, self._power, self._tint, twinkle, strict=True):
-            radius = max(0.55, (0.45 + 0.5 * min(1.6, power)) * sharp)
-            colour = plane([0.75 + 0.25 * tint, 0.86, 1.05 - 0.3 * tint])
-            fade = min(1.0, 1.4 * (1 - y / self._horizon))
-            _dot(canvas, x, y, radius, colour * (self._strength * fade * shown * min(1.4, 0.2 + power)))
-
-
-def _dot(canvas: Canvas, x: float, y: float, radius: float, colour: Plane) -> None:
-    reach = int(radius * 3) + 2
-    top, left = int(y) - reach, int(x) - reach
-    span = np.arange(2 * reach + 1, dtype=np.float32) + 0.5
-    down, across = (span + (top - y)) ** 2, (span + (left - x)) ** 2
-    canvas.shine(plane(np.exp((down[:, None] + across[None, :]) / (-2 * radius * radius))), colour, top, left)
+        shown = 1.0 + 0.35 * np.sin(self._phase + time * self._pulse)
+        for channel, colour in zip(canvas.light, self._colours, strict=True):
+            np.add.at(channel.reshape(-1), self._pixel, self._share * plane(colour * shown)[self._star])
 
 
 class Clouds:
@@ -100,7 +108,7 @@ class Clouds:
         self._sky = sky
         self._amount = mood.cloud
         self._drift = float(rng.choice([-1, 1])) * 4.0
-        self._origin = rng.uniform(0, 512, 2)
+        self._origin = (float(rng.uniform(0, 512)), float(rng.uniform(0, 512)))
         lit = mood.sun if mood.night < 0.4 else mood.horizon.scaled(1.05)
         self._lit = lit.towards(mood.horizon.hue, 0.5).light * (1.0 - 0.45 * mood.night)
         self._dark = mood.middle.towards(mood.shade.hue, 0.5).scaled(0.86, 0.9).light
@@ -122,7 +130,7 @@ class Clouds:
         u = x + self._origin[0] + self._drift * time
         v = depth * 130 + self._origin[1] + 0.6 * time
         density = sample(self._tile, u, v)
-        side = np.sign(self._sky.sun_x - canvas.width / 2) or 1.0
+        side = -1.0 if self._sky.sun_x < canvas.width / 2 else 1.0
         lit = density - sample(self._tile, u + side * 7, v - 6)
         edge = 1.15 - 1.75 * self._amount
         cover = smoothstep(edge, edge + 1.5, density) * smoothstep(0.0, 0.12, height)

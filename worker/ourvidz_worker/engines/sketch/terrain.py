@@ -18,7 +18,6 @@ from ourvidz_worker.engines.sketch.noise import TILE, fractal, sample
 from ourvidz_worker.engines.sketch.sky import Sky
 from ourvidz_worker.engines.sketch.stage import Stage
 
-STEPS = 360
 NEAREST, FARTHEST = 9.0, 900.0  # world units; one is about a person's height times four
 _ROWS = 2  # samples a pixel, downwards
 
@@ -51,6 +50,7 @@ class Terrain:
         self.wet: Plane | None = None
         self._stage = stage
         self._sky = sky
+        self._steps = int(np.clip(stage.unit * 0.42, 160, 440))
         self._start = float(stage.rng.uniform(0, 512))
         self._dolly = float(stage.rng.choice([-1.0, 1.0]))
         self._slopes = [
@@ -63,7 +63,7 @@ class Terrain:
             self._light = Lch(0.86, 0.035, 250).light
         self._side = -1.0 if sky.sun_x < stage.width / 2 else 1.0
         self._sunlit = _shadows(ground.heights, self._side, stage.mood.sun_height)
-        self._depth = plane(np.geomspace(NEAREST, FARTHEST, STEPS))[:, None]
+        self._depth = plane(np.geomspace(NEAREST, FARTHEST, self._steps))[:, None]
 
     def travelled(self, time: float) -> tuple[float, float]:
         """How far the camera has moved, (x, z)."""
@@ -154,7 +154,7 @@ class Terrain:
         first = np.clip(np.ceil((edge - top) * _ROWS - 0.5), 0, rows).astype(np.int32)
         counts = np.bincount((first * width + np.arange(width)).ravel(), minlength=(rows + 1) * width)
         passed = np.cumsum(counts.reshape(rows + 1, width)[:rows], axis=0)
-        step = np.minimum(STEPS - passed, STEPS - 1).astype(np.int32)
+        step = np.minimum(self._steps - passed, self._steps - 1).astype(np.int32)
         column = np.arange(width, dtype=np.int32)
         here, before = step * width + column, np.maximum(step - 1, 0) * width + column
         level = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) / _ROWS + top
@@ -164,7 +164,10 @@ class Terrain:
         for channel, shade in enumerate(shades):
             flat = shade.ravel()
             values = flat[before]
-            values += (flat[here] - values) * share
+            if channel == 3:
+                values *= flat[here]  # a shore belongs to the land
+            else:
+                values += (flat[here] - values) * share
             values = values.reshape(-1, _ROWS, width).mean(1)
             if channel == 3:
                 self._remember_wet(canvas, values * outline, top)

@@ -55,7 +55,7 @@ SCENES = (
     _scene(
         "coast",
         landscapes.coast,
-        "sea coast ocean beach lighthouse harbor harbour island boat ship wave shore bay sailing coastal",
+        "sea coast ocean beach lighthouse harbor harbour island boat ship wave shore bay sailing",
     ),
     _scene(
         "forest",
@@ -66,12 +66,12 @@ SCENES = (
     _scene(
         "mountains",
         landscapes.mountains,
-        "mountain valley hill peak alps alpine summit cliff landscape lake fjord glacier canyon meadow countryside",
+        "mountain valley hill peak alps alpine summit cliff landscape lake fjord glacier canyon meadow",
     ),
     _scene(
         "silk",
         studio.silk,
-        "abstract silk fabric flow fluid liquid marble pattern portrait face woman man person texture paint smoke",
+        "abstract silk fabric flow fluid liquid marble pattern portrait face woman man person paint smoke",
     ),
 )
 

@@ -79,11 +79,12 @@ class Fog:
         self._speed = float(stage.rng.uniform(-6, 6))
 
     def paint(self, canvas: Canvas, time: float) -> None:
-        down = canvas.down() / canvas.height
-        bank = np.exp(-(((down - self._level) / 0.13) ** 2))
+        top, bottom = (int(np.clip(self._level + edge, 0, 1) * canvas.height) for edge in (-0.29, 0.29))
+        down = canvas.down(top, bottom)
+        bank = np.exp(-(((down / canvas.height - self._level) / 0.13) ** 2))
         scale = 220 / canvas.unit
-        wisps = sample(self._tile, canvas.across * scale + self._speed * time, canvas.down() * scale * 2.5)
-        canvas.cover(plane(bank * self._density * np.clip(0.7 + 0.35 * wisps, 0, 1)), self._colour)
+        wisps = sample(self._tile, canvas.across * scale + self._speed * time, down * scale * 2.5)
+        canvas.cover(plane(bank * self._density * np.clip(0.7 + 0.35 * wisps, 0, 1)), self._colour, top)
 
 
 class Shafts:

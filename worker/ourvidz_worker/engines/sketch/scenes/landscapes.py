@@ -116,24 +116,26 @@ def _headlands(stage: Stage, sky: Sky) -> Ground:
 def dunes(stage: Stage) -> Iterator[Layer]:
     sky, layers = _heavens(stage, float(stage.rng.uniform(0.46, 0.56)))
     yield from layers[:2]
-    yield Terrain(stage, _sand(stage), sky)
+    yield Terrain(stage, _sand(stage, sky), sky)
 
 
-def _sand(stage: Stage) -> Ground:
+def _sand(stage: Stage, sky: Sky) -> Ground:
     rng, mood = stage.rng, stage.mood
     warp = fractal(rng, 2.2, 1.5, 24)
     rows, columns = np.mgrid[0:512, 0:512].astype(np.float32) * np.float32(2 * np.pi / 512)
-    phase = rows * 13 + columns * 5 + 2.6 * warp
+    phase = rows * 6 + columns * 11 + 2.8 * warp
     wave = (phase / (2 * np.pi)) % 1.0
     crest = np.where(wave < 0.72, smoothstep(0.0, 0.72, wave) ** 1.3, 1.0 - (wave - 0.72) / 0.28)
     ripples = np.sin(rows * 120 + columns * 30 + 14 * warp) * 0.004
     heights = plane(
         crest * (0.8 + 0.3 * np.roll(warp, 100, 0)) + ripples + 0.08 * line(rng, np.linspace(0, 1, 512))[None]
     )
+    if sky.sun_x > stage.width / 2:
+        heights = heights[:, ::-1]  # the long slopes face the sun
     sand = Lch(0.74, 0.085, 68).towards(mood.accent.hue, 0.12).light
 
     def shape(x: Plane, z: Plane) -> tuple[Plane, Plane]:
-        return plane(0.0 * z - 2.0 + 0.02 * z), plane(9.5 + 0.03 * z + 0.0 * x)
+        return plane(0.0 * z - 2.0 + 0.02 * z), plane(9.5 + 0.006 * z + 0.0 * x)
 
     return Ground(
         heights,
@@ -145,5 +147,6 @@ def _sand(stage: Stage) -> Ground:
         camera=15.0,
         cell=0.75,
         haze=0.7,
+        shadow=1.0,
         grit=0.03,
     )

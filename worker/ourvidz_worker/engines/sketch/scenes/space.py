@@ -96,13 +96,11 @@ class Planet:
         self._air = Lch(0.80, 0.11, hue + float(rng.uniform(-25, 25))).light
 
     def paint(self, canvas: Canvas, time: float) -> None:
-        reach = int(self._radius * 2.5)
-        left, top = int(self._x) - reach, int(self._y) - reach
-        span = (np.arange(2 * reach, dtype=np.float32) + 0.5) / np.float32(self._radius)
-        across, down = (
-            span[None, :] + (left - self._x) / self._radius,
-            span[:, None] + (top - self._y) / self._radius,
-        )
+        reach = self._radius * (2.3 if self._ringed else 1.35)
+        left, right = max(0, int(self._x - reach)), min(canvas.width, int(self._x + reach))
+        top, bottom = max(0, int(self._y - reach)), min(canvas.height, int(self._y + reach))
+        across = plane((canvas.across[:, left:right] - self._x) / self._radius)
+        down = plane((canvas.down(top, bottom) - self._y) / self._radius)
         distance = np.hypot(across, down)
         ring = self._ring(across, down) if self._ringed else None
         self._atmosphere(canvas, distance, across, down, top, left)
@@ -165,8 +163,8 @@ class Curtains:
         grid = np.linspace(0, 1, stage.width)
         count = int(rng.integers(2, 5))
         self._folds = [plane(line(rng, grid * 0.8, 1.7, 14)) for _ in range(count)]
-        self._levels = rng.uniform(0.28, 0.52, count)
-        self._power = rng.uniform(0.45, 1.0, count)
+        self._levels = rng.uniform(0.28, 0.52, count).tolist()
+        self._power = rng.uniform(0.45, 1.0, count).tolist()
         turn = float(rng.normal(0, 12))
         self._low = Lch(0.84, 0.19, 158 + turn).light
         self._high = Lch(0.60, 0.17, 310 + turn).light
@@ -175,7 +173,7 @@ class Curtains:
         down = canvas.down() / canvas.height
         for number, fold in enumerate(self._folds):
             swing = fold + 0.06 * np.sin(np.arange(canvas.width) / canvas.unit * 5 + time * 0.6 + number * 2)
-            foot = self._levels[number] + 0.15 * plane(swing)[None, :]
+            foot = self._levels[number] + 0.08 * plane(swing)[None, :]
             ray = sample(
                 self._rays,
                 fold[None, :] * 60 + canvas.across / canvas.unit * 55 + time * 2,
@@ -183,7 +181,7 @@ class Curtains:
             )
             tall = 0.16 + 0.06 * ray
             height = foot - down
-            body = np.exp(height / -np.maximum(tall, 0.05)) * smoothstep(-0.012, 0.02, height)
+            body = np.exp(np.maximum(height, 0.0) / -np.maximum(tall, 0.05)) * smoothstep(-0.03, 0.07, height)
             strength = body * np.clip(0.55 + 0.40 * ray, 0.05, 1.3) * self._power[number]
             violet = smoothstep(0.08, 0.34, height)
             for channel in range(3):

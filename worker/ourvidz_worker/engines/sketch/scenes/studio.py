@@ -20,8 +20,7 @@ def silk(stage: Stage) -> Iterator[Layer]:
 def still_life(stage: Stage) -> Iterator[Layer]:
     room = Room(stage)
     yield room
-    for vessel in vessels(stage, room):
-        yield vessel
+    yield from vessels(stage, room)
 
 
 def flowers(stage: Stage) -> Iterator[Layer]:
@@ -109,11 +108,11 @@ class Room:
             canvas.light[channel] = mix(wall * self._wall[channel], top * self._table[channel], mask)
 
 
-def vessels(stage: Stage, room: Room) -> list[Layer]:
+def vessels(stage: Stage, room: Room) -> list[Vessel]:
     """A few turned forms, the far ones first."""
     rng = stage.rng
     colours = [_harmony(stage)[n] for n in (1, 2, 3, 4)]
-    count = int(rng.integers(3, 7))
+    count = int(rng.integers(3, 6))
     places = np.linspace(0.5 - 0.075 * count, 0.5 + 0.075 * count, count) + rng.normal(0, 0.015, count)
     order = rng.permutation(count)
     made: list[Vessel] = []
@@ -207,7 +206,7 @@ def _profile(kind: str, rng: Rng, unit: int) -> tuple[float, Plane]:
         curve = neck * (1 - smoothstep(0.15, 0.55, t)) + body * smoothstep(0.1, 0.5, t) + lip
         curve = curve / curve.max()
         curve *= smoothstep(1.06, 0.86, t) * 0.3 + 0.7
-        curve *= np.sqrt(np.clip((1.012 - t) / 0.05, 0.0, 1.0))
+        curve *= np.sqrt(np.clip((1.012 - t) / 0.09, 0.0, 1.0))
     return tall * size, plane(curve * radius * size)
 
 
