@@ -57,6 +57,8 @@ class Run:
 
     def step(self, step: Step) -> None:
         began = time.monotonic()
+        with self.output:
+            print(f"... {step.name}", flush=True)
         with tempfile.TemporaryDirectory(prefix="ourvidz-data-") as data:
             process = subprocess.Popen(
                 step.command,
