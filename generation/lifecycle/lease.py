@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from functools import reduce
-from operator import or_
+from functools import lru_cache
 from typing import Literal
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db import connection, transaction
+from django.db.models import prefetch_related_objects
 
 from generation import events, trace
 from generation.clock import Now, from_now
 from generation.job_types import JOB_TYPES
-from generation.lifecycle import rows
+from generation.lifecycle import prepared, rows
+from generation.lifecycle.claim import claim
 from generation.lifecycle.errors import JobNotFound, LeaseLost
+from generation.lifecycle.prepared import Statement
 from generation.lifecycle.settle import Reason, settle
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
+from generation.models.job import JobQuerySet
 
 WORKER_LOST = Reason("worker_lost", "The worker went silent in the middle of the job.")
-IN_ORDER = (F("priority").desc(), F("fair_tag"), F("id"))
 
 
 def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) -> Job | None:
@@ -30,14 +30,15 @@ def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) 
 
     Its assets come prefetched. Also reaps and promotes, so that a queue with workers needs no other clock.
     """
-    promote()
-    reap()
+    if prepared.run(_overdue(connection.vendor)):
+        promote()
+        reap()
     if worker.draining:
         return None
-    for pool in _pools_by_head(offered_pools(worker, engines, pools)):
-        if job := _claim(worker, pool):
-            return Job.objects.with_slots().get(pk=job.pk)
-    return None
+    job = claim(worker=worker, pools=offered_pools(worker, engines, pools))
+    if job:
+        prefetch_related_objects([job], f"{job.media}s")
+    return job
 
 
 def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:
@@ -47,39 +48,10 @@ def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) 
     return [name for name in served if name in pools] if pools else served
 
 
-def _pools_by_head(pools: Sequence[str]) -> list[str]:
-    """The pools that have a waiting job, best head first; one index probe for each."""
-    if not pools:
-        return []
-    waiting = Job.objects.claimable()
-    heads = [Subquery(waiting.filter(pool=pool).order_by(*IN_ORDER).values("pk")[:1]) for pool in pools]
-    any_head = reduce(or_, (Q(pk=head) for head in heads))
-    return list(waiting.filter(any_head).order_by(*IN_ORDER).values_list("pool", flat=True))
-
-
-@transaction.atomic
-def _claim(worker: Worker, pool: str) -> Job | None:
-    waiting = Job.objects.claimable().filter(pool=pool).order_by(*IN_ORDER)
-    job = waiting.select_for_update(skip_locked=True).first()
-    if job is None:
-        return None
-    token = uuid.uuid4()
-    changes = {
-        "status": JobStatus.PROCESSING,
-        "lease_token": token,
-        "lease_expires_at": from_now(settings.LEASE_SECONDS),
-        "leased_by": worker,
-        "attempt": F("attempt") + 1,
-        "attempts_left": F("attempts_left") - 1,
-        "started_at": Coalesce("started_at", Now()),
-        "progress": 0,
-        "stage": "",
-    }
-    rows.write(job, changes=changes)
-    number = job.attempt + 1
-    Attempt.objects.create(job=job, number=number, worker=worker, lease_token=token, leased_at=Now())
-    trace.after_commit("job.leased", job=str(job.pk), attempt=number, worker=str(worker.pk))
-    return job
+@lru_cache
+def _overdue(vendor: str) -> Statement:
+    """A row if `promote` or `reap` has something to do: one probe of the index of each."""
+    return prepared.select(_due().values("pk").union(_expired().values("pk"), all=True)[:1])
 
 
 def heartbeat(
@@ -134,17 +106,23 @@ def release(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Non
     rows.end_attempt(job, Outcome.RELEASED)
 
 
+def _expired() -> JobQuerySet:
+    return Job.objects.filter(status=JobStatus.PROCESSING, lease_expires_at__lt=Now())
+
+
+def _due() -> JobQuerySet:
+    return Job.objects.filter(status=JobStatus.QUEUED, retry_at__lte=Now())
+
+
 def reap(limit: int = 100) -> int:
     """End the leases whose time is over; the number ended. Bounded, idempotent, safe to run twice at once."""
-    expired = Job.objects.filter(status=JobStatus.PROCESSING, lease_expires_at__lt=Now())
-    overdue = expired.order_by("lease_expires_at").values_list("pk", flat=True)[:limit]
+    overdue = _expired().order_by("lease_expires_at").values_list("pk", flat=True)[:limit]
     return sum(_expire(job_id) for job_id in list(overdue))
 
 
 @transaction.atomic
 def _expire(job_id: uuid.UUID) -> int:
-    expired = Job.objects.filter(pk=job_id, status=JobStatus.PROCESSING, lease_expires_at__lt=Now())
-    job = expired.select_for_update(skip_locked=True).first()
+    job = _expired().filter(pk=job_id).select_for_update(skip_locked=True).first()
     if job is None:
         return 0
     trace.after_commit("lease.expired", job=str(job.pk), attempt=job.attempt, worker=str(job.leased_by_id))
@@ -155,6 +133,6 @@ def _expire(job_id: uuid.UUID) -> int:
 
 def promote(limit: int = 100) -> int:
     """Let delayed retries whose time has come into the claim index; the number let in."""
-    due = Job.objects.filter(status=JobStatus.QUEUED, retry_at__lte=Now())
+    due = _due()
     ripe = list(due.order_by("retry_at").values_list("pk", flat=True)[:limit])
     return due.filter(pk__in=ripe).update(retry_at=None) if ripe else 0
