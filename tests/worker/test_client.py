@@ -62,7 +62,7 @@ def test_a_lease_that_makes_no_sense_is_named() -> None:
         parse_job(body)
 
 
-@pytest.mark.parametrize("status", [429, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_server_that_is_away_is_asked_again(
     client: Server, server: ProtocolServer, job: Job, status: int
 ) -> None:
@@ -97,7 +97,7 @@ def test_a_refused_token_is_not_asked_again(server: ProtocolServer) -> None:
     assert len(server.seen("/lease")) == 1
 
 
-@pytest.mark.parametrize("status", [404, 413, 422, 500])
+@pytest.mark.parametrize("status", [403, 404, 413, 422])
 def test_other_refusals_are_not_asked_again(
     client: Server, server: ProtocolServer, job: Job, status: int
 ) -> None:

@@ -13,7 +13,6 @@ import httpx
 from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, TokenRefused
 from ourvidz_worker.protocol import AssetError, Job, Offer, Upload, parse_job
 
-LATER = frozenset({429, 502, 503, 504})
 LEASE_WAIT_S = 25.0
 RESULT_PATIENCE_S = 600.0  # what is made must not be lost to a restart of the server
 RELEASE_PATIENCE_S = 10.0
@@ -102,11 +101,11 @@ def _raise_for(response: httpx.Response) -> None:
     status = response.status_code
     if response.is_success:
         return
-    if status in (401, 403):
+    if status == 401:
         raise TokenRefused("the server refused this worker's token")
     if status == 409:
         raise LeaseLost(_detail(response))
-    if status in LATER:
+    if status == 429 or status >= 500:  # a fault over there may pass; repeating is harmless
         raise ServerAway(f"the server answered {status}", _retry_after(response))
     raise ServerRefused(status, _detail(response))
 

@@ -206,7 +206,7 @@ def _profile(kind: str, rng: Rng, unit: int) -> tuple[float, Plane]:
         curve = neck * (1 - smoothstep(0.15, 0.55, t)) + body * smoothstep(0.1, 0.5, t) + lip
         curve = curve / curve.max()
         curve *= smoothstep(1.06, 0.86, t) * 0.3 + 0.7
-        curve *= np.sqrt(np.clip((1.012 - t) / 0.09, 0.0, 1.0))
+        curve *= 1.0 - 0.30 * np.clip((t - 0.93) / 0.07, 0.0, 1.0) ** 3
     return tall * size, plane(curve * radius * size)
 
 
