@@ -92,7 +92,7 @@ def report(*, worker: Worker, report: Report) -> Receipt:
     uploads = _uploads(job, report)
     receipt = Receipt(job_status=job.status)
     changed = _judge_all(job, assets, uploads, report, receipt, live=live)
-    _trace_slots(job, receipt, worker)
+    _trace_slots(job, assets, receipt, worker)
     if live:
         receipt.job_status = _write(job, assets, changed, report, receipt)
         _mark_accepted(changed, uploads)
@@ -162,9 +162,11 @@ def _write(
 ) -> JobStatus:
     fields = RESULT_FIELDS + (VIDEO_FIELDS if job.media == "video" else ())
     changes = _reported(job, report)
+    refused = {rejection.image_index for rejection in receipt.rejected}
+    failed = {asset.reported_index for asset in changed if asset.error_code}
     counted = {
         "accepted": F("accepted") + sum(asset.status == AssetStatus.COMPLETED for asset in changed),
-        "rejected": F("rejected") + len(receipt.rejected) + sum(a.error_code != "" for a in changed),
+        "rejected": F("rejected") + len(refused | failed),
         "error_message": report.error_message[:500],
     }
     if report.is_final:
@@ -200,15 +202,17 @@ def _reported(job: Job, report: Report) -> dict[str, object]:
 
 
 def _mark_accepted(changed: Sequence[Asset], uploads: dict[uuid.UUID, Upload]) -> None:
-    filled = {asset.sha256 for asset in changed if asset.status == AssetStatus.COMPLETED}
-    used = [upload.pk for upload in uploads.values() if upload.sha256 in filled]
+    filled = {asset.file.name for asset in changed if asset.status == AssetStatus.COMPLETED}
+    used = [upload.pk for upload in uploads.values() if upload.file.name in filled]
     if used:
         Upload.objects.filter(pk__in=used).update(accepted_at=Now())
 
 
-def _trace_slots(job: Job, receipt: Receipt, worker: Worker) -> None:
+def _trace_slots(job: Job, assets: Sequence[Asset], receipt: Receipt, worker: Worker) -> None:
+    asset_of = {asset.reported_index: str(asset.pk) for asset in assets}
     ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(worker.pk)}
-    for image_index in receipt.accepted:
-        trace.after_commit("asset.reported", image_index=image_index, **ids)
-    for rejection in receipt.rejected:
-        trace.after_commit("asset.rejected", image_index=rejection.image_index, code=rejection.code, **ids)
+    for index in receipt.accepted:
+        trace.after_commit("asset.reported", asset=asset_of[index], image_index=index, **ids)
+    for refused in receipt.rejected:
+        asset, index = asset_of.get(refused.image_index), refused.image_index
+        trace.after_commit("asset.rejected", asset=asset, image_index=index, code=refused.code, **ids)

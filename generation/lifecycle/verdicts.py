@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from generation.models import Asset, AssetStatus, Upload
 
@@ -41,7 +41,7 @@ class Verdict:
 
 
 DUPLICATE = Verdict(duplicate=True)
-DISCARDED = Verdict(code="discarded", message="The job has ended; this result is not needed any more.")
+DISCARDED = Verdict(code="discarded", message="This lease has ended; the result is not needed any more.")
 UNKNOWN_INDEX = Verdict(code="unknown_index", message="The job has no slot with this image_index.")
 CONFLICT = Verdict(code="conflict", message="This slot already has another result.")
 UNKNOWN_UPLOAD = Verdict(code="unknown_upload", message="No upload of this slot has this upload_id.")
@@ -56,13 +56,25 @@ def judge(asset: Asset | None, given: AssetReport, upload: Upload | None, *, liv
         same = given.status == "completed" and upload is not None and upload.sha256 == asset.sha256
         return DUPLICATE if same else CONFLICT
     if not live:
-        known = given.status == "failed" and asset.status != AssetStatus.CANCELLED
-        return DUPLICATE if known else DISCARDED
+        return _judge_late(asset, given, upload)
     if asset.status == AssetStatus.FAILED:
         return DUPLICATE if given.status == "failed" else CONFLICT
     if given.status == "failed":
         return Verdict(changes_slot=True, slot_error=given.error or NO_REASON)
     return _judge_upload(asset, upload)
+
+
+def _judge_late(asset: Asset, given: AssetReport, upload: Upload | None) -> Verdict:
+    """A replay is answered as the first time; what is new comes too late."""
+    if asset.status == AssetStatus.CANCELLED:
+        return DISCARDED
+    if given.status == "failed":
+        return DUPLICATE
+    return replace(_judge_upload(asset, upload), changes_slot=False) if _is_broken(upload) else DISCARDED
+
+
+def _is_broken(upload: Upload | None) -> bool:
+    return upload is not None and upload.error_code != ""
 
 
 def _judge_upload(asset: Asset, upload: Upload | None) -> Verdict:
