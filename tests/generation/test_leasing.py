@@ -1,0 +1,214 @@
+"""Which job a worker gets, and that it gets it whole."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from generation.clock import from_now
+from generation.job_types import JOB_TYPES
+from generation.lifecycle.control import cancel
+from generation.lifecycle.lease import lease, promote
+from generation.lifecycle.submit import submit
+from generation.models import Attempt, Job, OwnerCounter, Worker
+from generation.submission import Submission
+from tests.factories import call_back, complete, failed, fresh, lease_next, make_job, make_user, make_worker
+from tests.generation.side import in_thread
+
+BOTH = ("sdxl", "wan")
+
+
+def next_ids(worker: Worker, count: int) -> list[object]:
+    return [lease_next(worker).pk for _ in range(count)]
+
+
+def test_nothing_to_do_is_none(worker: Worker) -> None:
+    assert lease(worker=worker, engines=BOTH) is None
+
+
+def test_the_job_is_held_with_a_fence_and_an_expiry(owner: User, worker: Worker) -> None:
+    """pitfall 12: the row stays, only its state changes."""
+    job = make_job(owner, quantity=3)
+    held = lease_next(worker)
+    assert (held.pk, held.status, held.attempt, held.attempts_left) == (job.pk, "processing", 1, 2)
+    assert held.lease_token is not None
+    assert held.leased_by == worker
+    assert held.lease_expires_at is not None
+    assert held.started_at is not None
+    assert 50 < (held.lease_expires_at - held.started_at).total_seconds() <= 61
+    attempt = Attempt.objects.get(job=job)
+    assert (attempt.number, attempt.worker, attempt.outcome) == (1, worker, "running")
+    assert attempt.lease_token == held.lease_token
+
+
+def test_the_slots_come_along_without_more_queries(owner: User, worker: Worker) -> None:
+    make_job(owner, quantity=6)
+    held = lease_next(worker)
+    with CaptureQueriesContext(connection) as counted:
+        assert [slot.reported_index for slot in held.slots] == list(range(6))
+    assert len(counted) == 0
+
+
+def test_a_held_job_is_nobody_elses(owner: User, worker: Worker) -> None:
+    make_job(owner)
+    lease_next(worker)
+    assert lease(worker=make_worker(), engines=BOTH) is None
+    assert lease(worker=worker, engines=BOTH) is None
+
+
+def test_the_oldest_is_served_first(worker: Worker) -> None:
+    """pitfall 13: no stack."""
+    jobs = [make_job(make_user()) for _ in range(4)]
+    assert next_ids(worker, 4) == [job.pk for job in jobs]
+
+
+def test_priority_goes_before_age_and_age_before_nothing(worker: Worker) -> None:
+    first, second, third = (make_job(make_user()) for _ in range(3))
+    Job.objects.filter(pk=third.pk).update(priority=5)
+    Job.objects.filter(pk=first.pk).update(priority=-1)
+    assert next_ids(worker, 3) == [third.pk, second.pk, first.pk]
+
+
+def test_the_fair_tag_decides_within_a_priority(worker: Worker) -> None:
+    first, second = (make_job(make_user()) for _ in range(2))
+    Job.objects.filter(pk=first.pk).update(fair_tag=10)
+    Job.objects.filter(pk=second.pk).update(fair_tag=9)
+    assert next_ids(worker, 2) == [second.pk, first.pk]
+
+
+def test_the_best_of_all_pools_goes_first(worker: Worker) -> None:
+    """One probe for each pool, and yet one order over all of them."""
+    jobs = [make_job(make_user(), name) for name in JOB_TYPES]
+    for tag, job in enumerate(reversed(jobs)):
+        Job.objects.filter(pk=job.pk).update(fair_tag=tag)
+    assert next_ids(worker, len(jobs)) == [job.pk for job in reversed(jobs)]
+
+
+def test_an_owner_with_many_jobs_does_not_starve_a_newcomer(owner: User, worker: Worker) -> None:
+    """pitfall 13: within (active owners + workers) leases."""
+    for _ in range(40):
+        make_job(owner)
+    newcomer = make_job(make_user())
+    assert newcomer.pk in next_ids(worker, 3)
+
+
+def test_owners_with_much_to_do_take_turns(worker: Worker) -> None:
+    owners = [make_user() for _ in range(3)]
+    for someone in owners:
+        for _ in range(5):
+            make_job(someone)
+    served = [lease_next(worker).owner_id for _ in range(9)]
+    assert sorted(served) == sorted([someone.pk for someone in owners] * 3)
+
+
+def test_big_jobs_count_for_more_than_small_ones(worker: Worker) -> None:
+    big, small = make_user(), make_user()
+    for _ in range(6):
+        make_job(big, quantity=6)
+        make_job(small, quantity=1)
+    served = [lease_next(worker).owner_id for _ in range(6)]
+    assert served.count(small.pk) > served.count(big.pk)
+
+
+def test_the_engines_do_not_share_a_line(owner: User) -> None:
+    for _ in range(5):
+        make_job(owner, "video_high")
+    image = make_job(owner, "sdxl_image_fast")
+    assert image.fair_tag == 0
+    assert lease_next(make_worker(engines=["sdxl"])).pk == image.pk
+
+
+def test_a_worker_gets_only_what_its_engines_and_pools_say(owner: User) -> None:
+    wan, sdxl = make_job(owner, "image_fast"), make_job(owner)
+    one = make_worker(engines=["sdxl"])
+    assert lease(worker=one, engines=["wan"]) is None
+    both = make_worker()
+    assert lease(worker=both, engines=[]) is None
+    assert lease(worker=both, engines=["nonsense"]) is None
+    assert lease(worker=both, engines=BOTH, pools=["video_fast", "nonsense"]) is None
+    got = lease(worker=both, engines=BOTH, pools=["image_fast", "video_fast"])
+    assert got == wan
+    assert lease(worker=one, engines=BOTH) == sdxl
+
+
+def test_a_draining_worker_gets_no_new_job(owner: User) -> None:
+    make_job(owner)
+    worker = make_worker()
+    worker.draining = True
+    assert lease(worker=worker, engines=BOTH) is None
+
+
+def test_a_cancelled_job_is_not_given_out(owner: User, worker: Worker) -> None:
+    cancel(owner_id=owner.pk, job_id=make_job(owner).pk)
+    assert lease(worker=worker, engines=BOTH) is None
+
+
+def test_a_delayed_job_waits_until_its_time(owner: User, worker: Worker) -> None:
+    job = make_job(owner)
+    Job.objects.filter(pk=job.pk).update(retry_at=from_now(60))
+    assert lease(worker=worker, engines=BOTH) is None
+    Job.objects.filter(pk=job.pk).update(retry_at=from_now(-1))
+    assert lease(worker=worker, engines=BOTH) == job
+
+
+def test_promotion_is_bounded_and_takes_the_ripest(owner: User) -> None:
+    jobs = [make_job(owner) for _ in range(3)]
+    for age, job in enumerate(jobs):
+        Job.objects.filter(pk=job.pk).update(retry_at=from_now(-100 + age))
+    assert promote(limit=2) == 2
+    assert [fresh(job).retry_at is None for job in jobs] == [True, True, False]
+    assert promote() == 1
+    assert promote() == 0
+
+
+def test_only_the_slots_still_needed_stay_open_for_the_next_worker(owner: User, worker: Worker) -> None:
+    job = make_job(owner, quantity=3)
+    held = lease_next(worker)
+    call_back(held, failed(held, 1, retryable=True), failed(held, 2))
+    Job.objects.filter(pk=job.pk).update(retry_at=None)
+    again = lease_next(make_worker())
+    assert again.attempt == 2
+    assert [slot.status for slot in again.slots] == ["queued", "queued", "failed"]
+
+
+def test_a_lease_tells_the_pages(owner: User, worker: Worker) -> None:
+    make_job(owner)
+    before = OwnerCounter.objects.get(pk=owner.pk).revision
+    held = lease_next(worker)
+    assert held.revision == before + 1
+
+
+def test_a_lease_costs_as_many_queries_for_one_waiting_job_as_for_many(owner: User, worker: Worker) -> None:
+    def queries(waiting: int) -> int:
+        for _ in range(waiting):
+            make_job(owner, quantity=6)
+        with CaptureQueriesContext(connection) as counted:
+            lease_next(worker)
+        return len(counted)
+
+    assert queries(1) == queries(30)
+
+
+def test_an_idle_call_writes_nothing(worker: Worker) -> None:
+    """On SQLite a write would take the only writer's place for nothing."""
+    with CaptureQueriesContext(connection) as counted:
+        assert lease(worker=worker, engines=BOTH) is None
+    assert not [q["sql"] for q in counted if q["sql"].startswith(("UPDATE", "INSERT"))]
+
+
+def test_finished_jobs_are_not_given_out_again(owner: User, worker: Worker) -> None:
+    complete(make_job(owner), worker)
+    assert lease(worker=worker, engines=BOTH) is None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.postgres
+def test_a_job_is_not_seen_before_its_rows_are_committed() -> None:
+    """pitfall 3"""
+    owner, worker = make_user(), make_worker()
+    with transaction.atomic():
+        submit(owner=owner, submission=Submission(job_type="image_fast", prompt="a ship"))
+        assert in_thread(lambda: lease(worker=worker, engines=BOTH)) is None
+    assert in_thread(lambda: lease(worker=worker, engines=BOTH)) is not None
