@@ -27,9 +27,6 @@ class AssetAdmin(Record):
     actions = ["discard_assets", "restore_assets"]
     ids_name = ""
 
-    def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> list[str]:
-        return [field.name for field in self.opts.fields if field.name not in self.exclude]
-
     @admin.display(description="job", ordering="job_id")
     def job_link(self, asset: Asset) -> str:
         return str(asset.job)

@@ -12,7 +12,7 @@ from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
 MOST_COUNTED = 10_000
@@ -54,6 +54,15 @@ class Record(FoundById):
     paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 50
+    editable: Sequence[str] = []
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Without a save button where there is nothing to save."""
+        if not self.editable:
+            context |= {"show_save": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -62,4 +71,5 @@ class Record(FoundById):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[str]:
-        return [field.name for field in self.opts.fields]
+        kept = {*self.editable, *(self.exclude or ())}
+        return [field.name for field in self.opts.fields if field.name not in kept]

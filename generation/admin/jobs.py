@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import InlineModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from generation.admin.base import Record
+from generation.job_types import Media
 from generation.lifecycle.control import cancel, retry
 from generation.lifecycle.errors import NotRetryable
 from generation.models import Attempt, Image, Job, JobStatus, Video
 
-Inline = admin.TabularInline
+ENDS = ["error_code", "error_message", "started_at", "finished_at", "cleared_at", "metadata"]
+ASKED = (
+    *("job_type", "prompt", "negative_prompt", "enhanced_prompt", "quantity", "seed", "aspect"),
+    *("width", "height", "parameters", "review"),
+)
+HELD = (
+    *("engine", "pool", "priority", "fair_tag", "retry_at", "leased_by", "lease_expires_at"),
+    *("attempt", "attempts_left", "progress", "stage", "revision"),
+)
 
 
-class ReadOnlyInline(Inline):  # type: ignore[type-arg]
+class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]
     extra = 0
     can_delete = False
     show_change_link = True
@@ -64,14 +74,22 @@ class Videos(ReadOnlyInline):
 
 @admin.register(Job)
 class JobAdmin(Record):
-    list_display = ["id", "job_type", "status", "progress", "owner", "leased_by", "attempt", "created_at"]
+    list_display = ["id", "job_type", "status", "owner", "leased_by", "created_at"]
     list_filter = ["status", "engine", "job_type", "leased_by", "created_at"]
     list_select_related = ["owner", "leased_by"]
     search_fields = ["prompt", "owner__username"]
     search_help_text = "An id, words of the prompt, or the owner's name"
     ordering = ["-id"]
-    inlines = [History, Images, Videos]
+    exclude = ["lease_token", "idempotency_key", "request_digest"]
+    fieldsets = [
+        (None, {"fields": ["id", "owner", "project", "created_at", "status", *ENDS]}),
+        ("What was asked", {"fields": ASKED}),
+        ("Queue and lease", {"fields": HELD}),
+    ]
     actions = ["cancel_jobs", "retry_jobs"]
+
+    def get_inlines(self, request: HttpRequest, obj: Job | None) -> list[type[InlineModelAdmin[Any, Any]]]:
+        return [History, Videos if obj and obj.media == Media.VIDEO else Images]
 
     @admin.action(description="Cancel selected jobs", permissions=["change"])
     def cancel_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
@@ -19,9 +19,7 @@ class ProjectAdmin(Record):
     list_select_related = ["owner"]
     search_fields = ["name", "owner__username"]
     ordering = ["-id"]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        return [name for name in super().get_readonly_fields(request, obj) if name != "name"]
+    editable = ["name"]
 
 
 @admin.register(Allowance)
@@ -40,9 +38,6 @@ class TokenAdmin(Record):
     list_filter = ["revoked_at", "created_at"]
     ordering = ["-id"]
     actions = ["revoke"]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        return [name for name in super().get_readonly_fields(request, obj) if name != "digest"]
 
     @admin.action(description="Revoke selected tokens", permissions=["change"])
     def revoke(self, request: HttpRequest, tokens: QuerySet[AccessToken]) -> None:

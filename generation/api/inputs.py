@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
 from generation.api.fields import Flag, Identifier, OneOf, StrictSerializer, Text, WholeNumber
@@ -13,18 +13,20 @@ PAGE = 60
 MAX_PAGE = 200
 
 
-@extend_schema_serializer(
-    examples=[
-        OpenApiExample(
-            "Six images",
-            value={"job_type": "sdxl_image_fast", "prompt": "a lighthouse at dusk, oil paint", "quantity": 6},
-        ),
-        OpenApiExample(
-            "A video with a seed",
-            value={"job_type": "video_fast", "prompt": "waves against a pier", "seed": 0, "aspect": "16:9"},
-        ),
-    ]
-)
+SUBMISSIONS = [
+    OpenApiExample(
+        "Six images",
+        value={"job_type": "sdxl_image_fast", "prompt": "a lighthouse at dusk, oil paint", "quantity": 6},
+        request_only=True,
+    ),
+    OpenApiExample(
+        "A video with a seed",
+        value={"job_type": "video_fast", "prompt": "waves against a pier", "seed": 0, "aspect": "16:9"},
+        request_only=True,
+    ),
+]
+
+
 class SubmissionBody(StrictSerializer):
     job_type = Text(help_text=f"One of: {', '.join(JOB_TYPES)}.")
     prompt = Text(allow_blank=True, help_text=f"1 to {PROMPT_LENGTH:,} characters.")

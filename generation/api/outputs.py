@@ -34,6 +34,7 @@ class AssetAnswer(Failing, serializers.ModelSerializer[Any]):
 
     media = OneOf(Media, read_only=True)
     status = OneOf(AssetStatus, read_only=True)
+    metadata = serializers.DictField(read_only=True, help_text="What the worker reported about this result.")
     job = serializers.UUIDField(source="job_id", read_only=True)
     project = serializers.UUIDField(source="project_id", read_only=True)
     file = serializers.SerializerMethodField(help_text="Its address, once completed.")
@@ -76,6 +77,8 @@ class JobSummary(Failing, serializers.ModelSerializer[Job]):
     """A job without its records."""
 
     status = OneOf(JobStatus, read_only=True)
+    parameters = serializers.DictField(read_only=True, help_text="What the worker is told.")
+    metadata = serializers.DictField(read_only=True, help_text="What workers reported about the run.")
     engine = OneOf(Engine, read_only=True)
     media = OneOf(Media, read_only=True)
     project = serializers.UUIDField(source="project_id", read_only=True)

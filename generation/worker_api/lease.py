@@ -21,6 +21,7 @@ class LeaseView(WorkerView):
 
     @extend_schema(
         operation_id="worker_lease",
+        summary="Lease a job",
         tags=["worker"],
         request=LeaseRequest,
         responses={

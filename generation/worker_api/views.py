@@ -40,6 +40,7 @@ class WorkerView(Api):
 class HeartbeatView(WorkerView):
     @extend_schema(
         operation_id="worker_heartbeat",
+        summary="Renew a lease",
         tags=["worker"],
         request=Heartbeat,
         responses={200: Instruction, **problems(403, 404, 409, 422)},
@@ -53,6 +54,7 @@ class HeartbeatView(WorkerView):
 class ReleaseView(WorkerView):
     @extend_schema(
         operation_id="worker_release",
+        summary="Give a job back",
         tags=["worker"],
         request=Lease,
         responses={
@@ -69,6 +71,7 @@ class ReleaseView(WorkerView):
 class UploadView(WorkerView):
     @extend_schema(
         operation_id="worker_upload",
+        summary="Upload a result",
         tags=["worker"],
         parameters=[LEASE_HEADER],
         request=dict.fromkeys(UPLOAD_TYPES, OpenApiTypes.BINARY),
@@ -89,6 +92,7 @@ class UploadView(WorkerView):
 class CallbackView(WorkerView):
     @extend_schema(
         operation_id="worker_callback",
+        summary="Report results",
         tags=["worker"],
         request=Callback,
         responses={200: ReceiptAnswer, **problems(403, 404, 409, 413, 422)},

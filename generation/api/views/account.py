@@ -24,6 +24,7 @@ from generation.submission import MAX_SEED, PROMPT_LENGTH
 class Changes(Api):
     @extend_schema(
         operation_id="changes_list",
+        summary="What changed since",
         tags=["changes"],
         parameters=[ChangesQuery],
         responses={200: ChangesAnswer, **problems(410, 422)},
@@ -36,7 +37,10 @@ class Changes(Api):
 
 class JobTypes(Api):
     @extend_schema(
-        operation_id="job_types_list", tags=["account"], responses={200: JobTypeList, **problems()}
+        operation_id="job_types_list",
+        summary="List job types",
+        tags=["account"],
+        responses={200: JobTypeList, **problems()},
     )
     def get(self, request: Request) -> Response:
         """What can be run, in which sizes, and how long it takes."""
@@ -44,13 +48,19 @@ class JobTypes(Api):
 
 
 class Projects(Api):
-    @extend_schema(operation_id="projects_list", tags=["account"], responses={200: ProjectList, **problems()})
+    @extend_schema(
+        operation_id="projects_list",
+        summary="List projects",
+        tags=["account"],
+        responses={200: ProjectList, **problems()},
+    )
     def get(self, request: Request) -> Response:
         """Your projects, the default one first."""
         return Response(ProjectList({"projects": owned_projects(owner_of(request).pk)}).data)
 
     @extend_schema(
         operation_id="projects_create",
+        summary="Create a project",
         tags=["account"],
         request=ProjectBody,
         responses={201: ProjectAnswer, **problems(403, 422)},
@@ -62,7 +72,12 @@ class Projects(Api):
 
 
 class WhoAmI(Api):
-    @extend_schema(operation_id="me_read", tags=["account"], responses={200: Me, **problems()})
+    @extend_schema(
+        operation_id="me_read",
+        summary="Who am I, limits and use",
+        tags=["account"],
+        responses={200: Me, **problems()},
+    )
     def get(self, request: Request) -> Response:
         """You, your limits and what you have used."""
         owner = owner_of(request)

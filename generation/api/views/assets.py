@@ -38,6 +38,7 @@ def owned(request: Request, media: str, asset_id: uuid.UUID) -> Asset:
 class Library(Api):
     @extend_schema(
         operation_id="assets_list",
+        summary="List the Library",
         tags=["assets"],
         parameters=[LibraryQuery],
         responses={200: AssetPage, **problems(422)},
@@ -52,6 +53,7 @@ class Library(Api):
 class Trash(Api):
     @extend_schema(
         operation_id="assets_trash",
+        summary="List the trash",
         tags=["assets"],
         parameters=[Paging],
         responses={200: AssetPage, **problems(422)},
@@ -63,14 +65,24 @@ class Trash(Api):
 
 
 class OneImage(Api):
-    @extend_schema(operation_id="images_read", tags=["assets"], responses={200: ImageAnswer, **problems(404)})
+    @extend_schema(
+        operation_id="images_read",
+        summary="Read an image's record",
+        tags=["assets"],
+        responses={200: ImageAnswer, **problems(404)},
+    )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One image's record."""
         return Response(ImageAnswer(owned(request, "image", asset_id)).data)
 
 
 class OneVideo(Api):
-    @extend_schema(operation_id="videos_read", tags=["assets"], responses={200: VideoAnswer, **problems(404)})
+    @extend_schema(
+        operation_id="videos_read",
+        summary="Read a video's record",
+        tags=["assets"],
+        responses={200: VideoAnswer, **problems(404)},
+    )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One video's record."""
         return Response(VideoAnswer(owned(request, "video", asset_id)).data)
@@ -95,22 +107,24 @@ def _bytes_of(*content_types: str) -> dict[Any, Any]:
     return {(200, content_type): file for content_type in content_types} | problems(404, 422)
 
 
-def _documented(operation: str, *content_types: str) -> Callable[[type[AssetFile]], type[AssetFile]]:
+def _documented(
+    operation: str, summary: str, *content_types: str
+) -> Callable[[type[AssetFile]], type[AssetFile]]:
     answers = _bytes_of(*content_types)
     described = extend_schema(
-        operation_id=operation, tags=["files"], parameters=[FileQuery], responses=answers
+        operation_id=operation, summary=summary, tags=["files"], parameters=[FileQuery], responses=answers
     )
     return extend_schema_view(get=described)
 
 
-@_documented("images_file", "image/png", "image/jpeg", "image/webp")
+@_documented("images_file", "Get an image", "image/png", "image/jpeg", "image/webp")
 class ImageFile(AssetFile):
     """The image itself."""
 
     media = "image"
 
 
-@_documented("images_thumbnail", "image/webp")
+@_documented("images_thumbnail", "Get an image's thumbnail", "image/webp")
 class ImageThumbnail(AssetFile):
     """A small WebP of the image."""
 
@@ -118,14 +132,14 @@ class ImageThumbnail(AssetFile):
     thumbnail = True
 
 
-@_documented("videos_file", "video/mp4", "video/webm")
+@_documented("videos_file", "Get a video", "video/mp4", "video/webm")
 class VideoFile(AssetFile):
     """The video itself."""
 
     media = "video"
 
 
-@_documented("videos_thumbnail", "image/webp")
+@_documented("videos_thumbnail", "Get a video's thumbnail", "image/webp")
 class VideoThumbnail(AssetFile):
     """The video's first frame, as a small WebP."""
 
@@ -143,27 +157,29 @@ class Move(Api):
         return Response(Moved({"changed": changed}).data)
 
 
-def _moves(name: str) -> Callable[[type[Move]], type[Move]]:
+def _moves(name: str, summary: str) -> Callable[[type[Move]], type[Move]]:
     answers = {200: Moved, **problems(403, 413, 422)}
-    described = extend_schema(operation_id=name, tags=["assets"], request=Selection, responses=answers)
+    described = extend_schema(
+        operation_id=name, summary=summary, tags=["assets"], request=Selection, responses=answers
+    )
     return extend_schema_view(post=described)
 
 
-@_moves("assets_save")
+@_moves("assets_save", "Save to the Library")
 class Save(Move):
     """Put results under review into the Library."""
 
     move = staticmethod(keep.save)
 
 
-@_moves("assets_discard")
+@_moves("assets_discard", "Discard to the trash")
 class Discard(Move):
     """Move completed assets to the trash, where they stay for a while."""
 
     move = staticmethod(keep.discard)
 
 
-@_moves("assets_restore")
+@_moves("assets_restore", "Restore from the trash")
 class Restore(Move):
     """Bring assets back from the trash to where they were."""
 

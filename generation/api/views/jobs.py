@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from generation import feed
 from generation.api.base import Api, owner_of, query_of
 from generation.api.documentation import INVALID, problems
-from generation.api.inputs import Paging, SubmissionBody
+from generation.api.inputs import SUBMISSIONS, Paging, SubmissionBody
 from generation.api.outputs import JobAnswer, JobPage
 from generation.lifecycle.control import cancel, retry
 from generation.lifecycle.errors import JobNotFound
@@ -46,6 +46,7 @@ def whole(request: Request, job_id: uuid.UUID) -> Response:
 class Jobs(Api):
     @extend_schema(
         operation_id="jobs_list",
+        summary="List jobs",
         tags=["jobs"],
         parameters=[Paging],
         responses={200: JobPage, **problems(422)},
@@ -57,11 +58,12 @@ class Jobs(Api):
 
     @extend_schema(
         operation_id="jobs_submit",
+        summary="Submit a job",
         tags=["jobs"],
         parameters=[KEY_HEADER],
         request=SubmissionBody,
         responses={201: JobAnswer, **problems(403, 413, 415, 422, 429)},
-        examples=[INVALID],
+        examples=[*SUBMISSIONS, INVALID],
     )
     def post(self, request: Request) -> Response:
         """Submit a job. The answer holds one record for each expected result, to be followed from now on."""
@@ -75,7 +77,12 @@ class Jobs(Api):
 
 
 class OneJob(Api):
-    @extend_schema(operation_id="jobs_read", tags=["jobs"], responses={200: JobAnswer, **problems(404)})
+    @extend_schema(
+        operation_id="jobs_read",
+        summary="Read a job",
+        tags=["jobs"],
+        responses={200: JobAnswer, **problems(404)},
+    )
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """One job with all its records."""
         return whole(request, job_id)
@@ -84,6 +91,7 @@ class OneJob(Api):
 class CancelJob(Api):
     @extend_schema(
         operation_id="jobs_cancel",
+        summary="Cancel a job",
         tags=["jobs"],
         request=None,
         responses={200: JobAnswer, **problems(403, 404)},
@@ -97,6 +105,7 @@ class CancelJob(Api):
 class RetryJob(Api):
     @extend_schema(
         operation_id="jobs_retry",
+        summary="Retry what did not complete",
         tags=["jobs"],
         request=None,
         responses={200: JobAnswer, **problems(403, 404, 409)},
