@@ -14,9 +14,9 @@ from tests.servers.process import ServerDidNotStartError, free_port, running, te
 
 
 @contextlib.contextmanager
-def temporary_redis() -> Iterator[str]:
+def temporary_redis(port: int | None = None) -> Iterator[str]:
     with temporary_folder() as folder:
-        port = free_port()
+        port = port or free_port()
         command = [_binary(), "--bind", "127.0.0.1", "--port", str(port)]
         command += ["--save", "", "--appendonly", "no", "--dir", str(folder)]
         with running(command, folder=folder, is_ready=lambda: _answers(port), environment=dict(os.environ)):
