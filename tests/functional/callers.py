@@ -55,7 +55,10 @@ class Machine:
         """The upload_id of real bytes for the slot."""
         is_video = job["parameters"]["media"] == "video"
         content = content or (mp4() if is_video else png(shade=40 * slot))
-        headers = {"X-Lease-Token": job["lease_token"], "Content-Type": "video/mp4" if is_video else "image/png"}
+        headers = {
+            "X-Lease-Token": job["lease_token"],
+            "Content-Type": "video/mp4" if is_video else "image/png",
+        }
         answer = self.http.put(f"jobs/{job['job_id']}/uploads/{slot}", content=content, headers=headers)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["upload_id"])
@@ -66,7 +69,9 @@ class Machine:
         body = {"job_id": job["job_id"], "lease_token": job["lease_token"], "status": status}
         return self.http.post("job-callback", json={**body, "assets": list(assets), **more})
 
-    def deliver(self, job: dict[str, Any], *slots: int, status: str = "processing", **more: Any) -> httpx.Response:
+    def deliver(
+        self, job: dict[str, Any], *slots: int, status: str = "processing", **more: Any
+    ) -> httpx.Response:
         """Upload and report these slots."""
         answer = self.report(job, *(self.delivered(job, slot) for slot in slots), status=status, **more)
         assert answer.status_code == 200, answer.text

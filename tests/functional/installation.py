@@ -44,11 +44,11 @@ class Installation:
         self.address = f"http://127.0.0.1:{self.port}"
         self.environment = {
             **os.environ,
-            "DATA_DIR": str(data),
-            "PORT": str(self.port),
             "SECRET_KEY": settings.SECRET_KEY,
             "DJANGO_SETTINGS_MODULE": "ourvidz.settings",
             **environment,
+            "DATA_DIR": str(data),
+            "PORT": str(self.port),
         }
         self.web: Program | None = None
         self.programs: list[Program] = []
@@ -82,7 +82,7 @@ class Installation:
     def start(self) -> None:
         """Start the web server and wait until it serves."""
         command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]
-        self.web = Program(command, self.data / "web.log", self.environment)
+        self.web = Program(command, self.data / f"web-{self.port}.log", self.environment)
         eventually(self.answers, "the web server does not answer")
 
     def answers(self) -> bool:
@@ -94,6 +94,10 @@ class Installation:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
+
+    def beside(self, **environment: str) -> Installation:
+        """Another web server on the same database and folder, to be started and stopped by the caller."""
+        return Installation(self.data, **{**self.environment, **environment})
 
     def kill_server(self) -> None:
         assert self.web is not None
@@ -188,7 +192,7 @@ class Installation:
 
 @contextlib.contextmanager
 def own_database() -> Iterator[dict[str, str]]:
-    """On the PostgreSQL that the run names, an empty database; without one SQLite in the data folder will do."""
+    """An empty database on the PostgreSQL that the run names; without one, SQLite in the data folder."""
     server = os.environ.get("DATABASE_URL", "")
     if not server:
         yield {}

@@ -20,7 +20,7 @@ def done(job_id: str) -> list[Asset]:
 
 def attempts(job_id: str) -> list[tuple[str, int]]:
     """How each lease ended, and how many results it brought."""
-    rows = Attempt.objects.filter(job=job_id).order_by("number")
+    rows = Attempt.objects.filter(job__pk=job_id).order_by("number")
     return list(rows.values_list("outcome", "accepted"))
 
 
@@ -38,5 +38,5 @@ def assert_whole(job_id: str, slots: int) -> None:
     assert {asset.status for asset in found.slots} == {"completed"}
     assert len({asset.file.name for asset in found.slots}) == slots
     assert sum(accepted for _, accepted in attempts(job_id)) == slots
-    accepted_uploads = Upload.objects.filter(job=job_id, accepted_at__isnull=False)
+    accepted_uploads = Upload.objects.filter(job__pk=job_id, accepted_at__isnull=False)
     assert accepted_uploads.count() == slots
