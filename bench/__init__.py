@@ -1,0 +1,1 @@
+"""Benchmarks; `script/bench` starts them. The product imports nothing from here."""

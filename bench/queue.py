@@ -1,0 +1,134 @@
+"""`script/bench queue`: the domain functions at growing backlogs, beside the same SQL by hand."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from bench import databases, fill
+from bench.claimers import Race, race
+from bench.cycle import OPERATIONS, Cycle
+from bench.databases import use
+from bench.meter import Meter
+from bench.output import json_line, say, table
+from bench.plan import plan_of_claim
+
+if TYPE_CHECKING:
+    from bench.__main__ import Options
+
+ROUNDS, CYCLES = 6, 10
+QUICK_ROUNDS, QUICK_CYCLES = 1, 1
+CLAIMS, QUICK_CLAIMS = 2500, 30
+QUICK_WORKERS = 4
+
+
+def run(options: Options) -> None:
+    """Fill, measure in turns, let sixteen claim at once, print."""
+    began = time.monotonic()
+    cases = build(options.sizes)
+    say(
+        f"PostgreSQL {databases.version()}; {len(cases)} databases filled in {time.monotonic() - began:.0f} s"
+    )
+    meter = measure(cases, quick=options.quick)
+    print_operations(meter, cases)
+    if options.explain:
+        say(plan_of_claim(cases[-1]))
+    if options.quick:
+        raced = race(cases[-1], workers=QUICK_WORKERS, at_least=QUICK_CLAIMS)
+    else:
+        raced = race(cases[-1], workers=fill.WORKERS, at_least=CLAIMS)
+    print_race(raced, cases[-1])
+    json_line(figures(meter, cases, raced))
+
+
+def build(sizes: tuple[int, ...]) -> list[str]:
+    """A database for each backlog, and one more for each with as many finished jobs behind them."""
+    cases = []
+    for size in sizes:
+        name = f"{size:,} queued"
+        databases.create(name, template=databases.BASE)
+        use(name)
+        fill.queued(size)
+        cases.append(name)
+        if size:
+            both = f"{size:,} queued, {size:,} finished"
+            databases.create(both, template=name)
+            use(both)
+            fill.finished(size)
+            cases.append(both)
+    return cases
+
+
+def measure(cases: list[str], *, quick: bool) -> Meter:
+    """Every operation of every case, the cases in turns, so that a busy machine slows all alike."""
+    meter = Meter()
+    cycles = [Cycle(case) for case in cases]
+    for _ in range(QUICK_ROUNDS if quick else ROUNDS):
+        for cycle in cycles:
+            use(cycle.case)
+            cycle.run(meter.counting(cycle.case))
+            for _ in range(QUICK_CYCLES if quick else CYCLES):
+                cycle.run(meter.timing(cycle.case))
+    use(cycles[0].case)
+    meter.callback_queries = {n: cycles[0].callback_queries(n) for n in (1, 3, 6)}
+    for cycle in cycles:
+        cycle.close()
+    return meter
+
+
+def print_operations(meter: Meter, cases: list[str]) -> None:
+    for operation, floor in OPERATIONS.items():
+        rows = [_row(meter, operation, floor, case, cases[0]) for case in cases]
+        head = ["backlog", "ms", "by hand, ms", "ratio to hand", "ratio to empty", "queries"]
+        table(operation, head, rows)
+
+
+def _row(meter: Meter, operation: str, floor: str, case: str, empty: str) -> list[str]:
+    ours, by_hand = meter.median_ms(operation, case), meter.median_ms(floor, case)
+    return [
+        case,
+        f"{ours:.2f}",
+        f"{by_hand:.2f}",
+        f"{ours / by_hand:.2f}",
+        f"{ours / meter.median_ms(operation, empty):.2f}",
+        meter.queries_of(operation, case),
+    ]
+
+
+def print_race(raced: Race, case: str) -> None:
+    rows = [
+        ["claims", str(raced.claims)],
+        ["claims a second", f"{raced.claims / raced.seconds:.0f}"],
+        ["jobs claimed twice", str(raced.duplicates)],
+        ["claims until the newcomer was served", str(raced.newcomer_claims)],
+        ["bound: active owners + workers", str(raced.newcomer_bound)],
+    ]
+    table(f"{raced.workers} claimers at once, {case}", ["", ""], rows)
+
+
+def figures(meter: Meter, cases: list[str], raced: Race) -> dict[str, object]:
+    """The JSON line. Ratios are the worse of the largest backlog with and without finished jobs behind it."""
+    empty, largest = cases[0], cases[-2:]
+    claim = "claim (10 pools offered)"
+
+    def worst(operation: str, floor: str) -> float:
+        return round(max(meter.median_ms(operation, c) / meter.median_ms(floor, c) for c in largest), 2)
+
+    def growth(operation: str) -> float:
+        most = max(meter.median_ms(operation, case) for case in largest)
+        return round(most / meter.median_ms(operation, empty), 2)
+
+    return {
+        "bench": "queue",
+        "largest_backlog": cases[-1],
+        "claim_ratio_1m_to_empty": growth(claim),
+        "claim_ratio_to_bare_sql": worst(claim, OPERATIONS[claim]),
+        "duplicate_claims": raced.duplicates,
+        "newcomer_claims": raced.newcomer_claims,
+        "newcomer_bound": raced.newcomer_bound,
+        "callback_queries": meter.callback_queries,
+        "ratio_to_empty": {operation: growth(operation) for operation in OPERATIONS},
+        "ratio_to_bare_sql": {operation: worst(operation, floor) for operation, floor in OPERATIONS.items()},
+        "median_ms": meter.medians(),
+        "queries": meter.all_queries(),
+    }
