@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import uuid
 from typing import BinaryIO
@@ -72,20 +73,33 @@ def _store(upload: Upload, content: BinaryIO, measured: Measured) -> None:
     """Under names that nobody else chose: never a worker's, never one used before."""
     upload.id = new_id()
     stem = f"{upload.job_id}/{upload.id}"
+    file, thumbnail = f"{stem}.{measured.extension}", f"{stem}.thumb.webp"
     content.seek(0)
-    upload.file = default_storage.save(f"{stem}.{measured.extension}", File(content))
-    upload.thumbnail = default_storage.save(f"{stem}.thumb.webp", ContentFile(measured.thumbnail))
+    try:
+        upload.file = default_storage.save(file, File(content))
+        upload.thumbnail = default_storage.save(thumbnail, ContentFile(measured.thumbnail))
+    except BaseException:
+        _drop(file, thumbnail)
+        raise
+
+
+def _drop(*names: str) -> None:
+    """Remove files that no row names; those that cannot be removed now are left to the chores."""
+    for name in names:
+        with contextlib.suppress(Exception):
+            default_storage.delete(name)
 
 
 def _record(upload: Upload) -> Upload | None:
-    """Write the row; None when the same bytes were recorded meanwhile, and these files are dropped."""
+    """Write the row; None when the same bytes were recorded meanwhile, and these files are dropped.
+
+    Only then: after any other error the row may be there all the same, and a row must have its files.
+    """
     try:
         with transaction.atomic():
             upload.save(force_insert=True)
     except IntegrityError:
-        for name in (upload.file.name, upload.thumbnail.name):
-            if name:
-                default_storage.delete(name)
+        _drop(*(file.name for file in (upload.file, upload.thumbnail) if file.name))
         return None
     trace.after_commit("upload.stored", job=str(upload.job_id), slot=upload.slot, upload=str(upload.pk))
     return upload
