@@ -67,9 +67,10 @@ def ended(status: JobStatus, **more: object) -> dict[str, object]:
     return {"status": status, "lease_expires_at": None, "retry_at": None, "finished_at": Now()} | more
 
 
-def backoff_seconds(attempt: int) -> float:
-    """The wait before attempt number `attempt` + 1: doubling, at most five minutes."""
-    return float(min(settings.RETRY_BACKOFF_SECONDS * 2 ** (attempt - 1), 300))
+def backoff_seconds(job: Job) -> float:
+    """The wait before the next attempt: doubling with each attempt used up, at most five minutes."""
+    used = max(1, settings.MAX_ATTEMPTS - job.attempts_left)
+    return float(min(settings.RETRY_BACKOFF_SECONDS * 2 ** (used - 1), 300))
 
 
 def find_owned(*, owner_id: int, job_id: uuid.UUID) -> Job | None:

@@ -46,7 +46,7 @@ def settle(
     changes = changes or {}
     still_open = [asset for asset in assets if asset.status == AssetStatus.QUEUED]
     if still_open and job.attempts_left > 0:
-        delay = rows.backoff_seconds(job.attempt) if delay_seconds is None else delay_seconds
+        delay = rows.backoff_seconds(job) if delay_seconds is None else delay_seconds
         changes = rows.requeued(delay_seconds=delay) | changes
         rows.write(job, changes=changes, assets=touched, fields=fields)
         trace.after_commit("job.requeued", job=str(job.pk), attempt=job.attempt, slots=len(still_open))

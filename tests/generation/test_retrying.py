@@ -1,0 +1,121 @@
+"""The owner asks for what did not complete."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from generation.lifecycle.control import cancel, retry
+from generation.lifecycle.errors import JobNotFound, NotRetryable
+from generation.lifecycle.keep import clear
+from generation.models import Job, Worker
+from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, make_user
+
+
+@pytest.fixture
+def partial(owner: User, worker: Worker) -> Job:
+    """One of three completed, two failed for good."""
+    make_job(owner, quantity=3)
+    job = lease_next(worker)
+    call_back(job, completed(job, 1), failed(job, 0), failed(job, 2))
+    return fresh(job)
+
+
+def test_only_the_slots_that_did_not_complete_are_queued_again(owner: User, partial: Job) -> None:
+    kept = partial.slots[1]
+    job = retry(owner_id=owner.pk, job_id=partial.pk)
+    assert (job.status, job.attempts_left, job.finished_at, job.error_code) == ("queued", 3, None, "")
+    slots = fresh(job).slots
+    assert [slot.status for slot in slots] == ["queued", "completed", "queued"]
+    assert [slot.error_code for slot in slots] == ["", "", ""]
+    assert (slots[1].sha256, slots[1].revision) == (kept.sha256, kept.revision)
+
+
+def test_the_retried_slots_complete_the_job(owner: User, worker: Worker, partial: Job) -> None:
+    retry(owner_id=owner.pk, job_id=partial.pk)
+    again = lease_next(worker)
+    assert again.attempt == 2
+    assert call_back(again, completed(again, 0), completed(again, 2)).job_status == "completed"
+
+
+def test_a_cancelled_job_can_be_retried(owner: User) -> None:
+    job = cancel(owner_id=owner.pk, job_id=make_job(owner, quantity=3).pk)
+    assert retry(owner_id=owner.pk, job_id=job.pk).status == "queued"
+    assert {slot.status for slot in fresh(job).slots} == {"queued"}
+
+
+def test_the_attempts_and_the_waiting_begin_afresh(
+    owner: User, worker: Worker, settings: LazySettings
+) -> None:
+    """The pause grew with every attempt the job had ever had."""
+    settings.RETRY_BACKOFF_SECONDS = 10
+    job = make_job(owner)
+    for _ in range(2):
+        for _ in range(3):
+            Job.objects.filter(pk=job.pk).update(retry_at=None)
+            call_back(lease_next(worker))
+        assert fresh(job).status == "failed"
+        retry(owner_id=owner.pk, job_id=job.pk)
+    call_back(lease_next(worker))
+    waiting = fresh(job)
+    assert waiting.attempt == 7
+    assert waiting.retry_at is not None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT CURRENT_TIMESTAMP")
+        now = Job._meta.get_field("retry_at").to_python(cursor.fetchone()[0])
+    assert (waiting.retry_at.replace(tzinfo=None) - now.replace(tzinfo=None)).total_seconds() < 12
+
+
+def test_a_job_cleared_from_the_workspace_is_back(owner: User, partial: Job) -> None:
+    clear(owner_id=owner.pk)
+    assert fresh(partial).cleared_at is not None
+    assert retry(owner_id=owner.pk, job_id=partial.pk).cleared_at is None
+
+
+def test_a_job_that_is_active_or_complete_cannot_be_retried(owner: User, worker: Worker) -> None:
+    done = make_job(owner)
+    complete(done, worker)
+    running = make_job(owner)
+    lease_next(worker)
+    waiting = make_job(owner)
+    for job in (done, running, waiting):
+        before = fresh(job)
+        with pytest.raises(NotRetryable):
+            retry(owner_id=owner.pk, job_id=job.pk)
+        assert (fresh(job).status, fresh(job).revision) == (before.status, before.revision)
+
+
+def test_a_second_click_is_refused(owner: User, partial: Job) -> None:
+    retry(owner_id=owner.pk, job_id=partial.pk)
+    with pytest.raises(NotRetryable):
+        retry(owner_id=owner.pk, job_id=partial.pk)
+
+
+def test_a_stranger_cannot_retry(partial: Job) -> None:
+    for job_id in (partial.pk, uuid.uuid4()):
+        with pytest.raises(JobNotFound):
+            retry(owner_id=make_user().pk, job_id=job_id)
+    assert fresh(partial).status == "partial"
+
+
+def test_a_retry_queues_up_behind_the_owners_other_work(owner: User, partial: Job) -> None:
+    """pitfall 13"""
+    for _ in range(4):
+        make_job(owner)
+    newcomer = make_job(make_user())
+    assert retry(owner_id=owner.pk, job_id=partial.pk).fair_tag > newcomer.fair_tag
+
+
+def test_six_slots_cost_as_many_queries_as_one(owner: User) -> None:
+    def queries(quantity: int) -> int:
+        job = cancel(owner_id=owner.pk, job_id=make_job(owner, quantity=quantity).pk)
+        with CaptureQueriesContext(connection) as counted:
+            retry(owner_id=owner.pk, job_id=job.pk)
+        return len(counted)
+
+    assert queries(1) == queries(6)
