@@ -36,6 +36,8 @@ def default_project(owner_id: int) -> Project:
         return found
     fresh = Project(owner_id=owner_id, name=DEFAULT_NAME, is_default=True)
     Project.objects.bulk_create([fresh], ignore_conflicts=True)
+    if not mine.exists():  # the owner has made a project of that name already
+        Project.objects.filter(owner_id=owner_id, name=DEFAULT_NAME).update(is_default=True)
     return mine.get()
 
 

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+
+from generation.models import Project
+from generation.projects import BadProjectName, create_project, default_project, owned_projects
+from tests.factories import make_user
+
+
+def test_the_default_project_is_made_when_first_needed(owner: User) -> None:
+    project = default_project(owner.pk)
+    assert (project.name, project.is_default) == ("General", True)
+    assert default_project(owner.pk) == project
+
+
+def test_a_project_of_the_defaults_name_becomes_the_default(owner: User) -> None:
+    """Every submission failed for who had made one called General before the first job."""
+    mine = create_project(owner=owner, name="General")
+    assert default_project(owner.pk) == mine
+    assert owned_projects(owner.pk).get().is_default
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 81, "a\0b", "a\x1bb"])
+def test_a_name_that_cannot_be_used_is_refused(owner: User, name: str) -> None:
+    with pytest.raises(BadProjectName):
+        create_project(owner=owner, name=name)
+    assert not Project.objects.exists()
+
+
+def test_a_name_is_once_for_each_owner(owner: User) -> None:
+    create_project(owner=owner, name=" Sea   side ")
+    with pytest.raises(BadProjectName):
+        create_project(owner=owner, name="Sea side")
+    assert create_project(owner=make_user(), name="Sea side").name == "Sea side"
+
+
+def test_the_default_comes_first_then_by_name(owner: User) -> None:
+    for name in ("Zoo", "Ants"):
+        create_project(owner=owner, name=name)
+    default_project(owner.pk)
+    default_project(make_user().pk)
+    assert [project.name for project in owned_projects(owner.pk)] == ["General", "Ants", "Zoo"]
