@@ -398,13 +398,9 @@ def test_a_failure_without_a_reason_gets_one(owner: User, worker: Worker) -> Non
 
 
 def test_texts_of_a_worker_are_cut_to_size(owner: User, worker: Worker) -> None:
-    from generation.lifecycle.verdicts import SlotError
-
     job = last_try(held_job(owner, worker, 1))
-    long = AssetReport(
-        image_index=0, status="failed", error=SlotError("c" * 900, "m" * 9000, retryable=False)
-    )
-    call_back(job, long, error_message="e" * 9000)
+    long = SlotError("c" * 900, "m" * 9000, retryable=False)
+    call_back(job, AssetReport(image_index=0, status="failed", error=long), error_message="e" * 9000)
     slot = fresh(job).slots[0]
     assert (len(slot.error_code), len(slot.error_message)) == (40, 500)
 

@@ -25,7 +25,8 @@ EVERY_QUANTITY = [(name, quantity) for name, kind in JOB_TYPES.items() for quant
 REFUSES_THE_THIRD = {
     "sqlite": "CREATE TRIGGER refuse BEFORE INSERT ON generation_image WHEN NEW.image_index = 2"
     " BEGIN SELECT RAISE(ABORT, 'refused'); END",
-    "postgresql": "SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE generation_image ADD CONSTRAINT refuse CHECK (image_index < 2)",
+    "postgresql": "SET CONSTRAINTS ALL IMMEDIATE;"
+    " ALTER TABLE generation_image ADD CONSTRAINT refuse CHECK (image_index < 2)",
 }
 
 
