@@ -1,8 +1,8 @@
 """The old pattern: a placeholder row a job, images INSERTed when the worker reports, linked afterwards.
 
 Written as platforms of this kind are: a hosted table API where each write is a request (and a transaction) of
-its own, row triggers that notify browsers, and a callback function that the worker calls once. The numbers
-are those of docs/benchmarks.md: each names the failure that a line reproduces. Unkindness is left out: no worker dies, no
+its own, row triggers that notify browsers, a callback function that is called once. The numbers are those of
+docs/benchmarks.md: each names the failure that a line reproduces. Unkindness is left out: no worker dies, no
 upload is missing from the array (4), links are made long before the 60 seconds are over.
 """
 
