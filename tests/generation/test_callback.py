@@ -147,7 +147,7 @@ def test_results_of_a_reviewing_owner_wait_for_them(owner: User, worker: Worker)
 def test_metadata_is_merged_and_the_enhanced_prompt_kept(owner: User, worker: Worker) -> None:
     make_job(owner, "image7b_fast_enhanced")
     job = lease_next(worker)
-    call_back(job, status="processing", metadata={"enhanced_prompt": "a tall\0 lighthouse", "steps": 1})
+    call_back(job, status="processing", metadata={"enhanced_prompt": "a tall lighthouse", "steps": 1})
     call_back(job, completed(job, 0), metadata={"steps": 2, "gpu": "none"})
     now = fresh(job)
     assert now.enhanced_prompt == "a tall lighthouse"
