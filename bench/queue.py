@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ def run(options: Options) -> None:
         f"PostgreSQL {databases.version()}; {len(cases)} databases filled in {time.monotonic() - began:.0f} s"
     )
     meter = measure(cases, quick=options.quick)
+    say(f"Measured on {os.cpu_count()} cores at a load of {os.getloadavg()[1]:.1f}")
     print_operations(meter, cases)
     if options.explain:
         say(plan_of_claim(cases[-1]))
