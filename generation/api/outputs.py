@@ -9,6 +9,7 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from generation.api.fields import OneOf
+from generation.estimates import Place
 from generation.feed import Page
 from generation.job_types import Engine, JobType, Media
 from generation.models import Asset, AssetStatus, Image, Job, JobStatus, Project, Purged, Video
@@ -73,6 +74,15 @@ class VideoAnswer(AssetAnswer):
         read_only_fields = fields
 
 
+class PlaceAnswer(serializers.Serializer[Place]):
+    """Where a waiting job stands. Times are from what the live workers really need, null while unknown."""
+
+    position = serializers.IntegerField(allow_null=True, help_text="1 is next; null: far back.")
+    starts_in = serializers.IntegerField(allow_null=True, help_text="s")
+    done_in = serializers.IntegerField(allow_null=True, help_text="s")
+    served = serializers.BooleanField(help_text="Whether a live worker does this kind of job.")
+
+
 class JobSummary(Failing, serializers.ModelSerializer[Job]):
     """A job without its records."""
 
@@ -82,6 +92,16 @@ class JobSummary(Failing, serializers.ModelSerializer[Job]):
     engine = OneOf(Engine, read_only=True)
     media = OneOf(Media, read_only=True)
     project = serializers.UUIDField(source="project_id", read_only=True)
+    waited = serializers.SerializerMethodField(help_text="From submission to the first lease, s.")
+    ran = serializers.SerializerMethodField(help_text="From the first lease to the end, s.")
+
+    def get_waited(self, job: Job) -> float | None:
+        return (job.started_at - job.created_at).total_seconds() if job.started_at else None
+
+    def get_ran(self, job: Job) -> float | None:
+        if job.started_at is None or job.finished_at is None:
+            return None
+        return (job.finished_at - job.started_at).total_seconds()
 
     class Meta:
         model = Job
@@ -89,7 +109,7 @@ class JobSummary(Failing, serializers.ModelSerializer[Job]):
             *("id", "status", "job_type", "engine", "media", "project", "prompt", "negative_prompt"),
             *("enhanced_prompt", "quantity", "seed", "aspect", "width", "height", "parameters", "review"),
             *("progress", "stage", "attempt", "error", "metadata"),
-            *("created_at", "started_at", "finished_at", "cleared_at", "revision"),
+            *("created_at", "started_at", "finished_at", "waited", "ran", "cleared_at", "revision"),
         ]
         read_only_fields = fields
 
@@ -99,10 +119,17 @@ class JobAnswer(JobSummary):
 
     images = serializers.SerializerMethodField()
     video = serializers.SerializerMethodField(help_text="Null for image jobs.")
+    place = serializers.SerializerMethodField(help_text="Null unless the job waits.")
 
     class Meta(JobSummary.Meta):
-        fields = [*JobSummary.Meta.fields, "images", "video"]
+        fields = [*JobSummary.Meta.fields, "place", "images", "video"]
         read_only_fields = fields
+
+    @extend_schema_field(PlaceAnswer(allow_null=True))
+    def get_place(self, job: Job) -> dict[str, Any] | None:
+        """From the view, which asks for all jobs of an answer at once."""
+        place = self.context["places"].get(job.pk)
+        return PlaceAnswer(place).data if place else None
 
     @extend_schema_field(ImageAnswer(many=True))
     def get_images(self, job: Job) -> list[dict[str, Any]]:
@@ -158,6 +185,10 @@ class Me(serializers.Serializer[Any]):
     revision = serializers.IntegerField(help_text="Where `changes` stands now.")
     limits = Limits()
     use = Use()
+
+
+class Cancelled(serializers.Serializer[Any]):
+    cancelled = serializers.IntegerField(help_text="How many jobs were stopped.")
 
 
 class Moved(serializers.Serializer[Any]):

@@ -9,6 +9,7 @@ app_name = "api"
 
 urlpatterns = [
     path("jobs", jobs.Jobs.as_view(), name="jobs"),
+    path("jobs/cancel", jobs.CancelAll.as_view(), name="cancel-all"),
     path("jobs/<uuid:job_id>", jobs.OneJob.as_view(), name="job"),
     path("jobs/<uuid:job_id>/cancel", jobs.CancelJob.as_view(), name="cancel"),
     path("jobs/<uuid:job_id>/retry", jobs.RetryJob.as_view(), name="retry"),

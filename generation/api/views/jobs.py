@@ -14,8 +14,9 @@ from generation import feed
 from generation.api.base import Api, owner_of, query_of
 from generation.api.documentation import INVALID, problems
 from generation.api.inputs import SUBMISSIONS, Paging, SubmissionBody
-from generation.api.outputs import JobAnswer, JobPage
-from generation.lifecycle.control import cancel, retry
+from generation.api.outputs import Cancelled, JobAnswer, JobPage
+from generation.estimates import places
+from generation.lifecycle.control import cancel, cancel_all, retry
 from generation.lifecycle.errors import JobNotFound
 from generation.lifecycle.submit import submit
 
@@ -40,7 +41,7 @@ def whole(request: Request, job_id: uuid.UUID) -> Response:
     jobs = feed.jobs_with_slots(owner_id=owner_of(request).pk, job_ids=[job_id])
     if not jobs:
         raise JobNotFound
-    return Response(JobAnswer(jobs[0]).data)
+    return Response(JobAnswer(jobs[0], context={"places": places(jobs)}).data)
 
 
 class Jobs(Api):
@@ -54,7 +55,7 @@ class Jobs(Api):
     def get(self, request: Request) -> Response:
         """Your jobs, newest first, each with its records."""
         page = feed.all_jobs(owner_id=owner_of(request).pk, **query_of(request, Paging))
-        return Response(JobPage(page).data)
+        return Response(JobPage(page, context={"places": places(page.jobs)}).data)
 
     @extend_schema(
         operation_id="jobs_submit",
@@ -100,6 +101,19 @@ class CancelJob(Api):
         """Stop a job. Completed results stay; a job that has ended is left as it is."""
         cancel(owner_id=owner_of(request).pk, job_id=job_id)
         return whole(request, job_id)
+
+
+class CancelAll(Api):
+    @extend_schema(
+        operation_id="jobs_cancel_all",
+        summary="Cancel all jobs",
+        tags=["jobs"],
+        request=None,
+        responses={200: Cancelled, **problems(403)},
+    )
+    def post(self, request: Request) -> Response:
+        """Stop all your waiting and running jobs, at most 500 in one call. Completed results stay."""
+        return Response(Cancelled({"cancelled": cancel_all(owner_id=owner_of(request).pk)}).data)
 
 
 class RetryJob(Api):
