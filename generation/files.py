@@ -31,12 +31,17 @@ THUMBNAIL_TYPE = "image/webp"
 EXTENSIONS = dict([*IMAGE_TYPES.values(), *VIDEO_TYPES.values()])
 NAME_BYTES = 80  # of the prompt; file systems take 255 for the whole name
 ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+POLICIES = {
+    "image": "default-src 'none'; sandbox",
+    # A video opened by itself is asked for once more by the browser's own player, with the cookie that a
+    # sandboxed page would not send.
+    "video": "default-src 'none'; media-src 'self'",
+}
 FIXED_HEADERS = {
     # An address never gets other bytes: a completed asset never changes.
     "Cache-Control": "private, max-age=31536000, immutable",
     "Accept-Ranges": "bytes",
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
@@ -103,8 +108,8 @@ def media_response(
     conditional = get_conditional_response(request, etag=etag, response=whole)
     if conditional is not None and conditional is not whole:
         # A browser lays the headers of a 304 over those it has kept.
-        for name, value in FIXED_HEADERS.items():
-            conditional.headers[name] = value
+        for name in (*FIXED_HEADERS, "Content-Security-Policy"):
+            conditional.headers[name] = headers[name]
         return conditional
     source = _open(asset, thumbnail=thumbnail)
     size = source.size
@@ -136,6 +141,7 @@ def _headers(asset: Asset, *, thumbnail: bool, download: bool) -> dict[str, str]
     disposition = content_disposition_header(as_attachment=download, filename=name)
     return FIXED_HEADERS | {
         "ETag": f'"{asset.sha256}{"-t" if thumbnail else ""}"',
+        "Content-Security-Policy": POLICIES["image" if thumbnail else asset.media],
         "Content-Type": THUMBNAIL_TYPE if thumbnail else asset.content_type,
         "Content-Disposition": disposition or "inline",
     }

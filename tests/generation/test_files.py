@@ -119,16 +119,26 @@ def test_a_file_that_the_storage_lost_is_404_and_one_log_line() -> None:
 
 def test_the_type_is_the_recorded_one_and_nothing_may_be_guessed_or_run() -> None:
     """Pitfall 21."""
-    asset = make_asset(job_type="video_fast")
+    asset = make_asset()
 
     response = client_of(asset).get(url_of(asset))
     response.close()
 
-    assert response["Content-Type"] == "video/mp4"
+    assert response["Content-Type"] == "image/png"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert response["Content-Disposition"].startswith("inline")
     assert response["Content-Length"] == str(asset.byte_size)
+
+
+def test_a_video_may_be_played_by_itself_and_nothing_else() -> None:
+    """Pitfall 21. A sandboxed page would ask for it without the cookie."""
+    asset = make_asset(job_type="video_fast")
+
+    response = client_of(asset).head(url_of(asset))
+
+    assert response["Content-Type"] == "video/mp4"
+    assert response["Content-Security-Policy"] == "default-src 'none'; media-src 'self'"
 
 
 def test_a_file_is_cached_for_good_by_its_content_and_only_privately() -> None:
