@@ -83,6 +83,7 @@ function open(tile) {
   if (!dialog.open) {
     dialog.append(toasts); // a modal dialog covers everything outside it
     dialog.showModal();
+    dialog.focus(); // not its first button: Space is for playing
   }
   show(tile);
 }
@@ -146,8 +147,10 @@ function swipes() {
 
 function clicked(event) {
   const by = event.target.closest("[data-step]");
-  if (by) step(Number(by.dataset.step));
-  else if (event.target === stage || event.target.closest("[data-close-viewer]")) dialog.close();
+  if (by) {
+    if (event.detail) dialog.focus(); // by mouse: the keys stay the viewer's
+    step(Number(by.dataset.step));
+  } else if (event.target === stage || event.target.closest("[data-close-viewer]")) dialog.close();
 }
 
 export function start() {
