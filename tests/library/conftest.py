@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -32,7 +33,7 @@ def stranger(db: None) -> Client:
     return client
 
 
-def made(owner: User, prompt: str = "a lighthouse", **submission: object) -> list[Asset]:
+def made(owner: User, prompt: str = "a lighthouse", **submission: Any) -> list[Asset]:
     """Completed assets in the Library."""
     return factories.complete(factories.make_job(owner, prompt=prompt, **submission))
 

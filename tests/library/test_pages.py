@@ -173,9 +173,7 @@ def test_a_project_shows_its_own(reader: Client, owner: User) -> None:
     assert shown(html(reader, project=str(project.pk))) == [str(inside.pk)]
 
 
-def test_a_foreign_or_invented_project_is_not_in_force(
-    reader: Client, owner: User
-) -> None:
+def test_a_foreign_or_invented_project_is_not_in_force(reader: Client, owner: User) -> None:
     foreign = create_project(owner=factories.make_user(), name="Theirs")
     made(owner, quantity=1)
 
