@@ -6,6 +6,7 @@ import io
 import itertools
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import av
 from django.contrib.auth.models import User
@@ -31,7 +32,7 @@ def make_worker(name: str = "", engines: Sequence[str] = ("sdxl", "wan")) -> Wor
 
 
 def make_job(
-    owner: User, job_type: str = "sdxl_image_fast", prompt: str = "a lighthouse", **submission: object
+    owner: User, job_type: str = "sdxl_image_fast", prompt: str = "a lighthouse", **submission: Any
 ) -> Job:
     """A queued job, submitted as the form and the API do."""
     return submit(owner=owner, submission=Submission(job_type=job_type, prompt=prompt, **submission))
@@ -79,7 +80,7 @@ def upload(job: Job, slot: int = 0, content: bytes | None = None) -> Upload:
     )
 
 
-def completed(job: Job, slot: int, **fields: object) -> AssetReport:
+def completed(job: Job, slot: int, **fields: Any) -> AssetReport:
     """A report of a slot with its bytes uploaded."""
     index = job.slots[slot].reported_index
     return AssetReport(image_index=index, status="completed", upload_id=upload(job, slot).pk, **fields)
@@ -90,7 +91,7 @@ def failed(job: Job, slot: int, *, retryable: bool = False, code: str = "out_of_
     return AssetReport(image_index=job.slots[slot].reported_index, status="failed", error=error)
 
 
-def call_back(job: Job, *assets: AssetReport, status: str = "completed", **fields: object) -> Receipt:
+def call_back(job: Job, *assets: AssetReport, status: str = "completed", **fields: Any) -> Receipt:
     """The leased job's worker reports."""
     told = Report(job_id=job.pk, lease_token=job.lease_token, status=status, assets=assets, **fields)
     return report(worker=job.leased_by, report=told)
