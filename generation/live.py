@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
+import structlog
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+from django.contrib.auth import get_user
 
 from generation import events, feed
 from generation.feed import Changes
 
-RECHECK_SECONDS = 25.0
+log = structlog.get_logger("ourvidz.live")
 SIGNED_OUT = 4401
+Message = dict[str, Any]
+
+
+class SignedOut(Exception):
+    """The session that opened the socket has ended."""
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):
@@ -21,10 +31,21 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
     The browser's first message is `{"after": revision}`. It then gets `changes` with everything newer,
     rendered by the page's own partials, and `progress` hints. `reload` says that its revision is from
-    another database.
+    another database. The socket is closed when its session has ended.
     """
 
     page_size: ClassVar[int] = 200
+    recheck_seconds: ClassVar[float] = 25.0
+
+    rechecks: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:  # however it ended: a handler that raised is not followed by disconnect()
+            if self.rechecks:
+                self.rechecks.cancel()
+                await self._with_layer(self.channel_layer.group_discard)
 
     async def connect(self) -> None:
         user = self.scope["user"]
@@ -34,16 +55,24 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.owner_id: int = user.pk
         self.revision: int | None = None
         self.catching_up = asyncio.Lock()
-        await self.channel_layer.group_add(events.group_of(self.owner_id), self.channel_name)
-        await self.accept()
         self.rechecks = asyncio.create_task(self._recheck())
+        await self._with_layer(self.channel_layer.group_add)
+        await self.accept()
 
-    async def disconnect(self, code: int) -> None:
-        if not hasattr(self, "rechecks"):
-            return
-        self.rechecks.cancel()
-        with contextlib.suppress(OSError):
-            await self.channel_layer.group_discard(events.group_of(self.owner_id), self.channel_name)
+    async def _with_layer(self, act: Callable[[str, str], Awaitable[None]]) -> None:
+        """Join or leave the owner's group; a channel layer that is away only makes the page slower."""
+        try:
+            async with asyncio.timeout(events.DEADLINE_SECONDS):
+                await act(events.group_of(self.owner_id), self.channel_name)
+        except Exception as error:  # noqa: BLE001 - whatever the layer's client raises
+            log.warning("hints.away", error=type(error).__name__)
+
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
+    ) -> None:
+        """Only text means anything."""
+        if text_data:
+            await super().receive(text_data=text_data, **kwargs)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         after = content.get("after") if isinstance(content, dict) else None
@@ -58,15 +87,15 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         """What is not JSON counts as an empty message."""
         try:
             return await super().decode_json(text_data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
-    async def owner_changed(self, message: dict[str, Any]) -> None:
+    async def owner_changed(self, message: Message) -> None:
         """A hint; its revision may be one that was sent already."""
         if self.revision is not None and message["revision"] > self.revision:
             await self.catch_up()
 
-    async def owner_progress(self, message: dict[str, Any]) -> None:
+    async def owner_progress(self, message: Message) -> None:
         if self.revision is not None:
             await self.send_json(message | {"type": "progress"})
 
@@ -75,30 +104,46 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         async with self.catching_up:
             more = True
             while more:
-                changes, rendered = await self._newer()
-                if changes is None:
+                try:
+                    changes, rendered = await self._newer()
+                except feed.StaleCursor:
                     await self.send_json({"type": "reload"})
+                    return
+                except SignedOut:
+                    await self.close(code=SIGNED_OUT)
                     return
                 if greet or changes.revision != self.revision:
                     await self.send_json({"type": "changes", "revision": changes.revision, **rendered})
                 self.revision, more, greet = changes.revision, changes.more, False
 
     @database_sync_to_async
-    def _newer(self) -> tuple[Changes | None, dict[str, Any]]:
+    def _newer(self) -> tuple[Changes, Message]:
+        if not self._is_signed_in():
+            raise SignedOut
         assert self.revision is not None
-        try:
-            changes = feed.changes(owner_id=self.owner_id, after=self.revision, limit=self.page_size)
-        except feed.StaleCursor:
-            return None, {}
+        changes = feed.changes(owner_id=self.owner_id, after=self.revision, limit=self.page_size)
         return changes, self.render(changes)
 
-    async def _recheck(self) -> None:
-        """Hints may be lost: look again from time to time."""
-        while True:
-            await asyncio.sleep(RECHECK_SECONDS)
-            if self.revision is not None:
-                await self.catch_up()
+    def _is_signed_in(self) -> bool:
+        """Whether the session is still there and still this owner's, by the database."""
+        opened = self.scope.get("session")
+        if opened is None:  # no session middleware in front
+            return True
+        session = import_module(settings.SESSION_ENGINE).SessionStore(opened.session_key)
+        user: Any = get_user(SimpleNamespace(session=session))  # type: ignore[arg-type] # all that it reads
+        return user.is_authenticated and user.pk == self.owner_id
 
-    def render(self, changes: Changes) -> dict[str, Any]:
+    async def _recheck(self) -> None:
+        """Hints may be lost: look again from time to time, and join again in case the layer was away."""
+        while True:
+            await asyncio.sleep(self.recheck_seconds)
+            try:
+                await self._with_layer(self.channel_layer.group_add)
+                if self.revision is not None:
+                    await self.catch_up()
+            except Exception as error:  # noqa: BLE001 - the database may be away; the next time it is back
+                log.warning("recheck.failed", error=type(error).__name__)
+
+    def render(self, changes: Changes) -> Message:
         """What the page needs of `changes`, as JSON with HTML; runs in a thread with the database."""
         raise NotImplementedError

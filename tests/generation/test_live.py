@@ -1,0 +1,331 @@
+"""The socket: whatever is lost on the way, the page ends with what the database says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.auth import AuthMiddlewareStack
+from channels.layers import InMemoryChannelLayer, get_channel_layer
+from channels.testing import WebsocketCommunicator
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.test import Client
+
+from generation import events, feed
+from generation.feed import Changes
+from generation.lifecycle.control import cancel
+from generation.lifecycle.submit import submit
+from generation.live import SIGNED_OUT, LiveConsumer
+from generation.models import Job, OwnerCounter
+from generation.submission import Submission
+from tests.factories import make_job, make_user, make_worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+QUIET_SECONDS = 0.3
+
+
+class Page(LiveConsumer):
+    """Sends ids instead of HTML."""
+
+    recheck_seconds = 3600.0
+
+    def render(self, changes: Changes) -> dict[str, Any]:
+        return {"jobs": sorted(map(str, changes.job_ids))}
+
+
+class RestlessPage(Page):
+    recheck_seconds = 0.2
+
+
+class SmallPage(Page):
+    page_size = 3
+
+
+class AwayLayer(InMemoryChannelLayer):  # type: ignore[misc] # channels has no types
+    """A channel layer whose server does not answer."""
+
+    async def group_add(self, group: str, channel: str) -> None:
+        raise ConnectionRefusedError
+
+    async def group_send(self, group: str, message: object) -> None:
+        raise ConnectionRefusedError
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        raise ConnectionRefusedError
+
+
+Open = Callable[..., Awaitable[WebsocketCommunicator]]
+
+
+@pytest.fixture
+async def open_page() -> AsyncIterator[Open]:
+    """Opens a signed-in page; closes all of them."""
+    opened: list[WebsocketCommunicator] = []
+
+    async def open_as(client: Client, page: type[LiveConsumer] = Page) -> WebsocketCommunicator:
+        cookies = "; ".join(f"{name}={cookie.value}" for name, cookie in client.cookies.items())
+        headers = [(b"cookie", cookies.encode()), (b"host", b"localhost")]
+        socket = WebsocketCommunicator(AuthMiddlewareStack(page.as_asgi()), "/ws/", headers=headers)
+        accepted, code = await socket.connect(timeout=10)
+        assert accepted, code
+        opened.append(socket)
+        return socket
+
+    yield open_as
+    for socket in opened:
+        await socket.disconnect(timeout=10)
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def user(transactional_db: None) -> User:
+    return make_user()
+
+
+@pytest.fixture
+def client(user: User) -> Client:
+    return signed_in(user)
+
+
+async def begin(socket: WebsocketCommunicator, after: int = 0) -> dict[str, Any]:
+    await socket.send_json_to({"after": after})
+    answer: dict[str, Any] = await socket.receive_json_from(timeout=10)
+    return answer
+
+
+async def next_message(socket: WebsocketCommunicator) -> dict[str, Any]:
+    answer: dict[str, Any] = await socket.receive_json_from(timeout=10)
+    return answer
+
+
+async def submitted(user: User) -> Job:
+    return await sync_to_async(make_job)(user)
+
+
+async def test_a_stranger_is_refused() -> None:
+    socket = WebsocketCommunicator(AuthMiddlewareStack(Page.as_asgi()), "/ws/")
+    assert await socket.connect(timeout=10) == (False, SIGNED_OUT)
+
+
+async def test_the_page_catches_up_when_it_connects(user: User, client: Client, open_page: Open) -> None:
+    """pitfall 23"""
+    job = await submitted(user)
+    socket = await open_page(client)
+    assert await begin(socket) == {"type": "changes", "revision": 2, "jobs": [str(job.pk)]}
+
+
+async def test_a_page_that_is_up_to_date_is_greeted_with_nothing(
+    user: User, client: Client, open_page: Open
+) -> None:
+    await submitted(user)
+    assert await begin(await open_page(client), after=2) == {"type": "changes", "revision": 2, "jobs": []}
+
+
+async def test_a_change_reaches_the_page_once(user: User, client: Client, open_page: Open) -> None:
+    """pitfall 22"""
+    socket = await open_page(client)
+    await begin(socket)
+    job = await submitted(user)
+    assert await next_message(socket) == {"type": "changes", "revision": 2, "jobs": [str(job.pk)]}
+    assert await socket.receive_nothing(timeout=QUIET_SECONDS)
+
+
+async def test_nothing_is_sent_before_the_page_says_what_it_has(
+    user: User, client: Client, open_page: Open
+) -> None:
+    socket = await open_page(client)
+    await submitted(user)
+    assert await socket.receive_nothing(timeout=QUIET_SECONDS)
+
+
+async def test_two_tabs_converge(user: User, client: Client, open_page: Open) -> None:
+    one, two = await open_page(client), await open_page(client)
+    await begin(one)
+    await begin(two)
+    await submitted(user)
+    assert await next_message(one) == await next_message(two)
+
+
+async def test_what_others_do_never_arrives(user: User, client: Client, open_page: Open) -> None:
+    """pitfall 24"""
+    socket = await open_page(client)
+    await begin(socket)
+    await submitted(await sync_to_async(make_user)())
+    assert await socket.receive_nothing(timeout=QUIET_SECONDS)
+
+
+async def test_many_changes_come_in_pages_without_a_gap(user: User, client: Client, open_page: Open) -> None:
+    jobs = [await submitted(user) for _ in range(4)]  # two revisions each
+    socket = await open_page(client, SmallPage)
+    await socket.send_json_to({"after": 0})
+    messages = [await next_message(socket) for _ in range(3)]
+    assert [message["revision"] for message in messages] == [3, 6, 8]
+    assert {job for message in messages for job in message["jobs"]} == {str(job.pk) for job in jobs}
+
+
+async def test_a_lost_hint_costs_only_time(user: User, client: Client, open_page: Open) -> None:
+    """pitfall 23"""
+    socket = await open_page(client, RestlessPage)
+    await begin(socket)
+    layer = get_channel_layer()
+    await layer.flush()  # as a restarted Redis does
+    job = await submitted(user)
+    assert (await next_message(socket))["jobs"] == [str(job.pk)]
+    await submitted(user)
+    assert (await next_message(socket))["revision"] == 4
+
+
+async def test_an_old_hint_asks_for_nothing(user: User, client: Client, open_page: Open) -> None:
+    await submitted(user)
+    socket = await open_page(client)
+    await begin(socket)
+    message = {"type": "owner.changed", "revision": 1, "jobs": []}
+    await get_channel_layer().group_send(events.group_of(user.pk), message)
+    assert await socket.receive_nothing(timeout=QUIET_SECONDS)
+
+
+async def test_a_revision_from_another_database_means_reload(
+    user: User, client: Client, open_page: Open
+) -> None:
+    await submitted(user)
+    for ahead in (3, 2**31, 2**63, 2**200):
+        assert await begin(await open_page(client), after=ahead) == {"type": "reload"}
+
+
+async def test_a_revision_older_than_the_notes_on_purges_means_reload(
+    user: User, client: Client, open_page: Open
+) -> None:
+    await submitted(user)
+    await OwnerCounter.objects.filter(pk=user.pk).aupdate(horizon=2)
+    assert await begin(await open_page(client), after=1) == {"type": "reload"}
+
+
+async def test_progress_is_passed_on_and_is_no_revision(user: User, client: Client, open_page: Open) -> None:
+    socket = await open_page(client)
+    job = await submitted(user)
+    await begin(socket)
+    await sync_to_async(events.progressed)(owner_id=user.pk, job_id=job.pk, progress=42, stage="sketching")
+    assert await next_message(socket) == {
+        "type": "progress",
+        "job": str(job.pk),
+        "progress": 42,
+        "stage": "sketching",
+    }
+    assert await sync_to_async(feed.current_revision)(user.pk) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["nonsense", "[]", "7", "null", '{"after": "x"}', '{"after": -1}', "[" * 9000]
+)
+async def test_nonsense_is_passed_over(user: User, client: Client, open_page: Open, text: str) -> None:
+    socket = await open_page(client)
+    await socket.send_to(text_data=text)
+    await socket.send_to(bytes_data=b"\x00\x01")
+    await socket.send_json_to({"type": "ping"})
+    assert await next_message(socket) == {"type": "pong"}
+
+
+async def test_a_socket_does_not_outlive_its_session(user: User, client: Client, open_page: Open) -> None:
+    """pitfall 24: after signing out, the page still heard everything."""
+    socket = await open_page(client)
+    await begin(socket)
+    await sync_to_async(client.logout)()
+    await submitted(user)
+    assert await socket.receive_output(timeout=10) == {"type": "websocket.close", "code": SIGNED_OUT}
+
+
+async def test_a_quiet_socket_is_closed_after_signing_out_too(
+    user: User, client: Client, open_page: Open
+) -> None:
+    """pitfall 24"""
+    socket = await open_page(client, RestlessPage)
+    await begin(socket)
+    await sync_to_async(client.logout)()
+    assert await socket.receive_output(timeout=10) == {"type": "websocket.close", "code": SIGNED_OUT}
+
+
+async def test_a_new_password_closes_the_sockets_of_the_old(
+    user: User, client: Client, open_page: Open
+) -> None:
+    socket = await open_page(client)
+    await begin(socket)
+    user.set_password("another good long password")
+    await user.asave()
+    await submitted(user)
+    assert await socket.receive_output(timeout=10) == {"type": "websocket.close", "code": SIGNED_OUT}
+
+
+async def test_no_recheck_outlives_its_socket(client: Client, open_page: Open) -> None:
+    before = asyncio.all_tasks()
+    socket = await open_page(client, RestlessPage)
+    await begin(socket)
+    await socket.disconnect(timeout=10)
+    await asyncio.sleep(0.05)
+    assert not [task for task in asyncio.all_tasks() - before if "_recheck" in repr(task)]
+
+
+async def test_no_recheck_outlives_a_socket_that_failed(
+    client: Client, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went on for ever, and asked the database every 25 s for nobody."""
+
+    class Failing(RestlessPage):
+        def render(self, changes: Changes) -> dict[str, Any]:
+            raise ZeroDivisionError
+
+    before = asyncio.all_tasks()
+    socket = WebsocketCommunicator(AuthMiddlewareStack(Failing.as_asgi()), "/ws/", headers=_cookie(client))
+    assert await socket.connect(timeout=10) == (True, None)
+    await socket.send_json_to({"after": 0})
+    with pytest.raises(ZeroDivisionError):
+        await socket.receive_json_from(timeout=10)
+    assert not [task for task in asyncio.all_tasks() - before if "_recheck" in repr(task)]
+
+
+async def test_a_recheck_survives_a_failure(user: User, client: Client, open_page: Open) -> None:
+    failures = [True]
+
+    class Stumbling(RestlessPage):
+        def render(self, changes: Changes) -> dict[str, Any]:
+            if changes.revision and failures:
+                failures.pop()
+                raise ZeroDivisionError
+            return super().render(changes)
+
+    socket = await open_page(client, Stumbling)
+    await begin(socket)
+    await get_channel_layer().flush()
+    await submitted(user)
+    assert (await next_message(socket))["revision"] == 2
+    assert not failures
+
+
+async def test_without_a_channel_layer_pages_still_catch_up(
+    user: User, client: Client, open_page: Open, settings: LazySettings
+) -> None:
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.test_live.AwayLayer"}}
+    socket = await open_page(client, RestlessPage)
+    await begin(socket)
+    job = await submitted(user)
+    assert (await next_message(socket))["jobs"] == [str(job.pk)]
+
+
+def test_a_channel_layer_that_is_away_fails_no_transition(user: User, settings: LazySettings) -> None:
+    """Design 6: a dead channel layer must never fail a callback."""
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.test_live.AwayLayer"}}
+    job = submit(owner=user, submission=Submission(job_type="image_fast", prompt="a ship"))
+    make_worker()
+    assert cancel(owner_id=user.pk, job_id=job.pk).status == "cancelled"
+
+
+def _cookie(client: Client) -> list[tuple[bytes, bytes]]:
+    return [(b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())]
