@@ -158,4 +158,4 @@ def restore(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResp
 def restore_many(request: OwnersRequest) -> HttpResponse:
     """Undo of a discard: the ids are in the query, so that a plain button can carry them."""
     moved = keep.restore(owner_id=request.user.pk, **asking.listed(request.GET))
-    return done(request, f"Restored {moved}.")
+    return done(request, f"Restored {moved}." if moved > 1 else "Restored.")

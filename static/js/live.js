@@ -25,19 +25,28 @@ function show(state) {
   dot.title = HELP[state];
 }
 
+// A refused handshake does not say why. The page itself does: it leads to the sign-in page.
+async function leaveIfSignedOut() {
+  const answer = await fetch(location.href, { method: "HEAD", redirect: "manual" }).catch(() => null);
+  if (answer?.type === "opaqueredirect") location.reload();
+}
+
 export function connect({ url, revision, on }) {
   let socket;
   let tries = 0;
   let timer;
   let heard = Date.now();
+  let opened = false;
   const address = new URL(url, location.href);
   address.protocol = address.protocol.replace("http", "ws");
 
   function open() {
     clearTimeout(timer);
     if (socket && socket.readyState <= WebSocket.OPEN) return;
+    opened = false;
     socket = new WebSocket(address);
     socket.addEventListener("open", () => {
+      opened = true;
       heard = Date.now();
       show("catching-up");
       socket.send(JSON.stringify({ after: revision }));
@@ -60,10 +69,8 @@ export function connect({ url, revision, on }) {
 
   function closed({ code }) {
     show("offline");
-    if (code === SIGNED_OUT) {
-      location.reload(); // to the sign-in page
-      return;
-    }
+    if (code === SIGNED_OUT) return location.reload(); // to the sign-in page
+    if (!opened) leaveIfSignedOut();
     // Full jitter: a server that comes back is not met by everybody at once.
     const most = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** tries);
     tries += 1;

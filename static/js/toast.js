@@ -11,7 +11,9 @@ function watch(toast) {
     if (toast.dataset.level !== "error") timer = setTimeout(close, SHOWN_MS);
   };
   const stop = () => clearTimeout(timer);
-  toast.querySelector("[data-close]").addEventListener("click", close);
+  const button = toast.querySelector("[data-close]");
+  button.hidden = false;
+  button.addEventListener("click", close);
   for (const name of ["pointerenter", "focusin"]) toast.addEventListener(name, stop);
   for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, start);
   start();

@@ -281,3 +281,30 @@ def test_a_job_of_long_ago_shows_no_made_up_remaining_time(signed_in: Client, ow
     job = make_job(owner)
     Job.objects.filter(pk=job.pk).update(created_at=timezone.now() - timedelta(days=3))
     assert " left" not in html(signed_in).split('id="stacks"')[1].split("</section>")[0]
+
+
+def test_an_unknown_page_says_so_in_the_products_own_frame(signed_in: Client) -> None:
+    answer = signed_in.get("/nothing-here")
+    assert answer.status_code == 404
+    assert "Nothing here" in answer.content.decode()
+    assert 'class="brand"' in answer.content.decode()
+
+
+def test_a_refused_post_says_what_to_do(owner: User) -> None:
+    careful = Client(enforce_csrf_checks=True)
+    answer = careful.post("/workspace/clear")
+    assert answer.status_code == 403
+    assert "reload the page and try again" in answer.content.decode()
+
+
+def test_the_page_of_a_server_error_needs_nothing_that_could_fail(
+    signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(**_: object) -> int:
+        raise RuntimeError
+
+    monkeypatch.setattr("generation.feed.current_revision", lambda owner_id: broken())
+    signed_in.raise_request_exception = False
+    answer = signed_in.get("/")
+    assert answer.status_code == 500
+    assert "Nothing you had saved is lost" in answer.content.decode()
