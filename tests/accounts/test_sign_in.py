@@ -14,7 +14,8 @@ PASSWORD = "a good long password"
 
 
 def signed_in_as(client: Client) -> str | None:
-    return client.session.get("_auth_user_id")
+    user_id: str | None = client.session.get("_auth_user_id")
+    return user_id
 
 
 def test_a_password_signs_in_and_leads_to_where_one_wanted_to_go(db: None) -> None:
