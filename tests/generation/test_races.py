@@ -1,0 +1,318 @@
+"""Two at once, on real connections: nothing is doubled, lost or deadlocked."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection, connections
+from django.db.models import Count
+
+from generation import feed
+from generation.clock import from_now
+from generation.lifecycle.callback import Receipt
+from generation.lifecycle.control import cancel, retry
+from generation.lifecycle.errors import DomainError, LeaseLost, NotRetryable
+from generation.lifecycle.keep import clear, discard, restore
+from generation.lifecycle.lease import heartbeat, lease, promote, reap, release
+from generation.lifecycle.submit import submit
+from generation.models import Attempt, Image, Job, OwnerCounter, Project, Upload, Worker
+from generation.projects import default_project
+from generation.quotas import OverLimit
+from generation.submission import Submission
+from tests.factories import (
+    call_back,
+    complete,
+    completed,
+    failed,
+    fresh,
+    lease_next,
+    make_job,
+    make_user,
+    make_worker,
+    png,
+    upload,
+)
+from tests.generation.side import together
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_room")]
+BOTH = ("sdxl", "wan")
+
+
+@pytest.fixture
+def _room(transactional_db: None) -> Iterator[None]:
+    """Room in the pool for every thread of a race."""
+    pool = connection.settings_dict["OPTIONS"]["pool"]
+    usual = dict(pool)
+    _resize(pool, max_size=40, timeout=60)
+    yield
+    _resize(pool, **usual)
+
+
+def _resize(pool: dict[str, object], **sizes: object) -> None:
+    connections.close_all()
+    connection.close_pool()  # type: ignore[attr-defined] # PostgreSQL's own
+    pool.update(sizes)
+
+
+@pytest.fixture
+def user() -> User:
+    return make_user()
+
+
+def either(*refusals: type[DomainError]) -> Callable[[Callable[[], object]], Callable[[], object]]:
+    """Run it; a refusal of these kinds is an answer too."""
+
+    def attempt(call: Callable[[], object]) -> Callable[[], object]:
+        def run() -> object:
+            try:
+                return call()
+            except refusals as refusal:
+                return type(refusal)
+
+        return run
+
+    return attempt
+
+
+def consistent(owner: User) -> None:
+    """What holds after every race."""
+    for job in Job.objects.of(owner.pk):
+        assert len(job.slots) == job.quantity
+        done = sum(slot.status == "completed" for slot in job.slots)
+        still_open = sum(slot.status == "queued" for slot in job.slots)
+        running = Attempt.objects.filter(job=job, ended_at=None).count()
+        assert running == (job.status == "processing")
+        if job.is_active:
+            continue
+        assert not still_open
+        if job.status != "cancelled":
+            expected = "completed" if done == job.quantity else "partial" if done else "failed"
+            assert job.status == expected
+    rows = [*Job.objects.of(owner.pk), *Image.objects.filter(owner=owner)]
+    stamps = Counter(row.revision for row in rows)
+    assert max(stamps.values(), default=0) <= 1
+    last = OwnerCounter.objects.filter(pk=owner.pk).values_list("revision", flat=True).first() or 0
+    assert max(stamps, default=0) == last
+
+
+def test_sixteen_claimers_never_get_the_same_job() -> None:
+    owners = [make_user() for _ in range(4)]
+    for number in range(200):
+        make_job(owners[number % 4], "sdxl_image_fast" if number % 3 else "video_fast", f"job {number}")
+    workers = [make_worker() for _ in range(16)]
+
+    def claim_all(worker: Worker) -> list[object]:
+        got = []
+        while job := lease(worker=worker, engines=BOTH):
+            got.append(job.pk)
+        return got
+
+    got = list(itertools.chain(*together([partial(claim_all, worker) for worker in workers])))
+    assert len(got) == len(set(got)) == 200
+    assert Job.objects.filter(status="processing", attempt=1).count() == 200
+    doubled = Attempt.objects.values("job").annotate(leases=Count("pk")).filter(leases__gt=1)
+    assert not doubled.exists()
+    for owner in owners:
+        consistent(owner)
+
+
+def test_a_replayed_report_racing_itself_counts_once(user: User) -> None:
+    """pitfall 15"""
+    make_job(user, quantity=6)
+    job = lease_next(make_worker())
+    reports = [completed(job, slot) for slot in range(6)]
+    before = feed.current_revision(user.pk)
+
+    def tell() -> Receipt:
+        return call_back(job, *reports)
+
+    receipts = together([tell] * 8)
+    assert sorted(len(receipt.accepted) for receipt in receipts) == [0] * 7 + [6]
+    assert sorted(len(receipt.duplicate) for receipt in receipts) == [0] + [6] * 7
+    assert {receipt.job_status for receipt in receipts} == {"completed"}
+    assert feed.current_revision(user.pk) == before + 7
+    assert Attempt.objects.get(job=job).accepted == 6
+    consistent(user)
+
+
+def test_slots_reported_at_once_are_all_kept(user: User) -> None:
+    make_job(user, quantity=6)
+    job = lease_next(make_worker())
+    reports = [completed(job, slot) for slot in range(6)]
+    receipts = together([partial(call_back, job, report, status="processing") for report in reports])
+    assert sorted(receipt.accepted[0] for receipt in receipts) == list(range(6))
+    assert call_back(job).job_status == "completed"
+    consistent(user)
+
+
+def test_the_same_bytes_uploaded_at_once_are_one_upload(user: User) -> None:
+    """pitfall 15"""
+    make_job(user)
+    job = lease_next(make_worker())
+    uploads = together([partial(upload, job, 0, png())] * 6)
+    assert len({one.pk for one in uploads}) == 1
+    assert Upload.objects.count() == 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_cancel_claim_report_and_reap_at_once(user: User, seed: int) -> None:
+    """pitfall 5, pitfall 16: whoever comes first, the records agree with each other."""
+    dice = random.Random(seed)
+    holder, other = make_worker(), make_worker()
+    make_job(user, quantity=3)
+    make_job(user, quantity=3)
+    job = lease_next(holder)
+    reports = [completed(job, 0), completed(job, 1), failed(job, 2, retryable=True)]
+    Job.objects.filter(pk=job.pk).update(lease_expires_at=from_now(-1))
+    attempt = either(LeaseLost, NotRetryable)
+    calls = [
+        attempt(partial(cancel, owner_id=user.pk, job_id=job.pk)),
+        attempt(partial(call_back, job, *reports)),
+        attempt(partial(call_back, job, reports[0], status="processing")),
+        attempt(reap),
+        attempt(partial(lease, worker=other, engines=BOTH)),
+        attempt(
+            partial(
+                heartbeat,
+                worker=holder,
+                job_id=job.pk,
+                lease_token=job.lease_token,
+                progress=50,
+                stage="x",
+            )
+        ),
+        attempt(partial(release, worker=holder, job_id=job.pk, lease_token=job.lease_token)),
+        attempt(partial(retry, owner_id=user.pk, job_id=job.pk)),
+        attempt(partial(clear, owner_id=user.pk)),
+    ]
+    dice.shuffle(calls)
+    together(calls)
+    consistent(user)
+
+
+def test_two_retries_at_once_queue_it_once(user: User) -> None:
+    job = cancel(owner_id=user.pk, job_id=make_job(user, quantity=3).pk)
+    attempt = either(NotRetryable)
+    answers = together([attempt(partial(retry, owner_id=user.pk, job_id=job.pk))] * 2)
+    assert sorted(answer is NotRetryable for answer in answers) == [False, True]
+    assert (fresh(job).status, fresh(job).attempts_left) == ("queued", 3)
+    consistent(user)
+
+
+def test_two_reapers_end_a_lease_once(user: User) -> None:
+    for _ in range(10):
+        make_job(user)
+    worker = make_worker()
+    for _ in range(10):
+        lease_next(worker)
+    Job.objects.update(lease_expires_at=from_now(-1))
+    assert sum(together([reap] * 6)) == 10
+    assert set(Job.objects.values_list("attempts_left", flat=True)) == {2}
+    consistent(user)
+
+
+def test_promoters_do_not_wait_for_each_other_in_circles(user: User) -> None:
+    for _ in range(60):
+        make_job(user)
+    for _ in range(5):
+        Job.objects.update(retry_at=from_now(-1))
+        together([promote] * 8)
+        assert not Job.objects.exclude(retry_at=None).exists()
+
+
+def test_twin_submissions_with_one_key_are_one_job(user: User) -> None:
+    """Fifty at once: one job, N rows."""
+    submission = Submission(job_type="sdxl_image_fast", prompt="a lighthouse", quantity=6)
+    twin = partial(submit, owner=user, submission=submission, idempotency_key="k1")
+    answers = together([twin] * 25) + together([twin] * 25)
+    assert len({job.pk for job in answers}) == 1
+    assert (Job.objects.count(), Image.objects.count()) == (1, 6)
+    assert feed.current_revision(user.pk) == 7
+    consistent(user)
+
+
+def test_a_twin_at_the_limit_gets_its_job_and_no_refusal(user: User, settings: object) -> None:
+    """The twin that came second was told that it had too much work waiting: its own."""
+    settings.MAX_ACTIVE_JOBS = 1  # type: ignore[attr-defined] # pytest-django's
+    submission = Submission(job_type="sdxl_image_fast", prompt="a lighthouse")
+    twin = partial(submit, owner=user, submission=submission, idempotency_key="k1")
+    assert len({job.pk for job in together([twin] * 8)}) == 1
+
+
+def test_the_last_place_is_given_once(user: User, settings: object) -> None:
+    """pitfall 34"""
+    settings.MAX_ACTIVE_JOBS = 3  # type: ignore[attr-defined] # pytest-django's
+    one = either(OverLimit)(partial(make_job, user))
+    answers = together([one] * 8)
+    assert sum(answer is OverLimit for answer in answers) == 5
+    assert Job.objects.count() == 3
+    consistent(user)
+
+
+def test_a_first_project_is_made_once(user: User) -> None:
+    projects = together([partial(default_project, user.pk)] * 8)
+    assert len({project.pk for project in projects}) == 1
+    assert Project.objects.count() == 1
+
+
+def test_assets_moved_at_once_in_any_order_do_not_deadlock(user: User) -> None:
+    images = [image.pk for image in complete(make_job(user, quantity=6))]
+
+    def shuffle_about(seed: int) -> None:
+        dice = random.Random(seed)
+        for _ in range(6):
+            some = dice.sample(images, 4)
+            dice.choice([discard, restore])(owner_id=user.pk, images=some)
+            clear(owner_id=user.pk)
+
+    together([partial(shuffle_about, seed) for seed in range(6)])
+    consistent(user)
+
+
+class Reader:
+    """Follows the feed of one owner by its cursor, as a page does."""
+
+    def __init__(self, owner: User) -> None:
+        self.owner_id = owner.pk
+        self.after = 0
+        self.newest: dict[object, int] = {}
+
+    def read_on(self) -> None:
+        page = feed.changes(owner_id=self.owner_id, after=self.after, limit=7)
+        for row in (*page.jobs, *page.images):
+            assert self.after < row.revision <= page.revision
+            self.newest[row.pk] = max(row.revision, self.newest.get(row.pk, 0))
+        self.after = page.revision
+        if page.more:
+            self.read_on()
+
+
+def test_a_reader_with_a_cursor_misses_nothing_of_eight_writers(user: User) -> None:
+    """Design 6: the counter's row lock makes the order of revisions the order of commits."""
+    reader = Reader(user)
+
+    def write(seed: int) -> None:
+        for number in range(8):
+            job = make_job(user, quantity=(1, 3, 6)[(seed + number) % 3])
+            if number % 2:
+                cancel(owner_id=user.pk, job_id=job.pk)
+
+    def read() -> None:
+        rounds = 0
+        while rounds < 40 or Job.objects.count() < 64:
+            reader.read_on()
+            rounds += 1
+        reader.read_on()
+
+    together([read, *[partial(write, seed) for seed in range(8)]])
+    reader.read_on()
+    assert reader.after == feed.current_revision(user.pk)
+    for row in [*Job.objects.of(user.pk), *Image.objects.filter(owner=user)]:
+        assert reader.newest[row.pk] == row.revision
+    consistent(user)
