@@ -29,9 +29,10 @@ class SignedOut(Exception):
 class LiveConsumer(AsyncJsonWebsocketConsumer):
     """One page of one signed-in owner.
 
-    The browser's first message is `{"after": revision}`. It then gets `changes` with everything newer,
-    rendered by the page's own partials, and `progress` hints. `reload` says that its revision is from
-    another database. The socket is closed when its session has ended.
+    The browser's first message is `{"after": revision, "user": id}`: what the page was made from and for
+    whom. It then gets `changes` with everything newer, rendered by the page's own partials, and `progress`
+    hints. `reload` says that its revision is from another database. The socket is closed when its session
+    has ended.
     """
 
     page_size: ClassVar[int] = 200
@@ -76,6 +77,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         after = content.get("after") if isinstance(content, dict) else None
+        if isinstance(content, dict) and content.get("user") not in (None, str(self.owner_id)):
+            await self.close(code=SIGNED_OUT)  # a page of somebody who was signed in here before
+            return
         if isinstance(after, int) and after >= 0:
             self.revision = after
             await self.catch_up(greet=True)
@@ -131,7 +135,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             return True
         session = import_module(settings.SESSION_ENGINE).SessionStore(opened.session_key)
         user: Any = get_user(SimpleNamespace(session=session))  # type: ignore[arg-type] # all that it reads
-        return user.is_authenticated and user.pk == self.owner_id
+        return bool(user.is_authenticated and user.pk == self.owner_id)
 
     async def _recheck(self) -> None:
         """Hints may be lost: look again from time to time, and join again in case the layer was away."""

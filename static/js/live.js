@@ -1,5 +1,7 @@
 // The page's socket. The server sends state, so it does not matter how often it is cut: on every opening the page
 // says which revision it has and gets what is newer. The pages use: connect({url, revision, on: {changes, progress, reload}}).
+import { user } from "./user.js";
+
 const dot = document.getElementById("live");
 const WORDS = {
   live: "live",
@@ -49,7 +51,7 @@ export function connect({ url, revision, on }) {
       opened = true;
       heard = Date.now();
       show("catching-up");
-      socket.send(JSON.stringify({ after: revision }));
+      socket.send(JSON.stringify({ after: revision, user }));
     });
     socket.addEventListener("message", ({ data }) => receive(JSON.parse(data)));
     socket.addEventListener("close", closed);

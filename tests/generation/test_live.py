@@ -329,3 +329,18 @@ def test_a_channel_layer_that_is_away_fails_no_transition(user: User, settings: 
 
 def _cookie(client: Client) -> list[tuple[bytes, bytes]]:
     return [(b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())]
+
+
+async def test_a_page_of_another_user_is_closed(user: User, client: Client, open_page: Open) -> None:
+    """pitfall 24: its socket came back after somebody else signed in in the same browser."""
+    await submitted(user)
+    socket = await open_page(client)
+    await socket.send_json_to({"after": 0, "user": str(user.pk + 1)})
+    assert await socket.receive_output(timeout=10) == {"type": "websocket.close", "code": SIGNED_OUT}
+
+
+async def test_a_page_of_the_same_user_is_served(user: User, client: Client, open_page: Open) -> None:
+    await submitted(user)
+    socket = await open_page(client)
+    await socket.send_json_to({"after": 0, "user": str(user.pk)})
+    assert (await next_message(socket))["revision"] == 2
