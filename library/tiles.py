@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -64,10 +65,10 @@ class Tile:
 
     @property
     def days_left(self) -> int:
-        """Whole days until the trash is emptied of it; 0 on the last day."""
+        """Days until the trash is emptied of it, begun ones counted; 1 or less on the last day."""
         assert self.asset.trashed_at is not None
         left = self.asset.trashed_at + timedelta(days=settings.TRASH_DAYS) - timezone.now()
-        return max(0, left.days)
+        return max(0, math.ceil(left / timedelta(days=1)))
 
 
 @dataclass(frozen=True, slots=True)
