@@ -101,6 +101,16 @@ def cancel(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
 
 
 @action
+def cancel_all(request: OwnersRequest) -> HttpResponse:
+    cancelled = control.cancel_all(owner_id=request.user.pk)
+    if cancelled:
+        return done(
+            request, f"Cancelled {cancelled}. What was finished stays; Try again brings the rest back."
+        )
+    return refused(request, "Nothing is waiting or running.")
+
+
+@action
 def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     control.retry(owner_id=request.user.pk, job_id=job_id)
     return done(request, "Trying again.")

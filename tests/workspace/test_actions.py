@@ -19,6 +19,7 @@ from tests.factories import (
     fresh,
     lease_next,
     make_job,
+    make_user,
     make_worker,
 )
 
@@ -53,6 +54,15 @@ def test_cancelling_what_has_ended_changes_nothing(signed_in: Client, owner: Use
     complete(job)
     assert signed_in.post(job_url(job, "cancel"), headers=JSON).json()["ok"]
     assert fresh(job).status == "completed"
+
+
+def test_cancel_all_stops_everything_of_ones_own(signed_in: Client, owner: User) -> None:
+    jobs, foreign = [make_job(owner) for _ in range(3)], make_job(make_user())
+    answer = signed_in.post("/workspace/cancel", headers=JSON).json()
+    assert answer["message"].startswith("Cancelled 3.")
+    assert {fresh(job).status for job in jobs} == {"cancelled"}
+    assert fresh(foreign).status == "queued"
+    assert signed_in.post("/workspace/cancel", headers=JSON).status_code == 409
 
 
 def test_try_again_queues_only_what_did_not_complete(signed_in: Client, owner: User) -> None:
