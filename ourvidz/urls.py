@@ -5,10 +5,11 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
-from ourvidz.views import healthz
+from ourvidz.views import favicon, healthz
 
 urlpatterns = [
     path("healthz", healthz),
+    path("favicon.ico", favicon),
     path("admin/", admin.site.urls),
     path("api/", include("generation.api.docs_urls")),
     path("api/v1/worker/", include("generation.worker_api.urls")),
