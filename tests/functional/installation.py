@@ -31,6 +31,7 @@ from tests.functional.callers import Machine, Person
 from tests.functional.programs import REPO, Program, eventually
 from tests.servers.process import free_port
 
+_number = itertools.count(1)
 PASSWORD = "correct horse battery staple"
 COLLECT = ("collectstatic", "--noinput", "-v0", "-i", "*.js.map", "-i", "redoc*", "-i", "rest_framework")
 
@@ -54,7 +55,6 @@ class Installation:
         self.programs: list[Program] = []
         self.callers: list[Machine | Person] = []
         self.connection: BaseDatabaseWrapper | None = None
-        self._number = itertools.count(1)
 
     # The server
 
@@ -130,11 +130,11 @@ class Installation:
         return machine
 
     def _register(self) -> tuple[Worker, str]:
-        worker = Worker.objects.create(name=f"worker-{next(self._number)}", engines=["sdxl", "wan"])
+        worker = Worker.objects.create(name=f"worker-{next(_number)}", engines=["sdxl", "wan"])
         return worker, issue_worker_token(worker)
 
     def user(self, name: str = "", *, staff: bool = False) -> User:
-        name = name or f"person{next(self._number)}"
+        name = name or f"person{next(_number)}"
         # Encoded as the server checks it: the tests' own settings hash faster than it would accept.
         encoded = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
         return User.objects.create(username=name, password=encoded, is_staff=staff, is_superuser=staff)
