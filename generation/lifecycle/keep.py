@@ -132,6 +132,6 @@ def _stage(owner_id: int, jobs: Sequence[Job], *, cleared_at: Now | None) -> Non
         return
     revision = revisions.take(owner_id=owner_id, count=len(jobs))
     for job in jobs:
-        job.revision, job.cleared_at = next(revision), cleared_at  # type: ignore[assignment] # or an expression
+        job.revision, job.cleared_at = next(revision), cleared_at
     Job.objects.bulk_update(jobs, ["revision", "cleared_at"])
     events.changed(owner_id=owner_id, revision=jobs[-1].revision, job_ids=[job.pk for job in jobs])
