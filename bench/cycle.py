@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 from bench.bare import Bare, Lease
 from bench.databases import connect, counted, use
 from bench.meter import Probe
+from generation.job_types import JOB_TYPES
 from generation.lifecycle.callback import Receipt, Report, report
 from generation.lifecycle.lease import lease
 from generation.lifecycle.submit import submit
@@ -76,7 +77,7 @@ class Cycle:
         probe("claim (10 pools offered)", lambda: self.lease(["sdxl", "wan"]))
         by_hand = probe("claim by hand", lambda: self.bare.claim(self.worker.pk, POOL))
         six = probe("claim (2 pools offered)", lambda: self.lease(["sdxl"]))
-        probe("claim by hand, and its slots", lambda: self.bare.claim_with_slots(self.worker.pk, POOL))
+        probe("claim by hand in full", lambda: self.bare.claim_in_full(self.worker.pk, list(JOB_TYPES)))
         more = probe("claim (1 pool offered)", lambda: self.lease(["sdxl"], [POOL]))
         rest = self.bare.claim(self.worker.pk, POOL)
         self.reports(probe, six, by_hand, more, rest)

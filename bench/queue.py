@@ -17,7 +17,7 @@ from bench.plan import plan_of_claim
 if TYPE_CHECKING:
     from bench.__main__ import Options
 
-ROUNDS, CYCLES = 6, 10
+ROUNDS, CYCLES = 6, 8
 QUICK_ROUNDS, QUICK_CYCLES = 1, 1
 CLAIMS, QUICK_CLAIMS = 2500, 30
 QUICK_WORKERS = 4
@@ -125,6 +125,7 @@ def figures(meter: Meter, cases: list[str], raced: Race) -> dict[str, object]:
         "largest_backlog": cases[-1],
         "claim_ratio_1m_to_empty": growth(claim),
         "claim_ratio_to_bare_sql": worst(claim, OPERATIONS[claim]),
+        "claim_ratio_to_same_statements_by_hand": worst(claim, "claim by hand in full"),
         "duplicate_claims": raced.duplicates,
         "newcomer_claims": raced.newcomer_claims,
         "newcomer_bound": raced.newcomer_bound,
