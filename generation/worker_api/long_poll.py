@@ -8,13 +8,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
+import structlog
 from channels.layers import get_channel_layer
 
 from generation import events
 from generation.job_types import Engine
 
+log = structlog.get_logger("ourvidz.worker_api")
 BODY_BYTES = 16 * 1024
 MOST_WAIT_SECONDS = 25.0
 # How soon a job is noticed when its hint was lost.
@@ -34,6 +37,8 @@ class LongPoll:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         body = await _body(receive)
         if body is None:
+            return
+        if len(body) > BODY_BYTES:
             await _too_large(send)
             return
         answer = await self._ask(scope, body)
@@ -66,11 +71,12 @@ class LongPoll:
         wait_s, engines = _wishes(body)
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            async for _ in _hints(engines, gone, wait_s):
-                # Not cut short by the deadline: a job that was leased must be answered.
-                answer = await self._ask(scope, body)
-                if not _is_idle(answer):
-                    return answer
+            async with aclosing(_hints(engines, gone, wait_s)) as hints:
+                async for _ in hints:
+                    # Not cut short by the deadline: a job that was leased must be answered.
+                    answer = await self._ask(scope, body)
+                    if not _is_idle(answer):
+                        return answer
         finally:
             gone.cancel()
         return None
@@ -79,15 +85,16 @@ class LongPoll:
 async def _hints(
     engines: Sequence[str], gone: asyncio.Future[None], wait_s: float
 ) -> AsyncGenerator[None, None]:
-    """Yields when it is worth asking again: once listening, on a hint, now and then; ends after `wait_s`."""
+    """Yields when it is worth asking again: once listening, on a hint, now and then; ends after `wait_s`.
+
+    While the channel layer is away there are no hints, and only the clock says when.
+    """
     clock = asyncio.get_running_loop()
     deadline = clock.time() + wait_s
     layer = get_channel_layer()
-    channel = await layer.new_channel()
-    for engine in engines:
-        await layer.group_add(events.queue_group(engine), channel)
+    channel = await _joined(layer, engines)
     # One receive is kept across the waits: cancelling it gives the channel up.
-    heard = asyncio.ensure_future(layer.receive(channel))
+    heard = _next_hint(layer, channel)
     try:
         while not gone.done() and (left := deadline - clock.time()) > 0:
             yield
@@ -95,23 +102,53 @@ async def _hints(
                 {heard, gone}, timeout=min(RECHECK_SECONDS, left), return_when=asyncio.FIRST_COMPLETED
             )
             if heard.done():
-                heard.result()
-                heard = asyncio.ensure_future(layer.receive(channel))
+                heard = _next_hint(layer, None if heard.exception() else channel)
     finally:
         heard.cancel()
-        for engine in engines:
-            await layer.group_discard(events.queue_group(engine), channel)
+        await _leave(layer, channel, engines)
+
+
+async def _joined(layer: Any, engines: Sequence[str]) -> str | None:
+    """A channel that hears of these engines' jobs; None when the layer is away."""
+    channel: str | None = None
+    try:
+        async with asyncio.timeout(events.DEADLINE_SECONDS):
+            channel = await layer.new_channel()
+            for engine in engines:
+                await layer.group_add(events.queue_group(engine), channel)
+    except Exception as error:  # noqa: BLE001 - whatever the layer's client raises, workers must not be sent away
+        log.warning("hints.away", error=type(error).__name__)
+        await _leave(layer, channel, engines)
+        return None
+    return channel
+
+
+async def _leave(layer: Any, channel: str | None, engines: Sequence[str]) -> None:
+    if channel is None:
+        return
+    try:
+        async with asyncio.timeout(events.DEADLINE_SECONDS):
+            for engine in engines:
+                await layer.group_discard(events.queue_group(engine), channel)
+    except Exception as error:  # noqa: BLE001 - as above
+        log.warning("hints.away", error=type(error).__name__)
+
+
+def _next_hint(layer: Any, channel: str | None) -> asyncio.Future[Any]:
+    if channel is None:
+        return asyncio.get_running_loop().create_future()  # never
+    return asyncio.ensure_future(layer.receive(channel))
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The whole body, None when it is over the limit."""
+    """The whole body, or as much as shows that it is too large; None when the worker went in the middle."""
     body, more = b"", True
-    while more:
+    while more and len(body) <= BODY_BYTES:
         message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > BODY_BYTES:
-            return None
     return body
 
 

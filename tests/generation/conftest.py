@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
-from django.conf import LazySettings
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, connections
 
 from generation.models import Worker
 from tests.factories import make_user, make_worker
@@ -15,12 +17,6 @@ def _only_where_it_can_run(request: pytest.FixtureRequest) -> None:
         pytest.skip("needs PostgreSQL: name one in DATABASE_URL")
 
 
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings: LazySettings) -> None:
-    """The real hash takes most of a test's time."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
 def owner(db: None) -> User:
     return make_user()
@@ -29,3 +25,10 @@ def owner(db: None) -> User:
 @pytest.fixture
 def worker(db: None) -> Worker:
     return make_worker()
+
+
+@pytest.fixture
+async def _no_connection_left(transactional_db: None) -> AsyncIterator[None]:
+    """The thread that async code borrows keeps its connection, which would keep the test database."""
+    yield
+    await sync_to_async(connections.close_all)()

@@ -284,7 +284,3 @@ def test_the_migrations_go_back_and_forth() -> None:
     assert "generation_job" not in connection.introspection.table_names()
     call_command("migrate", "generation", stdout=StringIO())
     assert "generation_job" in connection.introspection.table_names()
-
-
-def test_the_migrations_are_up_to_date(db: None) -> None:
-    call_command("makemigrations", "--check", "--dry-run", stdout=StringIO())

@@ -24,7 +24,7 @@ from generation.models import Job, OwnerCounter
 from generation.submission import Submission
 from tests.factories import make_job, make_user, make_worker
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_no_connection_left")]
 QUIET_SECONDS = 0.3
 
 
