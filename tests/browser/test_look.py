@@ -148,7 +148,9 @@ def menu_open(browsers: Browsers, owner: User) -> Page:
 
 
 def library(browsers: Browsers, owner: User) -> Page:
-    return browsers.open("/library/", user=owner)
+    page = browsers.open("/library/", user=owner)
+    go_live(page)
+    return page
 
 
 def selecting(browsers: Browsers, owner: User) -> Page:

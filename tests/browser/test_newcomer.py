@@ -48,7 +48,7 @@ def test_from_the_sign_in_link_to_the_library(live: Installation, browsers: Brow
     choose(page, "media", "video")
     make(page)
     expect(page.locator(".stack")).to_have_count(2)
-    expect(page.locator(".stack").first.locator('[data-phase="done"] video')).to_be_visible()
+    expect(page.locator(".stack").first.locator('[data-phase="done"] video')).to_be_visible(timeout=240_000)
     assert is_same_page(page)
 
     browsers.network_is_cut = True
@@ -57,6 +57,7 @@ def test_from_the_sign_in_link_to_the_library(live: Installation, browsers: Brow
     browsers.network_is_cut = False
     page.get_by_role("link", name="Library").click()
     expect(page.locator("[data-tile]")).to_have_count(7)
+    go_live(page)
 
     # The viewer: a video lies before the pictures, and still each tile opens what it shows.
     image_tiles = page.locator('[data-tile][data-media="image"]')
