@@ -6,7 +6,6 @@ import io
 import re
 
 import av
-import pytest
 from PIL import Image as Picture
 
 from generation.job_types import JOB_TYPES
@@ -22,7 +21,6 @@ MADE = [
 ]
 
 
-@pytest.mark.timeout(600)  # four films; about 40 s on a quiet machine
 def test_all_ten_go_from_the_form_to_the_library(live: Installation) -> None:
     """With SDXL as 1, 3 and 6."""
     person = live.person()
