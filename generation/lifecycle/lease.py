@@ -67,7 +67,7 @@ def heartbeat(
     running = held.filter(status=JobStatus.PROCESSING)
     expiry = from_now(settings.LEASE_SECONDS)
     if running.update(lease_expires_at=expiry, progress=progress, stage=stage[:40]):
-        owner_id = held.values_list("owner_id", flat=True).get()
+        owner_id = Job.objects.values_list("owner_id", flat=True).get(pk=job_id)
         events.progressed(owner_id=owner_id, job_id=job_id, progress=progress, stage=stage[:40])
         return "continue"
     if held.filter(status=JobStatus.CANCELLED).exists():
