@@ -135,9 +135,8 @@ async def _leave(layer: Any, channel: str | None, engines: Sequence[str]) -> Non
 
 
 def _next_hint(layer: Any, channel: str | None) -> asyncio.Future[Any]:
-    if channel is None:
-        return asyncio.get_running_loop().create_future()  # never
-    return asyncio.ensure_future(layer.receive(channel))
+    never: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    return never if channel is None else asyncio.create_task(layer.receive(channel))
 
 
 async def _body(receive: Receive) -> bytes | None:

@@ -8,6 +8,7 @@ import tempfile
 import zlib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import av
 from PIL import Image
@@ -47,7 +48,7 @@ def clip(
         path = Path(folder) / "clip"
         options = {"movflags": "faststart"} if faststart else {}
         with av.open(str(path), "w", format=container, options=options) as out:
-            stream = out.add_stream(codec, rate=16)
+            stream: Any = out.add_stream(codec, rate=16)
             stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
             for number in range(16):
                 picture = Image.effect_noise((64, 64), 40 + number).convert("RGB")
@@ -61,7 +62,7 @@ def sound_only() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound"
         with av.open(str(path), "w", format="mp4") as out:
-            stream = out.add_stream("aac", rate=44100)
+            stream: Any = out.add_stream("aac", rate=44100)
             frame = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
             for plane in frame.planes:
                 plane.update(bytes(plane.buffer_size))

@@ -16,4 +16,4 @@ class FullDisk(FileSystemStorage):
     def _save(self, name: str, content: Any) -> str:
         if self.full_at in name:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return super()._save(name, content)
+        return super()._save(name, content)  # type: ignore[misc] # Django's own hook

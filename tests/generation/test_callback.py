@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -31,7 +32,7 @@ from tests.factories import (
 )
 
 
-def held_job(owner: User, worker: Worker, quantity: int = 3, **submission: object) -> Job:
+def held_job(owner: User, worker: Worker, quantity: int = 3, **submission: Any) -> Job:
     make_job(owner, quantity=quantity, **submission)
     return lease_next(worker)
 
@@ -469,6 +470,7 @@ def test_each_changed_row_gets_the_next_revision(owner: User, worker: Worker) ->
     before = feed.current_revision(owner.pk)
     call_back(job, *reports, status="processing")
     changed = feed.changes(owner_id=owner.pk, after=before)
-    stamped = sorted([row.revision for row in (*changed.images, *changed.jobs)])
+    rows: list[Any] = [*changed.images, *changed.jobs]
+    stamped = sorted(row.revision for row in rows)
     assert stamped == [before + 1, before + 2, before + 3]
     assert [image.image_index for image in changed.images] == [0, 2]

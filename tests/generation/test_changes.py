@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
@@ -18,7 +20,7 @@ from tests.factories import call_back, complete, completed, failed, lease_next, 
 
 
 def revisions(changes: Changes) -> list[int]:
-    rows = [*changes.jobs, *changes.images, *changes.videos, *changes.purged]
+    rows: list[Any] = [*changes.jobs, *changes.images, *changes.videos, *changes.purged]
     return sorted(row.revision for row in rows)
 
 

@@ -45,7 +45,7 @@ class SmallPage(Page):
     page_size = 3
 
 
-class AwayLayer(InMemoryChannelLayer):  # type: ignore[misc] # channels has no types
+class AwayLayer(InMemoryChannelLayer):
     """A channel layer whose server does not answer."""
 
     async def group_add(self, group: str, channel: str) -> None:

@@ -23,7 +23,7 @@ from tests.factories import make_job, make_user, make_worker
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_no_connection_left")]
 
 
-class AwayLayer(InMemoryChannelLayer):  # type: ignore[misc] # channels has no types
+class AwayLayer(InMemoryChannelLayer):
     """A channel layer whose server does not answer."""
 
     async def group_add(self, group: str, channel: str) -> None:

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -108,7 +109,7 @@ def test_sixteen_claimers_never_get_the_same_job() -> None:
     workers = [make_worker() for _ in range(16)]
 
     def claim_all(worker: Worker) -> list[object]:
-        got = []
+        got: list[object] = []
         while job := lease(worker=worker, engines=BOTH):
             got.append(job.pk)
         return got
@@ -285,7 +286,8 @@ class Reader:
 
     def read_on(self) -> None:
         page = feed.changes(owner_id=self.owner_id, after=self.after, limit=7)
-        for row in (*page.jobs, *page.images):
+        rows: list[Any] = [*page.jobs, *page.images]
+        for row in rows:
             assert self.after < row.revision <= page.revision
             self.newest[row.pk] = max(row.revision, self.newest.get(row.pk, 0))
         self.after = page.revision
@@ -310,7 +312,8 @@ def test_a_reader_with_a_cursor_misses_nothing_of_eight_writers(user: User) -> N
             rounds += 1
         reader.read_on()
 
-    together([read, *[partial(write, seed) for seed in range(8)]])
+    writers: list[Callable[[], None]] = [partial(write, seed) for seed in range(8)]
+    together([read, *writers])
     reader.read_on()
     assert reader.after == feed.current_revision(user.pk)
     for row in [*Job.objects.of(user.pk), *Image.objects.filter(owner=user)]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -220,7 +221,7 @@ def test_the_same_key_and_body_answer_with_the_first_job(owner: User) -> None:
     "other",
     [{"prompt": "a ship"}, {"quantity": 3}, {"seed": 0}, {"job_type": "sdxl_image_high"}, {"review": True}],
 )
-def test_the_same_key_with_another_body_is_refused(owner: User, other: dict[str, object]) -> None:
+def test_the_same_key_with_another_body_is_refused(owner: User, other: dict[str, Any]) -> None:
     body = Submission(job_type="sdxl_image_fast", prompt="a lighthouse")
     submit(owner=owner, submission=body, idempotency_key="k1")
     with pytest.raises(IdempotencyKeyReused):
