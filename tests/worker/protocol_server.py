@@ -97,7 +97,7 @@ def protocol_server() -> Iterator[ProtocolServer]:
             with suppress(BrokenPipeError):  # a client that was stopped while it waited
                 self.wfile.write(payload)
 
-        do_POST = do_PUT = _serve  # noqa: N815 the names http.server wants
+        do_GET = do_POST = do_PUT = _serve  # noqa: N815 the names http.server wants
 
         def log_message(self, *_: object) -> None:
             return

@@ -139,6 +139,15 @@ def test_waiting_for_a_server_ends_when_the_work_is_halted(job: Job) -> None:
     client.close()
 
 
+def test_a_reference_comes_from_the_workers_own_server(client: Server, server: ProtocolServer) -> None:
+    """The token is for one server only, whatever address a lease names."""
+    server.script("GET /file", 200, "bytes")
+    assert client.reference("https://elsewhere.example/media/1/file", halted=Event()) == b'"bytes"'
+    (asked,) = server.seen("/media/1/file")
+    assert asked.headers["host"] in server.url
+    assert asked.headers["authorization"] == f"Bearer {TOKEN}"
+
+
 def test_leasing_from_a_server_that_is_away_says_so_at_once() -> None:
     client = Server("http://127.0.0.1:9", TOKEN)
     with pytest.raises(ServerAway):

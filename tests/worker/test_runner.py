@@ -119,6 +119,47 @@ def test_a_job_of_which_nothing_could_be_made_fails(server: ProtocolServer) -> N
     assert last["error_message"]
 
 
+class TracingEngine(SketchEngine):
+    """Keeps the jobs that it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: list[Job] = []
+
+    def generate(
+        self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop
+    ) -> Iterator[FinishedSlot]:
+        self.jobs.append(job)
+        return super().generate(job, report_progress, should_stop)
+
+
+def with_reference() -> dict[str, Any]:
+    address = "https://the.server/media/7/file"
+    return job_body(slots=2) | {"references": [{"type": "composition", "strength": 0.5, "url": address}]}
+
+
+def test_an_engine_gets_references_with_their_files(server: ProtocolServer) -> None:
+    server.jobs.append(with_reference())
+    server.script("GET /file", 200, "picture")
+    engine = TracingEngine()
+    with working(server, engine):
+        wait_for(lambda: ended(server))
+    (reference,) = engine.jobs[0].references
+    assert (reference.type, reference.strength, reference.content) == ("composition", 0.5, b'"picture"')
+
+
+def test_a_job_is_not_made_without_its_reference(server: ProtocolServer) -> None:
+    """pitfall 19"""
+    server.jobs.append(with_reference())
+    server.script("GET /file", 404)
+    engine = TracingEngine()
+    with working(server, engine):
+        wait_for(lambda: ended(server))
+    assert not engine.jobs
+    assets = [each["assets"][0] for each in callbacks(server)]
+    assert [asset["error"]["code"] for asset in assets] == ["reference_missing"] * 2
+
+
 def test_a_file_too_large_is_a_failed_slot(server: ProtocolServer) -> None:
     server.jobs.append(job_body())
     server.script("PUT /uploads/0", 413)

@@ -8,21 +8,20 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
-from urllib.parse import urlsplit
 
 from ourvidz_worker import __version__
-from ourvidz_worker.engines import ENGINES
-
-TOKEN_VARIABLE = "OURVIDZ_WORKER_TOKEN"  # noqa: S105 the name of a variable
-SERVER_VARIABLE = "OURVIDZ_SERVER"
-PACE_VARIABLE = "OURVIDZ_WORKER_PACE"
+from ourvidz_worker.configuration import Configuration, Nonsense, add_options, configuration, missing
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0 after a shutdown that was asked for, 2 when the worker cannot work as it was started."""
-    options = _parser().parse_args(argv)
-    problem = _problem(options)
-    return _refuse(problem) if problem else _run(options)
+    flags = _parser().parse_args(argv)
+    try:
+        chosen = configuration(flags)
+    except Nonsense as nonsense:
+        return _refuse(str(nonsense))
+    problem = missing(chosen)
+    return _refuse(problem) if problem else _run(chosen)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -31,72 +30,44 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ourvidz-worker {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="lease jobs and work until told to stop")
-    run.add_argument("--server", default=os.environ.get(SERVER_VARIABLE, ""), help=f"or {SERVER_VARIABLE}")
-    run.add_argument(
-        "--token",
-        default=os.environ.get(TOKEN_VARIABLE, ""),
-        help=f"better as {TOKEN_VARIABLE}: other users of this machine see arguments",
-    )
-    run.add_argument("--engine", choices=ENGINES, default="sketch")
-    run.add_argument(
-        "--pace",
-        default=os.environ.get(PACE_VARIABLE, "0"),
-        help=f"least seconds a result takes, to watch pages fill; or {PACE_VARIABLE}",
-    )
+    add_options(commands.add_parser("run", help="lease jobs and work until told to stop"))
     return parser
 
 
-def _problem(options: argparse.Namespace) -> str | None:
-    if not options.server:
-        return f"no server: give --server or set {SERVER_VARIABLE}"
-    if not _is_url(options.server):
-        return f"{options.server!r} is not the address of a server, such as https://ourvidz.example"
-    if not options.token:
-        return f"no token: set {TOKEN_VARIABLE} to what `manage.py create_worker` printed"
-    if not options.token.isascii() or not options.token.isprintable():
-        return "the token holds characters that no token has"
-    if not _is_duration(options.pace):
-        return f"the pace must be seconds, 0 or more, not {options.pace!r}"
-    return None
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def _is_duration(text: str) -> bool:
-    try:
-        return 0 <= float(text) < 3600
-    except ValueError:
-        return False
-
-
-def _run(options: argparse.Namespace) -> int:
-    # One drawing at a time: threads of a BLAS would only cost memory.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+def _run(chosen: Configuration) -> int:
+    _prepare_libraries(chosen)
     from ourvidz_worker.client import Server
     from ourvidz_worker.engines import create_engine
-    from ourvidz_worker.errors import ServerRefused, TokenRefused
+    from ourvidz_worker.errors import EngineUnusable, ServerRefused, TokenRefused
     from ourvidz_worker.runner import Runner
 
-    server = Server(options.server, options.token)
-    runner = Runner(server, create_engine(options.engine, pace=float(options.pace)))
-    _stop_on_signals(runner.stop)
+    server = Server(chosen.server, chosen.token)
     try:
+        runner = Runner(server, create_engine(chosen.engine))
+        _stop_on_signals(runner.stop)
         runner.run()
+    except EngineUnusable as unusable:
+        return _refuse(str(unusable))
     except TokenRefused:
         return _refuse("the server refused this worker's token")
     except ServerRefused as refused:
-        return _refuse(f"{options.server} does not lease jobs to this worker: {refused}")
+        return _refuse(f"{chosen.server} does not lease jobs to this worker: {refused}")
     finally:
         server.close()
     return 0
+
+
+def _prepare_libraries(chosen: Configuration) -> None:
+    """What they read from the environment when they are imported."""
+    if chosen.engine.engine == "sketch":
+        # One drawing at a time: threads of a BLAS would only cost memory.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    elif not chosen.engine.allow_download:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
 
 
 def _stop_on_signals(stop: Callable[[], None]) -> None:

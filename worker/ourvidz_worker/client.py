@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from threading import Event
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -16,6 +17,7 @@ from ourvidz_worker.protocol import AssetError, Job, Offer, Upload, parse_job
 LEASE_WAIT_S = 25.0
 RESULT_PATIENCE_S = 600.0  # what is made must not be lost to a restart of the server
 RELEASE_PATIENCE_S = 10.0
+LARGEST_REFERENCE = 64 * 2**20
 LONGEST_DELAY_S = 30.0
 
 
@@ -67,6 +69,20 @@ class Server:
         response = self._patiently("POST", "job-callback", RESULT_PATIENCE_S, halted, json=body)
         verdict: Mapping[str, Any] = response.json()
         return verdict
+
+    def reference(self, url: str, *, halted: Event) -> bytes:
+        """A reference image. Only the path is taken from `url`: the token goes to no other server.
+
+        Raises:
+            ServerRefused: it is not there, or larger than LARGEST_REFERENCE.
+        """
+        parts = urlsplit(url)
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        target = self._http.base_url.copy_with(raw_path=path.encode())
+        content = self._patiently("GET", str(target), RESULT_PATIENCE_S, halted).content
+        if len(content) > LARGEST_REFERENCE:
+            raise ServerRefused(413, "the reference image is too large")
+        return content
 
     def release(self, job: Job) -> None:
         request = {"json": {"lease_token": job.lease_token}, "timeout": RELEASE_PATIENCE_S}

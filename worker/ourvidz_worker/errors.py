@@ -35,5 +35,9 @@ class Halted(WorkerError):
     """The session was told to stop while it waited or drew."""
 
 
+class EngineUnusable(WorkerError):
+    """The engine cannot work as it is installed or configured; the message is a sentence for the operator."""
+
+
 class MalformedLease(WorkerError):
     """The server handed out a job that this version does not understand."""

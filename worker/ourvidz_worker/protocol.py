@@ -23,6 +23,16 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """A picture to go by. `strength` 0..1; `content` is the file once it has been fetched."""
+
+    type: str
+    strength: float
+    url: str = field(repr=False)
+    content: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Parameters:
     """What to make. Sizes in pixels; `frames` and `fps` matter for videos only."""
 
@@ -53,7 +63,7 @@ class Job:
     negative_prompt: str = field(repr=False)
     parameters: Parameters
     slots: tuple[Slot, ...]
-    references: tuple[Mapping[str, Any], ...]
+    references: tuple[Reference, ...]
     max_upload_bytes: int | None
 
 
@@ -119,13 +129,17 @@ def _job(body: Mapping[str, Any]) -> Job:
         negative_prompt=str(body.get("negative_prompt") or ""),
         parameters=_parameters(body["parameters"]),
         slots=tuple(_slot(slot) for slot in body["slots"]),
-        references=tuple(body.get("references") or ()),
+        references=tuple(_reference(each) for each in body.get("references") or ()),
         max_upload_bytes=(body.get("upload") or {}).get("max_bytes"),
     )
 
 
 def _slot(body: Mapping[str, Any]) -> Slot:
     return Slot(int(body["slot"]), body["image_index"], str(body["asset_id"]), int(body["seed"]))
+
+
+def _reference(body: Mapping[str, Any]) -> Reference:
+    return Reference(str(body["type"]), float(body["strength"]), str(body["url"]))
 
 
 def _parameters(body: Mapping[str, Any]) -> Parameters:

@@ -24,7 +24,6 @@ class Runner:
     def __init__(self, server: Server, engine: Engine) -> None:
         self._server = server
         self._engine = engine
-        self._offer = Offer(engine.serves, engine.job_types, engine.name, __version__, engine.device)
         self._stopping = Event()
         self._halted = Event()
         self._polling = False
@@ -38,7 +37,8 @@ class Runner:
             raise ShutDown
 
     def run(self) -> None:
-        """Until `stop`. Raises TokenRefused or ServerRefused when leasing can never work."""
+        """Until `stop`. Raises TokenRefused or ServerRefused when leasing can never work, EngineUnusable
+        when the engine cannot."""
         self._engine.load()
         say("ready", engine=self._engine.name, serves=",".join(self._engine.serves), version=__version__)
         try:
@@ -50,10 +50,12 @@ class Runner:
         say("stopped")
 
     def _work(self) -> None:
+        engine = self._engine
+        offer = Offer(engine.serves, engine.pools, engine.name, __version__, engine.device)
         failures = 0
         while not self._stopping.is_set():
             try:
-                job = self._poll()
+                job = self._poll(offer)
             except (ServerAway, MalformedLease) as error:
                 failures = self._wait_out(error, failures)
                 continue
@@ -61,11 +63,11 @@ class Runner:
             if job is not None:
                 self._run_job(job)
 
-    def _poll(self) -> Job | None:
+    def _poll(self, offer: Offer) -> Job | None:
         self._polling = True
         try:
             # The first call does not wait: its answer says that the server and the token are right.
-            job = self._server.lease(self._offer) if self._connected else self._server.lease(self._offer, 0.0)
+            job = self._server.lease(offer) if self._connected else self._server.lease(offer, 0.0)
         finally:
             self._polling = False
         if not self._connected:

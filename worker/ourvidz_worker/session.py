@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from threading import Event
 from typing import Any
 
@@ -13,7 +14,7 @@ from ourvidz_worker.engines.base import Engine, FinishedSlot, Result
 from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused
 from ourvidz_worker.heartbeat import Heartbeat
 from ourvidz_worker.journal import say
-from ourvidz_worker.protocol import AssetError, CallbackStatus, Job, Slot, Upload
+from ourvidz_worker.protocol import AssetError, CallbackStatus, Job, Reference, Slot, Upload
 
 
 class Session:
@@ -60,15 +61,30 @@ class Session:
         """The engine's slots, then a failure for each one that it did not deliver."""
         failure = AssetError("not_generated", "The engine ended without this result.", retryable=True)
         try:
-            yield from self._engine.generate(self._job, self._heartbeat.progress, self._halted.is_set)
+            job = replace(self._job, references=self._references())
+        except ServerRefused as refused:
+            yield from self._failures(AssetError("reference_missing", str(refused), retryable=True))
+            return
+        try:
+            yield from self._engine.generate(job, self._heartbeat.progress, self._halted.is_set)
         except Halted:
             raise
         except Exception as error:  # noqa: BLE001 an engine may raise anything; the slots say so
             say("engine_failed", job_id=self._job.id, error=type(error).__name__)
             message = f"The engine failed: {type(error).__name__}."
             failure = AssetError("engine_error", message, retryable=True)
+        yield from self._failures(failure)
+
+    def _references(self) -> tuple[Reference, ...]:
+        """With their files: a job is never made without what it should go by."""
+        return tuple(
+            replace(each, content=self._server.reference(each.url, halted=self._halted))
+            for each in self._job.references
+        )
+
+    def _failures(self, error: AssetError) -> Iterator[FinishedSlot]:
         for slot in list(self._open.values()):
-            yield FinishedSlot(slot, failure)
+            yield FinishedSlot(slot, error)
 
     def _asset(self, finished: FinishedSlot) -> dict[str, Any]:
         """The callback's entry for a slot, its file uploaded."""

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from ourvidz_worker.engines.base import Engine
+from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.errors import EngineUnusable
 
-ENGINES = ("sketch",)
+ENGINES = ("sketch", "sdxl", "wan")
+GPU_PACKAGES = ("torch", "diffusers", "transformers", "accelerate")
 
 
-def create_engine(name: str, *, pace: float) -> Engine:
-    """`pace`: the least seconds a slot takes, for engines that are too quick to watch."""
-    if name == "sketch":
+def create_engine(settings: EngineSettings) -> Engine:
+    """Raises EngineUnusable when its libraries are not installed or it lacks a setting."""
+    if settings.engine == "sketch":
         from ourvidz_worker.engines.sketch.engine import SketchEngine
 
-        return SketchEngine(pace=pace)
-    raise ValueError(f"unknown engine {name!r}")
+        return SketchEngine(pace=settings.pace)
+    if missing := missing_packages():
+        raise EngineUnusable(
+            f"the engine {settings.engine} needs {', '.join(missing)}: pip install './worker[gpu]'"
+        )
+    if not settings.model:
+        raise EngineUnusable(
+            f"the engine {settings.engine} needs weights: --model FOLDER, or a hub name with --allow-download"
+        )
+    from ourvidz_worker.engines.diffusion.sdxl import SdxlEngine
+    from ourvidz_worker.engines.diffusion.wan import WanEngine
+
+    return SdxlEngine(settings) if settings.engine == "sdxl" else WanEngine(settings)
+
+
+def missing_packages() -> list[str]:
+    return [name for name in GPU_PACKAGES if find_spec(name) is None]

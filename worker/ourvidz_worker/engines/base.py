@@ -46,14 +46,18 @@ class Engine(Protocol):
         """The server's engines whose queues this one takes jobs from."""
 
     @property
-    def job_types(self) -> tuple[str, ...]: ...
+    def pools(self) -> tuple[str, ...]:
+        """What it can be given: job types, and job types with the references that it can use.
+
+        Complete once `load` has returned.
+        """
 
     @property
     def device(self) -> str:
         """What it runs on, in words."""
 
     def load(self) -> None:
-        """Whatever is slow and needed once; called before the first job."""
+        """Whatever is slow and needed once; called before the first job. Raises EngineUnusable."""
 
     def job_metadata(self, job: Job) -> Mapping[str, object]:
         """What the finished job should say about itself, such as an enhanced prompt."""

@@ -6,24 +6,18 @@ import platform
 from collections.abc import Iterator, Mapping
 
 from ourvidz_worker.engines.base import FinishedSlot, ReportProgress, Result, ShouldStop
+from ourvidz_worker.engines.pools import (
+    ENHANCED_IMAGES,
+    ENHANCED_VIDEOS,
+    SDXL_IMAGES,
+    WAN_IMAGES,
+    WAN_VIDEOS,
+)
 from ourvidz_worker.engines.sketch.pace import Pace
 from ourvidz_worker.protocol import AssetError, Job, Parameters, Slot
 
 SIZES = range(64, 2049)
 LONGEST_FILM = 1000  # frames
-
-JOB_TYPES = (
-    "sdxl_image_fast",
-    "sdxl_image_high",
-    "image_fast",
-    "image_high",
-    "video_fast",
-    "video_high",
-    "image7b_fast_enhanced",
-    "image7b_high_enhanced",
-    "video7b_fast_enhanced",
-    "video7b_high_enhanced",
-)
 
 
 class SketchEngine:
@@ -31,7 +25,7 @@ class SketchEngine:
 
     name = "sketch"
     serves = ("sdxl", "wan")
-    job_types = JOB_TYPES
+    pools = (*SDXL_IMAGES, *WAN_IMAGES, *WAN_VIDEOS, *ENHANCED_IMAGES, *ENHANCED_VIDEOS)
 
     def __init__(self, *, pace: float = 0.0) -> None:
         self.device = f"CPU ({platform.machine()})"
@@ -79,7 +73,7 @@ def _drawn(prompt: str, slot: Slot, wanted: Parameters, pace: Pace) -> Result:
 
 
 def _still(prompt: str, slot: Slot, wanted: Parameters, pace: Pace) -> Result:
-    from ourvidz_worker.engines.sketch.encode import png
+    from ourvidz_worker.engines.encode import png
     from ourvidz_worker.engines.sketch.picture import Picture
 
     picture = Picture(prompt, slot.seed, wanted.width, wanted.height)
@@ -91,7 +85,7 @@ def _still(prompt: str, slot: Slot, wanted: Parameters, pace: Pace) -> Result:
 
 
 def _film(prompt: str, slot: Slot, wanted: Parameters, pace: Pace) -> Result:
-    from ourvidz_worker.engines.sketch.encode import mp4
+    from ourvidz_worker.engines.encode import mp4
     from ourvidz_worker.engines.sketch.picture import Picture
 
     width, height = wanted.width - wanted.width % 2, wanted.height - wanted.height % 2

@@ -1,4 +1,4 @@
-"""Files: PNG for stills, H.264 in MP4 for films."""
+"""Files: PNG for stills, H.264 in MP4 for films; each may carry a text that says how it was made."""
 
 from __future__ import annotations
 
@@ -8,19 +8,28 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from ourvidz_worker.engines.sketch.arrays import Pixels
+Pixels = npt.NDArray[np.uint8]
 
 
-def png(pixels: Pixels) -> bytes:
-    """Quick rather than small: grain does not compress anyway."""
+def png(pixels: Pixels, *, parameters: str = "") -> bytes:
+    """Quick rather than small: grain does not compress anyway.
+
+    `parameters` goes into the text chunk of that name, where the tools of this field look.
+    """
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
+    told = PngInfo()
+    if parameters:
+        told.add_text("parameters", parameters)  # tEXt, or iTXt where Latin-1 does not suffice
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1, pnginfo=told)
     return file.getvalue()
 
 
-def mp4(frames: Iterable[Pixels], *, width: int, height: int, fps: int) -> bytes:
+def mp4(frames: Iterable[Pixels], *, width: int, height: int, fps: int, comment: str = "") -> bytes:
     """Encodes frame by frame; one encoder thread, so that the same frames give the same film.
 
     The format wants even sizes: an odd last row or column is cut off. The file is written to
@@ -33,6 +42,8 @@ def mp4(frames: Iterable[Pixels], *, width: int, height: int, fps: int) -> bytes
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "film.mp4"
         with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+            if comment:
+                container.metadata["comment"] = comment
             stream = container.add_stream("libx264", rate=fps)
             assert isinstance(stream, VideoStream)
             stream.width, stream.height = even

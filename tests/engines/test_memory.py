@@ -1,0 +1,121 @@
+"""Out of memory, as torch says it: less at a time, more slowly, and only then a failure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ourvidz_worker.engines import create_engine
+from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.errors import EngineUnusable
+from ourvidz_worker.protocol import AssetError
+from tests.engines.jobs import Make, film, job, pixels, result
+
+
+@contextmanager
+def full(model: Any, when: Callable[[Any], bool]) -> Iterator[None]:
+    """The model raises torch's own error for the inputs of which `when` says so."""
+    import torch
+
+    def refuse(module: Any, positional: Any, named: Any) -> None:
+        sample = positional[0] if positional else named["hidden_states"]
+        if when(sample):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB.")
+
+    hook = model.register_forward_pre_hook(refuse, with_kwargs=True)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+@pytest.fixture
+def six(models: Path) -> Make:
+    """Six at once, as an operator with much memory would say."""
+    return Make(engine="sdxl", model=str(models / "sdxl"), batch=6)
+
+
+def test_it_halves_the_batch_until_it_fits(six: Make, sdxl: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted = job(slots=6)
+    with full(six.engine._text.unet, lambda sample: sample.shape[0] > 2):  # guidance doubles it
+        finished = six(wanted)
+    assert [each.slot.number for each in finished] == list(range(6))
+    notes = six.engine.job_metadata(wanted)["notes"]
+    assert notes == [
+        "out of memory with 6 at once; went on with 3",
+        "out of memory with 3 at once; went on with 1",
+    ]
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in told] == ["out_of_memory"] * 2
+    assert result(finished[0]).metadata["batch"] == 1
+    # One at a time is how it is done by default: then these are the same pixels.
+    assert [result(each).media for each in finished] == [each.media for each in sdxl.results(wanted)]
+    shares = [share for share, stage in six.progress if stage == "encoding"]
+    assert shares == sorted(shares)
+
+
+def test_a_batch_is_within_a_level_of_its_slots_alone(six: Make, sdxl: Make) -> None:
+    """Why one at a time is the default: nearly the same is not the same."""
+    batch, alone = six.results(job(slots=6)), sdxl.results(job(slots=6))
+    for one, other in zip(batch, alone, strict=True):
+        assert np.abs(pixels(one) - pixels(other)).max() <= 1
+
+
+def test_one_alone_goes_on_with_what_saves_memory(models: Path) -> None:
+    make = Make(engine="wan", model=str(models / "wan"))
+    wanted = film()
+    with full(make.engine._text.transformer, lambda _: not make.engine.stage.saves_memory):
+        assert make.results(wanted)
+    assert make.engine._text.vae.use_tiling
+    assert make.engine.job_metadata(wanted)["notes"] == [
+        "out of memory; went on with attention slices and a tiled VAE"
+    ]
+
+
+def test_when_nothing_helps_the_slots_fail_and_the_worker_lives(models: Path) -> None:
+    make = Make(engine="sdxl", model=str(models / "sdxl"))
+    with full(make.engine._text.unet, lambda _: True):
+        outcomes = [each.outcome for each in make(job(slots=2))]
+    assert len(outcomes) == 2
+    for error in outcomes:
+        assert isinstance(error, AssetError)
+        assert (error.code, error.retryable) == ("out_of_memory", True)
+    assert make.results(job())
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"model": "/nowhere/sdxl"}, "no weights at"),
+        ({"model": "{models}/wan"}, "cannot be used"),
+        ({"model": "{models}/sdxl", "offload": "model", "device": "cpu"}, "needs a CUDA device"),
+        ({"model": ""}, "needs weights"),
+    ],
+)
+def test_an_engine_that_cannot_work_says_why_in_one_line(
+    models: Path, given: dict[str, str], sentence: str
+) -> None:
+    settings: dict[str, Any] = {name: value.format(models=models) for name, value in given.items()}
+    with pytest.raises(EngineUnusable, match=sentence) as refused:
+        create_engine(EngineSettings(engine="sdxl", **settings)).load()
+    assert "\n" not in str(refused.value)
+
+
+def test_the_same_on_a_gpu(models: Path) -> None:
+    """In half precision, with parts that wait in main memory."""
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    make = Make(engine="sdxl", model=str(models / "sdxl"), device="cuda", offload="model")
+    batch, alone = make.results(job(slots=3)), make.results(job(slots=3, only=2))
+    assert batch[2].media == alone[0].media
+    assert make.engine.job_metadata(job())["memory_peak_mib"] > 0
+    wan = Make(engine="wan", model=str(models / "wan"), device="cuda")
+    assert wan.results(film())[0].media == wan.results(film())[0].media

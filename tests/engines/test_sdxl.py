@@ -1,0 +1,120 @@
+"""SDXL's real pipelines: what they make, and that it can be made again."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ourvidz_worker.errors import Halted
+from ourvidz_worker.protocol import AssetError, Reference
+from tests.engines.jobs import Make, drawing, job, pixels, read_back, result
+
+
+def test_a_batch_is_pictures_of_the_size_asked_for(sdxl: Make) -> None:
+    finished = sdxl(job(slots=3))
+    assert [each.slot.number for each in finished] == [0, 1, 2]
+    for each in finished:
+        made = result(each)
+        with Image.open(io.BytesIO(made.media)) as picture:
+            assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (128, 96))
+        assert (made.width, made.height, made.duration) == (128, 96, None)
+        assert pixels(made).std() > 1
+
+
+def test_the_same_seed_gives_the_same_pixels(sdxl: Make) -> None:
+    first, second = sdxl.results(job(slots=2)), sdxl.results(job(slots=2))
+    assert [each.media for each in first] == [each.media for each in second]
+    assert first[0].media != first[1].media
+
+
+def test_a_slot_made_alone_has_the_pixels_it_has_in_the_batch_of_six(sdxl: Make) -> None:
+    """What a retry of one slot relies on; not within one level, the same."""
+    batch = sdxl.results(job(slots=6))
+    alone = sdxl.results(job(slots=6, only=3))
+    assert np.array_equal(pixels(alone[0]), pixels(batch[3]))
+
+
+def test_the_parameters_are_read_back_from_the_picture(sdxl: Make) -> None:
+    made = sdxl.results(job(prompt="a lighthouse,\nat dusk: “calm”", slots=2))[1]
+    with Image.open(io.BytesIO(made.media)) as picture:
+        prompt, negative, pairs = read_back(picture.info["parameters"])
+    assert prompt == "a lighthouse,\nat dusk: “calm”"
+    assert negative == "fog"
+    expected = {"Steps": "2", "Sampler": "Euler", "CFG scale": "5.0", "Seed": "1", "Size": "128x96"}
+    assert expected.items() <= pairs.items()
+    assert pairs["Model"] == "sdxl"
+    assert pairs["Version"].startswith("ourvidz-worker ")
+
+
+def test_a_result_says_how_to_repeat_it(sdxl: Make) -> None:
+    wanted = job(slots=1)
+    told = sdxl.results(wanted)[0].metadata
+    assert told["seed"] == 0
+    assert {"steps", "guidance", "sampler", "precision", "model", "batch"} <= set(told)
+    about = sdxl.engine.job_metadata(wanted)
+    assert set(about["stages"]) == {"generating", "encoding"}
+    assert about["device"].startswith("CPU")
+    assert about["memory_peak_mib"] > 50
+    assert set(about["libraries"]) == {"torch", "diffusers", "transformers"}
+
+
+def test_progress_follows_the_steps(sdxl: Make) -> None:
+    """pitfall 32"""
+    sdxl(job(slots=2, steps=4))
+    shares = [share for share, _ in sdxl.progress]
+    assert shares == sorted(shares)
+    generating = [share for share, stage in sdxl.progress if stage == "generating"]
+    assert len(set(generating)) == 9
+    assert [stage for _, stage in sdxl.progress].count("encoding") == 2
+    assert 0.9 < shares[-1] < 1
+
+
+def test_a_cancel_stops_between_two_steps(sdxl: Make) -> None:
+    seen: list[Any] = []
+
+    def stop() -> bool:
+        seen.append(None)
+        return len(seen) > 3
+
+    with pytest.raises(Halted):
+        sdxl(job(slots=6, steps=20), stop)
+    assert len(seen) == 4
+    assert sdxl.results(job())  # and works on
+
+
+def test_a_composition_is_followed_as_closely_as_asked(sdxl: Make) -> None:
+    def apart(strength: float) -> float:
+        one, other = (
+            pixels(sdxl.results(job(drawing("composition", strength, shade), steps=8))[0])
+            for shade in (0, 255)
+        )
+        return float(np.abs(one - other).mean())
+
+    assert apart(0.9) > 2 * apart(0.0)
+
+
+def test_how_much_was_noise_is_told(sdxl: Make) -> None:
+    made = sdxl.results(job(drawing("composition", 0.75), steps=8))[0]
+    with Image.open(io.BytesIO(made.media)) as picture:
+        assert read_back(picture.info["parameters"])[2]["Denoising strength"] == "0.25"
+    assert len([stage for _, stage in sdxl.progress if stage == "generating"]) == 1 + 2
+
+
+def test_a_reference_that_is_no_picture_fails_the_slots(sdxl: Make) -> None:
+    """pitfall 19"""
+    finished = sdxl(job(Reference("composition", 0.5, "", b"not a picture"), slots=3))
+    errors = [each.outcome for each in finished]
+    assert len(errors) == 3
+    for error in errors:
+        assert isinstance(error, AssetError)
+        assert (error.code, error.retryable) == ("reference_unreadable", False)
+
+
+def test_it_offers_what_it_can_do(sdxl: Make) -> None:
+    assert "sdxl_image_fast" in sdxl.engine.pools
+    assert "sdxl_image_high+composition" in sdxl.engine.pools
+    assert not any("style" in pool or "character" in pool for pool in sdxl.engine.pools)

@@ -1,0 +1,84 @@
+"""What the operator decided, wherever it was written down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ourvidz_worker.cli import _parser
+from ourvidz_worker.configuration import OPTIONS, Configuration, Nonsense, configuration
+from ourvidz_worker.engines import create_engine
+from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.errors import EngineUnusable
+
+
+def chosen(*flags: str, **environment: str) -> Configuration:
+    return configuration(_parser().parse_args(["run", *flags]), environment)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "worker.toml"
+    path.write_text('server = "https://filed.example"\nengine = "wan"\nbatch = 3\nvae_tiling = true\n')
+    return path
+
+
+def test_a_flag_beats_the_environment_which_beats_the_file(file: Path) -> None:
+    surroundings = {"OURVIDZ_WORKER_CONFIG": str(file), "OURVIDZ_WORKER_BATCH": "2"}
+    assert chosen(**surroundings).server == "https://filed.example"
+    assert chosen(**surroundings).engine.batch == 2
+    assert chosen("--batch", "1", **surroundings).engine.batch == 1
+
+
+def test_a_file_is_named_by_flag_too(file: Path) -> None:
+    engine = chosen("--config", str(file)).engine
+    assert (engine.engine, engine.batch, engine.vae_tiling) == ("wan", 3, True)
+
+
+def test_without_a_word_it_sketches_and_fetches_nothing() -> None:
+    assert chosen().engine == EngineSettings()
+    assert not chosen().engine.allow_download
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("sever = 'x'", "sets 'sever', which is no option"),
+        ("batch = 'many'", "batch must be a whole number from 1 to 24, not 'many'"),
+        ("device = 'gpu'", "device must be one of auto, cpu, cuda, mps, not 'gpu'"),
+        ("batch = [1]", "batch must be one value"),
+        ("batch =", "is not TOML"),
+    ],
+)
+def test_nonsense_in_a_file_is_named(tmp_path: Path, content: str, sentence: str) -> None:
+    path = tmp_path / "worker.toml"
+    path.write_text(content)
+    with pytest.raises(Nonsense) as refused:
+        chosen("--config", str(path))
+    assert sentence in str(refused.value)
+    assert str(path) in str(refused.value)
+
+
+def test_nonsense_in_the_environment_is_named() -> None:
+    with pytest.raises(Nonsense, match="OURVIDZ_WORKER_OFFLOAD must be one of none, model, sequential"):
+        chosen(OURVIDZ_WORKER_OFFLOAD="some")
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(Nonsense, match=r"/nowhere\.toml cannot be read: No such file"):
+        chosen("--config", "/nowhere.toml")
+
+
+def test_every_option_is_in_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "worker" / "README.md").read_text()
+    missing = [option.flag for option in OPTIONS if f"`{option.flag}" not in readme]
+    assert not missing
+    assert not [option.variable for option in OPTIONS if f"`{option.variable}`" not in readme]
+
+
+def test_a_gpu_engine_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ourvidz_worker.engines.GPU_PACKAGES", ("a_package_that_is_not_there",))
+    with pytest.raises(EngineUnusable, match=r"pip install '\./worker\[gpu\]'") as refused:
+        create_engine(EngineSettings(engine="sdxl", model="x"))
+    assert "a_package_that_is_not_there" in str(refused.value)

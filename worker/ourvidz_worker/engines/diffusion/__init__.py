@@ -1,0 +1,1 @@
+"""Engines on diffusers' pipelines: SDXL and Wan. Importing anything here imports torch."""

@@ -1,0 +1,187 @@
+"""What the engines on diffusers have in common: slots in batches, want of memory, cancels."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ourvidz_worker.engines.base import FinishedSlot, ReportProgress, Result, ShouldStop
+from ourvidz_worker.engines.diffusion.enhancer import Enhancer
+from ourvidz_worker.engines.diffusion.placement import (
+    Placement,
+    forget_peak,
+    give_back_memory,
+    is_out_of_memory,
+    libraries,
+    peak_mib,
+)
+from ourvidz_worker.engines.diffusion.references import UnreadableReference
+from ourvidz_worker.engines.diffusion.running import Stage, Steps
+from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.errors import Halted
+from ourvidz_worker.journal import say
+from ourvidz_worker.protocol import AssetError, Job, Slot
+
+ENCODING_SHARE = 0.03  # of a slot's time, roughly; the steps are the rest
+
+
+class DiffusionEngine(ABC):
+    """Subclasses load their pipelines and make a batch of slots; `prompt` is what the pipeline is given."""
+
+    name: str
+    serves: tuple[str, ...]
+    placement: Placement
+    stage: Stage
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self.settings = settings
+        self.enhancer: Enhancer | None = None
+        self.device = settings.device
+        self._prompt = ""
+        self._batch = settings.batch
+        self._seconds: dict[str, float] = {}
+        self._notes: list[str] = []
+
+    @property
+    def model_name(self) -> str:
+        """The folder's own name, without the way to it on this machine, or the name on the hub."""
+        path = Path(self.settings.model)
+        return path.name if path.exists() else self.settings.model
+
+    @property
+    @abstractmethod
+    def pools(self) -> tuple[str, ...]: ...
+
+    @abstractmethod
+    def load(self) -> None: ...
+
+    @abstractmethod
+    def make(self, job: Job, slots: Sequence[Slot], prompt: str, steps: Steps) -> list[Any]:
+        """The arrays of pixels, one for each slot. May run out of memory."""
+
+    @abstractmethod
+    def encoded(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
+        """The file of a slot."""
+
+    @abstractmethod
+    def fit_prompt(self, prompt: str) -> str:
+        """As much of an enhanced prompt as every text encoder of this engine reads."""
+
+    def place(self, placement: Placement) -> None:
+        self.placement = placement
+        self.device = placement.describe()
+        self.stage = Stage(self.settings, placement.device)
+
+    def load_enhancer(self) -> None:
+        if self.settings.enhancer:
+            self.enhancer = Enhancer(self.settings, self.placement)
+
+    def unload(self) -> None:
+        self.enhancer = None
+        give_back_memory(self.placement.device)
+
+    def job_metadata(self, job: Job) -> Mapping[str, object]:
+        told: dict[str, object] = {
+            "device": self.device,
+            "stages": {stage: round(spent, 3) for stage, spent in self._seconds.items()},
+            "memory_peak_mib": peak_mib(self.placement.device),
+            "libraries": libraries(),
+        }
+        if self._notes:
+            told["notes"] = list(self._notes)
+        return told | ({"enhanced_prompt": self._prompt} if job.parameters.enhance else {})
+
+    def generate(
+        self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop
+    ) -> Iterator[FinishedSlot]:
+        self._seconds, self._notes = {}, []
+        forget_peak(self.placement.device)
+        if should_stop():
+            raise Halted
+        report_progress(0.0, "generating")
+        self._prompt = self._enhanced(job, report_progress, should_stop)
+        waiting, size = list(job.slots), self.settings.batch
+        while waiting:
+            begin = 1 - len(waiting) / len(job.slots)
+            end = begin + min(size, len(waiting)) / len(job.slots)
+            steps = Steps(begin, end - ENCODING_SHARE * (end - begin), report_progress, should_stop)
+            made = self._attempt(job, waiting[:size], steps)
+            if made is None:  # for want of memory: the same again, in smaller pieces
+                size = self._smaller(job, len(waiting[:size]))
+                continue
+            report_progress(end - ENCODING_SHARE * (end - begin), "encoding")
+            for slot, pixels in zip(waiting[:size], made, strict=True):
+                yield FinishedSlot(slot, self._finished(job, slot, pixels))
+            waiting = waiting[size:]
+
+    def _enhanced(self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop) -> str:
+        if not job.parameters.enhance:
+            return job.prompt
+        if self.enhancer is None:
+            raise RuntimeError("this job needs an enhancer, and the worker did not offer one")
+        report_progress(0.0, "enhancing")
+        with self.timed("enhancing"):
+            said = self.enhancer.enhance(job.prompt, media=job.parameters.media, should_stop=should_stop)
+            return self.fit_prompt(said)
+
+    def _attempt(self, job: Job, slots: Sequence[Slot], steps: Steps) -> list[Any] | None:
+        """The pixels, or an error for each slot; None when it ran out of memory and can do with less."""
+        self._batch = len(slots)
+        try:
+            with self.timed("generating"):
+                return self.make(job, slots, self._prompt, steps)
+        except UnreadableReference as error:
+            message = f"The reference image cannot be read ({error})."
+            return [AssetError("reference_unreadable", message, retryable=False) for _ in slots]
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        give_back_memory(self.placement.device)
+        if len(slots) > 1 or not self.stage.saves_memory:
+            return None
+        message = f"Out of memory on {self.device}; --offload model needs less."
+        return [AssetError("out_of_memory", message, retryable=True) for _ in slots]
+
+    def _smaller(self, job: Job, size: int) -> int:
+        """The next batch size; at one, everything that trades time for memory is switched on instead."""
+        if size > 1:
+            note = f"out of memory with {size} at once; went on with {size // 2}"
+        else:
+            note = "out of memory; went on with attention slices and a tiled VAE"
+            self.stage.save_memory()
+        say("out_of_memory", job_id=job.id, note=note)
+        self._notes.append(note)
+        return max(1, size // 2)
+
+    def _finished(self, job: Job, slot: Slot, pixels: Any) -> Result | AssetError:
+        if isinstance(pixels, AssetError):
+            return pixels
+        with self.timed("encoding"):
+            return self.encoded(job, slot, self._prompt, pixels)
+
+    def facts(self, job: Job, slot: Slot, more: Mapping[str, object]) -> dict[str, object]:
+        """A result's metadata: enough to make it again."""
+        parameters = job.parameters
+        told = {
+            "seed": slot.seed,
+            "steps": parameters.steps,
+            "guidance": parameters.guidance,
+            "model": self.model_name,
+            "precision": self.placement.precision_name,
+            "device": self.device,
+            "batch": self._batch,
+            "libraries": libraries(),
+        }
+        return told | dict(more)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        mark = time.monotonic()
+        try:
+            yield
+        finally:
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + time.monotonic() - mark

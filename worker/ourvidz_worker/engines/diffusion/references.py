@@ -1,0 +1,27 @@
+"""Reference images, as a pipeline wants them."""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image, ImageOps
+
+from ourvidz_worker.protocol import Job, Reference
+
+
+class UnreadableReference(Exception):
+    """The file is no picture that can be decoded."""
+
+
+def reference(job: Job, kind: str) -> Reference | None:
+    return next((each for each in job.references if each.type == kind), None)
+
+
+def picture(content: bytes, size: tuple[int, int] | None = None) -> Image.Image:
+    """Upright and RGB; cut to fill `size` (width, height, px) if there is one. Raises UnreadableReference."""
+    try:
+        with Image.open(io.BytesIO(content)) as file:
+            upright = ImageOps.exif_transpose(file).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise UnreadableReference(type(error).__name__) from error
+    return ImageOps.fit(upright, size, Image.Resampling.LANCZOS) if size else upright

@@ -1,0 +1,89 @@
+"""One run of a pipeline: its steps reported, stopped when told to, moved on and off the GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from ourvidz_worker.engines.base import ReportProgress, ShouldStop
+from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.errors import Halted
+
+
+class Steps:
+    """Diffusers' `callback_on_step_end`: walks from `begin` to `end` of the whole job."""
+
+    def __init__(self, begin: float, end: float, report: ReportProgress, should_stop: ShouldStop) -> None:
+        self._begin = begin
+        self._length = end - begin
+        self._report = report
+        self._should_stop = should_stop
+
+    def __call__(self, pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        if self._should_stop():
+            raise Halted
+        share = (step + 1) / max(1, pipeline.num_timesteps)
+        self._report(self._begin + self._length * share, "generating")
+        return tensors
+
+
+class Stage:
+    """Puts the pipeline that is about to run on the device, as the operator's settings say.
+
+    Pipelines share their parts, and an offloading hook belongs to one pipeline: whichever runs next
+    takes the hooks over.
+    """
+
+    def __init__(self, settings: EngineSettings, device: str) -> None:
+        self._settings = settings
+        self._device = device
+        self._on_stage: Any = None
+        self.saves_memory = settings.attention_slicing and settings.vae_tiling
+
+    def enter(self, pipeline: Any) -> None:
+        if pipeline is self._on_stage:
+            return
+        if self._settings.offload == "model":
+            pipeline.enable_model_cpu_offload()
+        elif self._settings.offload == "sequential":
+            pipeline.enable_sequential_cpu_offload()
+        else:
+            pipeline.to(self._device)
+        if self._settings.attention_slicing or self.saves_memory:
+            slice_attention(pipeline)
+        if self._settings.vae_tiling or self.saves_memory:
+            pipeline.vae.enable_tiling()
+        self._on_stage = pipeline
+
+    def save_memory(self) -> None:
+        """From here on with everything that costs time instead of memory."""
+        self.saves_memory = True
+        self._on_stage = None
+
+    def clear(self, pipeline: Any) -> None:
+        """After a run that did not end by itself: what it had on the GPU goes back."""
+        if self._settings.offload == "model":
+            pipeline.maybe_free_model_hooks()
+
+
+def slice_attention(pipeline: Any) -> None:
+    """A no-op for pipelines whose attention knows no slices (Wan's)."""
+    if hasattr(pipeline, "unet"):
+        pipeline.enable_attention_slicing()
+
+
+def generators(seeds: Sequence[int]) -> list[Any]:
+    """One for each slot, on the processor: the same noise on every device."""
+    return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+
+
+def run(pipeline: Any, stage: Stage, call: Callable[[], Any]) -> Any:
+    stage.enter(pipeline)
+    try:
+        with torch.inference_mode():
+            return call()
+    except BaseException:
+        stage.clear(pipeline)
+        raise

@@ -1,0 +1,111 @@
+"""Images by Stable Diffusion XL: from a prompt, or from a prompt and the composition of another image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from diffusers import (
+    StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLPipeline,
+    UniPCMultistepScheduler,
+)
+
+from ourvidz_worker.engines.base import Result
+from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
+from ourvidz_worker.engines.diffusion.enhancer import fitted
+from ourvidz_worker.engines.diffusion.placement import placed
+from ourvidz_worker.engines.diffusion.references import picture, reference
+from ourvidz_worker.engines.diffusion.running import Steps, generators, run
+from ourvidz_worker.engines.diffusion.told import parameters_text, sampler_name
+from ourvidz_worker.engines.diffusion.weights import load_pipeline
+from ourvidz_worker.engines.encode import png
+from ourvidz_worker.engines.pools import SDXL_IMAGES, with_references
+from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.protocol import Job, Slot
+
+
+class SdxlEngine(DiffusionEngine):
+    """Slots are denoised one by one unless the operator asks for batches."""
+
+    name = "sdxl"
+    serves = ("sdxl",)
+
+    def __init__(self, settings: EngineSettings) -> None:
+        super().__init__(settings)
+        self._text: Any = None
+        self._image: Any = None
+        self._own_scheduler: Any = None
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        return (*SDXL_IMAGES, *with_references(SDXL_IMAGES, "composition"))
+
+    def load(self) -> None:
+        self.place(placed(self.settings, half="float16"))
+        self._text = load_pipeline(
+            StableDiffusionXLPipeline, self.settings.model, self.settings, self.placement
+        )
+        self._image = StableDiffusionXLImg2ImgPipeline(**self._text.components)
+        self._image.set_progress_bar_config(disable=True)
+        self._own_scheduler = self._text.scheduler
+        self.stage.enter(self._text)
+
+    def unload(self) -> None:
+        self._text = self._image = self._own_scheduler = None
+        super().unload()
+
+    def fit_prompt(self, prompt: str) -> str:
+        tokenizers = (self._text.tokenizer, self._text.tokenizer_2)
+        return fitted(prompt, lambda text: max(len(each(text).input_ids) for each in tokenizers), 77)
+
+    def make(self, job: Job, slots: Sequence[Slot], prompt: str, steps: Steps) -> list[Any]:
+        wanted = job.parameters
+        common = {
+            "prompt": [prompt] * len(slots),
+            "negative_prompt": [job.negative_prompt] * len(slots),
+            "num_inference_steps": wanted.steps,
+            "guidance_scale": wanted.guidance,
+            "generator": generators([slot.seed for slot in slots]),
+            "output_type": "np",
+            "callback_on_step_end": steps,
+        }
+        pipeline, own = self._pipeline(job)
+        pipeline.scheduler = self._scheduler(job)
+        images = run(pipeline, self.stage, lambda: pipeline(**common, **own).images)
+        return list(np.rint(images * 255).astype(np.uint8))
+
+    def _pipeline(self, job: Job) -> tuple[Any, Mapping[str, Any]]:
+        """The pipeline for this job, with the arguments that only it takes."""
+        wanted = job.parameters
+        size = (wanted.width, wanted.height)
+        composition = reference(job, "composition")
+        if composition is None:
+            return self._text, {"width": wanted.width, "height": wanted.height}
+        # Ours is how much of the image is kept, diffusers' how much of it is noise; at least one step.
+        noise = max(1 / wanted.steps, 1 - composition.strength)
+        return self._image, {"image": picture(composition.content, size), "strength": noise}
+
+    def _scheduler(self, job: Job) -> Any:
+        if job.parameters.solver == "unipc":
+            return UniPCMultistepScheduler.from_config(self._own_scheduler.config)
+        return self._own_scheduler
+
+    def encoded(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
+        height, width = pixels.shape[:2]
+        wanted = job.parameters
+        sampler = sampler_name(self._scheduler(job))
+        facts = {
+            "Steps": wanted.steps,
+            "Sampler": sampler,
+            "CFG scale": wanted.guidance,
+            "Seed": slot.seed,
+            "Size": f"{width}x{height}",
+            "Model": self.model_name,
+        }
+        if composition := reference(job, "composition"):
+            facts["Denoising strength"] = round(max(1 / wanted.steps, 1 - composition.strength), 4)
+        text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, facts=facts)
+        metadata = self.facts(job, slot, {"sampler": sampler})
+        return Result(png(pixels, parameters=text), "image/png", width, height, None, metadata)

@@ -1,0 +1,140 @@
+"""Films and single frames by Wan: from a prompt, from a first frame, or between a first and a last one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline
+
+from ourvidz_worker.engines.base import Result
+from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
+from ourvidz_worker.engines.diffusion.enhancer import fitted
+from ourvidz_worker.engines.diffusion.placement import placed
+from ourvidz_worker.engines.diffusion.references import picture, reference
+from ourvidz_worker.engines.diffusion.running import Steps, generators, run
+from ourvidz_worker.engines.diffusion.told import parameters_text
+from ourvidz_worker.engines.diffusion.weights import load_pipeline
+from ourvidz_worker.engines.encode import mp4, png
+from ourvidz_worker.engines.pools import (
+    ENHANCED_IMAGES,
+    ENHANCED_VIDEOS,
+    WAN_IMAGES,
+    WAN_VIDEOS,
+    with_references,
+)
+from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.protocol import Job, Slot
+
+PROMPT_TOKENS = 512  # what the model was trained with
+USUAL_SHIFT = 5.0
+
+
+class WanEngine(DiffusionEngine):
+    """Frames to start from need weights of their own, unless the model serves both (Wan 2.2 5B)."""
+
+    name = "wan"
+    serves = ("wan",)
+
+    def __init__(self, settings: EngineSettings) -> None:
+        super().__init__(settings)
+        self._text: Any = None
+        self._image: Any = None
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        enhances = self.enhancer is not None
+        videos = (*WAN_VIDEOS, *(ENHANCED_VIDEOS if enhances else ()))
+        pools = (*WAN_IMAGES, *(ENHANCED_IMAGES if enhances else ()), *videos)
+        if self._image is None:
+            return pools
+        pools += with_references(videos, "start_frame")
+        # The model that serves both looks at a first frame only.
+        return pools if self._is_both else pools + with_references(videos, "start_frame", "end_frame")
+
+    @property
+    def _is_both(self) -> bool:
+        return bool(self._text.config.expand_timesteps) and not self.settings.image_model
+
+    def load(self) -> None:
+        self.place(placed(self.settings, half="bfloat16"))
+        self._text = load_pipeline(WanPipeline, self.settings.model, self.settings, self.placement)
+        if self.settings.image_model:
+            self._image = load_pipeline(
+                WanImageToVideoPipeline, self.settings.image_model, self.settings, self.placement
+            )
+        elif self._is_both:
+            self._image = WanImageToVideoPipeline(**self._text.components, **_kept(self._text.config))
+            self._image.set_progress_bar_config(disable=True)
+        self.load_enhancer()
+        self.stage.enter(self._text)
+
+    def unload(self) -> None:
+        self._text = self._image = None
+        super().unload()
+
+    def fit_prompt(self, prompt: str) -> str:
+        return fitted(prompt, lambda text: len(self._text.tokenizer(text).input_ids), PROMPT_TOKENS)
+
+    def make(self, job: Job, slots: Sequence[Slot], prompt: str, steps: Steps) -> list[Any]:
+        wanted = job.parameters
+        pipeline, own = self._pipeline(job)
+        pipeline.scheduler = UniPCMultistepScheduler.from_config(
+            pipeline.scheduler.config,
+            prediction_type="flow_prediction",
+            use_flow_sigmas=True,
+            flow_shift=wanted.shift or USUAL_SHIFT,
+        )
+        call = {
+            "prompt": [prompt] * len(slots),
+            "negative_prompt": [job.negative_prompt] * len(slots),
+            "width": wanted.width,
+            "height": wanted.height,
+            "num_frames": wanted.frames,
+            "num_inference_steps": wanted.steps,
+            "guidance_scale": wanted.guidance,
+            "generator": generators([slot.seed for slot in slots]),
+            "max_sequence_length": PROMPT_TOKENS,
+            "output_type": "np",
+            "callback_on_step_end": steps,
+        }
+        films = run(pipeline, self.stage, lambda: pipeline(**call, **own).frames)
+        return [np.rint(film * 255).astype(np.uint8) for film in films]
+
+    def _pipeline(self, job: Job) -> tuple[Any, Mapping[str, Any]]:
+        start, end = reference(job, "start_frame"), reference(job, "end_frame")
+        if start is None:
+            return self._text, {}
+        size = (job.parameters.width, job.parameters.height)
+        frames = {"image": picture(start.content, size)}
+        if end is not None:
+            frames["last_image"] = picture(end.content, size)
+        return self._image, frames
+
+    def encoded(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
+        wanted = job.parameters
+        count, height, width = pixels.shape[:3]
+        shift = wanted.shift or USUAL_SHIFT
+        facts = {
+            "Steps": wanted.steps,
+            "Sampler": "UniPC",
+            "CFG scale": wanted.guidance,
+            "Seed": slot.seed,
+            "Size": f"{width}x{height}",
+            "Model": self.model_name,
+            "Shift": shift,
+        }
+        metadata = self.facts(job, slot, {"sampler": "UniPC", "shift": shift})
+        if wanted.media == "image":
+            text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, facts=facts)
+            return Result(png(pixels[0], parameters=text), "image/png", width, height, None, metadata)
+        facts |= {"Frames": count, "FPS": wanted.fps}
+        text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, facts=facts)
+        film = mp4(pixels, width=width, height=height, fps=wanted.fps, comment=text)
+        even = (width - width % 2, height - height % 2)
+        return Result(film, "video/mp4", *even, count / wanted.fps, metadata)
+
+
+def _kept(config: Any) -> dict[str, Any]:
+    return {name: config[name] for name in ("boundary_ratio", "expand_timesteps")}

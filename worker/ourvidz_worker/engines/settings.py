@@ -1,0 +1,34 @@
+"""What an operator decides about an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "float16", "bfloat16")
+OFFLOADS = ("none", "model", "sequential")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """Weights are a folder in diffusers' format or a name on the hub.
+
+    `pace`: the least seconds a slot takes, for engines that are too quick to watch.
+    `batch`: slots that are denoised at once; only 1 makes a slot's pixels independent of its neighbours.
+    """
+
+    engine: str = "sketch"
+    pace: float = 0.0
+    model: str = ""
+    image_model: str = ""
+    enhancer: str = ""
+    ip_adapter_style: str = ""
+    ip_adapter_character: str = ""
+    device: str = "auto"
+    precision: str = "auto"
+    offload: Literal["none", "model", "sequential"] = "none"
+    batch: int = 1
+    attention_slicing: bool = False
+    vae_tiling: bool = False
+    allow_download: bool = False
