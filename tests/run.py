@@ -29,7 +29,9 @@ PARTS = {
     "worker": "the tests of the worker package",
     "postgres": "the tests on PostgreSQL and Redis, except those in a browser",
     "browser": "the tests in Chromium, on PostgreSQL and Redis",
+    "engines": "the worker's GPU engines on the CPU; only when asked for, as it installs torch",
 }
+ENGINES_PYTHON = REPO / ".venv-engines" / "bin" / "python"
 NO_TESTS_COLLECTED = 5
 
 
@@ -115,10 +117,12 @@ def lint_steps() -> list[Step]:
 
 
 def test_steps(parts: list[str], servers: dict[str, str]) -> dict[str, Step]:
-    others = ["--ignore=tests/worker"]
+    others = ["--ignore=tests/worker", "--ignore=tests/engines"]
+    engines = [str(ENGINES_PYTHON), *pytest("engines", "tests/engines")[1:]]
     steps = {
         "sqlite": Step("tests on SQLite", pytest("sqlite", *others, "-m", "not browser and not postgres")),
         "worker": Step("tests of the worker", pytest("worker", "tests/worker")),
+        "engines": Step("tests of the engines", engines),
     }
     others.append("--ignore=tests/script")  # these start servers of their own, on SQLite
     steps |= {
@@ -149,7 +153,7 @@ def run_parts(parts: list[str]) -> int:
         tests = test_steps(parts, servers)
         lint = lint_steps() if "lint" in parts else []
         lanes = [
-            [*lint, *(tests[name] for name in ("worker", "sqlite") if name in tests)],
+            [*lint, *(tests[name] for name in ("worker", "sqlite", "engines") if name in tests)],
             [tests[name] for name in ("browser", "postgres") if name in tests],
         ]
         with ThreadPoolExecutor(len(lanes)) as pool:
@@ -163,6 +167,8 @@ def run_parts(parts: list[str]) -> int:
     print("\n=== Summary")
     for step in steps:
         print(f"{step.name:20} {outcome(step):12} {step.seconds:6.1f} s")
+    if "engines" not in parts:
+        print("The tests of the GPU engines were left out; script/test --engines runs them too.")
     failed = [step.name for step in steps if step.status != 0]
     print(f"{'FAILED: ' + ', '.join(failed) if failed else 'All passed'} in {time.monotonic() - began:.0f} s")
     return 1 if failed else 0
@@ -188,6 +194,7 @@ def main() -> int:
         epilog="; ".join(f"{name}: {what}" for name, what in PARTS.items()),
     )
     parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")
+    parser.add_argument("--engines", action="store_true", help="everything, and the part engines")
     given, for_pytest = parser.parse_known_args()
     for name in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "DEBUG", "PYTHONDONTWRITEBYTECODE"):
         os.environ.pop(name, None)
@@ -195,7 +202,8 @@ def main() -> int:
     try:
         if for_pytest:
             return run_selected(for_pytest)
-        return run_parts(given.only or list(PARTS))
+        usual = [name for name in PARTS if given.engines or name != "engines"]
+        return run_parts(given.only or usual)
     except (NoChromiumError, ServerDidNotStartError) as error:
         print(f"script/test: set-up failed: {error}", file=sys.stderr)
         return 1
