@@ -14,11 +14,11 @@ django_app = django_application()
 # These import models, which need the set-up above.
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
-from channels.security.websocket import AllowedHostsOriginValidator  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
 from generation.worker_api.long_poll import LongPoll  # noqa: E402
 from library.consumers import LibraryConsumer  # noqa: E402
+from ourvidz.origins import OwnPages  # noqa: E402
 from workspace.consumers import WorkspaceConsumer  # noqa: E402
 
 sockets = URLRouter(
@@ -31,6 +31,4 @@ sockets = URLRouter(
 lease_call: Any = LongPoll(django_app)
 everything: Any = django_app
 http = URLRouter([path("api/v1/worker/lease", lease_call), re_path("", everything)])
-application = ProtocolTypeRouter(
-    {"http": http, "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(sockets))}
-)
+application = ProtocolTypeRouter({"http": http, "websocket": OwnPages(AuthMiddlewareStack(sockets))})
