@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -37,7 +38,7 @@ def send(http: httpx.Client, page: str, path: str, **fields: str) -> httpx.Respo
 def test_a_second_start_keeps_everything(tmp_path: Path) -> None:
     """From the printed link to a picture by the bundled worker, and the next start still has it."""
     server, address, link = start(tmp_path / "data", tmp_path / "first.log")
-    with sign_in(address, link) as http:
+    with closing(sign_in(address, link)) as http:
         assert http.get("/healthz").text == "ok"
         asked = {"media": "image", "quality": "fast", "quantity": "1", "prompt": "a lighthouse"}
         send(http, "/", "/workspace/submit", **asked)
@@ -46,7 +47,7 @@ def test_a_second_start_keeps_everything(tmp_path: Path) -> None:
     assert server.process.wait(30) == 0
 
     server, address, link = start(tmp_path / "data", tmp_path / "second.log")
-    with sign_in(address, link) as http:
+    with closing(sign_in(address, link)) as http:
         assert tile.group(0) in http.get("/library/").text
         picture = http.get(f"/media/image/{tile.group(1)}/file")
         assert picture.headers["Content-Type"] == "image/png"
