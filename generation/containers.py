@@ -1,4 +1,4 @@
-"""What a video file says it is by its outer structure, read before any decoder sees it."""
+"""What a file says it is by its outer structure: decoders stop at the last pixel and miss a cut behind it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import BinaryIO
 
 EBML, SEGMENT, DOC_TYPE = 0x1A45DFA3, 0x18538067, 0x4282
 MOST_HEADER_BYTES = 4096
+# Some programs append their own bytes to a picture.
+MOST_TAIL_BYTES = 64 * 1024
+END_OF = {"PNG": b"\0\0\0\0IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 
 
 def container_of(content: BinaryIO) -> str:
@@ -18,7 +21,17 @@ def container_of(content: BinaryIO) -> str:
     return "webm" if _doc_type(head) == b"webm" else ""
 
 
-def is_whole(content: BinaryIO, container: str) -> bool:
+def is_whole_picture(content: BinaryIO, kind: str) -> bool:
+    """Whether a PNG, JPEG or WebP has its end."""
+    length = content.seek(0, 2)
+    if kind == "WEBP":
+        content.seek(4)
+        return 8 + int.from_bytes(content.read(4), "little") <= length
+    content.seek(max(0, length - MOST_TAIL_BYTES))
+    return END_OF[kind] in content.read()
+
+
+def is_whole_video(content: BinaryIO, container: str) -> bool:
     """Whether the outer boxes end inside the file; a truncated one says that it is longer."""
     length = content.seek(0, 2)
     ends = _mp4_box_ends(content, length) if container == "mp4" else _webm_element_ends(content, length)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import av
 from PIL import Image, UnidentifiedImageError
 
-from generation.containers import container_of, is_whole
+from generation.containers import container_of, is_whole_picture, is_whole_video
 
 MAX_PIXELS = 64_000_000  # 8000 x 8000; the largest job type makes about 1 MP
 MAX_VIDEO_PIXELS = 4096 * 2304
@@ -80,6 +80,8 @@ def _measure_image(content: BinaryIO) -> Measured:
         _check_pixels(picture.width, picture.height, MAX_PIXELS)
         content_type, extension = IMAGE_TYPES[picture.format or ""]
         picture.load()
+        if not is_whole_picture(content, picture.format or ""):
+            raise BrokenMedia("broken_media", "The image is truncated.")
         return Measured(
             content_type=content_type,
             extension=extension,
@@ -93,7 +95,7 @@ def _measure_video(content: BinaryIO) -> Measured:
     name = container_of(content)
     if not name:
         raise BrokenMedia("wrong_format", "This is not an MP4 or WebM video.")
-    if not is_whole(content, name):
+    if not is_whole_video(content, name):
         raise BrokenMedia("broken_media", "The video is truncated.")
     content.seek(0)
     # The format is named, so that no other of FFmpeg's many demuxers ever sees the bytes.

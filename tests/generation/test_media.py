@@ -126,6 +126,18 @@ def test_a_truncated_picture_is_refused(kind: str, share: float) -> None:
     assert refusal(content[: int(len(content) * share)]) == "broken_media"
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("cut", [1, 2, 12, 20])
+def test_a_picture_that_lacks_only_its_end_is_refused(kind: str, cut: int) -> None:
+    """Every pixel was there, so Pillow said nothing."""
+    assert refusal(encoded(plain(), kind)[:-cut]) == "broken_media"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_bytes_that_a_program_appended_do_no_harm(kind: str) -> None:
+    assert measured(encoded(plain(), kind) + b"made by hand").width == 64
+
+
 @pytest.mark.parametrize("cut", [1, 10, 100, 1000, 8000])
 @pytest.mark.parametrize("kind", ["mp4", "mp4 faststart", "webm"])
 def test_a_truncated_clip_is_refused_however_little_is_missing(kind: str, cut: int) -> None:
