@@ -36,8 +36,8 @@ def active_jobs(owner_id: int, *, at_most: int) -> int:
 def check(owner_id: int) -> None:
     """Refuse one more job when the owner is at the limit.
 
-    Called in the submitting transaction while it holds the owner's counter, so that two submissions
-    at once cannot both take the last place.
+    Called in the submitting or retrying transaction while it holds the owner's counter, so that two at
+    once cannot both take the last place.
 
     Raises:
         OverLimit: with a sentence for the page.

@@ -15,6 +15,7 @@ from generation.job_types import Media
 from generation.lifecycle.control import cancel, retry
 from generation.lifecycle.errors import NotRetryable
 from generation.models import Attempt, Image, Job, JobStatus, Video
+from generation.quotas import OverLimit
 
 ENDS = ["error_code", "error_message", "started_at", "finished_at", "cleared_at", "metadata"]
 ASKED = (
@@ -110,7 +111,7 @@ def _cancelled(job: Job) -> bool:
 def _retried(job: Job) -> bool:
     try:
         retry(owner_id=job.owner_id, job_id=job.pk)
-    except NotRetryable:
+    except (NotRetryable, OverLimit):
         return False
     return True
 

@@ -7,8 +7,8 @@ import uuid
 from django.conf import settings
 from django.db import transaction
 
-from generation import events, trace
-from generation.lifecycle import fairness, rows
+from generation import events, quotas, trace
+from generation.lifecycle import fairness, revisions, rows
 from generation.lifecycle.errors import JobNotFound, NotRetryable
 from generation.lifecycle.settle import ASSET_END, final_status
 from generation.models import AssetStatus, Job, JobStatus, Outcome
@@ -55,6 +55,7 @@ def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
     Raises:
         JobNotFound: not the owner's.
         NotRetryable: the job is active or completed.
+        OverLimit: the owner has as much work waiting and running as is allowed.
     """
     job = rows.find_owned(owner_id=owner_id, job_id=job_id)
     if job is None:
@@ -62,6 +63,8 @@ def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
     if not job.can_retry:
         raise NotRetryable(job.status)
     again = [asset for asset in rows.lock_assets(job) if asset.status != AssetStatus.COMPLETED]
+    revisions.hold(owner_id=owner_id)
+    quotas.check(owner_id)
     for asset in again:
         asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
     changes = rows.requeued(

@@ -17,3 +17,8 @@ def take(*, owner_id: int, count: int) -> Iterator[int]:
         mine.update(revision=F("revision") + count)
     last = mine.values_list("revision", flat=True).get()
     return iter(range(last - count + 1, last + 1))
+
+
+def hold(*, owner_id: int) -> None:
+    """Lock the owner's counter until the transaction ends, so that what it counts cannot grow meanwhile."""
+    OwnerCounter.objects.select_for_update().get(pk=owner_id)

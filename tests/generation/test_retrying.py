@@ -14,6 +14,7 @@ from generation.lifecycle.control import cancel, retry
 from generation.lifecycle.errors import JobNotFound, NotRetryable
 from generation.lifecycle.keep import clear
 from generation.models import Job, Worker
+from generation.quotas import OverLimit
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, make_user
 
 
@@ -119,3 +120,13 @@ def test_six_slots_cost_as_many_queries_as_one(owner: User) -> None:
         return len(counted)
 
     assert queries(1) == queries(6)
+
+
+def test_a_retry_counts_against_the_limit(owner: User, settings: LazySettings) -> None:
+    """Cancelled jobs brought back would else be work beyond every limit (pitfall 34)."""
+    stopped = cancel(owner_id=owner.pk, job_id=make_job(owner).pk)
+    settings.MAX_ACTIVE_JOBS = 1
+    make_job(owner)
+    with pytest.raises(OverLimit):
+        retry(owner_id=owner.pk, job_id=stopped.pk)
+    assert fresh(stopped).status == "cancelled"

@@ -122,7 +122,7 @@ class RetryJob(Api):
         summary="Retry what did not complete",
         tags=["jobs"],
         request=None,
-        responses={200: JobAnswer, **problems(403, 404, 409)},
+        responses={200: JobAnswer, **problems(403, 404, 409, 429)},
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Queue the slots that did not complete again; completed ones are not touched."""
