@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import TextChoices
 from rest_framework import serializers
 
 METADATA_BYTES = 32 * 1024
+# Far below what Python's JSON can take: how much that is depends on how deep in calls the reader stands.
+METADATA_DEPTH = 32
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -70,22 +73,41 @@ class Identifier(serializers.UUIDField):
 
 
 class Metadata(serializers.JSONField):
-    """A JSON object of at most 32 KiB that any database can keep: no NUL, lone surrogate or infinity."""
+    """A JSON object that any database can keep, of at most 32 KiB: no NUL, lone surrogate or infinity."""
 
     default_error_messages = {
         "not_object": "This must be an object.",
         "too_large": f"At most {METADATA_BYTES // 1024} KiB.",
+        "too_deep": f"At most {METADATA_DEPTH} levels deep.",
         "unkept": "NUL, lone surrogates and infinite numbers cannot be kept.",
     }
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
             self.fail("not_object")
+        if not _is_shallow(data):
+            self.fail("too_deep")
         if not _can_be_kept(data):
             self.fail("unkept")
         if len(json.dumps(data, ensure_ascii=False).encode()) > METADATA_BYTES:
             self.fail("too_large")
         return data
+
+
+def _is_shallow(data: object) -> bool:
+    level: list[object] = [data]
+    for _ in range(METADATA_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+    return not level
+
+
+def _inside(data: object) -> Iterable[object]:
+    match data:
+        case dict():
+            return data.values()
+        case list():
+            return data
+    return ()
 
 
 def _can_be_kept(data: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ RESULT_FIELDS = (
 )
 VIDEO_FIELDS = ("duration", "frames")
 ENHANCED_PROMPT_LENGTH = 8000
+METADATA_LENGTH = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,11 +196,17 @@ def _learn_pace(job: Job) -> None:
 
 def _reported(job: Job, report: Report) -> dict[str, object]:
     """The job's own changes: metadata merged, the enhanced prompt in its column."""
-    changes: dict[str, object] = {"metadata": job.metadata | report.metadata}
+    changes: dict[str, object] = {"metadata": _merged(job.metadata, report.metadata)}
     enhanced = report.metadata.get("enhanced_prompt")
     if isinstance(enhanced, str) and job.type.enhanced:
         changes["enhanced_prompt"] = enhanced.replace("\0", "")[:ENHANCED_PROMPT_LENGTH]
     return changes
+
+
+def _merged(known: dict[str, object], told: dict[str, object]) -> dict[str, object]:
+    """Both together; where that grows too long, what was told last, so that no worker can fill the row."""
+    merged = known | told
+    return merged if len(json.dumps(merged, ensure_ascii=False)) <= METADATA_LENGTH else told
 
 
 def _mark_accepted(changed: Sequence[Asset], uploads: dict[uuid.UUID, Upload]) -> None:

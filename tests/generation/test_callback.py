@@ -145,6 +145,14 @@ def test_results_of_a_reviewing_owner_wait_for_them(owner: User, worker: Worker)
     assert fresh(job).slots[0].saved_at is None
 
 
+def test_metadata_does_not_grow_without_end(owner: User, worker: Worker) -> None:
+    """A worker could write a megabyte into the row with forty reports; what is told last has the room."""
+    job = held_job(owner, worker)
+    for number in range(3):
+        call_back(job, status="processing", metadata={f"part{number}": "x" * 20_000})
+    assert list(fresh(job).metadata) == ["part2"]
+
+
 def test_metadata_is_merged_and_the_enhanced_prompt_kept(owner: User, worker: Worker) -> None:
     make_job(owner, "image7b_fast_enhanced")
     job = lease_next(worker)
