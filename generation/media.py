@@ -18,6 +18,7 @@ from generation.containers import container_of, is_whole_picture, is_whole_video
 MAX_PIXELS = 64_000_000  # 8000 x 8000; the largest job type makes about 1 MP
 MAX_VIDEO_PIXELS = 4096 * 2304
 MAX_FRAMES = 3000
+MAX_SCANS = 100  # of a progressive JPEG, which has about ten; each passes over every pixel
 THUMBNAIL_EDGE = 512
 IMAGE_TYPES = {"PNG": ("image/png", "png"), "JPEG": ("image/jpeg", "jpg"), "WEBP": ("image/webp", "webp")}
 VIDEO_TYPES = {"mp4": ("video/mp4", "mp4"), "webm": ("video/webm", "webm")}
@@ -78,6 +79,8 @@ def _measure_image(content: BinaryIO) -> Measured:
         if getattr(picture, "is_animated", False):
             raise BrokenMedia("wrong_format", "This file holds more than one picture.")
         _check_pixels(picture.width, picture.height, MAX_PIXELS)
+        if picture.format == "JPEG":
+            _check_scans(content)
         content_type, extension = IMAGE_TYPES[picture.format or ""]
         picture.load()
         if not is_whole_picture(content, picture.format or ""):
@@ -136,6 +139,16 @@ def _check_pixels(width: int, height: int, limit: int) -> None:
         raise _too_large(limit)
     if width < 1 or height < 1:
         raise BrokenMedia("broken_media", "The file does not say how large its picture is.")
+
+
+def _check_scans(content: BinaryIO) -> None:
+    """A scan of a dozen bytes can take a third of a second: a small file could keep a core busy for hours."""
+    position = content.tell()
+    content.seek(0)
+    scans = content.read().count(b"\xff\xda")
+    content.seek(position)
+    if scans > MAX_SCANS:
+        raise BrokenMedia("too_large", f"A JPEG has at most {MAX_SCANS} scans.")
 
 
 def _too_large(limit: int) -> BrokenMedia:

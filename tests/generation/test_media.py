@@ -180,3 +180,11 @@ def test_damaged_bytes_are_measured_or_refused_and_nothing_else(media: str, cont
             warnings.simplefilter("error")
             with contextlib.suppress(BrokenMedia):
                 assert measured(bytes(damaged), media).width > 0
+
+
+def test_a_jpeg_of_very_many_scans_is_refused_before_it_is_decoded() -> None:
+    """Forty kilobytes would keep a core busy for many minutes."""
+    picture = encoded(plain(64, 64), "JPEG", progressive=True)
+    assert measured(picture).content_type == "image/jpeg"
+    start = picture.rindex(b"\xff\xda")
+    assert refusal(picture[:-2] + picture[start:-2] * 3000 + picture[-2:]) == "too_large"
