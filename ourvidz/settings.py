@@ -15,6 +15,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
+from ourvidz.logs import without_links
+
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", "") or BASE_DIR / "data").resolve()
@@ -26,7 +28,7 @@ def _secret_key() -> str:
         return given
     path = DATA_DIR / "secret_key"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600, exist_ok=True)
         if not path.read_text():
             path.write_text(secrets.token_urlsafe(50))
@@ -214,6 +216,7 @@ structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        structlog.processors.format_exc_info,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
     ],
@@ -228,7 +231,9 @@ LOGGING = {
             "()": structlog.stdlib.ProcessorFormatter,
             "processor": structlog.processors.JSONRenderer() if LOG_JSON else structlog.dev.ConsoleRenderer(),
             "foreign_pre_chain": [
+                without_links,
                 structlog.stdlib.add_log_level,
+                structlog.processors.format_exc_info,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
             ],
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +19,7 @@ from generation.submission import InvalidSubmission
 
 log = structlog.get_logger("ourvidz.api")
 RETRY_AFTER_SECONDS = 5
+DISK_FULL_SECONDS = 60
 BODY = "body"
 
 STATUS_OF = {
@@ -68,6 +70,11 @@ def _of_the_framework(exc: Exception) -> Response | None:
             text = "The database does not answer. Try again."
             away = HTTPStatus.SERVICE_UNAVAILABLE
             return answer(away, text, code="unavailable", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            log.error("disk.full", error=type(exc).__name__)
+            text = "The server's disk is full. Nothing was kept; try again later."
+            full = HTTPStatus.SERVICE_UNAVAILABLE
+            return answer(full, text, code="disk_full", headers={"Retry-After": str(DISK_FULL_SECONDS)})
     return None
 
 

@@ -194,3 +194,19 @@ def test_an_exact_fit_is_taken(machine: Machine, lease: dict[str, Any], settings
     settings.MAX_UPLOAD_BYTES = len(png())
 
     assert machine.upload(lease, 0, png()).status_code == 200
+
+
+def test_a_full_disk_asks_the_worker_to_come_back(
+    machine: Machine, lease: dict[str, Any], settings: LazySettings
+) -> None:
+    """pitfall 10: nothing half-stored, and nothing lost: the worker sends the same again."""
+    kept = settings.STORAGES
+    settings.STORAGES = kept | {"default": {"BACKEND": "tests.generation.storages.FullDisk"}}
+
+    refused = machine.upload(lease, 0, png())
+
+    assert (refused.status_code, refused.json()["code"]) == (503, "disk_full")
+    assert refused.headers["Retry-After"] == "60"
+    assert files_in(settings) == []
+    settings.STORAGES = kept
+    assert machine.upload(lease, 0, png()).json()["valid"]
