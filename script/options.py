@@ -84,7 +84,9 @@ def check_port(options: Options) -> None:
 def lock_data_folder(options: Options) -> IO[str]:
     """The open lock file: the lock is held until the process ends, however it ends."""
     try:
-        options.logs.mkdir(parents=True, exist_ok=True)
+        # Prompts, sessions and pictures lie there: nobody else on this machine may look in.
+        options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        options.logs.mkdir(exist_ok=True)
         lock = (options.data / "server.lock").open("a+")
     except OSError as error:
         message = f"the data folder {options.data} is not writable ({error.strerror}): change DATA_DIR="
