@@ -188,3 +188,19 @@ def test_make_and_the_library_without_scripts(
     with page.expect_download() as begun:
         page.get_by_role("link", name="Download").click()
     assert begun.value.suggested_filename.startswith("no-scripts-at-all-")
+
+
+def test_back_after_a_reload_in_the_viewer(desk: Desk, machine: Machine) -> None:
+    """The address in the viewer is that of a page of its own: Back and Forward show what the address says."""
+    desk.person.submit(quantity=3)
+    machine.finish()
+    page = desk.page
+    page.goto("/library/")
+    page.locator("[data-open]").nth(1).click()
+    page.wait_for_url("**/library/image/*/")
+    page.reload()
+    expect(page.locator(".asset-page img")).to_be_visible()
+    page.go_back()
+    expect(page.locator("[data-tile]")).to_have_count(3)
+    page.go_forward()
+    expect(page.locator("#lightbox[open], .asset-page")).to_be_visible()
