@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ourvidz_worker.cli import main
 from ourvidz_worker.engines import create_engine
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
@@ -119,3 +120,12 @@ def test_the_same_on_a_gpu(models: Path) -> None:
     assert make.engine.job_metadata(job())["memory_peak_mib"] > 0
     wan = Make(engine="wan", model=str(models / "wan"), device="cuda")
     assert wan.results(film())[0].media == wan.results(film())[0].media
+
+
+def test_a_check_looks_at_device_and_weights(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "--engine", "sdxl", "--model", str(models / "sdxl"), "--enhancer", "/nowhere"])
+    lines = {line[9:].partition(":")[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert "torch" in lines["libraries"]
+    assert lines["device"].startswith("ok ")
+    assert lines["model"].startswith("ok ")
+    assert "no folder /nowhere" in lines["enhancer"]

@@ -94,6 +94,7 @@ def sdxl() -> Any:
         layers_per_block=1,
         sample_size=64,
         scaling_factor=0.13025,
+        mid_block_add_attention=False,  # most of the time at 1024 × 1024
     )
     scheduler = EulerDiscreteScheduler(
         beta_start=0.00085,

@@ -11,3 +11,9 @@ from tests.worker.protocol_server import ProtocolServer, protocol_server
 def server() -> Iterator[ProtocolServer]:
     with protocol_server() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a worker keeps on disk stays out of the home of whoever runs the tests."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))

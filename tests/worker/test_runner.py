@@ -13,6 +13,7 @@ from ourvidz_worker.engines.base import Engine, FinishedSlot, ReportProgress, Re
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.protocol import Job
 from ourvidz_worker.runner import Runner, ShutDown
+from ourvidz_worker.spool import Spool
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
 
 
@@ -29,9 +30,9 @@ class BreakingEngine(SketchEngine):
 
 
 @contextmanager
-def working(server: ProtocolServer, engine: Engine) -> Iterator[Runner]:
+def working(server: ProtocolServer, engine: Engine, spool: Spool | None = None) -> Iterator[Runner]:
     client = Server(server.url, TOKEN)
-    runner = Runner(client, engine)
+    runner = Runner(client, engine, spool)
     thread = Thread(target=runner.run)
     thread.start()
     try:

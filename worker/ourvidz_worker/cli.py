@@ -7,10 +7,22 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from ourvidz_worker import __version__
-from ourvidz_worker.configuration import Configuration, Nonsense, add_options, configuration, missing
+from ourvidz_worker.configuration import (
+    Configuration,
+    Nonsense,
+    add_options,
+    configuration,
+    missing,
+    usual_spool,
+)
+
+if TYPE_CHECKING:
+    from ourvidz_worker.spool import Spool
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,6 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         chosen = configuration(flags)
     except Nonsense as nonsense:
         return _refuse(str(nonsense))
+    if flags.command == "check":
+        from ourvidz_worker.check import report
+
+        return report(chosen, sys.stdout.write)
     problem = missing(chosen)
     return _refuse(problem) if problem else _run(chosen)
 
@@ -31,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ourvidz-worker {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     add_options(commands.add_parser("run", help="lease jobs and work until told to stop"))
+    add_options(commands.add_parser("check", help="say what is missing, one line each; 0 when nothing is"))
     return parser
 
 
@@ -41,9 +58,13 @@ def _run(chosen: Configuration) -> int:
     from ourvidz_worker.errors import EngineUnusable, ServerRefused, TokenRefused
     from ourvidz_worker.runner import Runner
 
+    try:
+        spool = _spool(chosen)
+    except OSError as error:
+        return _refuse(f"results cannot be kept in {chosen.spool}: {error.strerror}")
     server = Server(chosen.server, chosen.token)
     try:
-        runner = Runner(server, create_engine(chosen.engine))
+        runner = Runner(server, create_engine(chosen.engine), spool)
         _stop_on_signals(runner.stop)
         runner.run()
     except EngineUnusable as unusable:
@@ -54,7 +75,24 @@ def _run(chosen: Configuration) -> int:
         return _refuse(f"{chosen.server} does not lease jobs to this worker: {refused}")
     finally:
         server.close()
+        if spool is not None:
+            spool.close()
     return 0
+
+
+def _spool(chosen: Configuration) -> Spool | None:
+    """None where the usual folder cannot be written: it works without. Raises OSError for a named one."""
+    from ourvidz_worker.journal import say
+    from ourvidz_worker.spool import Spool
+
+    try:
+        folder = Path(chosen.spool) if chosen.spool else usual_spool()
+        return Spool(folder, chosen.server, chosen.token)
+    except (OSError, RuntimeError) as error:
+        if chosen.spool:
+            raise
+        say("no_spool", reason=f"{type(error).__name__}; name a folder with --spool to outlive a restart")
+        return None
 
 
 def _prepare_libraries(chosen: Configuration) -> None:

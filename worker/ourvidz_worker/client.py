@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, TokenRefused
-from ourvidz_worker.protocol import AssetError, Job, Offer, Upload, parse_job
+from ourvidz_worker.protocol import AssetError, Job, Leased, Offer, Upload, parse_job
 
 LEASE_WAIT_S = 25.0
 RESULT_PATIENCE_S = 600.0  # what is made must not be lost to a restart of the server
@@ -49,6 +49,10 @@ class Server:
         response = self._once("POST", "lease", json=offer.body(wait_s), timeout=timeout)
         return None if response.status_code == httpx.codes.NO_CONTENT else parse_job(response.json())
 
+    def greet(self) -> None:
+        """Asks for work of a kind that there is not: the answer says whether address and token are right."""
+        self.lease(Offer(("sdxl", "wan"), ("none",), "check", "", ""), 0.0)
+
     def heartbeat(self, job: Job, progress: int, stage: str, *, halted: Event) -> bool:
         """Renews the lease; False when the job was cancelled."""
         body = {"lease_token": job.lease_token, "progress": progress, "stage": stage}
@@ -57,13 +61,13 @@ class Server:
         )
         return bool(response.json().get("action") != "cancel")
 
-    def upload(self, job: Job, slot: int, media: bytes, content_type: str, *, halted: Event) -> Upload:
+    def upload(self, job: Leased, slot: int, media: bytes, content_type: str, *, halted: Event) -> Upload:
         headers = {"Content-Type": content_type, "X-Lease-Token": job.lease_token}
         path = f"jobs/{job.id}/uploads/{slot}"
         response = self._patiently("PUT", path, RESULT_PATIENCE_S, halted, content=media, headers=headers)
         return _receipt(response.json())
 
-    def report(self, job: Job, callback: Mapping[str, Any], *, halted: Event) -> Mapping[str, Any]:
+    def report(self, job: Leased, callback: Mapping[str, Any], *, halted: Event) -> Mapping[str, Any]:
         """Sends a job-callback; repeating one is harmless, so it is retried like everything else."""
         body = {"job_id": job.id, "lease_token": job.lease_token, **callback}
         response = self._patiently("POST", "job-callback", RESULT_PATIENCE_S, halted, json=body)
@@ -84,7 +88,7 @@ class Server:
             raise ServerRefused(413, "the reference image is too large")
         return content
 
-    def release(self, job: Job) -> None:
+    def release(self, job: Leased) -> None:
         request = {"json": {"lease_token": job.lease_token}, "timeout": RELEASE_PATIENCE_S}
         self._patiently("POST", f"jobs/{job.id}/release", RELEASE_PATIENCE_S, Event(), **request)
 

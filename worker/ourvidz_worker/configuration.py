@@ -80,6 +80,13 @@ TOKEN = Option(
     "the worker's token; better in the environment or the file: other users of a machine see arguments",
     "",
 )
+SPOOL = Option(
+    "spool",
+    "OURVIDZ_WORKER_SPOOL",
+    "where results wait until the server has them",
+    "",
+    metavar="FOLDER",
+)
 ENGINE_OPTIONS = (
     Option(
         "engine", "OURVIDZ_WORKER_ENGINE", "sketch (default), sdxl or wan", "sketch", one_of(ENGINES), "NAME"
@@ -142,13 +149,16 @@ ENGINE_OPTIONS = (
         kind=switch,
     ),
 )
-OPTIONS = (SERVER, TOKEN, *ENGINE_OPTIONS)
+OPTIONS = (SERVER, TOKEN, SPOOL, *ENGINE_OPTIONS)
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
+    """`spool` is empty where nobody named a folder."""
+
     server: str
     token: str
+    spool: str
     engine: EngineSettings
 
 
@@ -172,8 +182,15 @@ def configuration(flags: argparse.Namespace, environment: Mapping[str, str] = os
     return Configuration(
         values.pop("server"),
         values.pop("token"),
+        values.pop("spool"),
         EngineSettings(**values),
     )
+
+
+def usual_spool(environment: Mapping[str, str] = os.environ) -> Path:
+    """Raises RuntimeError where nobody is at home."""
+    state = environment.get("STATE_DIRECTORY") or environment.get("XDG_STATE_HOME")  # systemd's, a desktop's
+    return Path(state or Path.home() / ".local" / "state") / "ourvidz-worker" / "spool"
 
 
 def _file(path: Path) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from ourvidz_worker.errors import MalformedLease
 
@@ -65,6 +65,16 @@ class Job:
     slots: tuple[Slot, ...]
     references: tuple[Reference, ...]
     max_upload_bytes: int | None
+
+
+class Leased(Protocol):
+    """What names a lease: a job in hand, or a result that was kept of one."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def lease_token(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from threading import Event
 from ourvidz_worker import __version__
 from ourvidz_worker.client import Server, backoff
 from ourvidz_worker.engines.base import Engine
-from ourvidz_worker.errors import MalformedLease, ServerAway
+from ourvidz_worker.errors import Halted, LeaseLost, MalformedLease, ServerAway, ServerRefused
 from ourvidz_worker.journal import say
 from ourvidz_worker.protocol import Job, Offer
-from ourvidz_worker.session import Session
+from ourvidz_worker.session import Session, deliver_kept
+from ourvidz_worker.spool import Spool
 
 
 class ShutDown(BaseException):
@@ -21,8 +22,9 @@ class ShutDown(BaseException):
 class Runner:
     """`stop` may be called from a signal handler of the thread that is inside `run`."""
 
-    def __init__(self, server: Server, engine: Engine) -> None:
+    def __init__(self, server: Server, engine: Engine, spool: Spool | None = None) -> None:
         self._server = server
+        self._spool = spool
         self._engine = engine
         self._stopping = Event()
         self._halted = Event()
@@ -55,13 +57,28 @@ class Runner:
         failures = 0
         while not self._stopping.is_set():
             try:
+                self._deliver_spooled()
                 job = self._poll(offer)
+            except Halted:
+                continue
             except (ServerAway, MalformedLease) as error:
                 failures = self._wait_out(error, failures)
                 continue
             failures = 0
             if job is not None:
                 self._run_job(job)
+
+    def _deliver_spooled(self) -> None:
+        """First what is made already: the job of a worker that died may still be held for it."""
+        jobs = {}
+        for kept in self._spool.left() if self._spool else ():
+            deliver_kept(self._server, kept, self._stopping)
+            jobs[kept.id, kept.lease_token] = kept
+        for kept in jobs.values():
+            try:
+                self._server.release(kept)
+            except (LeaseLost, ServerRefused) as error:
+                say("release_failed", job_id=kept.id, reason=str(error))
 
     def _poll(self, offer: Offer) -> Job | None:
         self._polling = True
@@ -88,5 +105,5 @@ class Runner:
         self._halted = Event()
         if self._stopping.is_set():
             self._halted.set()
-        ending = Session(self._server, self._engine, job, self._halted).run()
+        ending = Session(self._server, self._engine, job, self._halted, self._spool).run()
         say("job_ended", job_id=job.id, ending=ending, seconds=round(time.monotonic() - started, 2))

@@ -10,22 +10,29 @@ from typing import Any
 
 from ourvidz_worker import __version__
 from ourvidz_worker.client import Server
+from ourvidz_worker.deliveries import Deliveries
 from ourvidz_worker.engines.base import Engine, FinishedSlot, Result
 from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused
 from ourvidz_worker.heartbeat import Heartbeat
 from ourvidz_worker.journal import say
 from ourvidz_worker.protocol import AssetError, CallbackStatus, Job, Reference, Slot, Upload
+from ourvidz_worker.spool import Kept, Spool
 
 
 class Session:
     """`halted` ends everything early, whoever sets it: a cancel, a lost lease, a shutdown."""
 
-    def __init__(self, server: Server, engine: Engine, job: Job, halted: Event) -> None:
+    def __init__(
+        self, server: Server, engine: Engine, job: Job, halted: Event, spool: Spool | None = None
+    ) -> None:
         self._server = server
         self._engine = engine
         self._job = job
         self._halted = halted
-        self._open = {slot.number: slot for slot in job.slots}
+        self._spool = spool
+        self._unmade = {slot.number: slot for slot in job.slots}  # the engine's thread
+        self._open = dict(self._unmade)  # the deliveries' thread
+        self._about: Mapping[str, object] = {}
         self._delivered = 0
         self._seconds: dict[str, float] = {}
         self._heartbeat = Heartbeat(server, job, halted)
@@ -39,23 +46,59 @@ class Session:
         try:
             return self._deliver_all()
         except Halted:
-            return self._heartbeat.verdict or self._give_back("released")
+            verdict = self._heartbeat.verdict
+            return self._forgotten(verdict) if verdict else self._give_back("released")
         except LeaseLost:
-            return "lease_lost"
+            return self._forgotten("lease_lost")
         except (ServerAway, ServerRefused) as error:
             say("delivery_failed", job_id=self._job.id, reason=str(error))
             return self._give_back("undeliverable")
 
     def _deliver_all(self) -> str:
+        deliveries = Deliveries(self._deliver, self._halted)
         mark = time.monotonic()
-        for finished in self._finished_slots():
-            self._count("drawing", mark)
-            mark = time.monotonic()
-            asset = self._asset(finished)
-            self._count("uploading", mark)
-            self._report(finished.slot, asset)
-            mark = time.monotonic()
+        try:
+            for finished in self._finished_slots():
+                self._count("drawing", mark)
+                del self._unmade[finished.slot.number]
+                if not self._unmade:
+                    self._about = self._engine.job_metadata(self._job)
+                    self._heartbeat.enter("uploading")
+                self._keep(finished)
+                deliveries.add(finished)
+                mark = time.monotonic()
+        finally:
+            deliveries.finish()
         return "completed" if self._delivered else "failed"
+
+    def _keep(self, finished: FinishedSlot) -> None:
+        slot, outcome = finished.slot, finished.outcome
+        if self._spool is None or isinstance(outcome, AssetError):
+            return
+        asset = _completed(slot, outcome, "")
+        try:
+            self._spool.keep(self._job, slot.number, outcome.content_type, asset, outcome.media)
+        except OSError as error:  # delivered from memory then; only a restart would lose it
+            say("spool_failed", job_id=self._job.id, reason=error.strerror)
+
+    def _forget(self, *slots: int) -> None:
+        if self._spool is not None:
+            self._spool.drop(self._job, *slots)
+
+    def _forgotten(self, ending: str) -> str:
+        """Nobody will take what is left of a job that is not ours any more."""
+        self._forget(*(slot.number for slot in self._job.slots))
+        return ending
+
+    def _deliver(self, finished: FinishedSlot) -> None:
+        """After a cancel nothing more goes out; told to stop, what is made still does, if at once."""
+        if self._heartbeat.verdict is not None:
+            raise Halted
+        mark = time.monotonic()
+        asset = self._asset(finished)
+        self._count("uploading", mark)
+        self._report(finished.slot, asset)
+        self._forget(finished.slot.number)
 
     def _finished_slots(self) -> Iterator[FinishedSlot]:
         """The engine's slots, then a failure for each one that it did not deliver."""
@@ -83,7 +126,7 @@ class Session:
         )
 
     def _failures(self, error: AssetError) -> Iterator[FinishedSlot]:
-        for slot in list(self._open.values()):
+        for slot in list(self._unmade.values()):
             yield FinishedSlot(slot, error)
 
     def _asset(self, finished: FinishedSlot) -> dict[str, Any]:
@@ -98,7 +141,6 @@ class Session:
         limit = self._job.max_upload_bytes
         if limit is not None and len(result.media) > limit:
             return _too_large(f"{len(result.media)} bytes; {limit} are allowed.")
-        self._heartbeat.enter("uploading")
         try:
             return self._server.upload(
                 self._job, slot.number, result.media, result.content_type, halted=self._halted
@@ -130,7 +172,7 @@ class Session:
             "engine": self._engine.name,
             "version": __version__,
             "seconds": seconds,
-            **self._engine.job_metadata(self._job),
+            **self._about,
         }
 
     def _count(self, stage: str, since: float) -> None:
@@ -141,7 +183,24 @@ class Session:
             self._server.release(self._job)
         except (LeaseLost, ServerAway, ServerRefused) as error:
             say("release_failed", job_id=self._job.id, reason=str(error))
-        return ending
+            return ending
+        return self._forgotten(ending)
+
+
+def deliver_kept(server: Server, kept: Kept, halted: Event) -> None:
+    """What an earlier session could not deliver; the job goes back for the slots that it still lacks.
+
+    Raises ServerAway or TokenRefused; anything else means that nobody wants it, and it is dropped.
+    """
+    try:
+        upload = server.upload(kept, kept.slot, kept.media(), kept.content_type, halted=halted)
+        asset = kept.asset | {"upload_id": upload.upload_id}
+        if upload.error is None:
+            server.report(kept, {"status": "processing", "assets": [asset]}, halted=halted)
+        say("spooled_result_delivered", job_id=kept.id, slot=kept.slot)
+    except (LeaseLost, ServerRefused) as error:
+        say("spooled_result_dropped", job_id=kept.id, slot=kept.slot, reason=str(error))
+    kept.drop()
 
 
 def _too_large(message: str) -> Upload:

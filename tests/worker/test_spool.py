@@ -1,0 +1,159 @@
+"""A result once made outlives an outage, a restart and a kill -9."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ourvidz_worker.engines.base import FinishedSlot, ReportProgress, Result, ShouldStop
+from ourvidz_worker.engines.sketch.engine import SketchEngine
+from ourvidz_worker.protocol import Job, parse_job
+from ourvidz_worker.spool import Spool
+from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
+from tests.worker.test_runner import callbacks, ended, wait_for, working
+
+ASSET = {"image_index": 0, "status": "completed", "upload_id": "", "seed": 7}
+
+
+def kept(root: Path, url: str, *, token: str = TOKEN, job: Job | None = None) -> None:
+    """As a process leaves it that was killed: a result on disk, the lock gone."""
+    spool = Spool(root, url, token)
+    spool.keep(job or parse_job(job_body(slots=3)), 0, "image/png", ASSET, b"a picture")
+    spool.close()
+
+
+def worker(server: ProtocolServer, root: Path, *more: str) -> subprocess.Popen[bytes]:
+    command = ["run", "--server", server.url, "--spool", str(root), *more]
+    environment = {**os.environ, "OURVIDZ_WORKER_TOKEN": TOKEN}
+    return subprocess.Popen(
+        [sys.executable, "-m", "ourvidz_worker", *command], env=environment, stderr=subprocess.DEVNULL
+    )
+
+
+def test_a_start_first_delivers_what_the_last_one_left(server: ProtocolServer, tmp_path: Path) -> None:
+    kept(tmp_path, server.url)
+    spool = Spool(tmp_path, server.url, TOKEN)
+    with working(server, SketchEngine(), spool):
+        wait_for(lambda: server.seen("/lease"))
+    (upload,) = server.uploads()
+    assert (upload.body, upload.headers["x-lease-token"]) == (b"a picture", "lease-1")
+    (told,) = callbacks(server)
+    assert told["assets"] == [ASSET | {"upload_id": "u0"}]
+    assert told["status"] == "processing"
+    order = [request.path.rsplit("/", 1)[1] for request in server.requests]
+    assert order[:4] == ["0", "job-callback", "release", "lease"]
+    spool.close()
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_what_nobody_wants_any_more_is_dropped(server: ProtocolServer, tmp_path: Path) -> None:
+    """pitfall 16"""
+    kept(tmp_path, server.url)
+    server.script("PUT /uploads/0", 409)
+    spool = Spool(tmp_path, server.url, TOKEN)
+    with working(server, SketchEngine(), spool):
+        wait_for(lambda: server.seen("/lease"))
+    spool.close()
+    assert not callbacks(server)
+    assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize(("url", "token"), [("", "ovw_other"), ("http://other.example", TOKEN)])
+def test_what_another_worker_left_is_let_alone(
+    server: ProtocolServer, tmp_path: Path, url: str, token: str
+) -> None:
+    kept(tmp_path, url or server.url, token=token)
+    spool = Spool(tmp_path, server.url, TOKEN)
+    assert not list(spool.left())
+    spool.close()
+
+
+def test_what_a_living_process_keeps_is_let_alone(tmp_path: Path) -> None:
+    living = Spool(tmp_path, "http://server", TOKEN)
+    living.keep(parse_job(job_body()), 0, "image/png", ASSET, b"a picture")
+    other = Spool(tmp_path, "http://server", TOKEN)
+    assert not list(other.left())
+    living.close()
+    assert [each.media() for each in other.left()] == [b"a picture"]
+    other.close()
+
+
+def test_half_a_result_is_none(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "http://server", TOKEN)
+    (folder,) = tmp_path.glob("*/run-*")
+    (folder / "job-0.bin").write_bytes(b"half a pic")
+    assert not list(spool.left())
+    spool.close()
+
+
+def test_a_result_made_before_a_kill_is_delivered_after_it(server: ProtocolServer, tmp_path: Path) -> None:
+    """pitfall 14"""
+    server.jobs.append(job_body(slots=3))
+    for _ in range(20):  # the server is away just when the first result is ready
+        server.script("PUT /uploads/0", 503)
+    first = worker(server, tmp_path, "--pace", "1")
+    try:
+        wait_for(lambda: list(tmp_path.rglob("*-0.json")) and server.uploads(), seconds=40)
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    made = server.uploads()[0].body
+    server.answers.clear()
+    server.requests.clear()
+    second = worker(server, tmp_path)
+    try:
+        wait_for(lambda: server.seen("/lease"), seconds=40)
+    finally:
+        second.terminate()
+        assert second.wait(10) == 0
+    assert server.uploads()[0].body == made
+    assert callbacks(server)[0]["assets"][0]["upload_id"] == "u0"
+    assert server.seen("/release")
+
+
+class QuickEngine(SketchEngine):
+    """Makes its slots at once and says when."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[float] = []
+
+    def generate(
+        self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop
+    ) -> Iterator[FinishedSlot]:
+        for slot in job.slots:
+            self.made.append(time.monotonic())
+            yield FinishedSlot(slot, Result(b"x", "image/png", 1, 1, None, {}))
+
+
+def test_the_engine_does_not_wait_for_an_upload(server: ProtocolServer) -> None:
+    server.jobs.append(job_body(slots=6))
+    server.script("PUT /uploads/0", 503, Retry_After="1")
+    engine = QuickEngine()
+    with working(server, engine):
+        wait_for(lambda: ended(server))
+    assert engine.made[-1] - engine.made[0] < 0.5
+    assert [each["assets"][0]["image_index"] for each in callbacks(server)] == list(range(6))
+    assert callbacks(server)[-1]["status"] == "completed"
+
+
+def test_a_disk_that_is_full_does_not_stop_a_delivery(
+    server: ProtocolServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ourvidz_worker.spool.os.fsync", full)
+    server.jobs.append(job_body())
+    spool = Spool(tmp_path, server.url, TOKEN)
+    with working(server, SketchEngine(), spool):
+        wait_for(lambda: ended(server))
+    spool.close()
+    assert callbacks(server)[-1]["status"] == "completed"

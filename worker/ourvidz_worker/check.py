@@ -1,0 +1,132 @@
+"""`ourvidz-worker check`: what is missing before this machine can work, one line each."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ourvidz_worker.client import Server
+from ourvidz_worker.configuration import Configuration, missing, usual_spool
+from ourvidz_worker.engines import GPU_PACKAGES, missing_packages
+from ourvidz_worker.errors import ServerAway, ServerRefused, TokenRefused
+
+SPARE_DISK = 2 * 2**30  # a few films and their copies
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`problem` is empty when all is well; `about` says what was looked at."""
+
+    about: str
+    answer: str
+    problem: str = ""
+
+
+def findings(chosen: Configuration) -> Iterator[Finding]:
+    """One after the other, the slow ones last."""
+    yield _server(chosen)
+    yield _spool(chosen)
+    yield _encoder()
+    if chosen.engine.engine != "sketch":
+        yield from _gpu(chosen)
+
+
+def report(chosen: Configuration, write: Callable[[str], object]) -> int:
+    """0 when nothing is missing, else 1."""
+    failed = 0
+    for finding in findings(chosen):
+        failed += bool(finding.problem)
+        verdict = "missing" if finding.problem else "ok"
+        write(f"{verdict:8} {finding.about}: {finding.problem or finding.answer}\n")
+    return 1 if failed else 0
+
+
+def _server(chosen: Configuration) -> Finding:
+    if problem := missing(chosen):
+        return Finding("server", "", problem)
+    server = Server(chosen.server, chosen.token)
+    try:
+        server.greet()
+    except TokenRefused:
+        return Finding("server", "", f"{chosen.server} refuses this token")
+    except (ServerAway, ServerRefused) as error:
+        return Finding("server", "", f"{chosen.server}: {error}")
+    finally:
+        server.close()
+    return Finding("server", f"{chosen.server} knows this worker")
+
+
+def _spool(chosen: Configuration) -> Finding:
+    try:
+        folder = Path(chosen.spool) if chosen.spool else usual_spool()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = folder / "probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+        free = shutil.disk_usage(folder).free
+    except (OSError, RuntimeError) as error:
+        return Finding("spool", "", f"cannot be written ({error}); name a folder with --spool")
+    if free < SPARE_DISK:
+        return Finding("spool", "", f"only {free / 2**30:.1f} GiB free in {folder}")
+    return Finding("spool", f"{folder}, {free / 2**30:.0f} GiB free")
+
+
+def _encoder() -> Finding:
+    import av
+
+    if "libx264" not in av.codecs_available:
+        return Finding("video encoder", "", "this PyAV has no libx264: pip install --force-reinstall av")
+    return Finding("video encoder", f"libx264 in PyAV {av.__version__}")
+
+
+def _gpu(chosen: Configuration) -> Iterator[Finding]:
+    if names := missing_packages():
+        yield Finding("libraries", "", f"{', '.join(names)}: pip install './worker[gpu]'")
+        return
+    yield Finding("libraries", ", ".join(f"{name} {_version(name)}" for name in GPU_PACKAGES))
+    yield from _device(chosen)
+    settings = chosen.engine
+    for about, where in (
+        ("model", settings.model),
+        ("image model", settings.image_model),
+        ("enhancer", settings.enhancer),
+    ):
+        if where or about == "model":
+            yield _weights(about, where, chosen)
+
+
+def _device(chosen: Configuration) -> Iterator[Finding]:
+    from ourvidz_worker.engines.diffusion.placement import placed
+    from ourvidz_worker.errors import EngineUnusable
+
+    try:
+        placement = placed(chosen.engine, half="bfloat16")
+    except EngineUnusable as unusable:
+        yield Finding("device", "", str(unusable))
+        return
+    slow = "; real weights take minutes for an image here" if placement.device == "cpu" else ""
+    yield Finding("device", f"{placement.describe()}{slow}")
+
+
+def _weights(about: str, where: str, chosen: Configuration) -> Finding:
+    folder = Path(where)
+    files = list(folder.rglob("*.safetensors")) if where and folder.is_dir() else []
+    if files:
+        return Finding(about, f"{where}, {sum(file.stat().st_size for file in files) / 2**30:.1f} GiB")
+    if not where:
+        return Finding(about, "", "name the weights with --model")
+    if folder.is_dir():
+        return Finding(about, "", f"{where} has no .safetensors files")
+    if chosen.engine.allow_download:
+        return Finding(about, f"{where}, from the hub when the worker starts")
+    return Finding(about, "", f"no folder {where}; a hub name needs --allow-download")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "of unknown version"

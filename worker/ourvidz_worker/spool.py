@@ -1,0 +1,126 @@
+"""Results on disk until the server has them: they outlive an outage and a restart."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ourvidz_worker.protocol import Job
+
+LOCK = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A finished slot of a job that was leased under `lease_token`; `asset` is its entry for the callback."""
+
+    id: str
+    lease_token: str
+    slot: int
+    content_type: str
+    asset: dict[str, Any]
+    path: Path
+
+    def media(self) -> bytes:
+        return self.path.with_suffix(".bin").read_bytes()
+
+    def drop(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.path.with_suffix(".bin").unlink(missing_ok=True)
+
+
+class Spool:
+    """A folder for each process and token under `root`, locked while its process lives.
+
+    Only what this very worker left behind is its business: another's results have another's leases.
+    """
+
+    def __init__(self, root: Path, server: str, token: str) -> None:
+        """Raises OSError when the folder cannot be written."""
+        owner = hashlib.sha256(f"{server}\n{token}".encode()).hexdigest()[:16]
+        self._root = root / owner
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._root))
+        self._lock = _locked(self._folder)
+
+    def close(self) -> None:
+        """What is still kept stays for the next start."""
+        if self._lock is not None:
+            os.close(self._lock)
+        if not list(self._folder.glob("*.json")):
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def keep(self, job: Job, slot: int, content_type: str, asset: dict[str, Any], media: bytes) -> None:
+        """Whole or not at all: the description is written last. Raises OSError."""
+        path = self._path(job.id, slot)
+        told = {
+            "id": job.id,
+            "lease_token": job.lease_token,
+            "slot": slot,
+            "content_type": content_type,
+            "asset": asset,
+        }
+        _write(path.with_suffix(".bin"), media)
+        _write(path, json.dumps(told).encode())
+
+    def drop(self, job: Job, *slots: int) -> None:
+        for slot in slots:
+            path = self._path(job.id, slot)
+            path.unlink(missing_ok=True)
+            path.with_suffix(".bin").unlink(missing_ok=True)
+
+    def left(self) -> Iterator[Kept]:
+        """What no session is at work on: of this process between its jobs, and of those that are gone."""
+        yield from _kept(self._folder)
+        for folder in sorted(self._root.glob("run-*")):
+            if folder == self._folder:
+                continue
+            lock = _locked(folder)
+            if lock is None:
+                continue
+            try:
+                yield from _kept(folder)
+            finally:
+                os.close(lock)
+                if not list(folder.glob("*.json")):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def _path(self, job_id: str, slot: int) -> Path:
+        name = hashlib.sha256(job_id.encode()).hexdigest()[:24]
+        return self._folder / f"{name}-{slot}.json"
+
+
+def _kept(folder: Path) -> Iterator[Kept]:
+    for path in sorted(folder.glob("*.json")):
+        yield Kept(**json.loads(path.read_bytes()), path=path)
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _locked(folder: Path) -> int | None:
+    """The open lock of a folder; None while another process has it. The system frees it with the process."""
+    try:
+        file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:  # its process has just ended and taken it away
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(file)
+        return None
+    return file
