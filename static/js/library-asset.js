@@ -1,6 +1,12 @@
 // The page of one asset: after an action its details say how it stands now.
 import { element, morph } from "./morph.js";
 
+// Reloaded while the viewer showed it, this page has taken the Library's place: Back changes the address alone.
+const own = location.pathname;
+addEventListener("popstate", () => {
+  if (location.pathname !== own) location.reload();
+});
+
 document.addEventListener("acted", async () => {
   const answer = await fetch(location.href, { headers: { "X-Fragment": "1" }, credentials: "same-origin" });
   if (answer.ok) morph(document.querySelector(".details"), element(await answer.text()));

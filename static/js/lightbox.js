@@ -172,6 +172,7 @@ export function start() {
   addEventListener("popstate", ({ state }) => {
     const tile = state?.viewer && document.getElementById(state.viewer);
     if (tile) open(tile);
+    else if (state?.viewer) location.reload(); // it is not on this page: its own page shows it
     else if (dialog.open) dialog.close();
   });
   dialog.addEventListener("close", closed);
