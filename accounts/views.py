@@ -21,6 +21,8 @@ from accounts.signed_in import SignedInRequest
 from generation.models import PersonalToken
 from generation.tokens import issue_personal_token
 
+NO_PASSWORD = "Welcome. You have no password yet: set one under Account, or signing in again takes a new link."
+
 
 @method_decorator(never_cache, name="dispatch")
 class SignIn(LoginView):
@@ -41,6 +43,8 @@ def sign_in_once(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
         user = sign_in_links.use(uidb64, token)
         if user:
             login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            if not user.has_usable_password():
+                messages.info(request, NO_PASSWORD)
             return redirect("workspace:home")
     elif user := sign_in_links.find_user(uidb64, token):
         return render(request, "accounts/sign_in_once.html", {"who": user})

@@ -84,6 +84,14 @@ def test_a_link_works_once(db: None) -> None:
     assert signed_in_as(again) is None
 
 
+def test_a_link_tells_whoever_has_no_password(db: None) -> None:
+    """They could sign out and find no way back in."""
+    for user, told in ((ensure_owner(), True), (make_user("ada"), False)):
+        page = Client().post(sign_in_path(user), follow=True).content.decode()
+        assert ("You have no password yet" in page) is told
+        assert ("set a password" in page) is told
+
+
 def test_any_other_sign_in_ends_the_link(db: None) -> None:
     path = sign_in_path(make_user("ada"))
     Client().post("/sign-in/", {"username": "ada", "password": PASSWORD})
