@@ -90,7 +90,10 @@ def submit(request: OwnersRequest) -> HttpResponse:
         return _page(request, form, status=422)
     composing.remember(request, form, job)
     if wants_json(request):
-        return JsonResponse({"ok": True, "job": str(job.pk), "key": fresh_key()})
+        answer: dict[str, object] = {"ok": True, "job": str(job.pk), "key": fresh_key()}
+        if form.cleaned_data["new_project"]:
+            answer["project"] = {"id": str(job.project_id), "name": job.project.name}
+        return JsonResponse(answer)
     return redirect("workspace:home")
 
 

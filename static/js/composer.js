@@ -11,6 +11,7 @@ const chips = document.getElementById("chips");
 const chipTemplate = document.getElementById("chip");
 const estimate = document.getElementById("estimate");
 const combinations = JSON.parse(document.getElementById("combinations").textContent);
+const finger = matchMedia("(pointer: coarse)");
 const DRAFT = `ourvidz-draft-${user}`;
 
 // What the choice leads to
@@ -105,7 +106,8 @@ function showErrors(errors) {
     if (sentences.length && more.contains(slot)) more.open = true;
   }
   const first = form.querySelector("[data-error]:not(:empty)");
-  const control = first && form.elements[first.dataset.error];
+  if (!first) return;
+  const control = form.elements[first.dataset.error];
   (control instanceof Element ? control : prompt).focus();
 }
 
@@ -135,6 +137,15 @@ function restoreDraft() {
   }
 }
 
+// The project that was named is there now.
+function choose({ id, name }) {
+  const { project, new_project } = form.elements;
+  if (![...project.options].some((option) => option.value === id)) project.add(new Option(name, id));
+  project.value = id;
+  new_project.value = "";
+  update();
+}
+
 async function send(afterwards) {
   make.setAttribute("aria-busy", "true");
   try {
@@ -143,6 +154,8 @@ async function send(afterwards) {
     if (!body.ok) return say(body.message, { level: "error" });
     showErrors({});
     form.elements.key.value = body.key;
+    if (body.project) choose(body.project);
+    if (finger.matches && document.activeElement === prompt) prompt.blur(); // the keyboard covers what is made
     afterwards();
   } catch (error) {
     excuse(error);

@@ -101,6 +101,14 @@ def test_a_new_project_is_made_with_the_job_and_used_again_by_its_name(
     assert owner.projects.filter(is_default=False).count() == 1
 
 
+def test_the_page_is_told_which_project_it_made(signed_in: Client) -> None:
+    """So that it is chosen, not named anew, the next time."""
+    named = signed_in.post(SUBMIT, asked(new_project="Harbour"), headers=JSON).json()
+    project = Job.objects.get().project
+    assert named["project"] == {"id": str(project.pk), "name": "Harbour"}
+    assert "project" not in signed_in.post(SUBMIT, asked(project=str(project.pk)), headers=JSON).json()
+
+
 REFUSED = {
     "prompt": [asked(prompt=""), asked(prompt=" \n "), asked(prompt="x" * 20_000), asked(prompt="a\0b")],
     "negative_prompt": [asked(negative_prompt="a\x07b")],
