@@ -36,6 +36,8 @@ export function say(text, { undo = null, level = "info" } = {}) {
   } else {
     button.remove();
   }
+  // What only confirms makes room; what can be undone and what went wrong stays.
+  for (const plain of box.querySelectorAll('[data-toast]:not([data-level="error"], :has([data-undo]))')) plain.remove();
   while (box.children.length > 2) box.firstElementChild.remove();
   box.append(toast);
   watch(toast);
