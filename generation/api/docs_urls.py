@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from django.urls import path
-from drf_spectacular.views import SpectacularAPIView
 
-from generation.api.documentation import BrowsableDocs
+from generation.api.documentation import BrowsableDocs, OpenSchema
 
 urlpatterns = [
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("schema/", OpenSchema.as_view(), name="schema"),
     path("docs/", BrowsableDocs.as_view(), name="api-docs"),
 ]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+from django.http import HttpResponse
 from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
-from drf_spectacular.views import SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.request import Request
 
 from generation.api.outputs import ProblemAnswer
 
@@ -80,3 +85,20 @@ class BrowsableDocs(SpectacularSwaggerSplitView):
 
     template_name = "generation/api_docs.html"
     url_name = "schema"
+
+
+class OpenSchema(SpectacularAPIView):
+    """The schema, for anybody. It is made once: each making takes a second of CPU."""
+
+    schema = None
+
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        renderer = request.accepted_renderer
+        return HttpResponse(_schema_as(renderer.format), content_type=renderer.media_type)
+
+
+@cache
+def _schema_as(kind: str) -> bytes:
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    renderer = OpenApiYamlRenderer() if kind == "yaml" else OpenApiJsonRenderer()
+    return bytes(renderer.render(schema))

@@ -48,3 +48,12 @@ def test_the_browsable_page_has_nothing_inline_and_nothing_foreign() -> None:
 @pytest.mark.django_db
 def test_the_schema_is_served() -> None:
     assert Client().get("/api/schema/", HTTP_ACCEPT="application/json").json()["info"]["title"] == "OurVidz"
+
+
+def test_the_schema_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may ask for it, and each making takes a second of CPU."""
+    asked = [Client().get("/api/schema/", HTTP_ACCEPT=kind) for kind in ("application/json", "*/*")]
+    monkeypatch.setattr(SchemaGenerator, "get_schema", None)
+    again = [Client().get("/api/schema/", HTTP_ACCEPT=kind) for kind in ("application/json", "*/*")]
+    assert [one.content for one in asked] == [one.content for one in again]
+    assert again[1].content.startswith(b"openapi:")
