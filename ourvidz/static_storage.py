@@ -1,4 +1,4 @@
-"""Static files under names that change with their content, also where one JavaScript module imports another."""
+"""Static files under names that change with their content, in imports of JavaScript modules too."""
 
 from __future__ import annotations
 
