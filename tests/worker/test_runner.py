@@ -14,6 +14,7 @@ from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.protocol import Job
 from ourvidz_worker.runner import Runner, ShutDown
 from ourvidz_worker.spool import Spool
+from ourvidz_worker.vitals import Vitals
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
 
 
@@ -30,9 +31,11 @@ class BreakingEngine(SketchEngine):
 
 
 @contextmanager
-def working(server: ProtocolServer, engine: Engine, spool: Spool | None = None) -> Iterator[Runner]:
+def working(
+    server: ProtocolServer, engine: Engine, spool: Spool | None = None, vitals: Vitals | None = None
+) -> Iterator[Runner]:
     client = Server(server.url, TOKEN)
-    runner = Runner(client, engine, spool)
+    runner = Runner(client, engine, spool, vitals)
     thread = Thread(target=runner.run)
     thread.start()
     try:

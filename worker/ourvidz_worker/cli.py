@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -57,6 +58,7 @@ def _run(chosen: Configuration) -> int:
     from ourvidz_worker.engines import create_engine
     from ourvidz_worker.errors import EngineUnusable, ServerRefused, TokenRefused
     from ourvidz_worker.runner import Runner
+    from ourvidz_worker.vitals import PortTaken, Vitals, told_on
 
     try:
         spool = _spool(chosen)
@@ -64,9 +66,13 @@ def _run(chosen: Configuration) -> int:
         return _refuse(f"results cannot be kept in {chosen.spool}: {error.strerror}")
     server = Server(chosen.server, chosen.token)
     try:
-        runner = Runner(server, create_engine(chosen.engine), spool)
+        vitals = Vitals()
+        runner = Runner(server, create_engine(chosen.engine), spool, vitals)
         _stop_on_signals(runner.stop)
-        runner.run()
+        with told_on(*chosen.health, vitals) if chosen.health else nullcontext():
+            runner.run()
+    except PortTaken as taken:
+        return _refuse(str(taken))
     except EngineUnusable as unusable:
         return _refuse(str(unusable))
     except TokenRefused:

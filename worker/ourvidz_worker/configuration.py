@@ -67,6 +67,13 @@ def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
     return convert
 
 
+def address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        raise ValueError("must be a port, or HOST:PORT")
+    return host or "127.0.0.1", int(port)
+
+
 def switch(text: str) -> bool:
     if text.lower() not in YES + NO:
         raise ValueError("must be true or false")
@@ -86,6 +93,14 @@ SPOOL = Option(
     "where results wait until the server has them",
     "",
     metavar="FOLDER",
+)
+HEALTH_PORT = Option(
+    "health_port",
+    "OURVIDZ_WORKER_HEALTH_PORT",
+    "serve GET /health and /metrics on this port, or HOST:PORT; by default not at all",
+    None,
+    address,
+    "PORT",
 )
 ENGINE_OPTIONS = (
     Option(
@@ -149,7 +164,7 @@ ENGINE_OPTIONS = (
         kind=switch,
     ),
 )
-OPTIONS = (SERVER, TOKEN, SPOOL, *ENGINE_OPTIONS)
+OPTIONS = (SERVER, TOKEN, SPOOL, HEALTH_PORT, *ENGINE_OPTIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +174,7 @@ class Configuration:
     server: str
     token: str
     spool: str
+    health: tuple[str, int] | None
     engine: EngineSettings
 
 
@@ -183,6 +199,7 @@ def configuration(flags: argparse.Namespace, environment: Mapping[str, str] = os
         values.pop("server"),
         values.pop("token"),
         values.pop("spool"),
+        values.pop("health_port"),
         EngineSettings(**values),
     )
 

@@ -13,6 +13,7 @@ from ourvidz_worker.journal import say
 from ourvidz_worker.protocol import Job, Offer
 from ourvidz_worker.session import Session, deliver_kept
 from ourvidz_worker.spool import Spool
+from ourvidz_worker.vitals import Vitals
 
 
 class ShutDown(BaseException):
@@ -22,8 +23,11 @@ class ShutDown(BaseException):
 class Runner:
     """`stop` may be called from a signal handler of the thread that is inside `run`."""
 
-    def __init__(self, server: Server, engine: Engine, spool: Spool | None = None) -> None:
+    def __init__(
+        self, server: Server, engine: Engine, spool: Spool | None = None, vitals: Vitals | None = None
+    ) -> None:
         self._server = server
+        self._vitals = vitals or Vitals()
         self._spool = spool
         self._engine = engine
         self._stopping = Event()
@@ -41,7 +45,9 @@ class Runner:
     def run(self) -> None:
         """Until `stop`. Raises TokenRefused or ServerRefused when leasing can never work, EngineUnusable
         when the engine cannot."""
+        self._vitals.turn_to("loading")
         self._engine.load()
+        self._vitals.turn_to("idle")
         say("ready", engine=self._engine.name, serves=",".join(self._engine.serves), version=__version__)
         try:
             self._work()
@@ -65,6 +71,7 @@ class Runner:
                 failures = self._wait_out(error, failures)
                 continue
             failures = 0
+            self._vitals.heard_from_server(connected=True)
             if job is not None:
                 self._run_job(job)
 
@@ -95,6 +102,7 @@ class Runner:
     def _wait_out(self, error: ServerAway | MalformedLease, failures: int) -> int:
         asked = error.retry_after if isinstance(error, ServerAway) else None
         delay = max(backoff(failures), asked or 0.0)
+        self._vitals.heard_from_server(connected=False)
         say("lease_failed", reason=str(error), again_in_s=round(delay, 1))
         self._stopping.wait(delay)
         return failures + 1
@@ -105,5 +113,10 @@ class Runner:
         self._halted = Event()
         if self._stopping.is_set():
             self._halted.set()
-        ending = Session(self._server, self._engine, job, self._halted, self._spool).run()
-        say("job_ended", job_id=job.id, ending=ending, seconds=round(time.monotonic() - started, 2))
+        self._vitals.turn_to("working")
+        session = Session(self._server, self._engine, job, self._halted, self._spool)
+        ending = session.run(self._vitals.progressed)
+        seconds = time.monotonic() - started
+        self._vitals.turn_to("idle")
+        self._vitals.ended(ending, seconds)
+        say("job_ended", job_id=job.id, ending=ending, seconds=round(seconds, 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from threading import Event
 from typing import Any
@@ -32,13 +32,15 @@ class Session:
         self._spool = spool
         self._unmade = {slot.number: slot for slot in job.slots}  # the engine's thread
         self._open = dict(self._unmade)  # the deliveries' thread
+        self._watch: Callable[[object], None] = lambda news: None
         self._about: Mapping[str, object] = {}
         self._delivered = 0
         self._seconds: dict[str, float] = {}
         self._heartbeat = Heartbeat(server, job, halted)
 
-    def run(self) -> str:
-        """Delivers the job or gives it back; returns a word for what became of it."""
+    def run(self, watch: Callable[[object], None] = lambda news: None) -> str:
+        """Delivers the job or gives it back; a word for what became of it. `watch` sees what moves."""
+        self._watch = watch
         with self._heartbeat:
             return self._ending()
 
@@ -109,7 +111,7 @@ class Session:
             yield from self._failures(AssetError("reference_missing", str(refused), retryable=True))
             return
         try:
-            yield from self._engine.generate(job, self._heartbeat.progress, self._halted.is_set)
+            yield from self._engine.generate(job, self._progress, self._halted.is_set)
         except Halted:
             raise
         except Exception as error:  # noqa: BLE001 an engine may raise anything; the slots say so
@@ -117,6 +119,10 @@ class Session:
             message = f"The engine failed: {type(error).__name__}."
             failure = AssetError("engine_error", message, retryable=True)
         yield from self._failures(failure)
+
+    def _progress(self, share: float, stage: str) -> None:
+        self._watch((share, stage))
+        self._heartbeat.progress(share, stage)
 
     def _references(self) -> tuple[Reference, ...]:
         """With their files: a job is never made without what it should go by."""
