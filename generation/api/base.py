@@ -55,10 +55,14 @@ class OneRenderer(BaseContentNegotiation):
 
 
 class Api(APIView):
-    """A view of this API."""
+    """A view of this API. Its answers are the caller's own: no cache keeps them, unless they say so."""
 
     parser_classes = [JSONBody]
     content_negotiation_class = OneRenderer
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return super().finalize_response(request, response, *args, **kwargs)
 
 
 def body_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:

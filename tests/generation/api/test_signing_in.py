@@ -102,3 +102,11 @@ def test_a_database_that_is_away_asks_to_try_again(mine: APIClient) -> None:
     assert response.status_code == 503
     assert int(response["Retry-After"]) > 0
     assert "secret" not in response.content.decode()
+
+
+def test_no_cache_keeps_what_the_api_answers(owner: User) -> None:
+    """A proxy or the back button would show it to the next one who sits here."""
+    client = APIClient()
+    client.force_login(owner)
+    for path in ("/api/v1/me", "/api/v1/jobs", "/api/v1/nowhere"):
+        assert client.get(path).headers["Cache-Control"] == "private, no-store"
