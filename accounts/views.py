@@ -21,7 +21,7 @@ from accounts.signed_in import SignedInRequest
 from generation.models import PersonalToken
 from generation.tokens import issue_personal_token
 
-NO_PASSWORD = "Welcome. You have no password yet: set one under Account, or signing in again takes a new link."
+SET_ONE = "Welcome. You have no password yet: set one under Account, or signing in again takes a new link."
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -44,7 +44,7 @@ def sign_in_once(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
         if user:
             login(request, user, backend="django.contrib.auth.backends.ModelBackend")
             if not user.has_usable_password():
-                messages.info(request, NO_PASSWORD)
+                messages.info(request, SET_ONE)
             return redirect("workspace:home")
     elif user := sign_in_links.find_user(uidb64, token):
         return render(request, "accounts/sign_in_once.html", {"who": user})
