@@ -27,6 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:  # deprecations inside these libraries are not ours to fix
             item.add_marker(pytest.mark.filterwarnings("default"))
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(600))  # the first one imports torch, on any machine
 
 
 @pytest.fixture(scope="session")
