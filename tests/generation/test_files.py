@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.signals import request_finished
+from django.db import close_old_connections
 from django.http.response import HttpResponseBase
 from django.test import AsyncRequestFactory, Client
 from django.urls import reverse
@@ -34,6 +37,14 @@ def client_of(asset: Asset) -> Client:
 
 def url_of(asset: Asset, what: str = "file") -> str:
     return reverse(f"media:{what}", args=[asset.media, asset.pk])
+
+
+@pytest.fixture(autouse=True)
+def _connection_stays() -> Iterator[None]:
+    """Closing a response ends its request, and with it the connection that the test's rows are on."""
+    request_finished.disconnect(close_old_connections)
+    yield
+    request_finished.connect(close_old_connections)
 
 
 def body(response: Any) -> bytes:
