@@ -31,6 +31,15 @@ class UnknownSlot(DomainError):
         super().__init__(f"The job has no slot {slot}.")
 
 
+class TooManyUploads(DomainError):
+    """A lease sent more different files for a slot than any worker needs."""
+
+    code = "too_many_uploads"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"One lease uploads at most {limit} different files for a slot.")
+
+
 class LeaseLost(DomainError):
     """The lease ended, or another worker holds the job now; nothing was written."""
 

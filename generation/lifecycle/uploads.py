@@ -13,12 +13,14 @@ from django.db import IntegrityError, transaction
 
 from generation import trace
 from generation.keys import new_id
-from generation.lifecycle.errors import UnknownSlot
+from generation.lifecycle.errors import TooManyUploads, UnknownSlot
 from generation.lifecycle.lease import refusal
 from generation.media import BrokenMedia, Measured, measure
 from generation.models import Job, JobStatus, Upload, Worker
 
 CHUNK_BYTES = 1024 * 1024
+# Of one slot in one lease. A worker needs one; a few more, when the first ones were broken.
+MOST_UPLOADS = 8
 
 
 def store_upload(
@@ -31,6 +33,7 @@ def store_upload(
     Raises:
         JobNotFound, LeaseLost: as for a heartbeat; also when the job was cancelled.
         UnknownSlot: the job has no such slot.
+        TooManyUploads: this lease has sent enough different files for the slot.
     """
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
     job = held.filter(status=JobStatus.PROCESSING).first()
@@ -39,9 +42,12 @@ def store_upload(
     if not 0 <= slot < job.quantity:
         raise UnknownSlot(slot)
     sha256, byte_size = _fingerprint(content)
-    same = Upload.objects.filter(job=job, lease_token=lease_token, slot=slot, sha256=sha256)
+    of_slot = Upload.objects.filter(job=job, lease_token=lease_token, slot=slot)
+    same = of_slot.filter(sha256=sha256)
     if known := same.first():
         return known
+    if of_slot.count() >= MOST_UPLOADS:
+        raise TooManyUploads(MOST_UPLOADS)
     upload = Upload(job=job, lease_token=lease_token, slot=slot, sha256=sha256, byte_size=byte_size)
     _measure_and_store(upload, content, media=job.media)
     return _record(upload) or same.get()

@@ -210,3 +210,15 @@ def test_a_full_disk_asks_the_worker_to_come_back(
     assert files_in(settings) == []
     settings.STORAGES = kept
     assert machine.upload(lease, 0, png()).json()["valid"]
+
+
+def test_a_lease_cannot_fill_the_disk_with_one_slot(machine: Machine, lease: dict[str, Any]) -> None:
+    for shade in range(8):
+        assert machine.upload(lease, 0, png(8, 8, shade)).status_code == 200
+
+    refused = machine.upload(lease, 0, png(8, 8, 9))
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "too_many_uploads")
+    assert machine.upload(lease, 0, png(8, 8, 0)).status_code == 200
+    assert machine.upload(lease, 1, png(8, 8, 9)).status_code == 200
+    assert Upload.objects.filter(slot=0).count() == 8
