@@ -38,6 +38,7 @@ export function say(text, { undo = null, level = "info" } = {}) {
   }
   // What only confirms makes room; what can be undone and what went wrong stays.
   for (const plain of box.querySelectorAll('[data-toast]:not([data-level="error"], :has([data-undo]))')) plain.remove();
+  for (const same of [...box.children]) if (same.querySelector("span").textContent === text && !undo) same.remove();
   while (box.children.length > 2) box.firstElementChild.remove();
   box.append(toast);
   watch(toast);
