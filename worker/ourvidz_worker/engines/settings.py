@@ -23,8 +23,6 @@ class EngineSettings:
     model: str = ""
     image_model: str = ""
     enhancer: str = ""
-    ip_adapter_style: str = ""
-    ip_adapter_character: str = ""
     device: str = "auto"
     precision: str = "auto"
     offload: Literal["none", "model", "sequential"] = "none"
