@@ -31,6 +31,7 @@ JOB_TYPES = {
     "image7b_fast_enhanced": ("wan", "image"),
     "video_fast": ("wan", "video"),
 }
+Saying = tuple[int, str, int | None]  # of which slot, what, with which seed
 BROKEN = b"not a picture at all"
 # What a worker says of one slot; what is right comes most often.
 SAYINGS = (
@@ -236,18 +237,14 @@ class Studio(RuleBasedStateMachine):
         return upload.id
 
     @rule(target=reports, lease=leases, caller=callers, said=sayings, status=endings)
-    def reports_now(
-        self, lease: Lease, caller: int | None, said: list[tuple[int, str, int | None]], status: str
-    ) -> Any:
+    def reports_now(self, lease: Lease, caller: int | None, said: list[Saying], status: str) -> Any:
         worker = lease.worker if caller is None else caller
         body = self.body(lease, worker, said, status)
         self.send(lease, worker, body)
         return (lease, body)
 
     @rule(target=reports, lease=leases, said=sayings, status=endings)
-    def writes_a_report(
-        self, lease: Lease, said: list[tuple[int, str, int | None]], status: str
-    ) -> tuple[Lease, dict[str, Any]]:
+    def writes_a_report(self, lease: Lease, said: list[Saying], status: str) -> tuple[Lease, dict[str, Any]]:
         """Uploads and keeps the callback back: it comes later, out of order, or never."""
         return lease, self.body(lease, lease.worker, said, status)
 
@@ -268,7 +265,7 @@ class Studio(RuleBasedStateMachine):
         self.deliver(lease)
 
     def deliver(self, lease: Lease) -> None:
-        said = [(slot.number, "right", None) for slot in lease.job.open_slots]
+        said: list[Saying] = [(slot.number, "right", None) for slot in lease.job.open_slots]
         self.send(lease, lease.worker, self.body(lease, lease.worker, said, "completed"))
 
     @rule(lease=leases, caller=callers)
@@ -282,9 +279,7 @@ class Studio(RuleBasedStateMachine):
     def headed(self, lease: Lease, status: str, assets: list[dict[str, Any]]) -> dict[str, Any]:
         return {"job_id": lease.job.id, "lease_token": lease.token, "status": status, "assets": assets}
 
-    def body(
-        self, lease: Lease, worker: int, said: list[tuple[int, str, int | None]], status: str
-    ) -> dict[str, Any]:
+    def body(self, lease: Lease, worker: int, said: list[Saying], status: str) -> dict[str, Any]:
         slots = lease.job.slots
         assets = [
             self.saying(lease, worker, slots[n % len(slots)], what, seed) for n, what, seed in said if slots

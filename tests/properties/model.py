@@ -122,7 +122,10 @@ class World:
         if key and (owner, key) in self.keys:
             known, job = self.keys[owner, key]
             return (201, job) if known == body else (422, None)
-        return (429 if sum(job.active for job in self.of(owner)) >= MAX_ACTIVE_JOBS else 201), None
+        return (429 if self._at_the_limit(owner) else 201), None
+
+    def _at_the_limit(self, owner: int) -> bool:
+        return sum(job.active for job in self.of(owner)) >= MAX_ACTIVE_JOBS
 
     def submitted(self, job: Job, key: str, body: dict[str, Any]) -> None:
         self.jobs.append(job)
@@ -146,6 +149,8 @@ class World:
             return 404
         if job.status not in RETRYABLE:
             return 409
+        if self._at_the_limit(owner):
+            return 429
         again = [slot for slot in job.slots if slot.status != "completed"]
         for slot in again:
             slot.status, slot.error = "queued", ""
