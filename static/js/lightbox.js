@@ -153,6 +153,13 @@ function clicked(event) {
   } else if (event.target === stage || event.target.closest("[data-close-viewer]")) dialog.close();
 }
 
+function follow(state) {
+  const tile = state?.viewer && document.getElementById(state.viewer);
+  if (tile) open(tile);
+  else if (state?.viewer) location.reload(); // it is not on this page: its own page shows it
+  else if (dialog.open) dialog.close();
+}
+
 export function start() {
   const grid = document.getElementById("grid");
   grid.addEventListener("click", (event) => {
@@ -169,14 +176,10 @@ export function start() {
     if (detail.next) go(detail.next);
     else dialog.close();
   });
-  addEventListener("popstate", ({ state }) => {
-    const tile = state?.viewer && document.getElementById(state.viewer);
-    if (tile) open(tile);
-    else if (state?.viewer) location.reload(); // it is not on this page: its own page shows it
-    else if (dialog.open) dialog.close();
-  });
+  addEventListener("popstate", ({ state }) => follow(state));
   dialog.addEventListener("close", closed);
   dialog.addEventListener("click", clicked);
   dialog.addEventListener("keydown", keyed);
   swipes();
+  follow(history.state); // Forward may have been pressed before this ran
 }
