@@ -17,6 +17,7 @@ from bench.plan import plan_of_claim
 if TYPE_CHECKING:
     from bench.__main__ import Options
 
+IN_FULL = "claim by hand in full"
 ROUNDS, CYCLES = 6, 8
 QUICK_ROUNDS, QUICK_CYCLES = 1, 1
 CLAIMS, QUICK_CLAIMS = 2500, 30
@@ -116,6 +117,10 @@ def figures(meter: Meter, cases: list[str], raced: Race) -> dict[str, object]:
     def worst(operation: str, floor: str) -> float:
         return round(max(meter.median_ms(operation, c) / meter.median_ms(floor, c) for c in largest), 2)
 
+    def undisturbed(operation: str, floor: str) -> float:
+        pairs = ((meter.undisturbed_ms(operation, c), meter.undisturbed_ms(floor, c)) for c in largest)
+        return round(max(ours / by_hand for ours, by_hand in pairs), 2)
+
     def growth(operation: str) -> float:
         most = max(meter.median_ms(operation, case) for case in largest)
         return round(most / meter.median_ms(operation, empty), 2)
@@ -125,12 +130,16 @@ def figures(meter: Meter, cases: list[str], raced: Race) -> dict[str, object]:
         "largest_backlog": cases[-1],
         "claim_ratio_1m_to_empty": growth(claim),
         "claim_ratio_to_bare_sql": worst(claim, OPERATIONS[claim]),
-        "claim_ratio_to_same_statements_by_hand": worst(claim, "claim by hand in full"),
+        "claim_ratio_to_same_statements_by_hand": worst(claim, IN_FULL),
+        "claim_ratio_to_same_statements_undisturbed": undisturbed(claim, IN_FULL),
         "duplicate_claims": raced.duplicates,
         "newcomer_claims": raced.newcomer_claims,
         "newcomer_bound": raced.newcomer_bound,
         "callback_queries": meter.callback_queries,
         "ratio_to_empty": {operation: growth(operation) for operation in OPERATIONS},
+        "ratio_to_bare_sql_undisturbed": {
+            operation: undisturbed(operation, floor) for operation, floor in OPERATIONS.items()
+        },
         "ratio_to_bare_sql": {operation: worst(operation, floor) for operation, floor in OPERATIONS.items()},
         "median_ms": meter.medians(),
         "queries": meter.all_queries(),
