@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pitfalls import PITFALLS, numbers_in, by_pitfall
+from tests.pitfalls import PITFALLS, by_pitfall, numbers_in
 
 
 def test_every_pitfall_is_named_by_a_test() -> None:
