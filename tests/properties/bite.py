@@ -20,6 +20,7 @@ from tests.servers import temporary_postgres
 REPO = Path(__file__).resolve().parents[2]
 LIMIT_S = 900
 FAILED, PASSED = 1, 0
+OPTIONS = ("-x", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:playwright")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def run_tests(folder: Path, tests: Sequence[str], environment: dict[str, str]) -
     with tempfile.TemporaryDirectory(prefix="ourvidz-data-") as data:
         own = {"DATA_DIR": data, "PROPERTIES": "bite", "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "--tb=line", "-p", "no:cacheprovider", *tests],
+            [sys.executable, "-m", "pytest", *OPTIONS, *tests],
             cwd=folder,
             env=usual | own | environment,
             capture_output=True,

@@ -76,7 +76,7 @@ class Studio(RuleBasedStateMachine):
         self.savepoint.__enter__()
         self.world = World(owners=2)
         self.people = [Person("ada"), Person("grace")]
-        self.followers = [Follower(self.people[0], page=200), Follower(self.people[1], page=3)]
+        self.followers = [Follower(self.people[0], page=200), Follower(self.people[1], page=5)]
         self.machines = [Machine(make_worker(f"m{n}", ENGINES[n])) for n in range(3)]
         self.results: dict[str, str] = {}  # asset id: sha256 of its one result
         self.stored_by: dict[str, tuple[str, int]] = {}  # upload id: the lease and slot it is of
@@ -379,7 +379,6 @@ class Studio(RuleBasedStateMachine):
         assert follows == {name: told[name] for name in follows}
         for asset in assets_of(told):
             assert rows[asset["id"]] == asset
-        assert self.people[1 - job.owner].get(f"jobs/{job.id}").status_code == 404
 
     # The end of each history.
 
@@ -408,6 +407,7 @@ class Studio(RuleBasedStateMachine):
         for job in self.world.jobs:
             self.compare(job)
             assert not job.active, "left over for ever"
+            assert self.people[1 - job.owner].get(f"jobs/{job.id}").status_code == 404
         self.every_file_is_what_was_delivered()
 
     def no_old_lease_works(self) -> None:

@@ -20,7 +20,7 @@ PROFILES = {
     "quick": settings(max_examples=60, stateful_step_count=30, derandomize=True),
     "long": settings(max_examples=1500, stateful_step_count=50),
     "bite": settings(
-        max_examples=60, stateful_step_count=30, derandomize=True, phases=[Phase.explicit, Phase.generate]
+        max_examples=40, stateful_step_count=30, derandomize=True, phases=[Phase.explicit, Phase.generate]
     ),
 }
 PROFILE = settings(
