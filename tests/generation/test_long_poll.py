@@ -77,6 +77,12 @@ class Call:
         await self.asgi.wait(20)
 
 
+@pytest.fixture(autouse=True)
+def _layer_of_this_process(settings: LazySettings) -> None:
+    """One that shows who listens; the waiting over Redis is shown with real processes."""
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+
 @pytest.fixture
 def worker(transactional_db: None) -> Worker:
     return make_worker()
