@@ -49,6 +49,7 @@ owners = st.integers(0, 1)
 workers = st.integers(0, 2)
 # Mostly the worker that the lease was given to; sometimes whoever.
 callers = st.sampled_from([None, None, None, None, None, 0, 1, 2])
+strangers = st.sampled_from([False, False, False, False, False, True])
 sayings = st.lists(
     st.tuples(st.integers(0, 5), st.sampled_from(SAYINGS), st.sampled_from([None, 0, 7])), max_size=6
 )
@@ -136,8 +137,9 @@ class Studio(RuleBasedStateMachine):
         self.touched.add(job)
         return job
 
-    @rule(owner=owners, job=jobs)
-    def cancels(self, owner: int, job: Expected) -> None:
+    @rule(job=jobs, stranger=strangers)
+    def cancels(self, job: Expected, stranger: bool) -> None:
+        owner = 1 - job.owner if stranger else job.owner
         response = self.people[owner].post(f"jobs/{job.id}/cancel")
         assert response.status_code == self.world.cancel(owner, job)
         self.touched.add(job)
@@ -151,20 +153,22 @@ class Studio(RuleBasedStateMachine):
             self.world.cancel(owner, job)
         self.touched.update(active)
 
-    @rule(owner=owners, job=jobs)
-    def retries(self, owner: int, job: Expected) -> None:
+    @rule(job=jobs, stranger=strangers)
+    def retries(self, job: Expected, stranger: bool) -> None:
+        owner = 1 - job.owner if stranger else job.owner
         response = self.people[owner].post(f"jobs/{job.id}/retry")
         assert response.status_code == self.world.retry(owner, job)
         self.touched.add(job)
 
     @rule(
-        owner=owners,
         job=jobs,
+        stranger=strangers,
         picked=st.sets(st.integers(0, 5), min_size=1),
         move=st.sampled_from(["save", "discard", "discard", "restore"]),
     )
-    def moves(self, owner: int, job: Expected, picked: set[int], move: str) -> None:
+    def moves(self, job: Expected, stranger: bool, picked: set[int], move: str) -> None:
         """Save, discard, restore; also of somebody else's, which moves nothing."""
+        owner = 1 - job.owner if stranger else job.owner
         chosen = [slot for slot in job.slots if slot.number in picked]
         named = {f"{job.media}s": [slot.id for slot in chosen]}
         response = self.people[owner].post(f"assets/{move}", named)
@@ -260,12 +264,18 @@ class Studio(RuleBasedStateMachine):
         given = {"image_index": index, "status": "completed", "upload_id": upload}
         self.send(lease, lease.worker, self.headed(lease, status, [given]))
 
-    @rule(lease=leases)
-    def delivers_everything(self, lease: Lease) -> None:
-        self.deliver(lease)
+    @rule(
+        lease=leases, failing=st.integers(0, 2), why=st.sampled_from(["failed for good", "failed, try again"])
+    )
+    def ends_its_job(self, lease: Lease, failing: int, why: str) -> None:
+        """Everything delivered but the first slots: the straight way to each end."""
+        self.deliver(lease, failing, why)
 
-    def deliver(self, lease: Lease) -> None:
-        said: list[Saying] = [(slot.number, "right", None) for slot in lease.job.open_slots]
+    def deliver(self, lease: Lease, failing: int = 0, why: str = "") -> None:
+        said: list[Saying] = [
+            (lease.job.slots.index(slot), why if number < failing else "right", None)
+            for number, slot in enumerate(lease.job.open_slots)
+        ]
         self.send(lease, lease.worker, self.body(lease, lease.worker, said, "completed"))
 
     @rule(lease=leases, caller=callers)
