@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import UnsupportedMediaType, ValidationError
@@ -11,13 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from generation.api.base import Api, body_of
+from generation.api.body import capped_body
 from generation.api.documentation import problems
 from generation.lifecycle.callback import report
 from generation.lifecycle.lease import heartbeat, release
 from generation.lifecycle.uploads import store_upload
 from generation.media import CONTENT_TYPES
 from generation.worker_api.authentication import IsWorker, WorkerTokenAuthentication, worker_of
-from generation.worker_api.body import capped_body
 from generation.worker_api.reports import Callback, Heartbeat, Instruction, Lease, ReceiptAnswer, Stored
 
 UPLOAD_TYPES = [content_type for types in CONTENT_TYPES.values() for content_type in types]
@@ -82,7 +83,7 @@ class UploadView(WorkerView):
         lease_token = lease_token_of(request)
         if (request.content_type or "").partition(";")[0].strip().lower() not in UPLOAD_TYPES:
             raise UnsupportedMediaType(request.content_type or "")
-        with capped_body(request._request) as content:
+        with capped_body(request._request, limit=settings.MAX_UPLOAD_BYTES) as content:
             upload = store_upload(
                 worker=worker_of(request), job_id=job_id, lease_token=lease_token, slot=slot, content=content
             )

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 
 if TYPE_CHECKING:
@@ -18,13 +17,12 @@ IN_MEMORY_BYTES = 2 * 1024 * 1024
 
 
 @contextmanager
-def capped_body(request: HttpRequest) -> Iterator[BinaryIO]:
+def capped_body(request: HttpRequest, *, limit: int) -> Iterator[BinaryIO]:
     """The body, at its start.
 
     Raises:
-        RequestDataTooBig: over MAX_UPLOAD_BYTES, by the Content-Length sent or by the bytes that came.
+        RequestDataTooBig: over `limit` bytes, by the Content-Length sent or by the bytes that came.
     """
-    limit = settings.MAX_UPLOAD_BYTES
     if _declared(request) > limit:
         raise RequestDataTooBig
     with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as kept:
