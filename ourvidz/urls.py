@@ -7,6 +7,7 @@ from django.urls import include, path
 
 from ourvidz.views import favicon, healthz
 
+handler500 = "ourvidz.views.server_error"
 urlpatterns = [
     path("healthz", healthz),
     path("favicon.ico", favicon),

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+import sys
+
+import structlog
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.templatetags.static import static
+from django.views import defaults
+
+from generation.outages import outage_of
+
+log = structlog.get_logger("ourvidz.views")
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -13,3 +22,14 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def favicon(request: HttpRequest) -> HttpResponse:
     """Where browsers look for pages that name no icon: the admin's, an opened file."""
     return redirect(static("brand/mark.svg"))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """The page for an exception that nobody caught: 503 where waiting helps, else 500. Asks no database."""
+    error = sys.exc_info()[1]
+    outage = outage_of(error)
+    if outage is None:
+        return defaults.server_error(request)
+    log.error(outage.event, error=type(error).__name__)
+    page = render_to_string("503.html", {"outage": outage})
+    return HttpResponse(page, status=503, headers=outage.headers | {"Cache-Control": "no-store"})

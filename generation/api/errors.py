@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from generation.lifecycle.errors import DomainError
+from generation.outages import outage_of
 from generation.submission import InvalidSubmission
 
 log = structlog.get_logger("ourvidz.api")
-RETRY_AFTER_SECONDS = 5
-DISK_FULL_SECONDS = 60
 BODY = "body"
 
 STATUS_OF = {
@@ -65,16 +62,10 @@ def _of_the_framework(exc: Exception) -> Response | None:
             return answer(HTTPStatus.FORBIDDEN, "This is not allowed.", code="permission_denied")
         case RequestDataTooBig():
             return answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.", code="too_large")
-        case OperationalError() | InterfaceError():
-            log.error("database.away", error=type(exc).__name__)
-            text = "The database does not answer. Try again."
-            away = HTTPStatus.SERVICE_UNAVAILABLE
-            return answer(away, text, code="unavailable", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
-        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
-            log.error("disk.full", error=type(exc).__name__)
-            text = "The server's disk is full. Nothing was kept; try again later."
-            full = HTTPStatus.SERVICE_UNAVAILABLE
-            return answer(full, text, code="disk_full", headers={"Retry-After": str(DISK_FULL_SECONDS)})
+    if outage := outage_of(exc):
+        log.error(outage.event, error=type(exc).__name__)
+        away = HTTPStatus.SERVICE_UNAVAILABLE
+        return answer(away, outage.message, code=outage.code, headers=outage.headers)
     return None
 
 
