@@ -1,0 +1,41 @@
+"""What is not the caller's fault and passes: the database away, the disk full. One answer for pages and APIs."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+from django.db import InterfaceError, OperationalError
+
+# As SQLite and PostgreSQL say it.
+NO_SPACE = ("disk is full", "No space left on device")
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """What to answer with 503: `code` for programs and the log, `message` for people, `retry_after` in s."""
+
+    code: str
+    event: str
+    message: str
+    retry_after: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.retry_after)}
+
+
+DATABASE_AWAY = Outage("unavailable", "database.away", "The database does not answer. Try again.", 5)
+DISK_FULL = Outage(
+    "disk_full", "disk.full", "The server's disk is full. Nothing was kept; try again later.", 15
+)
+
+
+def outage_of(error: BaseException | None) -> Outage | None:
+    """The outage behind an exception; None for a defect of ours."""
+    match error:
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return DISK_FULL
+        case OperationalError() | InterfaceError():
+            return DISK_FULL if any(words in str(error) for words in NO_SPACE) else DATABASE_AWAY
+    return None
