@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 MAX_ATTEMPTS = 3
-MAX_ACTIVE_JOBS = 6
+MAX_ACTIVE_JOBS = 3
 MAX_SEED = 2**32 - 1
 RETRYABLE = ("failed", "partial", "cancelled")
 Receipt = dict[str, Any]
@@ -62,6 +62,10 @@ class Job:
     @property
     def active(self) -> bool:
         return self.status in ("queued", "processing")
+
+    @property
+    def quantity(self) -> int:
+        return len(self.slots) + self.purged
 
     @property
     def open_slots(self) -> list[Slot]:
@@ -233,11 +237,11 @@ class World:
         job.overdue = False
         return 200, "continue"
 
-    def upload(self, lease: Lease, worker: int, slot: int, quantity: int) -> int:
+    def upload(self, lease: Lease, worker: int, slot: int) -> int:
         job = lease.job
         if not job.holds(worker, lease.token) or job.status != "processing":
             return self._refused(job, worker)
-        return 200 if slot < quantity else 404
+        return 200 if slot < job.quantity else 404
 
     def release(self, lease: Lease, worker: int) -> int:
         job = lease.job
