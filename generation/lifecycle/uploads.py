@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import uuid
 from typing import BinaryIO
 
-from django.core.files.base import ContentFile, File
-from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 
-from generation import trace
+from generation import storing, trace
 from generation.keys import new_id
 from generation.lifecycle.errors import TooManyUploads, UnknownSlot
 from generation.lifecycle.lease import refusal
-from generation.media import BrokenMedia, Measured, measure
+from generation.media import BrokenMedia, measure
 from generation.models import Job, JobStatus, Upload, Worker
 
-CHUNK_BYTES = 1024 * 1024
 # Of one slot in one lease. A worker needs one; a few more, when the first ones were broken.
 MOST_UPLOADS = 8
 
@@ -41,7 +36,7 @@ def store_upload(
         raise refusal(worker=worker, job_id=job_id)
     if not 0 <= slot < job.quantity:
         raise UnknownSlot(slot)
-    sha256, byte_size = _fingerprint(content)
+    sha256, byte_size = storing.fingerprint(content)
     of_slot = Upload.objects.filter(job=job, lease_token=lease_token, slot=slot)
     same = of_slot.filter(sha256=sha256)
     if known := same.first():
@@ -51,14 +46,6 @@ def store_upload(
     upload = Upload(job=job, lease_token=lease_token, slot=slot, sha256=sha256, byte_size=byte_size)
     _measure_and_store(upload, content, media=job.media)
     return _record(upload) or same.get()
-
-
-def _fingerprint(content: BinaryIO) -> tuple[str, int]:
-    content.seek(0)
-    digest = hashlib.sha256()
-    while chunk := content.read(CHUNK_BYTES):
-        digest.update(chunk)
-    return digest.hexdigest(), content.tell()
 
 
 def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str) -> None:
@@ -72,28 +59,10 @@ def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str) -> None
     upload.content_type = measured.content_type
     upload.width, upload.height = measured.width, measured.height
     upload.duration, upload.frames = measured.duration, measured.frames
-    _store(upload, content, measured)
-
-
-def _store(upload: Upload, content: BinaryIO, measured: Measured) -> None:
-    """Under names that nobody else chose: never a worker's, never one used before."""
     upload.id = new_id()
-    stem = f"{upload.job_id}/{upload.id}"
-    file, thumbnail = f"{stem}.{measured.extension}", f"{stem}.thumb.webp"
-    content.seek(0)
-    try:
-        upload.file = default_storage.save(file, File(content))
-        upload.thumbnail = default_storage.save(thumbnail, ContentFile(measured.thumbnail))
-    except BaseException:
-        _drop(file, thumbnail)
-        raise
-
-
-def _drop(*names: str) -> None:
-    """Remove files that no row names; those that cannot be removed now are left to the chores."""
-    for name in names:
-        with contextlib.suppress(Exception):
-            default_storage.delete(name)
+    upload.file, upload.thumbnail = storing.store(
+        f"{upload.job_id}/{upload.id}", content, measured.extension, measured.thumbnail
+    )
 
 
 def _record(upload: Upload) -> Upload | None:
@@ -105,7 +74,7 @@ def _record(upload: Upload) -> Upload | None:
         with transaction.atomic():
             upload.save(force_insert=True)
     except IntegrityError:
-        _drop(*(file.name for file in (upload.file, upload.thumbnail) if file.name))
+        storing.drop(*storing.names_of(upload))
         return None
     trace.after_commit("upload.stored", job=str(upload.job_id), slot=upload.slot, upload=str(upload.pk))
     return upload

@@ -1,0 +1,50 @@
+"""Files on their way into and out of the storage, under names that nobody else chose."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import TYPE_CHECKING, BinaryIO
+
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import default_storage
+
+if TYPE_CHECKING:
+    from generation.models import Asset, Reference, Upload
+
+CHUNK_BYTES = 1024 * 1024
+
+
+def fingerprint(content: BinaryIO) -> tuple[str, int]:
+    """SHA-256 in hex, and the number of bytes."""
+    content.seek(0)
+    digest = hashlib.sha256()
+    while chunk := content.read(CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest(), content.tell()
+
+
+def store(stem: str, content: BinaryIO, extension: str, thumbnail: bytes) -> tuple[str, str]:
+    """Keep a file and its thumbnail; their names. `stem` is one of ours, never used before."""
+    names = f"{stem}.{extension}", f"{stem}.thumb.webp"
+    content.seek(0)
+    try:
+        return (
+            default_storage.save(names[0], File(content)),
+            default_storage.save(names[1], ContentFile(thumbnail)),
+        )
+    except BaseException:
+        drop(*names)
+        raise
+
+
+def names_of(row: Asset | Reference | Upload) -> list[str]:
+    """The stored files that the row names."""
+    return [file.name for file in (row.file, row.thumbnail) if file.name]
+
+
+def drop(*names: str) -> None:
+    """Remove files that no row names; those that cannot be removed now are left to the chores."""
+    for name in names:
+        with contextlib.suppress(Exception):
+            default_storage.delete(name)
