@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from generation import events, trace
+from generation import events, references, storing, trace
 from generation.lifecycle import revisions
-from generation.models import Asset, AssetStatus, Image, OwnerCounter, Purged, Upload, Video
+from generation.models import (
+    Asset,
+    AssetStatus,
+    Image,
+    JobReference,
+    JobStatus,
+    OwnerCounter,
+    Purged,
+    Reference,
+    Upload,
+    Video,
+)
 
 BATCH = 200
 # An upload or a file that nothing names may still be on its way to its row.
@@ -57,16 +70,11 @@ def _purge_of(model: type[Asset], owner_id: int, old: object, limit: int) -> int
     ]
     Purged.objects.bulk_create(rows)
     model.objects.filter(pk__in=[asset.pk for asset in assets]).delete()
-    _delete_files_after_commit([name for asset in assets for name in _names(asset)])
+    _delete_files_after_commit([name for asset in assets for name in storing.names_of(asset)])
     for asset in assets:
         trace.after_commit("asset.purged", asset=str(asset.pk), job=str(asset.job_id))
     events.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids={a.job_id for a in assets})
     return len(assets)
-
-
-def _names(row: Asset | Upload) -> list[str]:
-    """The stored files that the row names."""
-    return [file.name for file in (row.file, row.thumbnail) if file.name]
 
 
 def _delete_files_after_commit(names: Sequence[str]) -> None:
@@ -104,7 +112,23 @@ def drop_old_uploads(limit: int = BATCH) -> int:
     mine = list(old.select_for_update(skip_locked=True).order_by("created_at")[:limit])
     Upload.objects.filter(pk__in=[upload.pk for upload in mine]).delete()
     unused = [upload for upload in mine if upload.accepted_at is None]
-    _delete_files_after_commit([name for row in unused for name in _names(row)])
+    _delete_files_after_commit([name for row in unused for name in storing.names_of(row)])
+    return len(mine)
+
+
+@transaction.atomic
+def drop_old_references(limit: int = BATCH) -> int:
+    """Delete reference images that nobody named for REFERENCE_DAYS and that no job may need again.
+
+    Only a completed job never runs again. A submission that names one meanwhile has moved its `used_at`
+    on, by which the locked row is judged.
+    """
+    old = timezone.now() - timedelta(days=settings.REFERENCE_DAYS)
+    needed = JobReference.objects.filter(reference=OuterRef("pk")).exclude(job__status=JobStatus.COMPLETED)
+    idle = Reference.objects.filter(~Exists(needed), used_at__lt=old)
+    mine = list(idle.select_for_update(skip_locked=True, of=("self",)).order_by("used_at")[:limit])
+    Reference.objects.filter(pk__in=[reference.pk for reference in mine]).delete()
+    _delete_files_after_commit([name for row in mine for name in storing.names_of(row)])
     return len(mine)
 
 
@@ -121,23 +145,27 @@ def unknown_files() -> Iterator[str]:
         )
 
 
-def _named(job_id: str) -> set[str]:
-    """The file names that rows of this job hold; files lie in one folder for each job."""
-    try:
-        uuid.UUID(job_id)
-    except ValueError:
-        return set()
-    found: set[str] = set()
-    for model in (Image, Video, Upload):
-        for pair in model.objects.filter(job_id=job_id).values_list("file", "thumbnail"):
-            found |= set(pair)
-    return found
+def _named(folder: str) -> set[str]:
+    """The file names that rows hold in this folder: one for each job, or one for an owner's references."""
+    owner_id = references.owner_of(folder)
+    if owner_id is not None:
+        rows: list[QuerySet[Any]] = [Reference.objects.of(owner_id)]
+    else:
+        try:
+            uuid.UUID(folder)
+        except ValueError:
+            return set()
+        rows = [model.objects.filter(job_id=folder) for model in (Image, Video, Upload)]
+    pairs = itertools.chain.from_iterable(some.values_list("file", "thumbnail") for some in rows)
+    return set(itertools.chain.from_iterable(pairs))
 
 
-def assets_without_files() -> Iterator[Asset]:
-    """Completed assets whose file or thumbnail the storage does not have."""
-    for model in (Image, Video):
-        completed = model.objects.filter(status=AssetStatus.COMPLETED).order_by("id")
-        for asset in completed.iterator(chunk_size=BATCH):
-            if not all(default_storage.exists(name) for name in _names(asset)):
-                yield asset
+def rows_without_files() -> Iterator[Asset | Reference]:
+    """Completed assets and reference images whose file or thumbnail the storage does not have."""
+    for model in (Image, Video, Reference):
+        rows = model.objects.order_by("id")
+        if model is not Reference:
+            rows = rows.filter(status=AssetStatus.COMPLETED)
+        for row in rows.iterator(chunk_size=BATCH):
+            if not all(default_storage.exists(name) for name in storing.names_of(row)):
+                yield row

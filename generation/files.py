@@ -17,7 +17,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from generation import feed
-from generation.media import IMAGE_TYPES, VIDEO_TYPES
+from generation.media import EXTENSIONS
 from generation.models import Asset, AssetStatus, Image
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ log = structlog.get_logger("ourvidz.files")
 
 CHUNK_BYTES = 256 * 1024
 THUMBNAIL_TYPE = "image/webp"
-EXTENSIONS = dict([*IMAGE_TYPES.values(), *VIDEO_TYPES.values()])
 NAME_BYTES = 80  # of the prompt; file systems take 255 for the whole name
 ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 POLICIES = {

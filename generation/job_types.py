@@ -5,8 +5,9 @@ Steps, guidance, sizes and estimates are the product's own table (docs/glossary.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 from django.db import models
@@ -26,6 +27,23 @@ class Media(models.TextChoices):
     VIDEO = "video", "Video"
 
 
+class ReferenceType(models.TextChoices):
+    """What of a reference image a job is to go by."""
+
+    STYLE = "style", "Style"
+    COMPOSITION = "composition", "Composition"
+    CHARACTER = "character", "Character"
+    START_FRAME = "start_frame", "Start frame"
+    END_FRAME = "end_frame", "End frame"
+
+    @property
+    def usual_strength(self) -> float:
+        """Where nobody says: a frame is a frame, the others leave room for the prompt."""
+        return 1.0 if self in FRAMES else 0.6
+
+
+FRAMES = (ReferenceType.START_FRAME, ReferenceType.END_FRAME)
+LOOKS = (ReferenceType.STYLE, ReferenceType.COMPOSITION, ReferenceType.CHARACTER)
 Quality = Literal["fast", "high"]
 Size = tuple[int, int]
 
@@ -47,7 +65,10 @@ WAN_SIZES: Mapping[str, Size] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobType:
-    """One kind of work. `seconds` is the estimate for its largest quantity; sizes are (width, height) px."""
+    """One kind of work. `seconds` is the estimate for its largest quantity; sizes are (width, height) px.
+
+    `references` are the types that it can use, each once.
+    """
 
     name: str
     title: str
@@ -60,6 +81,7 @@ class JobType:
     steps: int
     guidance: float
     seconds: int
+    references: tuple[ReferenceType, ...] = ()
 
     @property
     def default_aspect(self) -> str:
@@ -68,6 +90,28 @@ class JobType:
     def estimate(self, quantity: int) -> int:
         """Expected seconds for `quantity` results on one idle worker."""
         return max(1, round(self.seconds * quantity / max(self.quantities)))
+
+    def pool(self, references: Iterable[str] = ()) -> str:
+        """What a worker must offer: this job type, and each type of reference that comes with the job."""
+        return "+".join([self.name, *sorted(references)])
+
+    def reference_sets(self) -> Iterator[tuple[ReferenceType, ...]]:
+        """Each set of reference types that a job may come with, none first."""
+        for count in range(len(self.references) + 1):
+            yield from (types for types in combinations(self.references, count) if not self.why_not(types))
+
+    def why_not(self, references: Iterable[str]) -> str:
+        """Why these types of reference cannot be used; empty when they can."""
+        types = set(references)
+        if types and not self.references:
+            return f"{self.title} cannot use reference images."
+        if strange := types - set(self.references):
+            usable = ", ".join(type_.label.lower() for type_ in self.references)
+            wrong = " or ".join(ReferenceType(type_).label.lower() for type_ in sorted(strange))
+            return f"{self.title} cannot use a {wrong} reference; it can use {usable}."
+        if ReferenceType.END_FRAME in types and ReferenceType.START_FRAME not in types:
+            return "An end frame needs a start frame too."
+        return ""
 
     def parameters(self, aspect: str) -> dict[str, object]:
         """What a worker is told, flat; frozen into the job when it is submitted."""
@@ -100,6 +144,7 @@ def _sdxl(quality: Quality, steps: int, guidance: float, seconds: int) -> JobTyp
         steps=steps,
         guidance=guidance,
         seconds=seconds,
+        references=LOOKS,
     )
 
 
@@ -117,6 +162,7 @@ def _wan(media: Media, quality: Quality, seconds: int, *, enhanced: bool = False
         steps=25 if quality == "fast" else 50,
         guidance=6.5 if quality == "fast" else 7.5,
         seconds=seconds,
+        references=FRAMES if media == Media.VIDEO else (),
     )
 
 
@@ -134,6 +180,14 @@ JOB_TYPES: Mapping[str, JobType] = {
         _wan(Media.VIDEO, "fast", 195, enhanced=True),
         _wan(Media.VIDEO, "high", 240, enhanced=True),
     )
+}
+
+
+# Every pool that a job can be in: what workers offer beyond these means nothing.
+POOLS: Mapping[str, JobType] = {
+    job_type.pool(references): job_type
+    for job_type in JOB_TYPES.values()
+    for references in job_type.reference_sets()
 }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 import av
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from generation.containers import container_of, is_whole_picture, is_whole_video
 
@@ -22,6 +22,7 @@ MAX_SCANS = 100  # of a progressive JPEG, which has about ten; each passes over 
 THUMBNAIL_EDGE = 512
 IMAGE_TYPES = {"PNG": ("image/png", "png"), "JPEG": ("image/jpeg", "jpg"), "WEBP": ("image/webp", "webp")}
 VIDEO_TYPES = {"mp4": ("video/mp4", "mp4"), "webm": ("video/webm", "webm")}
+EXTENSIONS = dict([*IMAGE_TYPES.values(), *VIDEO_TYPES.values()])
 DEMUXERS = {"mp4": "mp4", "webm": "matroska"}
 VIDEO_CODECS = {"h264", "vp8", "vp9", "av1"}  # what browsers play everywhere
 CONTENT_TYPES = {
@@ -85,6 +86,8 @@ def _measure_image(content: BinaryIO) -> Measured:
         picture.load()
         if not is_whole_picture(content, picture.format or ""):
             raise BrokenMedia("broken_media", "The image is truncated.")
+        # A camera that was held sideways only says so; browsers and workers turn its picture.
+        ImageOps.exif_transpose(picture, in_place=True)
         return Measured(
             content_type=content_type,
             extension=extension,

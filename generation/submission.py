@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from generation.job_types import JOB_TYPES, JobType
+from generation.job_types import JOB_TYPES, JobType, ReferenceType
 
 PROMPT_LENGTH = 4000
 MAX_SEED = 2**32 - 1
@@ -24,6 +24,31 @@ class InvalidSubmission(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskedReference:
+    """A picture to go by: one that was uploaded (`reference`), or one of the owner's images (`image`).
+
+    `strength` runs from 0 to 1; None means what is usual for its type.
+    """
+
+    type: str
+    strength: float | None = None
+    reference: uuid.UUID | None = None
+    image: uuid.UUID | None = None
+
+    def check(self) -> str:
+        """What is wrong with it by itself, in a sentence; empty when nothing is."""
+        if self.type not in ReferenceType:
+            return (
+                f"There is no type of reference “{self.type[:40]}”, only {', '.join(ReferenceType.values)}."
+            )
+        if self.strength is not None and not 0 <= self.strength <= 1:
+            return "A strength is a number from 0 to 1."
+        if (self.reference is None) == (self.image is None):
+            return "Name either an uploaded reference or an image of yours."
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """One request for work. Empty aspect and quantity mean the job type's own; no seed means a random one."""
 
@@ -35,7 +60,7 @@ class Submission:
     aspect: str = ""
     project_id: uuid.UUID | None = None
     review: bool = False
-    references: Sequence[object] = field(default_factory=tuple)
+    references: Sequence[AskedReference] = field(default_factory=tuple)
 
     def digest(self) -> str:
         """SHA-256 over every field: two submissions with one key must be the same submission."""
@@ -54,7 +79,7 @@ class Submission:
             "prompt": _text_error(self.prompt, required=True),
             "negative_prompt": _text_error(self.negative_prompt),
             "seed": _seed_error(self.seed),
-            "references": "Reference images are not supported by this job type." if self.references else "",
+            "references": _references_error(self.references),
         }
         if job_type:
             errors |= self._errors_against(job_type)
@@ -71,6 +96,8 @@ class Submission:
         if self.aspect and self.aspect not in job_type.sizes:
             allowed = ", ".join(job_type.sizes)
             errors["aspect"] = f"{job_type.title} has the aspect ratios {allowed}."
+        if not _references_error(self.references):
+            errors["references"] = job_type.why_not(asked.type for asked in self.references)
         return errors
 
 
@@ -81,6 +108,14 @@ def _text_error(text: str, *, required: bool = False) -> str:
         return f"At most {PROMPT_LENGTH:,} characters; this has {len(text):,}."
     if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\r\t" for char in text):
         return "Control characters such as NUL cannot be used."
+    return ""
+
+
+def _references_error(references: Sequence[AskedReference]) -> str:
+    if found := next(filter(None, (asked.check() for asked in references)), ""):
+        return found
+    if len({asked.type for asked in references}) < len(references):
+        return "Each type of reference can be used once."
     return ""
 
 

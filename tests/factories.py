@@ -17,7 +17,8 @@ from generation.lifecycle.lease import lease
 from generation.lifecycle.submit import submit
 from generation.lifecycle.uploads import store_upload
 from generation.lifecycle.verdicts import AssetReport, SlotError
-from generation.models import Asset, Job, Upload, Worker
+from generation.models import Asset, Job, Reference, Upload, Worker
+from generation.references import upload_reference
 from generation.submission import Submission
 
 _number = itertools.count(1)
@@ -36,6 +37,11 @@ def make_job(
 ) -> Job:
     """A queued job, submitted as the form and the API do."""
     return submit(owner=owner, submission=Submission(job_type=job_type, prompt=prompt, **submission))
+
+
+def make_reference(owner: User, content: bytes = b"") -> Reference:
+    """A picture that the owner uploaded for jobs to go by."""
+    return upload_reference(owner=owner, content=io.BytesIO(content or png(shade=next(_number))))
 
 
 @cache

@@ -13,7 +13,7 @@ from django.db.models import prefetch_related_objects
 
 from generation import events, trace
 from generation.clock import Now, from_now
-from generation.job_types import JOB_TYPES
+from generation.job_types import JOB_TYPES, POOLS
 from generation.lifecycle import prepared, rows
 from generation.lifecycle.claim import claim
 from generation.lifecycle.errors import JobNotFound, LeaseLost
@@ -42,10 +42,13 @@ def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) 
 
 
 def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:
-    """What the worker can be given: of the engines it may serve, narrowed to `pools` if it names any."""
+    """What the worker can be given: of the engines it may serve, the `pools` that it names.
+
+    One that names none is given jobs without references. Names of pools that there are not mean nothing.
+    """
     allowed = {engine for engine in engines if engine in worker.engines}
-    served = [name for name, job_type in JOB_TYPES.items() if job_type.engine in allowed]
-    return [name for name in served if name in pools] if pools else served
+    wanted = set(pools or JOB_TYPES)
+    return [pool for pool, job_type in POOLS.items() if job_type.engine in allowed and pool in wanted]
 
 
 @lru_cache

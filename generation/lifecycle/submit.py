@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from generation import events, quotas, trace
+from generation import events, quotas, references, trace
 from generation.job_types import JobType, Media
 from generation.lifecycle import fairness, revisions
 from generation.lifecycle.errors import IdempotencyKeyReused
@@ -32,14 +32,18 @@ def submit(*, owner: User, submission: Submission, idempotency_key: str = "") ->
         InvalidSubmission: a field cannot be used; nothing was written.
         IdempotencyKeyReused: the key came with another submission before.
         OverLimit: the owner has as much work waiting and running as is allowed.
+        OverReferenceQuota: there is no room for a copy of an image to go by.
     """
     job_type = submission.check()
     _check_key(idempotency_key)
     if idempotency_key and (known := _known(owner.pk, idempotency_key, submission)):
         return known
+    guides = references.keep_images(owner.pk, submission.references)
     try:
         with transaction.atomic():
-            return _write(owner.pk, submission, job_type, idempotency_key)
+            job = _write(owner.pk, submission, job_type, idempotency_key)
+            references.attach(job, guides)
+            return job
     except (IntegrityError, quotas.OverLimit):
         if idempotency_key and (known := _known(owner.pk, idempotency_key, submission)):
             return known  # its twin committed first
@@ -104,7 +108,7 @@ def _job(owner_id: int, project: Project, asked: Submission, job_type: JobType, 
         height=height,
         parameters=job_type.parameters(aspect),
         review=asked.review,
-        pool=job_type.name,
+        pool=job_type.pool(reference.type for reference in asked.references),
         attempts_left=settings.MAX_ATTEMPTS,
     )
 

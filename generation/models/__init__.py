@@ -7,6 +7,7 @@ from generation.models.job import Job, JobStatus
 from generation.models.lease import Attempt, Outcome, Upload
 from generation.models.pace import Pace
 from generation.models.project import Project
+from generation.models.reference import JobReference, Reference
 from generation.models.token import PersonalToken, WorkerToken
 from generation.models.worker import Worker
 
@@ -17,6 +18,7 @@ __all__ = [
     "Attempt",
     "Image",
     "Job",
+    "JobReference",
     "JobStatus",
     "Outcome",
     "OwnerCounter",
@@ -24,6 +26,7 @@ __all__ = [
     "PersonalToken",
     "Project",
     "Purged",
+    "Reference",
     "Upload",
     "Video",
     "Worker",

@@ -18,7 +18,7 @@ from generation.lifecycle.submit import submit
 from generation.models import Image, Job, OwnerCounter, Project, Video
 from generation.projects import create_project
 from generation.quotas import OverLimit
-from generation.submission import MAX_SEED, PROMPT_LENGTH, InvalidSubmission, Submission
+from generation.submission import MAX_SEED, PROMPT_LENGTH, AskedReference, InvalidSubmission, Submission
 from tests.factories import make_job, make_user
 
 EVERY_QUANTITY = [(name, quantity) for name, kind in JOB_TYPES.items() for quantity in kind.quantities]
@@ -156,7 +156,8 @@ def test_an_aspect_that_the_type_has_not_is_refused(owner: User, aspect: str) ->
 
 def test_a_reference_that_cannot_be_used_is_refused_not_ignored(owner: User) -> None:
     """pitfall 19, pitfall 31"""
-    assert list(refused(owner, references=[{"type": "style"}])) == ["references"]
+    asked = AskedReference(type="start_frame", reference=uuid.uuid4())
+    assert list(refused(owner, references=[asked])) == ["references"]
 
 
 def test_every_wrong_field_is_named_at_once(owner: User) -> None:

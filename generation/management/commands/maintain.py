@@ -20,6 +20,7 @@ KEEPING: Mapping[str, Callable[[], int]] = {
     "trash_purged": chores.purge_trash,
     "purges_forgotten": chores.forget_purged,
     "uploads_dropped": chores.drop_old_uploads,
+    "references_dropped": chores.drop_old_references,
 }
 ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
@@ -27,7 +28,7 @@ ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 class Command(BaseCommand):
     help = (
         "Do the chores, in a loop: end expired leases, promote delayed retries, purge the trash, "
-        "drop old uploads. Each is bounded, and safe to run twice at once."
+        "drop old uploads and reference images. Each is bounded, and safe to run twice at once."
     )
 
     # The checks would import every page for a process that serves none.
@@ -56,8 +57,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{'deleted' if delete else 'would delete'} file without row: {name}")
             if delete:
                 default_storage.delete(name)
-        for asset in chores.assets_without_files():
-            self.stdout.write(f"row without file: {asset.media} {asset.pk}")
+        for row in chores.rows_without_files():
+            self.stdout.write(f"row without file: {row}")
 
 
 def _done(some: Mapping[str, Callable[[], int]]) -> dict[str, int]:

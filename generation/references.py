@@ -1,0 +1,206 @@
+"""Pictures for jobs to go by: uploaded or chosen, named by submissions, read by the worker that has the job.
+
+A reference that cannot be kept or found refuses the upload or the submission; a job never goes without it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+from django.db.models.functions import Greatest, Now
+from django.template.defaultfilters import filesizeformat
+
+from generation import storing, trace
+from generation.job_types import ReferenceType
+from generation.keys import new_id
+from generation.lifecycle import revisions
+from generation.lifecycle.errors import DomainError
+from generation.media import EXTENSIONS, BrokenMedia, measure
+from generation.models import Image, Job, JobReference, JobStatus, Reference, Worker
+from generation.submission import AskedReference, InvalidSubmission
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+FOLDER = "references-"
+# What the smallest one counts, so that the quota bounds their number too.
+LEAST_BYTES = 64 * 1024
+UNKNOWN = "You have no such reference image. Choose the picture again."
+
+
+class UnusablePicture(DomainError):
+    """The bytes are no picture that can be kept."""
+
+    code = "unusable_picture"
+
+
+class OverReferenceQuota(DomainError):
+    """The owner keeps as many bytes of reference images as is allowed."""
+
+    code = "over_reference_quota"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"You may keep {filesizeformat(settings.REFERENCE_QUOTA_BYTES)} of reference images, and have as "
+            f"many. One that no unfinished job needs goes {settings.REFERENCE_DAYS} days after its last use."
+        )
+
+
+def upload_reference(*, owner: User, content: BinaryIO) -> Reference:
+    """Keep a picture; the same bytes again answer with the first one. `content` is seekable and capped.
+
+    Raises:
+        UnusablePicture: not a whole PNG, JPEG or WebP, or one with too many pixels.
+        OverReferenceQuota: there is no room for it; nothing was kept.
+    """
+    sha256, byte_size = storing.fingerprint(content)
+    known = Reference.objects.of(owner.pk).filter(sha256=sha256)
+    if known.update(used_at=Now()):
+        return known.get()
+    try:
+        measured = measure(content, media="image")
+    except BrokenMedia as broken:
+        raise UnusablePicture(broken.message) from None
+    picture = Reference(owner=owner, sha256=sha256, byte_size=byte_size)
+    picture.content_type = measured.content_type
+    picture.width, picture.height = measured.width, measured.height
+    _store(picture, content, measured.thumbnail)
+    return _record(owner.pk, [picture])[sha256]
+
+
+def find_reference(*, owner_id: int, reference_id: uuid.UUID) -> Reference | None:
+    """The owner's reference image, or None."""
+    return Reference.objects.of(owner_id).filter(pk=reference_id).first()
+
+
+def keep_images(owner_id: int, asked: Sequence[AskedReference]) -> list[AskedReference]:
+    """The same, with each image of the owner's copied into a reference; the queries do not grow with them.
+
+    Call it before the transaction that submits: it copies files.
+
+    Raises:
+        InvalidSubmission: an image that is not there, not the owner's, in the trash or too large.
+        OverReferenceQuota
+    """
+    wanted = {each.image for each in asked if each.image}
+    if not wanted:
+        return list(asked)
+    mine = Image.objects.of(owner_id).completed().outside_trash().filter(pk__in=wanted)
+    images = {image.pk: image for image in mine}
+    if len(images) < len(wanted):
+        raise InvalidSubmission({"references": UNKNOWN})
+    kept = _copies(owner_id, {image.sha256: image for image in images.values()})
+    return [
+        replace(each, image=None, reference=kept[images[each.image].sha256].pk) if each.image else each
+        for each in asked
+    ]
+
+
+def attach(job: Job, asked: Sequence[AskedReference]) -> None:
+    """Write what a job goes by, in the transaction that submits it.
+
+    Raises:
+        InvalidSubmission: a reference that is not there, or not the owner's.
+    """
+    if not asked:
+        return
+    ids = {each.reference for each in asked}
+    # Locks them too, against the chore that removes what was not used for long.
+    if Reference.objects.of(job.owner_id).filter(pk__in=ids).update(used_at=Now()) < len(ids):
+        raise InvalidSubmission({"references": UNKNOWN})
+    JobReference.objects.bulk_create(
+        JobReference(
+            job=job,
+            type=each.type,
+            strength=ReferenceType(each.type).usual_strength if each.strength is None else each.strength,
+            reference_id=each.reference,
+        )
+        for each in asked
+    )
+
+
+def reference_in_hand(*, worker: Worker, job_id: uuid.UUID, type_: str) -> Reference | None:
+    """The picture of a job that this worker holds now; None for everybody else, and after the lease."""
+    held = JobReference.objects.filter(job=job_id, job__leased_by=worker, job__status=JobStatus.PROCESSING)
+    used = held.filter(type=type_).select_related("reference").first()
+    return used.reference if used else None
+
+
+def owner_of(folder: str) -> int | None:
+    """Whose references lie in this folder of the storage; None when it is another kind of folder."""
+    number = folder.removeprefix(FOLDER)
+    return int(number) if number != folder and number.isascii() and number.isdecimal() else None
+
+
+def _store(picture: Reference, content: BinaryIO, thumbnail: bytes) -> None:
+    picture.id = new_id()
+    picture.used_at = Now()
+    stem = f"{FOLDER}{picture.owner_id}/{picture.id}"
+    extension = EXTENSIONS[picture.content_type]
+    picture.file, picture.thumbnail = storing.store(stem, content, extension, thumbnail)
+
+
+def _copies(owner_id: int, images: dict[str, Image]) -> dict[str, Reference]:
+    """A reference for each image, by SHA-256."""
+    known = _known(owner_id, images)
+    return known | _record(owner_id, [_copy(image) for key, image in images.items() if key not in known])
+
+
+def _known(owner_id: int, sha256s: Iterable[str]) -> dict[str, Reference]:
+    found = Reference.objects.of(owner_id).filter(sha256__in=list(sha256s))
+    return {reference.sha256: reference for reference in found}
+
+
+def _copy(image: Image) -> Reference:
+    """An unsaved reference with files of its own. What the bytes are was measured when they came."""
+    assert image.byte_size is not None
+    if image.byte_size > settings.MAX_REFERENCE_BYTES:
+        limit = filesizeformat(settings.MAX_REFERENCE_BYTES)
+        message = f"This picture has {filesizeformat(image.byte_size)}; a reference has at most {limit}."
+        raise InvalidSubmission({"references": message})
+    taken = ("owner_id", "sha256", "content_type", "byte_size", "width", "height")
+    picture = Reference(**{name: getattr(image, name) for name in taken})
+    try:
+        with image.file.open() as content, image.thumbnail.open() as thumbnail:
+            _store(picture, content, thumbnail.read())
+    except FileNotFoundError:
+        raise InvalidSubmission({"references": UNKNOWN}) from None
+    return picture
+
+
+def _record(owner_id: int, pictures: Sequence[Reference]) -> dict[str, Reference]:
+    """Write the rows of stored pictures, by SHA-256; of two with the same bytes, the first is kept."""
+    if not pictures:
+        return {}
+    try:
+        with transaction.atomic():
+            revisions.take(owner_id=owner_id, count=0)  # holds the counter: what follows happens one by one
+            known = _known(owner_id, [picture.sha256 for picture in pictures])
+            new = [picture for picture in pictures if picture.sha256 not in known]
+            _check_quota(owner_id, new)
+            Reference.objects.bulk_create(new)
+    except OverReferenceQuota:
+        _drop(pictures)
+        raise
+    _drop([picture for picture in pictures if picture.sha256 in known])
+    for picture in new:
+        trace.after_commit("reference.stored", reference=str(picture.pk), owner=owner_id)
+    return known | {picture.sha256: picture for picture in new}
+
+
+def _check_quota(owner_id: int, new: Sequence[Reference]) -> None:
+    counted = Sum(Greatest("byte_size", LEAST_BYTES), default=0)
+    kept = Reference.objects.of(owner_id).aggregate(bytes=counted)["bytes"]
+    if kept + sum(max(picture.byte_size, LEAST_BYTES) for picture in new) > settings.REFERENCE_QUOTA_BYTES:
+        raise OverReferenceQuota
+
+
+def _drop(pictures: Iterable[Reference]) -> None:
+    for picture in pictures:
+        storing.drop(*storing.names_of(picture))
