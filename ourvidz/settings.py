@@ -50,9 +50,9 @@ def _database() -> dict[str, Any]:
         }
     elif engine == "postgresql":
         # CONN_MAX_AGE leaks connections under ASGI; psycopg's pool does not.
-        pool = {"min_size": 1, "max_size": env.int("DATABASE_POOL", 10), "timeout": 10}
+        pool = {"min_size": 1, "max_size": env.int("DATABASE_POOL", 10), "timeout": 5}
         # Else a pool that has lost its server waits twice as long after each try, up to minutes.
-        pool["reconnect_timeout"] = 5
+        pool["reconnect_timeout"] = 2
         database["OPTIONS"] = {"pool": pool}
         # A connection that a restart of the server broke is replaced, not handed to a request.
         database["CONN_HEALTH_CHECKS"] = True
