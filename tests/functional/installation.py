@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import dj_database_url
 import psycopg
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -28,6 +29,7 @@ from generation.models import Worker
 from generation.models.job import ACTIVE, Job
 from generation.tokens import issue_worker_token
 from tests.functional.callers import Machine, Person
+from tests.functional.pages import Page
 from tests.functional.programs import REPO, Program, eventually
 from tests.servers.process import free_port
 
@@ -43,6 +45,7 @@ class Installation:
         self.data = data
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
+        self.wrapper: list[str] = []  # what starts the web server
         self.environment = {
             **os.environ,
             "SECRET_KEY": settings.SECRET_KEY,
@@ -54,6 +57,7 @@ class Installation:
         self.web: Program | None = None
         self.programs: list[Program] = []
         self.callers: list[Machine | Person] = []
+        self.pages: list[Page] = []
         self.connection: BaseDatabaseWrapper | None = None
 
     # The server
@@ -81,7 +85,7 @@ class Installation:
 
     def start(self) -> None:
         """Start the web server and wait until it serves."""
-        command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]
+        command = [*self.wrapper, sys.executable, "manage.py", "serve", "--port", str(self.port)]
         self.web = Program(command, self.data / f"web-{self.port}.log", self.environment)
         eventually(self.answers, "the web server does not answer")
 
@@ -139,6 +143,12 @@ class Installation:
         encoded = PBKDF2PasswordHasher().encode(PASSWORD, "salt", iterations=1000)
         return User.objects.create(username=name, password=encoded, is_staff=staff, is_superuser=staff)
 
+    def page(self, person: Person) -> Page:
+        """The person's Workspace, open until the test ends."""
+        page = Page(person)
+        self.pages.append(page)
+        return page
+
     def person(self, user: User | None = None) -> Person:
         """Somebody with a session, by raw HTTP."""
         person = Person(self.address, user or self.user())
@@ -153,6 +163,9 @@ class Installation:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 program.stop()
         self.programs.clear()
+        for page in self.pages:
+            page.close()
+        self.pages.clear()
         for caller in self.callers:
             caller.http.close()
         self.callers.clear()
@@ -183,7 +196,7 @@ class Installation:
     def _connect(self) -> BaseDatabaseWrapper:
         known = dict(connections["default"].settings_dict)
         if url := self.environment.get("DATABASE_URL"):
-            known |= {"NAME": urlsplit(url).path[1:], "OPTIONS": {}}
+            known |= dj_database_url.parse(url) | {"OPTIONS": {}}
         else:
             known["NAME"] = self.data / "db.sqlite3"
         wrapper: BaseDatabaseWrapper = load_backend(known["ENGINE"]).DatabaseWrapper(known, "default")
@@ -211,8 +224,10 @@ def own_database() -> Iterator[dict[str, str]]:
 def installed(data: Path, **environment: str) -> Iterator[Installation]:
     """A fresh installation that serves."""
     data.mkdir(parents=True, exist_ok=True)
-    with own_database() as database:
-        installation = Installation(data, **database, **environment)
+    with contextlib.ExitStack() as stack:
+        if "DATABASE_URL" not in environment:
+            environment |= stack.enter_context(own_database())
+        installation = Installation(data, **environment)
         try:
             installation.prepare()
             installation.start()

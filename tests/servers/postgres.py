@@ -7,6 +7,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,40 +23,87 @@ SETTINGS = {
     "synchronous_commit": "off",
     "max_connections": "200",
 }
+# But for a test that kills the server: what was committed must be there afterwards.
+DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 
 
-@contextlib.contextmanager
-def temporary_postgres() -> Iterator[str]:
-    """The URL of an empty server; $PG_BIN names another folder of binaries."""
-    owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
-    with temporary_folder(owner=owner) as folder:
-        binaries = _reachable(_binaries(), folder, as_other=owner is not None)
-        data = folder / "data"
-        environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(folder)}
+class Postgres:
+    """A server of a test's own, which it may do anything to."""
+
+    def __init__(self, folder: Path, settings: dict[str, str], owner: pwd.struct_passwd | None) -> None:
+        self.folder, self.owner = folder, owner
+        self.binaries = _reachable(_binaries(), folder, as_other=owner is not None)
+        self.environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(folder)}
+        self.data = folder / "data"
+        self._init()
+        port = free_port()
+        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        self.command = [str(self.binaries / "postgres"), "-D", str(self.data), "-p", str(port), *words]
+        self.url = f"postgres://ourvidz@127.0.0.1:{port}/postgres"
+        self._running = contextlib.ExitStack()
+
+    def _init(self) -> None:
+        initdb = [str(self.binaries / "initdb"), "-D", str(self.data), "-U", "ourvidz"]
         made = subprocess.run(
-            [binaries / "initdb", "-D", data, "-U", "ourvidz", "--auth=trust", "-E", "UTF8", "--no-sync"],
-            env=environment,
-            cwd=folder,
+            [*initdb, "--auth=trust", "-E", "UTF8", "--no-sync"],
+            env=self.environment,
+            cwd=self.folder,
             capture_output=True,
             text=True,
             check=False,
-            user=owner and owner.pw_uid,
-            group=owner and owner.pw_gid,
-            extra_groups=[] if owner else None,
+            user=self.owner and self.owner.pw_uid,
+            group=self.owner and self.owner.pw_gid,
+            extra_groups=[] if self.owner else None,
         )
         if made.returncode:
             message = f"PostgreSQL's initdb failed: {made.stderr.strip()}"
             raise ServerDidNotStartError(message)
-        port = free_port()
-        settings = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
-        command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), *settings]
+
+    def start(self) -> None:
+        state = self.data / "postmaster.pid"
+        state.unlink(missing_ok=True)  # of one that was killed
 
         def is_ready() -> bool:
-            state = data / "postmaster.pid"
             return state.exists() and state.read_text().rstrip().endswith("ready")
 
-        with running(command, folder=folder, is_ready=is_ready, environment=environment, owner=owner):
-            yield f"postgres://ourvidz@127.0.0.1:{port}/postgres"
+        self._process = self._running.enter_context(
+            running(
+                self.command,
+                folder=self.folder,
+                is_ready=is_ready,
+                environment=self.environment,
+                owner=self.owner,
+            )
+        )
+
+    def stop_immediately(self) -> None:
+        """As `pg_ctl stop -m immediate`: every connection is cut, nothing is written down."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(10)
+        self.stop()
+
+    def stop(self) -> None:
+        self._running.close()
+
+
+@contextlib.contextmanager
+def postgres_server(*, durable: bool = False) -> Iterator[Postgres]:
+    """A running server; $PG_BIN names another folder of binaries."""
+    owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
+    with temporary_folder(owner=owner) as folder:
+        server = Postgres(folder, SETTINGS | DURABLE if durable else SETTINGS, owner)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextlib.contextmanager
+def temporary_postgres() -> Iterator[str]:
+    """The URL of an empty server."""
+    with postgres_server() as server:
+        yield server.url
 
 
 def _binaries() -> Path:
