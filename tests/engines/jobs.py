@@ -22,16 +22,23 @@ PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 
 
 class Make:
-    """A loaded engine, and what came of a job: `notes` are the stages with their progress."""
+    """A loaded engine, and what came of a job: its stages with their progress, and every preview."""
 
     def __init__(self, **settings: Any) -> None:
         self.engine: Any = create_engine(EngineSettings(**settings))
         self.engine.load()
         self.progress: list[tuple[float, str]] = []
+        self.shown: list[tuple[int, Any]] = []
+
+    def is_due(self) -> bool:
+        return True
+
+    def show(self, slot: int, picture: Any) -> None:
+        self.shown.append((slot, picture))
 
     def __call__(self, wanted: Job, stop: Callable[[], bool] = lambda: False) -> list[FinishedSlot]:
-        self.progress = []
-        return list(self.engine.generate(wanted, lambda *news: self.progress.append(news), stop))
+        self.progress, self.shown = [], []
+        return list(self.engine.generate(wanted, lambda *news: self.progress.append(news), stop, self))
 
     def results(self, wanted: Job) -> list[Result]:
         return [result(finished) for finished in self(wanted)]

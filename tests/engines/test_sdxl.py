@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -118,3 +119,42 @@ def test_it_offers_what_it_can_do(sdxl: Make) -> None:
     assert "sdxl_image_fast" in sdxl.engine.pools
     assert "sdxl_image_high+composition" in sdxl.engine.pools
     assert not any("style" in pool or "character" in pool for pool in sdxl.engine.pools)
+
+
+def test_each_step_can_be_seen(sdxl: Make) -> None:
+    sdxl.results(job(slots=2, steps=3))
+    assert [slot for slot, _ in sdxl.shown] == [0, 0, 0, 1, 1, 1]
+    first, _, third = (picture for _, picture in sdxl.shown[:3])
+    assert first.shape == (12, 16, 3)
+    assert first.dtype == np.uint8
+    assert not np.array_equal(first, third)
+    assert third.std() > 1
+
+
+def test_the_preview_guess_is_a_good_one_for_a_vae_that_is_linear() -> None:
+    """Random weights have no picture to guess; this decoder's latents are the picture's own colours."""
+    import torch
+
+    from ourvidz_worker.engines.diffusion.glimpse import Glimpse
+
+    class Linear(torch.nn.Module):
+        config = {"scaling_factor": 0.5}
+
+        def encode(self, picture: Any) -> Any:
+            small = torch.nn.functional.avg_pool2d(picture, 8)
+            mixed = torch.cat([small[:, :1] + small[:, 1:2], small[:, 1:], small.mean(1, keepdim=True)], 1)
+            return SimpleNamespace(latent_dist=SimpleNamespace(mode=lambda: mixed))
+
+    red = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1).expand(1, 3, 64, 64)
+    vae = Linear()
+    seen = Glimpse(vae, 8).picture(vae.encode(red).latent_dist.mode()[0] * 0.5)
+    assert np.abs(seen.astype(int) - [255, 0, 0]).max() < 12
+
+
+def test_a_preview_that_fails_is_no_reason_to_fail(sdxl: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no memory for that")
+
+    monkeypatch.setattr(sdxl.engine.glimpse, "picture", broken)
+    assert sdxl.results(job())
+    assert not sdxl.shown

@@ -150,3 +150,11 @@ def test_a_cancel_stops_the_enhancer(wan: Make) -> None:
     with pytest.raises(Halted):
         wan(job(enhance=True), stop)
     assert len(asked) < 10
+
+
+def test_a_film_is_seen_becoming_clear(wan: Make) -> None:
+    wan.results(film(steps=3))
+    assert [slot for slot, _ in wan.shown] == [0, 0, 0]
+    assert {picture.shape for _, picture in wan.shown} == {(6, 8, 3)}, "a pixel for each latent of one frame"
+    wan.results(film(drawing("start_frame")))
+    assert len(wan.shown) == 2

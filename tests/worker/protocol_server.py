@@ -27,7 +27,10 @@ class Request:
 
 @dataclass
 class ProtocolServer:
-    """`answers` maps "METHOD tail-of-path" to (status, headers, body), used up before the usual ones."""
+    """`answers` maps "METHOD tail-of-path" to (status, headers, body), used up before the usual ones.
+
+    `hold_s`: how long a lease waits for a job; `slow_s`: how long every preview takes.
+    """
 
     url: str = ""
     token: str = TOKEN
@@ -35,6 +38,7 @@ class ProtocolServer:
     answers: dict[str, list[tuple[int, dict[str, str], Any]]] = field(default_factory=dict)
     action: str = "continue"
     hold_s: float = 0.0
+    slow_s: float = 0.0
     requests: list[Request] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
     released: Event = field(default_factory=Event)
@@ -49,13 +53,19 @@ class ProtocolServer:
 
     def uploads(self) -> list[Request]:
         with self.lock:
-            return [request for request in self.requests if request.method == "PUT"]
+            return [request for request in self.requests if "/uploads/" in request.path]
+
+    def previews(self) -> list[Request]:
+        with self.lock:
+            return [request for request in self.requests if "/previews/" in request.path]
 
     def answer(self, request: Request) -> tuple[int, dict[str, str], Any]:
         with self.lock:
             self.requests.append(request)
         if request.path.endswith("/lease") and not self.jobs:
             self.released.wait(self.hold_s)
+        if "/previews/" in request.path:
+            self.released.wait(self.slow_s)
         with self.lock:
             for call, scripted in self.answers.items():
                 method, tail = call.split(" ")
@@ -70,6 +80,8 @@ class ProtocolServer:
             return (200, {}, self.jobs.pop(0)) if self.jobs else (204, {}, None)
         if request.path.endswith("/heartbeat"):
             return 200, {}, {"action": self.action}
+        if "/previews/" in request.path:
+            return 204, {}, None
         if request.method == "PUT":
             return 201, {}, {"upload_id": f"u{request.path.rsplit('/', 1)[1]}", "sha256": "", "valid": True}
         return 200, {}, {"accepted": [], "duplicate": [], "rejected": [], "job_status": "processing"}

@@ -9,7 +9,15 @@ from threading import Thread
 from typing import Any
 
 from ourvidz_worker.client import Server
-from ourvidz_worker.engines.base import Engine, FinishedSlot, ReportProgress, Result, ShouldStop
+from ourvidz_worker.engines.base import (
+    NOBODY_LOOKS,
+    Engine,
+    FinishedSlot,
+    Previews,
+    ReportProgress,
+    Result,
+    ShouldStop,
+)
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.protocol import Job
 from ourvidz_worker.runner import Runner, ShutDown
@@ -24,7 +32,11 @@ class BreakingEngine(SketchEngine):
     name = "breaking"
 
     def generate(
-        self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop
+        self,
+        job: Job,
+        report_progress: ReportProgress,
+        should_stop: ShouldStop,
+        previews: Previews = NOBODY_LOOKS,
     ) -> Iterator[FinishedSlot]:
         yield FinishedSlot(job.slots[0], Result(b"x", "image/png", 1, 1, None, {}))
         raise RuntimeError("out of memory")
@@ -131,10 +143,14 @@ class TracingEngine(SketchEngine):
         self.jobs: list[Job] = []
 
     def generate(
-        self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop
+        self,
+        job: Job,
+        report_progress: ReportProgress,
+        should_stop: ShouldStop,
+        previews: Previews = NOBODY_LOOKS,
     ) -> Iterator[FinishedSlot]:
         self.jobs.append(job)
-        return super().generate(job, report_progress, should_stop)
+        return super().generate(job, report_progress, should_stop, previews)
 
 
 def with_reference() -> dict[str, Any]:

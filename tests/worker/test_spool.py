@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from ourvidz_worker.engines.base import FinishedSlot, ReportProgress, Result, ShouldStop
+from ourvidz_worker.engines.base import (
+    NOBODY_LOOKS,
+    FinishedSlot,
+    Previews,
+    ReportProgress,
+    Result,
+    ShouldStop,
+)
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.protocol import Job, parse_job
 from ourvidz_worker.spool import Spool
@@ -126,7 +133,11 @@ class QuickEngine(SketchEngine):
         self.made: list[float] = []
 
     def generate(
-        self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop
+        self,
+        job: Job,
+        report_progress: ReportProgress,
+        should_stop: ShouldStop,
+        previews: Previews = NOBODY_LOOKS,
     ) -> Iterator[FinishedSlot]:
         for slot in job.slots:
             self.made.append(time.monotonic())

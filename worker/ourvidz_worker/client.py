@@ -17,6 +17,7 @@ from ourvidz_worker.protocol import AssetError, Job, Leased, Offer, Upload, pars
 LEASE_WAIT_S = 25.0
 RESULT_PATIENCE_S = 600.0  # what is made must not be lost to a restart of the server
 RELEASE_PATIENCE_S = 10.0
+PREVIEW_PATIENCE_S = 5.0
 LARGEST_REFERENCE = 64 * 2**20
 LONGEST_DELAY_S = 30.0
 
@@ -53,9 +54,13 @@ class Server:
         """Asks for work of a kind that there is not: the answer says whether address and token are right."""
         self.lease(Offer(("sdxl", "wan"), ("none",), "check", "", ""), 0.0)
 
-    def heartbeat(self, job: Job, progress: int, stage: str, *, halted: Event) -> bool:
-        """Renews the lease; False when the job was cancelled."""
+    def heartbeat(
+        self, job: Job, progress: int, stage: str, slot: int | None = None, *, halted: Event
+    ) -> bool:
+        """Renews the lease and says which slot is being made; False when the job was cancelled."""
         body = {"lease_token": job.lease_token, "progress": progress, "stage": stage}
+        if slot is not None:
+            body["slot"] = slot
         response = self._patiently(
             "POST", f"jobs/{job.id}/heartbeat", job.heartbeat_seconds, halted, json=body, timeout=15.0
         )
@@ -66,6 +71,12 @@ class Server:
         path = f"jobs/{job.id}/uploads/{slot}"
         response = self._patiently("PUT", path, RESULT_PATIENCE_S, halted, content=media, headers=headers)
         return _receipt(response.json())
+
+    def preview(self, job: Leased, slot: int, picture: bytes, content_type: str) -> None:
+        """Once: the next one is better anyway."""
+        headers = {"Content-Type": content_type, "X-Lease-Token": job.lease_token}
+        path = f"jobs/{job.id}/previews/{slot}"
+        self._once("PUT", path, content=picture, headers=headers, timeout=PREVIEW_PATIENCE_S)
 
     def report(self, job: Leased, callback: Mapping[str, Any], *, halted: Event) -> Mapping[str, Any]:
         """Sends a job-callback; repeating one is harmless, so it is retried like everything else."""

@@ -11,6 +11,7 @@ from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, 
 from ourvidz_worker.journal import say
 from ourvidz_worker.protocol import Job
 
+News = tuple[int, str, int | None]  # progress in percent, stage, number of the slot that is being made
 QUICKEST_S = 0.5  # at most two beats a second, however fast the progress moves
 
 
@@ -23,7 +24,8 @@ class Heartbeat:
         self._job = job
         self._halted = halted
         self._done = Event()
-        self._news = (0, "starting")
+        self._news: News = (0, "starting", None)
+        self._tells_slot = True
         self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Heartbeat:
@@ -36,15 +38,15 @@ class Heartbeat:
         self._done.set()
         self._thread.join(timeout=QUICKEST_S)
 
-    def progress(self, share: float, stage: str) -> None:
+    def progress(self, share: float, stage: str, slot: int | None) -> None:
         """`share` of the whole job, 0..1; never goes back, and keeps 100 for the server to say."""
-        self._news = (max(self._news[0], min(99, int(share * 100))), stage)
+        self._news = (max(self._news[0], min(99, int(share * 100))), stage, slot)
 
     def enter(self, stage: str) -> None:
-        self._news = (self._news[0], stage)
+        self._news = (self._news[0], stage, None)
 
     def _beat(self) -> None:
-        sent: tuple[int, str] | None = None
+        sent: News | None = None
         due = 0.0
         while not self._done.is_set() and not self._halted.is_set():
             news = self._news
@@ -53,9 +55,9 @@ class Heartbeat:
                 sent, due = news, time.monotonic() + self._job.heartbeat_seconds
             self._done.wait(QUICKEST_S)
 
-    def _send(self, progress: int, stage: str) -> None:
+    def _send(self, progress: int, stage: str, slot: int | None) -> None:
         try:
-            if not self._server.heartbeat(self._job, progress, stage, halted=self._done):
+            if not self._renewed(progress, stage, slot):
                 self._end("cancelled")
         except (LeaseLost, TokenRefused):
             self._end("lease_lost")
@@ -63,6 +65,17 @@ class Heartbeat:
             return
         except (ServerAway, ServerRefused) as error:
             say("heartbeat_failed", job_id=self._job.id, reason=str(error))
+
+    def _renewed(self, progress: int, stage: str, slot: int | None) -> bool:
+        """A server that does not know what a slot is for is told no more of them."""
+        told = slot if self._tells_slot else None
+        try:
+            return self._server.heartbeat(self._job, progress, stage, told, halted=self._done)
+        except ServerRefused as refused:
+            if told is None or refused.status != 422:
+                raise
+            self._tells_slot = False
+            return self._server.heartbeat(self._job, progress, stage, halted=self._done)
 
     def _end(self, verdict: str) -> None:
         self.verdict = verdict

@@ -49,8 +49,17 @@ class Parameters:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewTerms:
+    """How large (bytes, px a side) and how often the server takes a preview."""
+
+    max_bytes: int
+    max_side: int
+    every_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """A leased job. Times in seconds."""
+    """A leased job. Times in seconds. `preview` is None where the server takes none."""
 
     id: str
     lease_token: str = field(repr=False)
@@ -65,6 +74,7 @@ class Job:
     slots: tuple[Slot, ...]
     references: tuple[Reference, ...]
     max_upload_bytes: int | None
+    preview: PreviewTerms | None = None
 
 
 class Leased(Protocol):
@@ -141,7 +151,12 @@ def _job(body: Mapping[str, Any]) -> Job:
         slots=tuple(_slot(slot) for slot in body["slots"]),
         references=tuple(_reference(each) for each in body.get("references") or ()),
         max_upload_bytes=(body.get("upload") or {}).get("max_bytes"),
+        preview=_preview(body["preview"]) if body.get("preview") else None,
     )
+
+
+def _preview(body: Mapping[str, Any]) -> PreviewTerms:
+    return PreviewTerms(int(body["max_bytes"]), int(body["max_side"]), float(body["every_seconds"]))
 
 
 def _slot(body: Mapping[str, Any]) -> Slot:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from threading import Event
 from typing import Any
@@ -11,10 +12,12 @@ from typing import Any
 from ourvidz_worker import __version__
 from ourvidz_worker.client import Server
 from ourvidz_worker.deliveries import Deliveries
-from ourvidz_worker.engines.base import Engine, FinishedSlot, Result
+from ourvidz_worker.engines.base import NOBODY_LOOKS, Engine, FinishedSlot, Previews, Result
+from ourvidz_worker.engines.pools import with_references
 from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused
 from ourvidz_worker.heartbeat import Heartbeat
 from ourvidz_worker.journal import say
+from ourvidz_worker.previews import PreviewSender
 from ourvidz_worker.protocol import AssetError, CallbackStatus, Job, Reference, Slot, Upload
 from ourvidz_worker.spool import Kept, Spool
 
@@ -36,12 +39,15 @@ class Session:
         self._about: Mapping[str, object] = {}
         self._delivered = 0
         self._seconds: dict[str, float] = {}
+        self._previews: Previews = NOBODY_LOOKS
         self._heartbeat = Heartbeat(server, job, halted)
 
     def run(self, watch: Callable[[object], None] = lambda news: None) -> str:
         """Delivers the job or gives it back; a word for what became of it. `watch` sees what moves."""
         self._watch = watch
-        with self._heartbeat:
+        terms = self._job.preview
+        looking = PreviewSender(self._server, self._job, terms) if terms else nullcontext(NOBODY_LOOKS)
+        with self._heartbeat, looking as self._previews:
             return self._ending()
 
     def _ending(self) -> str:
@@ -105,13 +111,16 @@ class Session:
     def _finished_slots(self) -> Iterator[FinishedSlot]:
         """The engine's slots, then a failure for each one that it did not deliver."""
         failure = AssetError("not_generated", "The engine ended without this result.", retryable=True)
+        if strange := self._strange_references():
+            yield from self._failures(strange)
+            return
         try:
             job = replace(self._job, references=self._references())
         except ServerRefused as refused:
             yield from self._failures(AssetError("reference_missing", str(refused), retryable=True))
             return
         try:
-            yield from self._engine.generate(job, self._progress, self._halted.is_set)
+            yield from self._engine.generate(job, self._progress, self._halted.is_set, self._previews)
         except Halted:
             raise
         except Exception as error:  # noqa: BLE001 an engine may raise anything; the slots say so
@@ -122,7 +131,15 @@ class Session:
 
     def _progress(self, share: float, stage: str) -> None:
         self._watch((share, stage))
-        self._heartbeat.progress(share, stage)
+        self._heartbeat.progress(share, stage, next(iter(self._unmade), None))
+
+    def _strange_references(self) -> AssetError | None:
+        """Whoever handed this job out has not looked at what was offered; it is not made without them."""
+        types = [each.type for each in self._job.references]
+        if not types or with_references([self._job.job_type], *types)[0] in self._engine.pools:
+            return None
+        message = f"This worker cannot go by {' and '.join(sorted(types))} here."
+        return AssetError("reference_unsupported", message, retryable=True)
 
     def _references(self) -> tuple[Reference, ...]:
         """With their files: a job is never made without what it should go by."""

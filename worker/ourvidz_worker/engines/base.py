@@ -4,15 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ourvidz_worker.protocol import AssetError, Job, Slot
+
+if TYPE_CHECKING:  # whoever starts a worker waits for no arrays
+    import numpy as np
+    import numpy.typing as npt
 
 ReportProgress = Callable[[float, str], None]
 """Takes the share of the whole job that is done, 0..1, and the stage in a word."""
 
 ShouldStop = Callable[[], bool]
 """True as soon as nobody wants the result; an engine asks at least every 0.2 s."""
+
+
+Pixels: TypeAlias = "npt.NDArray[np.uint8]"
+"""(height, width, 3) bytes of sRGB."""
+
+
+class Previews(Protocol):
+    """Where an engine shows what a slot looks like so far. Both calls return at once and never fail."""
+
+    def is_due(self) -> bool:
+        """Whether somebody would see one now; an engine makes none before."""
+
+    def show(self, slot: int, picture: Pixels) -> None:
+        """`picture` of any size, and not changed any more."""
+
+
+class NobodyLooks:
+    """The previews of a job for which nobody takes any."""
+
+    def is_due(self) -> bool:
+        return False
+
+    def show(self, slot: int, picture: Pixels) -> None:
+        """It is not sent."""
+
+
+NOBODY_LOOKS = NobodyLooks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +94,16 @@ class Engine(Protocol):
         """What the finished job should say about itself, such as an enhanced prompt."""
 
     def generate(
-        self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop
+        self,
+        job: Job,
+        report_progress: ReportProgress,
+        should_stop: ShouldStop,
+        previews: Previews = NOBODY_LOOKS,
     ) -> Iterator[FinishedSlot]:
-        """Yields every slot of the job once, as soon as it exists. Raises Halted when told to stop."""
+        """Yields every slot of the job once, in their order, as soon as it exists.
+
+        Raises Halted when told to stop.
+        """
 
     def unload(self) -> None:
         """Gives memory back; `load` may follow."""

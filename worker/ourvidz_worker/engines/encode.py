@@ -8,12 +8,10 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-Pixels = npt.NDArray[np.uint8]
+from ourvidz_worker.engines.base import Pixels
 
 
 def png(pixels: Pixels, *, parameters: str = "") -> bytes:

@@ -9,8 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ourvidz_worker.engines.base import FinishedSlot, ReportProgress, Result, ShouldStop
+from ourvidz_worker.engines.base import (
+    NOBODY_LOOKS,
+    FinishedSlot,
+    Previews,
+    ReportProgress,
+    Result,
+    ShouldStop,
+)
 from ourvidz_worker.engines.diffusion.enhancer import Enhancer
+from ourvidz_worker.engines.diffusion.glimpse import Glimpse, Window
 from ourvidz_worker.engines.diffusion.placement import (
     Placement,
     forget_peak,
@@ -19,8 +27,8 @@ from ourvidz_worker.engines.diffusion.placement import (
     libraries,
     peak_mib,
 )
-from ourvidz_worker.engines.diffusion.references import UnreadableReference
 from ourvidz_worker.engines.diffusion.running import Stage, Steps
+from ourvidz_worker.engines.references import UnreadableReference, unreadable
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import Halted
 from ourvidz_worker.journal import say
@@ -40,6 +48,7 @@ class DiffusionEngine(ABC):
     def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
         self.enhancer: Enhancer | None = None
+        self.glimpse: Glimpse | None = None
         self.device = settings.device
         self._prompt = ""
         self._batch = settings.batch
@@ -81,7 +90,7 @@ class DiffusionEngine(ABC):
             self.enhancer = Enhancer(self.settings, self.placement)
 
     def unload(self) -> None:
-        self.enhancer = None
+        self.enhancer = self.glimpse = None
         give_back_memory(self.placement.device)
 
     def job_metadata(self, job: Job) -> Mapping[str, object]:
@@ -96,7 +105,11 @@ class DiffusionEngine(ABC):
         return told | ({"enhanced_prompt": self._prompt} if job.parameters.enhance else {})
 
     def generate(
-        self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop
+        self,
+        job: Job,
+        report_progress: ReportProgress,
+        should_stop: ShouldStop,
+        previews: Previews = NOBODY_LOOKS,
     ) -> Iterator[FinishedSlot]:
         self._seconds, self._notes = {}, []
         forget_peak(self.placement.device)
@@ -108,12 +121,14 @@ class DiffusionEngine(ABC):
         while waiting:
             begin = 1 - len(waiting) / len(job.slots)
             end = begin + min(size, len(waiting)) / len(job.slots)
-            steps = Steps(begin, end - ENCODING_SHARE * (end - begin), report_progress, should_stop)
+            window = Window(previews, self.glimpse, [slot.number for slot in waiting[:size]])
+            until = end - ENCODING_SHARE * (end - begin)
+            steps = Steps(begin, until, report_progress, should_stop, window)
             made = self._attempt(job, waiting[:size], steps)
             if made is None:  # for want of memory: the same again, in smaller pieces
                 size = self._smaller(job, len(waiting[:size]))
                 continue
-            report_progress(end - ENCODING_SHARE * (end - begin), "encoding")
+            report_progress(until, "encoding")
             for slot, pixels in zip(waiting[:size], made, strict=True):
                 yield FinishedSlot(slot, self._finished(job, slot, pixels))
             waiting = waiting[size:]
@@ -135,8 +150,7 @@ class DiffusionEngine(ABC):
             with self.timed("generating"):
                 return self.make(job, slots, self._prompt, steps)
         except UnreadableReference as error:
-            message = f"The reference image cannot be read ({error})."
-            return [AssetError("reference_unreadable", message, retryable=False) for _ in slots]
+            return [unreadable(error) for _ in slots]
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ourvidz_worker.engines.base import ReportProgress, ShouldStop
+from ourvidz_worker.engines.diffusion.glimpse import Window
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import Halted
 
@@ -15,17 +16,21 @@ from ourvidz_worker.errors import Halted
 class Steps:
     """Diffusers' `callback_on_step_end`: walks from `begin` to `end` of the whole job."""
 
-    def __init__(self, begin: float, end: float, report: ReportProgress, should_stop: ShouldStop) -> None:
+    def __init__(
+        self, begin: float, end: float, report: ReportProgress, should_stop: ShouldStop, window: Window
+    ) -> None:
         self._begin = begin
         self._length = end - begin
         self._report = report
         self._should_stop = should_stop
+        self._window = window
 
     def __call__(self, pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         if self._should_stop():
             raise Halted
         share = (step + 1) / max(1, pipeline.num_timesteps)
         self._report(self._begin + self._length * share, "generating")
+        self._window.look(tensors.get("latents"))
         return tensors
 
 

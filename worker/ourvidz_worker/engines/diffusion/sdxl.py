@@ -15,13 +15,14 @@ from diffusers import (
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.enhancer import fitted
+from ourvidz_worker.engines.diffusion.glimpse import fitted_glimpse
 from ourvidz_worker.engines.diffusion.placement import placed
-from ourvidz_worker.engines.diffusion.references import picture, reference
 from ourvidz_worker.engines.diffusion.running import Steps, generators, run
 from ourvidz_worker.engines.diffusion.told import parameters_text, sampler_name
 from ourvidz_worker.engines.diffusion.weights import load_pipeline
 from ourvidz_worker.engines.encode import png
 from ourvidz_worker.engines.pools import SDXL_IMAGES, with_references
+from ourvidz_worker.engines.references import picture, reference
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.protocol import Job, Slot
 
@@ -47,6 +48,7 @@ class SdxlEngine(DiffusionEngine):
         self._text = load_pipeline(
             StableDiffusionXLPipeline, self.settings.model, self.settings, self.placement
         )
+        self.glimpse = fitted_glimpse(self._text.vae, self._text.vae_scale_factor)
         self._image = StableDiffusionXLImg2ImgPipeline(**self._text.components)
         self._image.set_progress_bar_config(disable=True)
         self._own_scheduler = self._text.scheduler

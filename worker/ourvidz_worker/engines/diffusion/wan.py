@@ -11,8 +11,8 @@ from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipel
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.enhancer import fitted
+from ourvidz_worker.engines.diffusion.glimpse import fitted_glimpse
 from ourvidz_worker.engines.diffusion.placement import placed
-from ourvidz_worker.engines.diffusion.references import picture, reference
 from ourvidz_worker.engines.diffusion.running import Steps, generators, run
 from ourvidz_worker.engines.diffusion.told import parameters_text
 from ourvidz_worker.engines.diffusion.weights import load_pipeline
@@ -24,6 +24,7 @@ from ourvidz_worker.engines.pools import (
     WAN_VIDEOS,
     with_references,
 )
+from ourvidz_worker.engines.references import picture, reference
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.protocol import Job, Slot
 
@@ -60,6 +61,7 @@ class WanEngine(DiffusionEngine):
     def load(self) -> None:
         self.place(placed(self.settings, half="bfloat16"))
         self._text = load_pipeline(WanPipeline, self.settings.model, self.settings, self.placement)
+        self.glimpse = fitted_glimpse(self._text.vae, self._text.vae_scale_factor_spatial)
         if self.settings.image_model:
             self._image = load_pipeline(
                 WanImageToVideoPipeline, self.settings.image_model, self.settings, self.placement

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ourvidz_worker.engines.base import Pixels as Pixels
+
 Plane: TypeAlias = NDArray[np.float32]
-Pixels: TypeAlias = NDArray[np.uint8]
 Rng: TypeAlias = np.random.Generator
 
 

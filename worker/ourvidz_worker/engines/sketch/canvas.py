@@ -10,6 +10,7 @@ from ourvidz_worker.engines.sketch.arrays import Pixels, Plane, Rng, plane
 _LEVELS = 4096
 _WHITE = 2.0  # linear light that the table still tells apart
 _GRAIN_TILE = 256
+_THUMBNAIL = 320  # px of the longer side, at most
 
 
 def _developing_table() -> Pixels:
@@ -80,6 +81,13 @@ class Canvas:
             glow = _spread(bright, 2) + _spread(bright, 6)
             wide = Image.fromarray(glow).resize((self.width, self.height), Image.Resampling.BICUBIC)
             channel += strength * 0.5 * np.maximum(plane(wide), 0.0)
+
+    def thumbnail(self) -> Canvas:
+        """Every so manieth pixel."""
+        step = -(-max(self.width, self.height) // _THUMBNAIL)
+        small = Canvas(-(-self.width // step), -(-self.height // step))
+        small.light = self.light[:, ::step, ::step]
+        return small
 
     def vignette(self, strength: float) -> None:
         x = (self.across / self.width * 2 - 1) ** 2

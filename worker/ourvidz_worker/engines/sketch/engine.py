@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
-from ourvidz_worker.engines.base import FinishedSlot, ReportProgress, Result, ShouldStop
+from ourvidz_worker.engines.base import (
+    NOBODY_LOOKS,
+    FinishedSlot,
+    Pixels,
+    Previews,
+    ReportProgress,
+    Result,
+    ShouldStop,
+)
 from ourvidz_worker.engines.pools import (
     ENHANCED_IMAGES,
     ENHANCED_VIDEOS,
     SDXL_IMAGES,
     WAN_IMAGES,
     WAN_VIDEOS,
+    with_any_of,
+    with_references,
 )
+from ourvidz_worker.engines.references import UnreadableReference, unreadable
 from ourvidz_worker.engines.sketch.pace import Pace
 from ourvidz_worker.protocol import AssetError, Job, Parameters, Slot
 
 SIZES = range(64, 2049)
 LONGEST_FILM = 1000  # frames
+VIDEOS = (*WAN_VIDEOS, *ENHANCED_VIDEOS)
 
 
 class SketchEngine:
@@ -25,7 +38,14 @@ class SketchEngine:
 
     name = "sketch"
     serves = ("sdxl", "wan")
-    pools = (*SDXL_IMAGES, *WAN_IMAGES, *WAN_VIDEOS, *ENHANCED_IMAGES, *ENHANCED_VIDEOS)
+    pools = (
+        *with_any_of(SDXL_IMAGES, ("composition", "style")),
+        *WAN_IMAGES,
+        *ENHANCED_IMAGES,
+        *VIDEOS,
+        *with_references(VIDEOS, "start_frame"),
+        *with_references(VIDEOS, "start_frame", "end_frame"),
+    )
 
     def __init__(self, *, pace: float = 0.0) -> None:
         self.device = f"CPU ({platform.machine()})"
@@ -41,14 +61,17 @@ class SketchEngine:
         return {"enhanced_prompt": _drawn_prompt(job)} if job.parameters.enhance else {}
 
     def generate(
-        self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop
+        self,
+        job: Job,
+        report_progress: ReportProgress,
+        should_stop: ShouldStop,
+        previews: Previews = NOBODY_LOOKS,
     ) -> Iterator[FinishedSlot]:
         problem = _problem(job.parameters)
-        prompt = _drawn_prompt(job)
         count = len(job.slots)
         for number, slot in enumerate(job.slots):
             pace = Pace(self._pace, number / count, (number + 1) / count, report_progress, should_stop)
-            yield FinishedSlot(slot, problem or _drawn(prompt, slot, job.parameters, pace))
+            yield FinishedSlot(slot, problem or _Drawing(job, slot, pace, previews).result())
 
 
 def _drawn_prompt(job: Job) -> str:
@@ -66,33 +89,61 @@ def _problem(wanted: Parameters) -> AssetError | None:
     return None
 
 
-def _drawn(prompt: str, slot: Slot, wanted: Parameters, pace: Pace) -> Result:
-    return (
-        _film(prompt, slot, wanted, pace) if wanted.media == "video" else _still(prompt, slot, wanted, pace)
-    )
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """One slot, from its references to its file."""
 
+    job: Job
+    slot: Slot
+    pace: Pace
+    previews: Previews
 
-def _still(prompt: str, slot: Slot, wanted: Parameters, pace: Pace) -> Result:
-    from ourvidz_worker.engines.encode import png
-    from ourvidz_worker.engines.sketch.picture import Picture
+    def result(self) -> Result | AssetError:
+        try:
+            return self._film() if self.job.parameters.media == "video" else self._still()
+        except UnreadableReference as error:
+            return unreadable(error)
 
-    picture = Picture(prompt, slot.seed, wanted.width, wanted.height)
-    pixels = picture.still(lambda share: pace.reach(0.9 * share, "sketching"))
-    pace.reach(0.9, "encoding")
-    media = png(pixels)
-    pace.reach(1.0, "encoding")
-    return Result(media, "image/png", wanted.width, wanted.height, None, {"scene": picture.scene.name})
+    def _still(self) -> Result:
+        from ourvidz_worker.engines.encode import png
+        from ourvidz_worker.engines.sketch.examples import Examples
+        from ourvidz_worker.engines.sketch.picture import Picture
 
+        width, height = self.job.parameters.width, self.job.parameters.height
+        examples = Examples(self.job, width, height)
+        picture = Picture(_drawn_prompt(self.job), self.slot.seed, width, height)
+        pixels = picture.still(
+            lambda share: self.pace.reach(0.9 * share, "sketching"), self._look, examples.touch
+        )
+        self.pace.reach(0.9, "encoding")
+        media = png(pixels)
+        self.pace.reach(1.0, "encoding")
+        return Result(media, "image/png", width, height, None, {"scene": picture.scene.name})
 
-def _film(prompt: str, slot: Slot, wanted: Parameters, pace: Pace) -> Result:
-    from ourvidz_worker.engines.encode import mp4
-    from ourvidz_worker.engines.sketch.picture import Picture
+    def _film(self) -> Result:
+        from ourvidz_worker.engines.encode import mp4
+        from ourvidz_worker.engines.sketch.examples import Examples
+        from ourvidz_worker.engines.sketch.picture import Picture
 
-    width, height = wanted.width - wanted.width % 2, wanted.height - wanted.height % 2
-    picture = Picture(prompt, slot.seed, width, height)
-    frames = picture.film(wanted.frames, wanted.fps, lambda share: pace.reach(0.97 * share, "sketching"))
-    media = mp4(frames, width=width, height=height, fps=wanted.fps)
-    pace.reach(1.0, "encoding")
-    return Result(
-        media, "video/mp4", width, height, wanted.frames / wanted.fps, {"scene": picture.scene.name}
-    )
+        wanted = self.job.parameters
+        width, height = wanted.width - wanted.width % 2, wanted.height - wanted.height % 2
+        examples = Examples(self.job, width, height)
+        picture = Picture(_drawn_prompt(self.job), self.slot.seed, width, height)
+        scene = picture.film(
+            wanted.frames, wanted.fps, lambda share: self.pace.reach(0.97 * share, "sketching")
+        )
+        frames = self._seen(examples.frame(scene, wanted.frames))
+        media = mp4(frames, width=width, height=height, fps=wanted.fps)
+        self.pace.reach(1.0, "encoding")
+        told = {"scene": picture.scene.name}
+        return Result(media, "video/mp4", width, height, wanted.frames / wanted.fps, told)
+
+    def _look(self, developed: Callable[[], Pixels]) -> None:
+        if self.previews.is_due():
+            self.previews.show(self.slot.number, developed())
+
+    def _seen(self, frames: Iterator[Pixels]) -> Iterator[Pixels]:
+        for pixels in frames:
+            if self.previews.is_due():
+                self.previews.show(self.slot.number, pixels)
+            yield pixels

@@ -13,6 +13,12 @@ from ourvidz_worker.engines.sketch.stage import Layer, Stage, source_of_chance, 
 Tick = Callable[[float], None]
 """Takes the share of the drawing that is done, 0..1; may raise Halted."""
 
+Look = Callable[[Callable[[], Pixels]], None]
+"""Takes what develops the picture as far as it is, small; somebody may look at it."""
+
+Touch = Callable[[Canvas], None]
+"""Changes what is painted before it is developed."""
+
 _USUAL_LAYERS = 7  # how many to expect: the share is a guess until the last one
 
 
@@ -27,13 +33,15 @@ class Picture:
         self._stage = Stage(width, height, self.mood, words, rng)
         self._grain = grain(rng)
 
-    def still(self, tick: Tick) -> Pixels:
+    def still(self, tick: Tick, look: Look = lambda _: None, touch: Touch = lambda _: None) -> Pixels:
         """One picture; each layer is forgotten once it is painted."""
         canvas = Canvas(self._stage.width, self._stage.height)
         tick(0.0)
         for number, layer in enumerate(self.scene.compose(self._stage), start=1):
             layer.paint(canvas, 0.0)
+            look(lambda: canvas.thumbnail().develop(self._grain))
             tick(0.9 * min(1.0, number / _USUAL_LAYERS))
+        touch(canvas)
         return self._finish(canvas)
 
     def film(self, frames: int, fps: int, tick: Tick) -> Iterator[Pixels]:

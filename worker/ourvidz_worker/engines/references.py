@@ -1,4 +1,4 @@
-"""Reference images, as a pipeline wants them."""
+"""Reference images, as engines want them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 
 from PIL import Image, ImageOps
 
-from ourvidz_worker.protocol import Job, Reference
+from ourvidz_worker.protocol import AssetError, Job, Reference
 
 
 class UnreadableReference(Exception):
@@ -25,3 +25,9 @@ def picture(content: bytes, size: tuple[int, int] | None = None) -> Image.Image:
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UnreadableReference(type(error).__name__) from error
     return ImageOps.fit(upright, size, Image.Resampling.LANCZOS) if size else upright
+
+
+def unreadable(error: UnreadableReference) -> AssetError:
+    """What is said of the slots that were to go by it."""
+    message = f"The reference image cannot be read ({error})."
+    return AssetError("reference_unreadable", message, retryable=False)
