@@ -63,6 +63,7 @@ def requeued(*, delay_seconds: float, **more: object) -> dict[str, object]:
 
 
 def ended(status: JobStatus, **more: object) -> dict[str, object]:
+        "current_slot": None,
     """The changes that end a job."""
     return {"status": status, "lease_expires_at": None, "retry_at": None, "finished_at": Now()} | more
 

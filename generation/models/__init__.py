@@ -6,6 +6,7 @@ from generation.models.counter import OwnerCounter, Purged
 from generation.models.job import Job, JobStatus
 from generation.models.lease import Attempt, Outcome, Upload
 from generation.models.pace import Pace
+from generation.models.preview import Preview
 from generation.models.project import Project
 from generation.models.reference import JobReference, Reference
 from generation.models.token import PersonalToken, WorkerToken
@@ -24,6 +25,7 @@ __all__ = [
     "OwnerCounter",
     "Pace",
     "PersonalToken",
+    "Preview",
     "Project",
     "Purged",
     "Reference",

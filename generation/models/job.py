@@ -85,6 +85,12 @@ class Job(models.Model):
     attempts_left = models.PositiveSmallIntegerField(default=1)
     progress = models.PositiveSmallIntegerField(default=0, help_text="Percent, of the current attempt.")
     stage = models.CharField(max_length=40, blank=True)
+    current_slot = models.PositiveSmallIntegerField(null=True, help_text="In work, as its worker says.")
+    # The last two hints and the last two previews: generation.lifecycle.hints allows two a second of each.
+    hinted_at = models.DateTimeField(null=True, editable=False)
+    hinted_before_at = models.DateTimeField(null=True, editable=False)
+    previewed_at = models.DateTimeField(null=True, editable=False)
+    previewed_before_at = models.DateTimeField(null=True, editable=False)
 
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.CharField(max_length=500, blank=True)
@@ -136,6 +142,9 @@ class Job(models.Model):
             models.CheckConstraint(condition=Q(progress__lte=100), name="job_progress_percent"),
             models.CheckConstraint(
                 condition=Q(
+            models.CheckConstraint(
+                condition=Q(current_slot=None) | Q(current_slot__lt=F("quantity")), name="job_slot_in_job"
+            ),
                     status="processing",
                     lease_expires_at__isnull=False,
                     lease_token__isnull=False,

@@ -23,7 +23,7 @@ class Attempt(models.Model):
 
     job = models.ForeignKey(Job, models.PROTECT, related_name="attempts", db_index=False)
     number = models.PositiveIntegerField()
-    worker = models.ForeignKey(Worker, models.PROTECT, related_name="attempts")
+    worker = models.ForeignKey(Worker, models.PROTECT, related_name="attempts", db_index=False)
     lease_token = models.UUIDField(unique=True)
     leased_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -33,6 +33,8 @@ class Attempt(models.Model):
     error_message = models.CharField(max_length=500, blank=True)
 
     class Meta:
+        # A worker's day in the admin.
+        indexes = [models.Index(fields=["worker", "ended_at"], name="attempt_of_worker")]
         constraints = [
             models.UniqueConstraint(fields=["job", "number"], name="attempt_numbered_once"),
             models.UniqueConstraint(

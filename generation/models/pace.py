@@ -8,17 +8,21 @@ from generation.models.worker import Worker
 
 
 class Pace(models.Model):
-    """How fast a worker really is at a job type: a moving mean over its finished leases."""
+    """How fast a worker is at a job type: a moving mean over its finished leases, at first its benchmark."""
 
     worker = models.ForeignKey(Worker, models.CASCADE, related_name="paces", db_index=False)
     job_type = models.CharField(max_length=40, choices=[(name, t.title) for name, t in JOB_TYPES.items()])
     seconds = models.FloatField(help_text="Per result, s.")
-    samples = models.PositiveIntegerField(default=1)
+    samples = models.PositiveIntegerField(default=1, help_text="Finished leases; 0: the benchmark alone.")
+    benchmark = models.FloatField(null=True, help_text="As the worker last measured itself, per result, s.")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["worker", "job_type"], name="pace_once_per_job_type"),
             models.CheckConstraint(condition=Q(seconds__gt=0), name="pace_positive"),
+            models.CheckConstraint(
+                condition=Q(benchmark=None, samples__gt=0) | Q(benchmark__gt=0), name="pace_has_a_source"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -21,6 +21,10 @@ class Worker(models.Model):
     pools = models.JSONField(default=list, editable=False, help_text="What it last offered.")
     software = models.CharField(max_length=120, blank=True, editable=False)
     device = models.CharField(max_length=120, blank=True, editable=False)
+    benchmarked_at = models.DateTimeField(null=True, editable=False)
+    benchmarked_with = models.CharField(
+        max_length=250, blank=True, editable=False, help_text="Software and device of its last benchmark."
+    )
     last_seen_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
