@@ -35,9 +35,9 @@ def changed(*, owner_id: int, revision: int, job_ids: Iterable[uuid.UUID]) -> No
     transaction.on_commit(send, robust=True)
 
 
-def progressed(*, owner_id: int, job_id: uuid.UUID, progress: int, stage: str) -> None:
-    """A hint only: how far (percent) the worker is. Never a revision."""
-    message = {"type": "owner.progress", "job": str(job_id), "progress": progress, "stage": stage}
+def progressed(*, owner_id: int, job_id: uuid.UUID) -> None:
+    """A hint only: the worker is further, or has sent a preview. Never a revision."""
+    message: dict[str, object] = {"type": "owner.progress", "job": str(job_id)}
 
     def send() -> None:
         _send(group_of(owner_id), message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from types import SimpleNamespace
@@ -30,9 +31,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     """One page of one signed-in owner.
 
     The browser's first message is `{"after": revision, "user": id}`: what the page was made from and for
-    whom. It then gets `changes` with everything newer, rendered by the page's own partials, and `progress`
-    hints. `reload` says that its revision is from another database. The socket is closed when its session
-    has ended.
+    whom. It then gets `changes` with everything newer, rendered by the page's own partials, and between them
+    `progress`: a job that moved on without a new revision, rendered likewise. `reload` says that its
+    revision is from another database. The socket is closed when its session has ended.
     """
 
     page_size: ClassVar[int] = 200
@@ -100,8 +101,16 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             await self.catch_up()
 
     async def owner_progress(self, message: Message) -> None:
-        if self.revision is not None:
-            await self.send_json(message | {"type": "progress"})
+        """A hint; the rows say how far the job is."""
+        if self.revision is None:
+            return
+        try:
+            news = await self._moved_on(message["job"])
+        except SignedOut:
+            await self.close(code=SIGNED_OUT)
+            return
+        if news is not None:
+            await self.send_json({"type": "progress", **news})
 
     async def catch_up(self, *, greet: bool = False) -> None:
         """Send all that is newer than the browser's revision; `greet` answers even when nothing is."""
@@ -128,6 +137,12 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         changes = feed.changes(owner_id=self.owner_id, after=self.revision, limit=self.page_size)
         return changes, self.render(changes)
 
+    @database_sync_to_async
+    def _moved_on(self, job_id: str) -> Message | None:
+        if not self._is_signed_in():
+            raise SignedOut
+        return self.render_progress(uuid.UUID(job_id))
+
     def _is_signed_in(self) -> bool:
         """Whether the session is still there and still this owner's, by the database."""
         opened = self.scope.get("session")
@@ -151,3 +166,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     def render(self, changes: Changes) -> Message:
         """What the page needs of `changes`, as JSON with HTML; runs in a thread with the database."""
         raise NotImplementedError
+
+    def render_progress(self, job_id: uuid.UUID) -> Message | None:
+        """As `render`, for a job that moved on without a revision; None where the page does not show it."""
+        return None

@@ -11,12 +11,13 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import prefetch_related_objects
 
-from generation import events, trace
+from generation import trace
 from generation.clock import Now, from_now
 from generation.job_types import JOB_TYPES, POOLS
 from generation.lifecycle import prepared, rows
 from generation.lifecycle.claim import claim
-from generation.lifecycle.errors import JobNotFound, LeaseLost
+from generation.lifecycle.errors import JobNotFound, LeaseLost, UnknownSlot
+from generation.lifecycle.hints import hint
 from generation.lifecycle.prepared import Statement
 from generation.lifecycle.settle import Reason, settle
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
@@ -58,7 +59,13 @@ def _overdue(vendor: str) -> Statement:
 
 
 def heartbeat(
-    *, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID, progress: int, stage: str
+    *,
+    worker: Worker,
+    job_id: uuid.UUID,
+    lease_token: uuid.UUID,
+    progress: int,
+    stage: str,
+    slot: int | None = None,
 ) -> Literal["continue", "cancel"]:
     """Renew the lease and pass on how far (percent) the worker is; `cancel` when the owner stopped the job.
 
@@ -68,10 +75,10 @@ def heartbeat(
     """
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
     running = held.filter(status=JobStatus.PROCESSING)
-    expiry = from_now(settings.LEASE_SECONDS)
-    if running.update(lease_expires_at=expiry, progress=progress, stage=stage[:40]):
-        owner_id = Job.objects.values_list("owner_id", flat=True).get(pk=job_id)
-        events.progressed(owner_id=owner_id, job_id=job_id, progress=progress, stage=stage[:40])
+    named = running if slot is None else running.filter(quantity__gt=slot)
+    told: dict[str, object] = {"progress": progress, "stage": stage[:40], "current_slot": slot}
+    told["lease_expires_at"] = from_now(settings.LEASE_SECONDS)
+    if hint(named, job_id=job_id, **told) or named.update(**told):
         return "continue"
     if held.filter(status=JobStatus.CANCELLED).exists():
         return "cancel"
@@ -79,7 +86,10 @@ def heartbeat(
 
 
 def refusal(*, worker: Worker, job_id: uuid.UUID) -> JobNotFound | LeaseLost:
+    `slot` is the one in work. Pages hear of it at most twice a second; the row always has it.
+
     """What to raise when a worker names a job with a lease that is not the current one."""
+        UnknownSlot: the job has no such slot.
     had_it = Attempt.objects.filter(job_id=job_id, worker=worker).exists()
     trace.refused("lease.refused", job=str(job_id), worker=str(worker.pk), had_it=had_it)
     return LeaseLost() if had_it else JobNotFound()
@@ -90,6 +100,8 @@ def lock_held(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> J
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
     if job := held.select_for_update().first():
         return job
+    if slot is not None and running.exists():
+        raise UnknownSlot(slot)
     raise refusal(worker=worker, job_id=job_id)
 
 

@@ -35,6 +35,27 @@ class Error(StrictSerializer):
 
 
 class ReportedAsset(StrictSerializer):
+    slot = WholeNumber(
+        default=None, allow_null=True, min_value=0, max_value=32767, help_text="The slot in work, if you say."
+    )
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A worker of both engines",
+            value={
+                "seconds": {"sdxl_image_fast": 5.1, "video_fast": 128.0},
+                "version": "1.0.0",
+                "device": "NVIDIA H100",
+            },
+        )
+    ]
+)
+class Benchmark(StrictSerializer):
+    seconds = SecondsByJobType(help_text="For one result, by job type; of those measured.")
+    version = Text(default="", allow_blank=True, max_length=120, help_text="The worker's software.")
+    device = Text(default="", allow_blank=True, max_length=120, help_text="What it computes on.")
     image_index = WholeNumber(
         allow_null=True,
         min_value=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -209,18 +210,44 @@ async def test_a_revision_older_than_the_notes_on_purges_means_reload(
     assert await begin(await open_page(client), after=1) == {"type": "reload"}
 
 
+class WatchingPage(Page):
+    """Says which job moved on."""
+
+    def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
+        return {"job": str(job_id)}
+
+
+async def progressed(user: User, job: Job) -> None:
+    await sync_to_async(events.progressed)(owner_id=user.pk, job_id=job.pk)
+
+
 async def test_progress_is_passed_on_and_is_no_revision(user: User, client: Client, open_page: Open) -> None:
+    socket = await open_page(client, WatchingPage)
+    job = await submitted(user)
+    await begin(socket)
+    await progressed(user, job)
+    assert await next_message(socket) == {"type": "progress", "job": str(job.pk)}
+    assert await sync_to_async(feed.current_revision)(user.pk) == 2
+
+
+async def test_a_page_that_shows_no_progress_hears_of_none(
+    user: User, client: Client, open_page: Open
+) -> None:
     socket = await open_page(client)
     job = await submitted(user)
     await begin(socket)
-    await sync_to_async(events.progressed)(owner_id=user.pk, job_id=job.pk, progress=42, stage="sketching")
-    assert await next_message(socket) == {
-        "type": "progress",
-        "job": str(job.pk),
-        "progress": 42,
-        "stage": "sketching",
-    }
-    assert await sync_to_async(feed.current_revision)(user.pk) == 2
+    await progressed(user, job)
+    assert await socket.receive_nothing(timeout=QUIET_SECONDS)
+
+
+async def test_progress_does_not_outlive_the_session(user: User, client: Client, open_page: Open) -> None:
+    """pitfall 24"""
+    socket = await open_page(client, WatchingPage)
+    job = await submitted(user)
+    await begin(socket)
+    await sync_to_async(client.logout)()
+    await progressed(user, job)
+    assert await socket.receive_output(timeout=10) == {"type": "websocket.close", "code": SIGNED_OUT}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""How often a running job may speak to the pages: whatever a worker sends, nobody is flooded."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from django.db.models import F, Q
+
+from generation import events
+from generation.clock import Now, from_now
+from generation.models import Job
+from generation.models.job import JobQuerySet
+
+WINDOW_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Two in any second, kept on the job as the moments of the last two, in these fields.
+
+    The UPDATE that finds it free also takes it, so that of many at once two get through.
+    """
+
+    last: str
+    before: str
+
+    def free(self) -> Q:
+        return Q(**{self.before: None}) | Q(**{f"{self.before}__lte": from_now(-WINDOW_SECONDS)})
+
+    def taken(self) -> dict[str, object]:
+        return {self.before: F(self.last), self.last: Now()}
+
+
+HINTS = Window("hinted_at", "hinted_before_at")
+PREVIEWS = Window("previewed_at", "previewed_before_at")
+
+
+def hint(running: JobQuerySet, *, job_id: uuid.UUID, **changes: object) -> bool:
+    """Write `changes` to the job and tell its owner's pages; False, and nothing written, if it is too soon.
+
+    `running` holds the job, if anything.
+    """
+    if not running.filter(HINTS.free()).update(**changes, **HINTS.taken()):
+        return False
+    owner_id = Job.objects.values_list("owner_id", flat=True).get(pk=job_id)
+    events.progressed(owner_id=owner_id, job_id=job_id)
+    return True
