@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import F
+from django.db import transaction
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Now
 
 from generation.job_types import JOB_TYPES
@@ -95,13 +96,32 @@ def _place(job: Job, ahead: tuple[int, float] | None, fleet: Fleet) -> Place:
     return Place(position, round(starts_in), max(1, round(done_in)), served=True)
 
 
+@transaction.atomic
+def believe(*, worker: Worker, seconds: Mapping[str, float], with_: str) -> None:
+    """Keep a worker's benchmark (s for one result, by job type) as its pace where no lease told it yet.
+
+    `with_` is the software and the device that it was measured with.
+    """
+    Worker.objects.filter(pk=worker.pk).update(benchmarked_at=Now(), benchmarked_with=with_[:250])
+    paces = [
+        Pace(worker=worker, job_type=name, seconds=of_one, benchmark=of_one, samples=0)
+        for name, of_one in seconds.items()
+    ]
+    Pace.objects.bulk_create(
+        paces, update_conflicts=True, unique_fields=["worker", "job_type"], update_fields=["benchmark"]
+    )
+    untried = Pace.objects.filter(worker=worker, job_type__in=list(seconds), samples=0)
+    untried.update(seconds=F("benchmark"))
+
+
 def learn(*, worker: Worker, job_type: str, seconds: float, slots: int) -> None:
-    """Move the worker's mean by one finished lease of `slots` results."""
+    """Move the worker's mean by one finished lease of `slots` results; the first replaces its benchmark."""
     if slots < 1 or seconds <= 0:
         return
     sample = seconds / slots
     mine = Pace.objects.filter(worker=worker, job_type=job_type)
-    moved = F("seconds") * (1 - WEIGHT) + sample * WEIGHT
+    mean = F("seconds") * (1 - WEIGHT) + sample * WEIGHT
+    moved = Case(When(samples=0, then=Value(sample)), default=mean)
     if not mine.update(seconds=moved, samples=F("samples") + 1):
         Pace.objects.bulk_create(
             [Pace(worker=worker, job_type=job_type, seconds=sample)], ignore_conflicts=True

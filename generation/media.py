@@ -53,15 +53,15 @@ class Measured:
     frames: int | None = None
 
 
-def measure(content: BinaryIO, *, media: str) -> Measured:
-    """Decode the whole file and say what it is.
+def measure(content: BinaryIO, *, media: str, max_side: int | None = None) -> Measured:
+    """Decode the whole file and say what it is; an image has at most `max_side` px a side, if that is given.
 
     Raises:
         BrokenMedia: another format than `media` allows, broken, truncated or too large.
     """
     content.seek(0)
     try:
-        return _measure_video(content) if media == "video" else _measure_image(content)
+        return _measure_video(content) if media == "video" else _measure_image(content, max_side)
     except BrokenMedia:
         raise
     except Image.DecompressionBombError:
@@ -70,7 +70,7 @@ def measure(content: BinaryIO, *, media: str) -> Measured:
         raise BrokenMedia("broken_media", f"The {media} is truncated or damaged.") from error
 
 
-def _measure_image(content: BinaryIO) -> Measured:
+def _measure_image(content: BinaryIO, max_side: int | None) -> Measured:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the caps below decide, not Pillow's own milder ones
         try:
@@ -80,6 +80,8 @@ def _measure_image(content: BinaryIO) -> Measured:
         if getattr(picture, "is_animated", False):
             raise BrokenMedia("wrong_format", "This file holds more than one picture.")
         _check_pixels(picture.width, picture.height, MAX_PIXELS)
+        if max_side and max(picture.size) > max_side:
+            raise BrokenMedia("too_large", f"At most {max_side} px a side are taken here.")
         if picture.format == "JPEG":
             _check_scans(content)
         content_type, extension = IMAGE_TYPES[picture.format or ""]

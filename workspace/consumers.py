@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.template.loader import render_to_string
@@ -16,6 +17,10 @@ class WorkspaceConsumer(LiveConsumer):
     def render(self, changes: Changes) -> dict[str, Any]:
         jobs = feed.jobs_with_slots(owner_id=self.owner_id, job_ids=changes.job_ids)
         return {"jobs": [pushed(stack) for stack in stacks_of(jobs)]}
+
+    def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
+        jobs = feed.jobs_with_slots(owner_id=self.owner_id, job_ids=[job_id])
+        return {"jobs": [pushed(stack) for stack in stacks_of(jobs)]} if jobs else None
 
 
 def pushed(stack: Stack) -> dict[str, object]:

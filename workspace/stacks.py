@@ -7,16 +7,21 @@ from dataclasses import dataclass
 
 from generation.estimates import Place, places
 from generation.models import Asset, AssetStatus, Job, JobStatus
+from generation.running import Running, running
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One slot. `phase` is done, running, waiting, failed or cancelled; `number` counts from 1."""
+    """One slot. `phase` is done, running, waiting, failed or cancelled; `number` counts from 1.
+
+    `preview` is the version of its newest preview, empty without one.
+    """
 
     asset: Asset
     phase: str
     number: int
     under_review: bool
+    preview: str = ""
 
     @property
     def kept(self) -> bool:
@@ -27,18 +32,19 @@ class Card:
 class Stack:
     """A job with its cards. Discarded results have no card; `counts` still include them."""
 
-    def __init__(self, job: Job, place: Place | None = None) -> None:
+    def __init__(self, job: Job, place: Place | None = None, run: Running | None = None) -> None:
         slots = job.slots
         self.job = job
         self.place = place
+        self.run = run or Running()
         self.total = len(slots)
         self.revision = max([job.revision, *(asset.revision for asset in slots)])
         self.done = _count(slots, AssetStatus.COMPLETED)
         self.failed = _count(slots, AssetStatus.FAILED)
         self.discarded = sum(asset.trashed_at is not None for asset in slots)
         self.cards = [
-            Card(asset, phase, asset.slot + 1, _under_review(asset))
-            for asset, phase in _phases(job, slots)
+            Card(asset, self._phase(asset), asset.slot + 1, _under_review(asset), self._preview(asset))
+            for asset in slots
             if asset.trashed_at is None
         ]
         self.to_review = sum(card.under_review for card in self.cards)
@@ -66,6 +72,11 @@ class Stack:
         return where if place.done_in is None else f"{where}, done in about {duration(place.done_in)}"
 
     @property
+    def left(self) -> str:
+        """How long a running job will take from here, by its worker's pace and its own progress."""
+        return duration(self.run.seconds_left)
+
+    @property
     def shape(self) -> str:
         """wide, tall or square: how many cards go into a row."""
         if self.job.width > self.job.height:
@@ -89,11 +100,22 @@ class Stack:
     def seeds(self) -> str:
         return ", ".join(str(card.asset.seed) for card in self.cards)
 
+    def _phase(self, asset: Asset) -> str:
+        if asset.status == AssetStatus.COMPLETED:
+            return "done"
+        if asset.status != AssetStatus.QUEUED:
+            return asset.status
+        in_work = self.job.status == JobStatus.PROCESSING and asset.slot == self.run.slot
+        return "running" if in_work else "waiting"
+
+    def _preview(self, asset: Asset) -> str:
+        return self.run.previews.get(asset.slot, "") if asset.status == AssetStatus.QUEUED else ""
+
 
 def stacks_of(jobs: Sequence[Job]) -> list[Stack]:
-    """The jobs as stacks, with their places in the queue; the queries do not grow with them."""
-    known = places(jobs)
-    return [Stack(job, known.get(job.pk)) for job in jobs]
+    """The jobs as stacks, with their place in the queue or in work; the queries do not grow with them."""
+    place_of, run_of = places(jobs), running(jobs)
+    return [Stack(job, place_of.get(job.pk), run_of.get(job.pk)) for job in jobs]
 
 
 def duration(seconds: int) -> str:
@@ -107,16 +129,3 @@ def _count(slots: list[Asset], status: AssetStatus) -> int:
 
 def _under_review(asset: Asset) -> bool:
     return asset.status == AssetStatus.COMPLETED and asset.saved_at is None and asset.trashed_at is None
-
-
-def _phases(job: Job, slots: list[Asset]) -> list[tuple[Asset, str]]:
-    """Progress is the whole job's, so only the first open slot of a running job shows it."""
-    phases = []
-    running = job.status == JobStatus.PROCESSING
-    for asset in slots:
-        if asset.status == AssetStatus.QUEUED:
-            phases.append((asset, "running" if running else "waiting"))
-            running = False
-        else:
-            phases.append((asset, "done" if asset.status == AssetStatus.COMPLETED else asset.status))
-    return phases

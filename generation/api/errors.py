@@ -25,6 +25,7 @@ STATUS_OF = {
     "lease_lost": HTTPStatus.CONFLICT,
     "not_retryable": HTTPStatus.CONFLICT,
     "over_limit": HTTPStatus.TOO_MANY_REQUESTS,
+    "too_many_previews": HTTPStatus.TOO_MANY_REQUESTS,
     "reload": HTTPStatus.GONE,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }

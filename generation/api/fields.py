@@ -10,6 +10,9 @@ from typing import Any
 from django.db.models import TextChoices
 from rest_framework import serializers
 
+from generation.job_types import JOB_TYPES
+
+A_DAY_SECONDS = 86_400
 METADATA_BYTES = 32 * 1024
 # Far below what Python's JSON can take: how much that is depends on how deep in calls the reader stands.
 METADATA_DEPTH = 32
@@ -70,6 +73,37 @@ class Identifier(serializers.UUIDField):
         if not isinstance(data, str):
             self.fail("invalid", value="That")
         return super().to_internal_value(data)
+
+
+class SecondsByJobType(serializers.DictField):
+    """A JSON object from job types to seconds: numbers above 0, at most a day."""
+
+    child = serializers.FloatField()
+
+    default_error_messages = {
+        "unknown": "There is no such job type.",
+        "not_seconds": "This must be a number of seconds, above 0 and at most 86400.",
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_empty=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> dict[str, float]:
+        if not isinstance(data, dict):
+            self.fail("not_a_dict", input_type=type(data).__name__)
+        if not data:
+            self.fail("empty")
+        problems = {str(name)[:80]: self._problem(name, value) for name, value in data.items()}
+        if wrong := {name: [problem] for name, problem in problems.items() if problem}:
+            raise serializers.ValidationError(wrong)
+        return {name: float(value) for name, value in data.items()}
+
+    def _problem(self, name: str, value: object) -> str:
+        if name not in JOB_TYPES:
+            return str(self.error_messages["unknown"])
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return str(self.error_messages["not_seconds"])
+        return "" if 0 < value <= A_DAY_SECONDS else str(self.error_messages["not_seconds"])
 
 
 class Metadata(serializers.JSONField):

@@ -40,6 +40,23 @@ class TooManyUploads(DomainError):
         super().__init__(f"One lease uploads at most {limit} different files for a slot.")
 
 
+class TooManyPreviews(DomainError):
+    """More previews of a job than pages show; drop this one."""
+
+    code = "too_many_previews"
+
+    def __init__(self) -> None:
+        super().__init__("At most two previews of a job a second. Drop this one.")
+
+
+class UnusablePreview(DomainError):
+    """Bytes that are no picture of a preview's size; the code says what is wrong with them."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class LeaseLost(DomainError):
     """The lease ended, or another worker holds the job now; nothing was written."""
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from generation.api.fields import OneOf, StrictSerializer, Text
-from generation.job_types import JOB_TYPES, Engine
+from generation.lifecycle import previews
 from generation.media import CONTENT_TYPES
 from generation.models import AssetStatus, Job
 
@@ -17,6 +17,11 @@ MOST_WAIT_SECONDS = 25
 
 
 @extend_schema_serializer(
+PREVIEW_RULES = {
+    "max_bytes": previews.MAX_BYTES,
+    "max_side": previews.MAX_SIDE,
+    "every_seconds": previews.EVERY_SECONDS,
+}
     examples=[
         OpenApiExample(
             "Both engines, waiting", value={"engines": ["sdxl", "wan"], "wait_s": 25}, request_only=True
@@ -52,9 +57,14 @@ class Slot(serializers.Serializer[Any]):
 
 
 class Reference(serializers.Serializer[Any]):
-    type = serializers.CharField()
-    strength = serializers.FloatField()
-    url = serializers.CharField(help_text="On this server, with the worker's token.")
+    strength = serializers.FloatField(help_text="0 to 1: how much the result should go by it.")
+    url = serializers.CharField(help_text="On this server, with the worker's token, while the lease lasts.")
+
+
+class PreviewRules(serializers.Serializer[Any]):
+    max_bytes = serializers.IntegerField()
+    max_side = serializers.IntegerField(help_text="px.")
+    every_seconds = serializers.IntegerField(help_text="How often one is worth sending.")
 
 
 class UploadRules(serializers.Serializer[Any]):
@@ -99,6 +109,7 @@ class LeaseAnswer(serializers.Serializer[Any]):
     lease_token = serializers.UUIDField(help_text="Names this lease in every further call.")
     attempt = serializers.IntegerField()
     lease_seconds = serializers.IntegerField(help_text="How long the lease lasts without a heartbeat.")
+                "preview": PREVIEW_RULES,
     heartbeat_seconds = serializers.IntegerField(help_text="How often to send one.")
     job_type = serializers.CharField()
     engine = OneOf(Engine)
@@ -120,6 +131,21 @@ def lease_answer(job: Job, *, base_url: str) -> dict[str, Any]:
         "lease_token": str(job.lease_token),
         "attempt": job.attempt,
         "lease_seconds": settings.LEASE_SECONDS,
+    preview = PreviewRules(help_text="Pictures of slots in work are welcome within these limits.")
+
+
+def _references(job: Job, base_url: str) -> list[dict[str, Any]]:
+    """What the job goes by; no query for a job that goes by nothing, which its pool tells."""
+    if job.pool == job.job_type:
+        return []
+    return [
+        {
+            "type": used.type,
+            "strength": used.strength,
+            "url": urljoin(base_url, reverse("worker_api:reference", args=[job.pk, used.type])),
+        }
+        for used in job.references.order_by("type")
+    ]
         "heartbeat_seconds": settings.HEARTBEAT_SECONDS,
         "job_type": job.job_type,
         "engine": job.engine,
@@ -139,3 +165,4 @@ def lease_answer(job: Job, *, base_url: str) -> dict[str, Any]:
         "references": [],
         "upload": {"max_bytes": settings.MAX_UPLOAD_BYTES, "content_types": CONTENT_TYPES[job.media]},
     }
+        "preview": PREVIEW_RULES,

@@ -7,7 +7,16 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from generation.api.fields import Flag, Identifier, Metadata, OneOf, StrictSerializer, Text, WholeNumber
+from generation.api.fields import (
+    Flag,
+    Identifier,
+    Metadata,
+    OneOf,
+    SecondsByJobType,
+    StrictSerializer,
+    Text,
+    WholeNumber,
+)
 from generation.lifecycle.callback import Report
 from generation.lifecycle.verdicts import AssetReport, SlotError
 from generation.models import JobStatus, Upload
@@ -26,15 +35,6 @@ class Heartbeat(Lease):
     stage = Text(
         default="", allow_blank=True, max_length=200, help_text="What it does now, in a word or two."
     )
-
-
-class Error(StrictSerializer):
-    code = Text(max_length=40)
-    message = Text(default="", allow_blank=True, max_length=MOST_TEXT)
-    retryable = Flag(default=True, help_text="Whether another attempt could succeed.")
-
-
-class ReportedAsset(StrictSerializer):
     slot = WholeNumber(
         default=None, allow_null=True, min_value=0, max_value=32767, help_text="The slot in work, if you say."
     )
@@ -56,6 +56,15 @@ class Benchmark(StrictSerializer):
     seconds = SecondsByJobType(help_text="For one result, by job type; of those measured.")
     version = Text(default="", allow_blank=True, max_length=120, help_text="The worker's software.")
     device = Text(default="", allow_blank=True, max_length=120, help_text="What it computes on.")
+
+
+class Error(StrictSerializer):
+    code = Text(max_length=40)
+    message = Text(default="", allow_blank=True, max_length=MOST_TEXT)
+    retryable = Flag(default=True, help_text="Whether another attempt could succeed.")
+
+
+class ReportedAsset(StrictSerializer):
     image_index = WholeNumber(
         allow_null=True,
         min_value=0,

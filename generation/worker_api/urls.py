@@ -3,7 +3,14 @@ from __future__ import annotations
 from django.urls import path
 
 from generation.worker_api.lease import LeaseView
-from generation.worker_api.views import CallbackView, HeartbeatView, ReleaseView, UploadView
+from generation.worker_api.views import (
+    BenchmarkView,
+    CallbackView,
+    HeartbeatView,
+    PreviewView,
+    ReleaseView,
+    UploadView,
+)
 
 app_name = "worker_api"
 
@@ -12,5 +19,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/heartbeat", HeartbeatView.as_view(), name="heartbeat"),
     path("jobs/<uuid:job_id>/uploads/<int:slot>", UploadView.as_view(), name="upload"),
     path("jobs/<uuid:job_id>/release", ReleaseView.as_view(), name="release"),
+    path("jobs/<uuid:job_id>/previews/<int:slot>", PreviewView.as_view(), name="preview"),
     path("job-callback", CallbackView.as_view(), name="callback"),
 ]
+    path("benchmark", BenchmarkView.as_view(), name="benchmark"),

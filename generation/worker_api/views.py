@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
@@ -14,14 +15,25 @@ from rest_framework.response import Response
 from generation.api.base import Api, body_of
 from generation.api.body import capped_body
 from generation.api.documentation import problems
+from generation.estimates import believe
 from generation.lifecycle.callback import report
 from generation.lifecycle.lease import heartbeat, release
+from generation.lifecycle.previews import MAX_BYTES, store_preview
 from generation.lifecycle.uploads import store_upload
 from generation.media import CONTENT_TYPES
 from generation.worker_api.authentication import IsWorker, WorkerTokenAuthentication, worker_of
-from generation.worker_api.reports import Callback, Heartbeat, Instruction, Lease, ReceiptAnswer, Stored
+from generation.worker_api.reports import (
+    Benchmark,
+    Callback,
+    Heartbeat,
+    Instruction,
+    Lease,
+    ReceiptAnswer,
+    Stored,
+)
 
 UPLOAD_TYPES = [content_type for types in CONTENT_TYPES.values() for content_type in types]
+PREVIEW_TYPES = CONTENT_TYPES["image"]
 LEASE_HEADER = OpenApiParameter(
     "X-Lease-Token",
     OpenApiTypes.UUID,
@@ -81,13 +93,51 @@ class UploadView(WorkerView):
     def put(self, request: Request, job_id: uuid.UUID, slot: int) -> Response:
         """Store the bytes for a slot; a callback then names the `upload_id`. Safe to repeat."""
         lease_token = lease_token_of(request)
-        if (request.content_type or "").partition(";")[0].strip().lower() not in UPLOAD_TYPES:
-            raise UnsupportedMediaType(request.content_type or "")
+        check_type(request, UPLOAD_TYPES)
         with capped_body(request._request, limit=settings.MAX_UPLOAD_BYTES) as content:
             upload = store_upload(
                 worker=worker_of(request), job_id=job_id, lease_token=lease_token, slot=slot, content=content
             )
         return Response(Stored(upload).data)
+
+
+class PreviewView(WorkerView):
+    @extend_schema(
+        operation_id="worker_preview",
+        summary="Show how a slot looks so far",
+        tags=["worker"],
+        parameters=[LEASE_HEADER],
+        request=dict.fromkeys(PREVIEW_TYPES, OpenApiTypes.BINARY),
+        responses={
+            204: OpenApiResponse(description="Its owner's pages show it."),
+            **problems(403, 404, 409, 413, 415, 422, 429),
+        },
+    )
+    def put(self, request: Request, job_id: uuid.UUID, slot: int) -> Response:
+        """Show a small picture of the slot in work. It renews no lease; when refused with 429, drop it."""
+        lease_token = lease_token_of(request)
+        check_type(request, PREVIEW_TYPES)
+        with capped_body(request._request, limit=MAX_BYTES) as content:
+            store_preview(
+                worker=worker_of(request), job_id=job_id, lease_token=lease_token, slot=slot, content=content
+            )
+        return Response(status=204)
+
+
+class BenchmarkView(WorkerView):
+    @extend_schema(
+        operation_id="worker_benchmark",
+        summary="Report a benchmark",
+        tags=["worker"],
+        request=Benchmark,
+        responses={204: OpenApiResponse(description="Kept."), **problems(403, 413, 422)},
+    )
+    def post(self, request: Request) -> Response:
+        """Say how fast you are: the first estimate of your pace, until real jobs have been measured."""
+        told = body_of(request, Benchmark)
+        measured_with = ", ".join(filter(None, (told["version"], told["device"])))
+        believe(worker=worker_of(request), seconds=told["seconds"], with_=measured_with)
+        return Response(status=204)
 
 
 class CallbackView(WorkerView):
@@ -104,6 +154,12 @@ class CallbackView(WorkerView):
         callback.is_valid(raise_exception=True)
         receipt = report(worker=worker_of(request), report=callback.to_report())
         return Response(ReceiptAnswer(receipt).data)
+
+
+def check_type(request: Request, allowed: Collection[str]) -> None:
+    """Raises UnsupportedMediaType unless the body says that it is one of these, before it is read."""
+    if (request.content_type or "").partition(";")[0].strip().lower() not in allowed:
+        raise UnsupportedMediaType(request.content_type or "")
 
 
 def lease_token_of(request: Request) -> uuid.UUID:

@@ -1,5 +1,6 @@
 // The list of stacks, kept as the server last said it is.
 import { element, morph } from "./morph.js";
+import { holdPictures } from "./previews.js";
 
 const list = document.getElementById("stacks");
 const { cursor, more } = list.dataset;
@@ -25,7 +26,9 @@ function put(id, html) {
   if (!old) {
     if (belongs(id)) insert(fresh);
   } else if (Number(fresh.dataset.revision) >= Number(old.dataset.revision)) {
+    const showPictures = holdPictures(fresh);
     morph(old, fresh);
+    showPictures();
   }
 }
 
@@ -36,14 +39,8 @@ export function changes({ jobs = [] }) {
   }
 }
 
-/** A hint: how far the job is. It is shown on the slot that is being made. */
-export function progress({ job, progress: percent, stage }) {
-  const card = byId(job)?.querySelector('[data-phase="running"]');
-  if (!card) return;
-  card.style.setProperty("--p", `${percent}%`);
-  card.querySelector("[data-percent]").textContent = percent;
-  if (stage) card.querySelector("[data-stage]").textContent = stage;
-}
+/** A job that is further than its revision says: the server sends its stack as it is now. */
+export const progress = changes;
 
 /** The page as it is now, for when there is no socket to say what changed. */
 export async function refresh() {

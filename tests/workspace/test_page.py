@@ -62,10 +62,11 @@ def test_progress_is_the_jobs_own_and_stands_on_the_slot_in_work(signed_in: Clie
     heartbeat(worker=worker, job_id=job.pk, lease_token=job.lease_token, progress=42, stage="sketching")
     shown = html(signed_in)
     assert shown.count('data-phase="done"') == 1
-    assert shown.count('data-phase="running" style="--p:42%"') == 1
+    assert shown.count('data-phase="running" style="--p:26%"') == 1, "of the second of three"
     assert shown.count('data-phase="waiting"') == 1
-    assert "<span data-stage>sketching</span>" in shown
-    assert "SDXL fast · 1 of 3" in shown
+    assert "<b>26 %</b><span>sketching</span>" in shown
+    assert "<span>3 of 3</span>" in shown
+    assert "SDXL fast · 1 of 3, about 9 s left" in shown
 
 
 def test_each_ending_is_told_in_words(signed_in: Client, owner: User) -> None:

@@ -11,11 +11,16 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 
 from generation import chores
 from generation.lifecycle.lease import promote, reap
+from generation.previews import drop_previews
 
 log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
 # The queue's chores run every round, the others once an hour.
-QUEUE: Mapping[str, Callable[[], int]] = {"leases_reaped": reap, "retries_promoted": promote}
+QUEUE: Mapping[str, Callable[[], int]] = {
+    "leases_reaped": reap,
+    "retries_promoted": promote,
+    "previews_dropped": drop_previews,
+}
 KEEPING: Mapping[str, Callable[[], int]] = {
     "trash_purged": chores.purge_trash,
     "purges_forgotten": chores.forget_purged,

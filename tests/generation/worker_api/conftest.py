@@ -46,6 +46,18 @@ class Machine:
         sent = {"HTTP_X_LEASE_TOKEN": lease["lease_token"]} | headers
         return self.http.generic("PUT", url, cast("str", content), content_type=content_type, **sent)
 
+    def preview(
+        self,
+        lease: dict[str, Any],
+        slot: int,
+        content: bytes,
+        content_type: str = "image/webp",
+        **headers: Any,
+    ) -> Any:
+        url = f"{V1}/jobs/{lease['job_id']}/previews/{slot}"
+        sent = {"HTTP_X_LEASE_TOKEN": lease["lease_token"]} | headers
+        return self.http.generic("PUT", url, cast("str", content), content_type=content_type, **sent)
+
     def report(
         self, lease: dict[str, Any], *assets: dict[str, Any], status: str = "completed", **more: Any
     ) -> Any:

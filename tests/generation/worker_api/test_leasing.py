@@ -35,6 +35,7 @@ def test_the_answer_holds_everything_a_worker_needs(machine: Machine, owner: Use
         "negative_prompt": "fog",
         "parameters": job.type.parameters("1:1"),
         "references": [],
+        "preview": {"max_bytes": 65536, "max_side": 512, "every_seconds": 2},
     }
 
 
@@ -144,6 +145,9 @@ def test_a_cancelled_job_tells_its_worker_to_stop(machine: Machine, owner: User)
         ("progress", -1),
         ("progress", True),
         ("progress", "5"),
+        ("slot", -1),
+        ("slot", "0"),
+        ("slot", 10**30),
         ("stage", "\0"),
         ("stage", 5),
         ("eta", 1),
@@ -186,7 +190,7 @@ def test_releasing_twice_is_a_lost_lease_and_harmless(machine: Machine, owner: U
     assert fresh(job).revision == before
 
 
-@pytest.mark.parametrize("call", ["heartbeat", "release", "upload", "report"])
+@pytest.mark.parametrize("call", ["heartbeat", "release", "upload", "preview", "report"])
 def test_another_workers_lease_opens_nothing(
     machine: Machine, other: Machine, owner: User, call: str
 ) -> None:
@@ -202,7 +206,7 @@ def test_another_workers_lease_opens_nothing(
     assert Image.objects.get().status == "queued"
 
 
-@pytest.mark.parametrize("call", ["heartbeat", "release", "upload", "report"])
+@pytest.mark.parametrize("call", ["heartbeat", "release", "upload", "preview", "report"])
 def test_a_job_taken_over_is_lost_for_its_first_worker(
     machine: Machine, other: Machine, owner: User, call: str
 ) -> None:
@@ -223,7 +227,7 @@ def test_a_job_taken_over_is_lost_for_its_first_worker(
     assert Image.objects.get().status == "queued"
 
 
-@pytest.mark.parametrize("call", ["heartbeat", "release", "upload", "report"])
+@pytest.mark.parametrize("call", ["heartbeat", "release", "upload", "preview", "report"])
 def test_an_unknown_job_is_not_found(machine: Machine, call: str) -> None:
     lease = {"job_id": nobody_elses(), "lease_token": nobody_elses(), "slots": []}
 
@@ -248,6 +252,6 @@ def expiry_of(job: Job) -> datetime:
 
 
 def _call(machine: Machine, call: str, lease: dict[str, Any]) -> Any:
-    if call == "upload":
-        return machine.upload(lease, 0, png())
+    if call in ("upload", "preview"):
+        return getattr(machine, call)(lease, 0, png(), "image/png")
     return getattr(machine, call)(lease)

@@ -20,6 +20,8 @@ CALLS = [
     ("post", f"{V1}/jobs/0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f01/heartbeat"),
     ("post", f"{V1}/jobs/0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f01/release"),
     ("put", f"{V1}/jobs/0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f01/uploads/0"),
+    ("put", f"{V1}/jobs/0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f01/previews/0"),
+    ("post", f"{V1}/benchmark"),
 ]
 
 

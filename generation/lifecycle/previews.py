@@ -1,0 +1,75 @@
+"""Storing how a slot looks so far: decoded, measured and encoded again like all media, and only a hint."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from typing import BinaryIO
+
+from django.db import transaction
+
+from generation.clock import Now
+from generation.lifecycle.errors import TooManyPreviews, UnknownSlot, UnusablePreview
+from generation.lifecycle.hints import PREVIEWS, hint
+from generation.lifecycle.lease import refusal
+from generation.media import BrokenMedia, measure
+from generation.models import Job, JobStatus, Preview, Worker
+from generation.models.job import JobQuerySet
+
+MAX_BYTES = 64 * 1024
+MAX_SIDE = 512  # px
+EVERY_SECONDS = 2
+VERSION_LENGTH = 16
+
+
+def store_preview(
+    *, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID, slot: int, content: BinaryIO
+) -> None:
+    """Keep the picture as the slot's newest preview and hint at it. Renews no lease, moves no revision.
+
+    `content` is seekable.
+
+    Raises:
+        JobNotFound, LeaseLost: as for a heartbeat; also when the job was cancelled.
+        UnknownSlot: the job has no such slot.
+        TooManyPreviews: two of this job came within the last second.
+        UnusablePreview: no whole PNG, JPEG or WebP picture of at most MAX_SIDE.
+    """
+    held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
+    running = held.filter(status=JobStatus.PROCESSING)
+    # Before decoding: that is what takes the time.
+    if not running.filter(PREVIEWS.free(), quantity__gt=slot).update(**PREVIEWS.taken()):
+        raise _why_not(running, slot) or refusal(worker=worker, job_id=job_id)
+    preview = Preview(job_id=job_id, slot=slot, lease_token=lease_token, stored_at=Now())
+    preview.picture = _encoded_again(content)
+    preview.version = hashlib.sha256(preview.picture).hexdigest()[:VERSION_LENGTH]
+    if not _record(running, preview):
+        raise refusal(worker=worker, job_id=job_id)
+
+
+def _why_not(running: JobQuerySet, slot: int) -> UnknownSlot | TooManyPreviews | None:
+    for quantity in running.values_list("quantity", flat=True):
+        return TooManyPreviews() if slot < quantity else UnknownSlot(slot)
+    return None
+
+
+def _encoded_again(content: BinaryIO) -> bytes:
+    try:
+        return measure(content, media="image", max_side=MAX_SIDE).thumbnail
+    except BrokenMedia as broken:
+        raise UnusablePreview(broken.code, broken.message) from broken
+
+
+@transaction.atomic
+def _record(running: JobQuerySet, preview: Preview) -> bool:
+    """Write it over the slot's last one, if the lease is still held."""
+    if not list(running.select_for_update().values_list("pk")):
+        return False
+    Preview.objects.bulk_create(
+        [preview],
+        update_conflicts=True,
+        unique_fields=["job", "slot"],
+        update_fields=["lease_token", "picture", "version", "stored_at"],
+    )
+    hint(running, job_id=preview.job_id)
+    return True

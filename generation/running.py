@@ -1,0 +1,86 @@
+"""What is known of jobs that a worker has in hand: the slot in work, how far it is, the rest, previews."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import OuterRef, Subquery
+
+from generation.models import AssetStatus, Attempt, Job, JobStatus, Pace, Preview
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A job in hand, as its worker's words and its rows tell it.
+
+    `percent` is of the slot in work alone; `slot` is None when all are made and the last word is awaited.
+    `seconds_left` is for the whole attempt. `previews` holds the version of each slot's newest one.
+    """
+
+    slot: int | None = None
+    percent: int = 0
+    seconds_left: int = 0
+    previews: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The running attempt: since when, and the worker's pace (s for one result), None while unknown."""
+
+    since: datetime
+    pace: float | None
+
+
+def running(jobs: Iterable[Job]) -> dict[uuid.UUID, Running]:
+    """Those of the jobs (with their assets) that run: two queries, none where none runs."""
+    in_hand = [job for job in jobs if job.status == JobStatus.PROCESSING]
+    if not in_hand:
+        return {}
+    leases, previews = _leases(in_hand), _previews(in_hand)
+    return {job.pk: _running(job, leases[job.pk], previews[job.pk]) for job in in_hand if job.pk in leases}
+
+
+def _leases(jobs: Iterable[Job]) -> dict[uuid.UUID, Lease]:
+    pace = Pace.objects.filter(worker=OuterRef("worker"), job_type=OuterRef("job__job_type")).values(
+        "seconds"
+    )
+    attempts = Attempt.objects.filter(job__in=[job.pk for job in jobs], ended_at=None)
+    found = attempts.annotate(pace=Subquery(pace)).values_list("job_id", "leased_at", "pace")
+    return {job_id: Lease(since, pace) for job_id, since, pace in found}
+
+
+def _previews(jobs: Iterable[Job]) -> dict[uuid.UUID, dict[int, str]]:
+    """By job and slot; only of the lease that runs."""
+    token_of = {job.pk: job.lease_token for job in jobs}
+    found: dict[uuid.UUID, dict[int, str]] = defaultdict(dict)
+    rows = Preview.objects.filter(job__in=list(token_of)).order_by("slot")
+    for job_id, slot, token, version in rows.values_list("job_id", "slot", "lease_token", "version"):
+        if token == token_of[job_id]:
+            found[job_id][slot] = version
+    return found
+
+
+def _running(job: Job, lease: Lease, previews: Mapping[int, str]) -> Running:
+    """Progress is of the attempt, which makes its slots one after the other."""
+    taken = [asset for asset in job.slots if asset.completed_at is None or asset.completed_at >= lease.since]
+    still_open = [asset.slot for asset in taken if asset.status == AssetStatus.QUEUED]
+    made = job.progress * len(taken) / 100
+    slot = _in_work([asset.slot for asset in taken], still_open, job.current_slot, made)
+    before = next((place for place, asset in enumerate(taken) if asset.slot == slot), 0)
+    percent = max(0, min(100, round(100 * (made - before))))
+    made = max(made, len(taken) - len(still_open))
+    pace = lease.pace or job.type.estimate(1)
+    left = max(1, round(pace * (len(taken) - made)))
+    return Running(slot, percent if slot is not None else 100, left, previews)
+
+
+def _in_work(taken: list[int], still_open: list[int], told: int | None, made: float) -> int | None:
+    """The slot that the worker named; unless that is done already, the one that the progress has come to."""
+    if told in still_open:
+        return told
+    reached = taken[min(int(made), len(taken) - 1)] if taken else None
+    return reached if reached in still_open else next(iter(still_open), None)
