@@ -19,7 +19,6 @@ from generation import events, references, storing, trace
 from generation.lifecycle import revisions
 from generation.models import (
     Asset,
-    AssetStatus,
     Image,
     JobReference,
     JobStatus,
@@ -162,10 +161,12 @@ def _named(folder: str) -> set[str]:
 
 def rows_without_files() -> Iterator[Asset | Reference]:
     """Completed assets and reference images whose file or thumbnail the storage does not have."""
-    for model in (Image, Video, Reference):
-        rows = model.objects.order_by("id")
-        if model is not Reference:
-            rows = rows.filter(status=AssetStatus.COMPLETED)
-        for row in rows.iterator(chunk_size=BATCH):
+    kept: list[QuerySet[Any]] = [
+        Image.objects.completed(),
+        Video.objects.completed(),
+        Reference.objects.all(),
+    ]
+    for rows in kept:
+        for row in rows.order_by("id").iterator(chunk_size=BATCH):
             if not all(default_storage.exists(name) for name in storing.names_of(row)):
                 yield row

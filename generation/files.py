@@ -18,7 +18,8 @@ from django.views.decorators.http import require_safe
 
 from generation import feed
 from generation.media import EXTENSIONS
-from generation.models import Asset, AssetStatus, Image
+from generation.models import Asset, AssetStatus, Image, Reference
+from generation.references import find_reference
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -91,6 +92,36 @@ def _owned(request: HttpRequest, media: str, asset_id: uuid.UUID) -> Asset:
     return asset
 
 
+@require_safe
+def reference_file(request: HttpRequest, reference_id: uuid.UUID) -> HttpResponseBase:
+    return reference_response(request, _owned_reference(request, reference_id), thumbnail=False)
+
+
+@require_safe
+def reference_thumbnail(request: HttpRequest, reference_id: uuid.UUID) -> HttpResponseBase:
+    return reference_response(request, _owned_reference(request, reference_id), thumbnail=True)
+
+
+def _owned_reference(request: HttpRequest, reference_id: uuid.UUID) -> Reference:
+    owner_id = request.user.pk
+    reference = find_reference(owner_id=owner_id, reference_id=reference_id) if owner_id else None
+    if reference is None:
+        raise Http404
+    return reference
+
+
+def reference_response(request: HttpRequest, reference: Reference, *, thumbnail: bool) -> HttpResponseBase:
+    """The picture's bytes, as `media_response` gives an asset's."""
+    extension = "webp" if thumbnail else EXTENSIONS[reference.content_type]
+    headers = FIXED_HEADERS | {
+        "ETag": f'"{reference.sha256}{"-t" if thumbnail else ""}"',
+        "Content-Security-Policy": POLICIES["image"],
+        "Content-Type": THUMBNAIL_TYPE if thumbnail else reference.content_type,
+        "Content-Disposition": f'inline; filename="reference-{reference.pk}.{extension}"',
+    }
+    return _respond(request, reference, headers, thumbnail=thumbnail)
+
+
 def media_response(
     request: HttpRequest, asset: Asset, *, thumbnail: bool, download: bool
 ) -> HttpResponseBase:
@@ -102,6 +133,12 @@ def media_response(
     if asset.status != AssetStatus.COMPLETED:
         raise Http404
     headers = _headers(asset, thumbnail=thumbnail, download=download)
+    return _respond(request, asset, headers, thumbnail=thumbnail)
+
+
+def _respond(
+    request: HttpRequest, row: Asset | Reference, headers: dict[str, str], *, thumbnail: bool
+) -> HttpResponseBase:
     etag = headers["ETag"]
     whole = HttpResponse(headers=headers)
     conditional = get_conditional_response(request, etag=etag, response=whole)
@@ -110,7 +147,7 @@ def media_response(
         for name in (*FIXED_HEADERS, "Content-Security-Policy"):
             conditional.headers[name] = headers[name]
         return conditional
-    source = _open(asset, thumbnail=thumbnail)
+    source = _open(row, thumbnail=thumbnail)
     size = source.size
     span = _span(request, etag, size)
     if span is None:
@@ -146,14 +183,20 @@ def _headers(asset: Asset, *, thumbnail: bool, download: bool) -> dict[str, str]
     }
 
 
-def _open(asset: Asset, *, thumbnail: bool) -> File[bytes]:
-    field = asset.thumbnail if thumbnail else asset.file
+def _open(row: Asset | Reference, *, thumbnail: bool) -> File[bytes]:
+    field = row.thumbnail if thumbnail else row.file
     name = field.name or ""
     try:
         return field.storage.open(name, "rb")
     except FileNotFoundError:
-        log.error("media.missing", asset=str(asset.pk), job=str(asset.job_id), file=name)
+        log.error("media.missing", file=name, **_ids(row))
         raise Http404 from None
+
+
+def _ids(row: Asset | Reference) -> dict[str, str]:
+    if isinstance(row, Reference):
+        return {"reference": str(row.pk)}
+    return {"asset": str(row.pk), "job": str(row.job_id)}
 
 
 def _span(request: HttpRequest, etag: str, size: int) -> tuple[int, int] | None:

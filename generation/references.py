@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.conf import settings
 from django.db import transaction
@@ -110,7 +110,7 @@ def attach(job: Job, asked: Sequence[AskedReference]) -> None:
     """
     if not asked:
         return
-    ids = {each.reference for each in asked}
+    ids = {each.reference for each in asked if each.reference}
     # Locks them too, against the chore that removes what was not used for long.
     if Reference.objects.of(job.owner_id).filter(pk__in=ids).update(used_at=Now()) < len(ids):
         raise InvalidSubmission({"references": UNKNOWN})
@@ -168,7 +168,7 @@ def _copy(image: Image) -> Reference:
     picture = Reference(**{name: getattr(image, name) for name in taken})
     try:
         with image.file.open() as content, image.thumbnail.open() as thumbnail:
-            _store(picture, content, thumbnail.read())
+            _store(picture, cast("BinaryIO", content), thumbnail.read())
     except FileNotFoundError:
         raise InvalidSubmission({"references": UNKNOWN}) from None
     return picture

@@ -26,6 +26,7 @@ STATUS_OF = {
     "not_retryable": HTTPStatus.CONFLICT,
     "over_limit": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_previews": HTTPStatus.TOO_MANY_REQUESTS,
+    "over_reference_quota": HTTPStatus.TOO_MANY_REQUESTS,
     "reload": HTTPStatus.GONE,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
@@ -34,6 +35,7 @@ FIELD_OF = {
     "bad_project_name": "name",
     "idempotency_key_reused": "Idempotency-Key",
     "too_many": BODY,
+    "unusable_picture": BODY,
 }
 
 

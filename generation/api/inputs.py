@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
 from generation.api.fields import Flag, Identifier, OneOf, StrictSerializer, Text, WholeNumber
-from generation.job_types import JOB_TYPES, Media
-from generation.submission import MAX_SEED, PROMPT_LENGTH, Submission
+from generation.job_types import JOB_TYPES, Media, ReferenceType
+from generation.submission import MAX_SEED, PROMPT_LENGTH, AskedReference, Submission
 
 PAGE = 60
 MAX_PAGE = 200
@@ -24,7 +26,34 @@ SUBMISSIONS = [
         value={"job_type": "video_fast", "prompt": "waves against a pier", "seed": 0, "aspect": "16:9"},
         request_only=True,
     ),
+    OpenApiExample(
+        "A video between two pictures",
+        value={
+            "job_type": "video_high",
+            "prompt": "the tide comes in",
+            "references": [
+                {"type": "start_frame", "reference": "0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f21"},
+                {"type": "end_frame", "image": "0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f04"},
+            ],
+        },
+        request_only=True,
+    ),
 ]
+
+
+class ReferenceBody(StrictSerializer):
+    """A picture to go by: an uploaded `reference`, or an `image` of yours."""
+
+    type = OneOf(ReferenceType, help_text="Each at most once; `job-types` says what each job type can use.")
+    strength = serializers.FloatField(
+        default=None,
+        allow_null=True,
+        min_value=0,
+        max_value=1,
+        help_text="0 to 1; left out: 1 for frames, else 0.6.",
+    )
+    reference = Identifier(default=None, allow_null=True, help_text="As `PUT /references` answered.")
+    image = Identifier(default=None, allow_null=True, help_text="Or an image of yours, not in the trash.")
 
 
 class SubmissionBody(StrictSerializer):
@@ -43,15 +72,16 @@ class SubmissionBody(StrictSerializer):
     project = Identifier(default=None, allow_null=True, help_text="Left out: your default project.")
     review = Flag(default=False, help_text="Results wait in the Workspace until you save them.")
     references = serializers.ListField(
-        child=serializers.DictField(),
+        child=ReferenceBody(),
         default=list,
-        max_length=8,
-        help_text="Reference images: type, strength.",
+        max_length=len(ReferenceType),
+        help_text="Pictures to go by.",
     )
 
     def to_submission(self) -> Submission:
-        given = dict(self.validated_data)
-        return Submission(project_id=given.pop("project"), **given)
+        given: dict[str, Any] = dict(self.validated_data)
+        references = [AskedReference(**asked) for asked in given.pop("references")]
+        return Submission(project_id=given.pop("project"), references=references, **given)
 
 
 class Paging(serializers.Serializer[object]):

@@ -11,8 +11,19 @@ from rest_framework import serializers
 from generation.api.fields import OneOf
 from generation.estimates import Place
 from generation.feed import Page
-from generation.job_types import Engine, JobType, Media
-from generation.models import Asset, AssetStatus, Image, Job, JobStatus, Project, Purged, Video
+from generation.job_types import Engine, JobType, Media, ReferenceType
+from generation.models import (
+    Asset,
+    AssetStatus,
+    Image,
+    Job,
+    JobReference,
+    JobStatus,
+    Project,
+    Purged,
+    Reference,
+    Video,
+)
 
 
 class Failure(serializers.Serializer[Any]):
@@ -74,6 +85,35 @@ class VideoAnswer(AssetAnswer):
         read_only_fields = fields
 
 
+class ReferenceAnswer(serializers.ModelSerializer[Reference]):
+    """A picture that jobs can go by. Sizes are measured from the bytes, in px."""
+
+    file = serializers.SerializerMethodField(help_text="Its address.")
+    thumbnail = serializers.SerializerMethodField(help_text="Its address.")
+
+    def get_file(self, reference: Reference) -> str:
+        return reverse("api:reference-file", args=[reference.pk])
+
+    def get_thumbnail(self, reference: Reference) -> str:
+        return reverse("api:reference-thumbnail", args=[reference.pk])
+
+    class Meta:
+        model = Reference
+        fields = [
+            *("id", "sha256", "width", "height", "byte_size", "content_type"),
+            *("file", "thumbnail", "created_at"),
+        ]
+        read_only_fields = fields
+
+
+class UsedReference(serializers.Serializer[JobReference]):
+    """What a job goes by. The picture of a completed job is null once it is no longer kept."""
+
+    type = OneOf(ReferenceType)
+    strength = serializers.FloatField()
+    reference = serializers.UUIDField(source="reference_id", allow_null=True)
+
+
 class PlaceAnswer(serializers.Serializer[Place]):
     """Where a waiting job stands. Times are from what the live workers really need, null while unknown."""
 
@@ -117,12 +157,13 @@ class JobSummary(Failing, serializers.ModelSerializer[Job]):
 class JobAnswer(JobSummary):
     """A job with all its records: one for each expected result, from the moment of submission."""
 
+    references = UsedReference(many=True, read_only=True, help_text="The pictures it goes by.")
     images = serializers.SerializerMethodField()
     video = serializers.SerializerMethodField(help_text="Null for image jobs.")
     place = serializers.SerializerMethodField(help_text="Null unless the job waits.")
 
     class Meta(JobSummary.Meta):
-        fields = [*JobSummary.Meta.fields, "place", "images", "video"]
+        fields = [*JobSummary.Meta.fields, "place", "references", "images", "video"]
         read_only_fields = fields
 
     @extend_schema_field(PlaceAnswer(allow_null=True))
@@ -162,6 +203,10 @@ class JobTypeAnswer(serializers.Serializer[JobType]):
     steps = serializers.IntegerField()
     guidance = serializers.FloatField()
     seconds = serializers.IntegerField(help_text="Estimate on an idle worker.")
+    references = serializers.ListField(
+        child=OneOf(ReferenceType),
+        help_text="The types of reference it can use; an end frame only beside a start frame.",
+    )
 
 
 class Limits(serializers.Serializer[Any]):
@@ -170,6 +215,11 @@ class Limits(serializers.Serializer[Any]):
     max_seed = serializers.IntegerField()
     assets_per_call = serializers.IntegerField()
     trash_days = serializers.IntegerField()
+    reference_bytes = serializers.IntegerField(help_text="Largest reference image.")
+    reference_quota_bytes = serializers.IntegerField(help_text="Most bytes of reference images kept at once.")
+    reference_days = serializers.IntegerField(
+        help_text="How long a reference image is kept after its last use, unless an unfinished job needs it."
+    )
 
 
 class Use(serializers.Serializer[Any]):

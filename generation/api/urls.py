@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from generation.api.base import NothingHere
-from generation.api.views import account, assets, jobs
+from generation.api.views import account, assets, jobs, references
 
 app_name = "api"
 
@@ -24,6 +24,14 @@ urlpatterns = [
     path("videos/<uuid:asset_id>", assets.OneVideo.as_view(), name="video"),
     path("videos/<uuid:asset_id>/file", assets.VideoFile.as_view(), name="video-file"),
     path("videos/<uuid:asset_id>/thumbnail", assets.VideoThumbnail.as_view(), name="video-thumbnail"),
+    path("references", references.References.as_view(), name="references"),
+    path("references/<uuid:reference_id>", references.OneReference.as_view(), name="reference"),
+    path("references/<uuid:reference_id>/file", references.ReferenceFile.as_view(), name="reference-file"),
+    path(
+        "references/<uuid:reference_id>/thumbnail",
+        references.ReferenceThumbnail.as_view(),
+        name="reference-thumbnail",
+    ),
     path("changes", account.Changes.as_view(), name="changes"),
     path("job-types", account.JobTypes.as_view(), name="job-types"),
     path("projects", account.Projects.as_view(), name="projects"),

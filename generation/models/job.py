@@ -39,8 +39,8 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(cleared_at=None)
 
     def with_slots(self) -> JobQuerySet:
-        """With their assets, in two more queries however many jobs there are."""
-        return self.prefetch_related("images", "videos")
+        """With their assets and what they go by, in three more queries however many jobs there are."""
+        return self.prefetch_related("images", "videos", "references")
 
     def claimable(self) -> JobQuerySet:
         return self.filter(status=JobStatus.QUEUED, retry_at=None)
@@ -99,6 +99,8 @@ class Job(models.Model):
     cleared_at = models.DateTimeField(null=True, help_text="Left the Workspace; its assets stay.")
     revision = models.BigIntegerField()
 
+    open_slots: list[Asset]  # set where it is leased: the assets that its worker is to make
+
     objects = JobQuerySet.as_manager()
 
     class Meta:
@@ -141,10 +143,10 @@ class Job(models.Model):
             models.CheckConstraint(condition=Q(seed=None) | Q(seed__gte=0), name="job_seed_not_negative"),
             models.CheckConstraint(condition=Q(progress__lte=100), name="job_progress_percent"),
             models.CheckConstraint(
-                condition=Q(
-            models.CheckConstraint(
                 condition=Q(current_slot=None) | Q(current_slot__lt=F("quantity")), name="job_slot_in_job"
             ),
+            models.CheckConstraint(
+                condition=Q(
                     status="processing",
                     lease_expires_at__isnull=False,
                     lease_token__isnull=False,

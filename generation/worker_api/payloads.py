@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urljoin
 
 from django.conf import settings
+from django.urls import reverse
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from generation.api.fields import OneOf, StrictSerializer, Text
+from generation.job_types import JOB_TYPES, Engine, ReferenceType
 from generation.lifecycle import previews
 from generation.media import CONTENT_TYPES
 from generation.models import AssetStatus, Job
 
 MOST_WAIT_SECONDS = 25
-
-
-@extend_schema_serializer(
 PREVIEW_RULES = {
     "max_bytes": previews.MAX_BYTES,
     "max_side": previews.MAX_SIDE,
     "every_seconds": previews.EVERY_SECONDS,
 }
+
+
+@extend_schema_serializer(
     examples=[
         OpenApiExample(
             "Both engines, waiting", value={"engines": ["sdxl", "wan"], "wait_s": 25}, request_only=True
@@ -39,7 +42,8 @@ class LeaseRequest(StrictSerializer):
         child=Text(max_length=100),
         default=list,
         max_length=200,
-        help_text="What it can do; empty: every job type.",
+        help_text="What it can do: job types, and job types with the types of reference that it can use, as "
+        "`video_fast+end_frame+start_frame`, in this order. Empty: every job type, without references.",
     )
     wait_s = serializers.FloatField(
         default=0, min_value=0, max_value=MOST_WAIT_SECONDS, help_text="How long to wait for a job."
@@ -57,6 +61,7 @@ class Slot(serializers.Serializer[Any]):
 
 
 class Reference(serializers.Serializer[Any]):
+    type = OneOf(ReferenceType)
     strength = serializers.FloatField(help_text="0 to 1: how much the result should go by it.")
     url = serializers.CharField(help_text="On this server, with the worker's token, while the lease lasts.")
 
@@ -95,8 +100,16 @@ class UploadRules(serializers.Serializer[Any]):
                         "seed": 44,
                     }
                 ],
-                "references": [],
+                "references": [
+                    {
+                        "type": "style",
+                        "strength": 0.6,
+                        "url": "https://studio.example/api/v1/worker/jobs/"
+                        "0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f01/references/style",
+                    }
+                ],
                 "upload": {"max_bytes": 104857600, "content_types": CONTENT_TYPES["image"]},
+                "preview": PREVIEW_RULES,
             },
             response_only=True,
         )
@@ -109,7 +122,6 @@ class LeaseAnswer(serializers.Serializer[Any]):
     lease_token = serializers.UUIDField(help_text="Names this lease in every further call.")
     attempt = serializers.IntegerField()
     lease_seconds = serializers.IntegerField(help_text="How long the lease lasts without a heartbeat.")
-                "preview": PREVIEW_RULES,
     heartbeat_seconds = serializers.IntegerField(help_text="How often to send one.")
     job_type = serializers.CharField()
     engine = OneOf(Engine)
@@ -117,20 +129,8 @@ class LeaseAnswer(serializers.Serializer[Any]):
     negative_prompt = serializers.CharField()
     parameters = serializers.DictField(help_text="width, height, steps, guidance and more.")
     slots = Slot(many=True, help_text="Only those still needed.")
-    references = Reference(many=True)
+    references = Reference(many=True, help_text="Only where the pool that was offered names their types.")
     upload = UploadRules()
-
-
-def lease_answer(job: Job, *, base_url: str) -> dict[str, Any]:
-    """What a worker is told about the job it now holds; its slots are prefetched.
-
-    `base_url` begins the addresses of reference images.
-    """
-    return {
-        "job_id": str(job.pk),
-        "lease_token": str(job.lease_token),
-        "attempt": job.attempt,
-        "lease_seconds": settings.LEASE_SECONDS,
     preview = PreviewRules(help_text="Pictures of slots in work are welcome within these limits.")
 
 
@@ -146,6 +146,18 @@ def _references(job: Job, base_url: str) -> list[dict[str, Any]]:
         }
         for used in job.references.order_by("type")
     ]
+
+
+def lease_answer(job: Job, *, base_url: str) -> dict[str, Any]:
+    """What a worker is told about the job it now holds; its slots are prefetched.
+
+    `base_url` begins the addresses of reference images.
+    """
+    return {
+        "job_id": str(job.pk),
+        "lease_token": str(job.lease_token),
+        "attempt": job.attempt,
+        "lease_seconds": settings.LEASE_SECONDS,
         "heartbeat_seconds": settings.HEARTBEAT_SECONDS,
         "job_type": job.job_type,
         "engine": job.engine,
@@ -162,7 +174,7 @@ def _references(job: Job, base_url: str) -> list[dict[str, Any]]:
             for asset in job.slots
             if asset.status == AssetStatus.QUEUED
         ],
-        "references": [],
+        "references": _references(job, base_url),
         "upload": {"max_bytes": settings.MAX_UPLOAD_BYTES, "content_types": CONTENT_TYPES[job.media]},
-    }
         "preview": PREVIEW_RULES,
+    }

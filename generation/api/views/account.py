@@ -93,6 +93,9 @@ def limits_of(owner_id: int) -> dict[str, int]:
         "max_seed": MAX_SEED,
         "assets_per_call": MOST_IDS,
         "trash_days": settings.TRASH_DAYS,
+        "reference_bytes": settings.MAX_REFERENCE_BYTES,
+        "reference_quota_bytes": settings.REFERENCE_QUOTA_BYTES,
+        "reference_days": settings.REFERENCE_DAYS,
     }
 
 

@@ -1,0 +1,98 @@
+"""Reference images: pictures that the caller's jobs can go by."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.exceptions import NotFound, UnsupportedMediaType
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from generation.api.base import Api, owner_of
+from generation.api.body import capped_body
+from generation.api.documentation import problems
+from generation.api.outputs import ReferenceAnswer
+from generation.files import reference_response
+from generation.media import CONTENT_TYPES
+from generation.models import Reference
+from generation.references import find_reference, upload_reference
+
+
+def owned(request: Request, reference_id: uuid.UUID) -> Reference:
+    """The caller's reference image.
+
+    Raises:
+        NotFound: there is none, or it is somebody else's.
+    """
+    reference = find_reference(owner_id=owner_of(request).pk, reference_id=reference_id)
+    if reference is None:
+        raise NotFound("There is no such reference image.")
+    return reference
+
+
+class References(Api):
+    @extend_schema(
+        operation_id="references_upload",
+        summary="Upload a reference image",
+        tags=["references"],
+        request=dict.fromkeys(CONTENT_TYPES["image"], OpenApiTypes.BINARY),
+        responses={201: ReferenceAnswer, **problems(403, 413, 415, 422, 429)},
+    )
+    def put(self, request: Request) -> Response:
+        """Keep a PNG, JPEG or WebP, the raw body, for jobs to go by. The same bytes again: the same one.
+
+        It is kept while a job that names it may run or be retried, and for `me`'s `reference_days` after its
+        last use.
+        """
+        sent = (request.content_type or "").partition(";")[0].strip().lower()
+        if sent not in CONTENT_TYPES["image"]:
+            raise UnsupportedMediaType(request.content_type or "", "Send a PNG, JPEG or WebP image.")
+        with capped_body(request._request, limit=settings.MAX_REFERENCE_BYTES) as content:
+            reference = upload_reference(owner=owner_of(request), content=content)
+        return Response(ReferenceAnswer(reference).data, 201)
+
+
+class OneReference(Api):
+    @extend_schema(
+        operation_id="references_read",
+        summary="Read a reference image's record",
+        tags=["references"],
+        responses={200: ReferenceAnswer, **problems(404)},
+    )
+    def get(self, request: Request, reference_id: uuid.UUID) -> Response:
+        """One reference image's record."""
+        return Response(ReferenceAnswer(owned(request, reference_id)).data)
+
+
+def _bytes_of(*content_types: str) -> dict[Any, Any]:
+    file = OpenApiResponse(OpenApiTypes.BINARY, "The bytes; ranges are honoured.")
+    return {(200, content_type): file for content_type in content_types} | problems(404)
+
+
+class ReferenceFile(Api):
+    @extend_schema(
+        operation_id="references_file",
+        summary="Get a reference image",
+        tags=["files"],
+        responses=_bytes_of(*CONTENT_TYPES["image"]),
+    )
+    def get(self, request: Request, reference_id: uuid.UUID) -> HttpResponseBase:
+        """The picture as it was uploaded."""
+        return reference_response(request._request, owned(request, reference_id), thumbnail=False)
+
+
+class ReferenceThumbnail(Api):
+    @extend_schema(
+        operation_id="references_thumbnail",
+        summary="Get a reference image's thumbnail",
+        tags=["files"],
+        responses=_bytes_of("image/webp"),
+    )
+    def get(self, request: Request, reference_id: uuid.UUID) -> HttpResponseBase:
+        """A small WebP of the picture."""
+        return reference_response(request._request, owned(request, reference_id), thumbnail=True)

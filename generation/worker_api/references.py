@@ -1,0 +1,40 @@
+"""What a leased job goes by, for the worker that holds the lease and for nobody else."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+
+from generation.api.documentation import problems
+from generation.files import reference_response
+from generation.job_types import ReferenceType
+from generation.media import CONTENT_TYPES
+from generation.references import reference_in_hand
+from generation.worker_api.authentication import worker_of
+from generation.worker_api.views import WorkerView
+
+PICTURE = OpenApiResponse(OpenApiTypes.BINARY, "The bytes; ranges are honoured.")
+
+
+class ReferenceView(WorkerView):
+    @extend_schema(
+        operation_id="worker_reference",
+        summary="Get a reference image",
+        tags=["worker"],
+        parameters=[OpenApiParameter("type", str, OpenApiParameter.PATH, enum=ReferenceType.values)],
+        responses={(200, content_type): PICTURE for content_type in CONTENT_TYPES["image"]}
+        | problems(403, 404),
+    )
+    def get(self, request: Request, job_id: uuid.UUID, type: str) -> HttpResponseBase:
+        """A picture that the job goes by. 404 for everybody but the worker that holds the lease now."""
+        reference = reference_in_hand(worker=worker_of(request), job_id=job_id, type_=type)
+        if reference is None:
+            raise NotFound("You hold no job with such a reference.")
+        response = reference_response(request._request, reference, thumbnail=False)
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
