@@ -6,15 +6,16 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.utils import timezone
 
 from generation.admin.base import FoundById, Record
 from generation.admin.jobs import ReadOnlyInline
 from generation.admin.people import TokenAdmin
 from generation.job_types import Engine
-from generation.models import Attempt, Job, JobStatus, Pace, Worker, WorkerToken
+from generation.models import Attempt, Job, JobStatus, Outcome, Pace, Worker, WorkerToken
 from generation.tokens import issue_worker_token
 
 
@@ -37,7 +38,7 @@ class Tokens(ReadOnlyInline):
 class Paces(ReadOnlyInline):
     model = Pace
     ordering = ["job_type"]
-    fields = ["job_type", "seconds", "samples"]
+    fields = ["job_type", "seconds", "samples", "benchmark"]
 
 
 @admin.register(Worker)
@@ -50,19 +51,30 @@ class WorkerAdmin(FoundById):
         "draining",
         "last_seen_at",
         "current_job",
+        "today",
+        "offers",
+        "pace",
         "device",
         "software",
     ]
     list_filter = ["enabled", "draining", "last_seen_at"]
     search_fields = ["name", "device", "software"]
     ordering = ["name"]
-    readonly_fields = ["id", "last_seen_at", "current_job", "pools", "software", "device", "created_at"]
+    readonly_fields = [
+        *("id", "last_seen_at", "current_job", "today", "offers", "software", "device"),
+        *("benchmarked_at", "benchmarked_with", "created_at"),
+    ]
     inlines = [Tokens, Paces]
     actions = ["rotate_token", "revoke_older_tokens", "enable", "disable", "drain", "take_jobs_again"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:
+        """With all that the columns say, in a number of queries that does not grow with the workers."""
         running = Job.objects.filter(status=JobStatus.PROCESSING).order_by("id")
-        return super().get_queryset(request).prefetch_related(Prefetch("jobs", running, to_attr="running"))
+        paces = Pace.objects.order_by("job_type")
+        workers: QuerySet[Worker] = super().get_queryset(request).annotate(**_today())
+        return workers.prefetch_related(
+            Prefetch("jobs", running, to_attr="running"), Prefetch("paces", paces, to_attr="measured")
+        )
 
     def has_delete_permission(self, request: HttpRequest, obj: Worker | None = None) -> bool:
         """Its attempts are the jobs' history; a worker that is gone is disabled."""
@@ -72,6 +84,26 @@ class WorkerAdmin(FoundById):
     def current_job(self, worker: Worker) -> str:
         running: list[Job] = getattr(worker, "running", [])
         return ", ".join(f"{job.job_type} {job.pk} ({job.progress} %)" for job in running) or "none"
+
+    @admin.display(description="today")
+    def today(self, worker: Worker) -> str:
+        """Of the leases that ended since midnight."""
+        done, failed, lost = (getattr(worker, name, None) or 0 for name in ("done", "failed", "lost"))
+        told = [f"{done} done", f"{failed} failed"]
+        return ", ".join([*told, f"{lost} leases lost"] if lost else told)
+
+    @admin.display(description="job types")
+    def offers(self, worker: Worker) -> str:
+        """What it offered when it last asked for work, each job type once."""
+        names = dict.fromkeys(pool.partition("+")[0] for pool in worker.pools)
+        extras = sorted({extra for pool in worker.pools for extra in pool.split("+")[1:]})
+        told = ", ".join(names) or "nothing yet"
+        return f"{told}; with {', '.join(extras)}" if extras else told
+
+    @admin.display(description="seconds for one result")
+    def pace(self, worker: Worker) -> str:
+        measured: list[Pace] = getattr(worker, "measured", [])
+        return ", ".join(map(_told, measured)) or "not measured"
 
     def save_model(self, request: HttpRequest, obj: Worker, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         super().save_model(request, obj, form, change)
@@ -111,6 +143,24 @@ class WorkerAdmin(FoundById):
     @admin.action(description="Stop draining", permissions=["change"])
     def take_jobs_again(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
         self.message_user(request, f"{workers.update(draining=False)} take jobs again.")
+
+
+def _told(pace: Pace) -> str:
+    source = "benchmark" if pace.samples == 0 else f"{pace.samples} measured"
+    return f"{pace.job_type} {pace.seconds:.1f} s ({source})"
+
+
+def _today() -> dict[str, Subquery]:
+    """What each worker's leases that ended since midnight (TIME_ZONE) came to."""
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    ended = Attempt.objects.filter(worker=OuterRef("pk"), ended_at__gte=midnight)
+    sums = {
+        "done": Sum("accepted"),
+        "failed": Sum("rejected"),
+        "lost": Count("pk", filter=Q(outcome=Outcome.EXPIRED)),
+    }
+    of_worker = ended.order_by().values("worker")
+    return {name: Subquery(of_worker.annotate(all=total).values("all")) for name, total in sums.items()}
 
 
 @admin.register(WorkerToken)

@@ -118,7 +118,7 @@ def test_what_failed_for_good_is_not_waited_for(owner: User, worker: Worker) -> 
 def test_only_jobs_in_hand_are_told_and_the_queries_do_not_grow(owner: User) -> None:
     make_job(owner)
     assert running(feed.staged_jobs(owner_id=owner.pk).jobs) == {}
-    counts = []
+    counts: list[int] = []
     for _ in range(2):
         lease_next(make_worker())
         make_job(owner, quantity=6)

@@ -1,0 +1,103 @@
+"""What the admin says of each worker."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db.models import F
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from generation.admin.workers import WorkerAdmin
+from generation.estimates import believe, learn
+from generation.lifecycle.lease import reap
+from generation.models import Attempt, Job, Worker
+from tests.factories import (
+    call_back,
+    complete,
+    completed,
+    failed,
+    lease_next,
+    make_job,
+    make_user,
+    make_worker,
+)
+
+LIST = reverse("admin:generation_worker_changelist")
+
+
+@pytest.fixture
+def boss(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("boss", password="a good long password"))
+    return client
+
+
+@pytest.fixture
+def gpu(db: None) -> Worker:
+    return make_worker("gpu-one")
+
+
+def cell(boss: Client, worker: Worker, column: str) -> str:
+    """What the list says of the worker in this column."""
+    changelist = boss.get(LIST).context["cl"]
+    (row,) = [row for row in changelist.result_list if row.pk == worker.pk]
+    model_admin = changelist.model_admin
+    assert isinstance(model_admin, WorkerAdmin)
+    told: str = getattr(model_admin, column)(row)
+    return told
+
+
+def test_a_fresh_worker_has_done_nothing(boss: Client, gpu: Worker) -> None:
+    assert cell(boss, gpu, "current_job") == "none"
+    assert cell(boss, gpu, "today") == "0 done, 0 failed"
+    assert cell(boss, gpu, "offers") == "nothing yet"
+    assert cell(boss, gpu, "pace") == "not measured"
+
+
+def test_today_counts_what_came_of_the_leases_that_ended(boss: Client, gpu: Worker) -> None:
+    owner = make_user()
+    complete(make_job(owner, quantity=3), gpu)
+    make_job(owner, quantity=3)
+    job = lease_next(gpu)
+    call_back(job, completed(job, 0), failed(job, 1), failed(job, 2))
+    complete(make_job(owner), make_worker())
+    assert cell(boss, gpu, "today") == "4 done, 2 failed"
+
+
+def test_yesterday_is_not_today(boss: Client, gpu: Worker) -> None:
+    complete(make_job(make_user()), gpu)
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    Attempt.objects.update(leased_at=midnight - timedelta(hours=1), ended_at=midnight - timedelta(seconds=1))
+    assert cell(boss, gpu, "today") == "0 done, 0 failed"
+
+
+def test_leases_that_were_lost_are_told(boss: Client, gpu: Worker) -> None:
+    """pitfall 18: a worker that keeps dying is seen."""
+    make_job(make_user())
+    lease_next(gpu)
+    Job.objects.update(lease_expires_at=F("created_at") - timedelta(days=1))
+    assert reap() == 1
+    assert cell(boss, gpu, "today") == "0 done, 0 failed, 1 leases lost"
+
+
+def test_the_pace_says_where_it_comes_from(boss: Client, gpu: Worker) -> None:
+    believe(worker=gpu, seconds={"sdxl_image_fast": 4.04, "video_fast": 120}, with_="1.0, H100")
+    learn(worker=gpu, job_type="video_fast", seconds=130, slots=1)
+    assert cell(boss, gpu, "pace") == "sdxl_image_fast 4.0 s (benchmark), video_fast 130.0 s (1 measured)"
+
+
+def test_the_job_types_are_those_it_offered(boss: Client, gpu: Worker) -> None:
+    pools = ["sdxl_image_fast", "sdxl_image_fast+style", "video_fast", "video_fast+end_frame+start_frame"]
+    Worker.objects.update(pools=pools)
+    assert cell(boss, gpu, "offers") == "sdxl_image_fast, video_fast; with end_frame, start_frame, style"
+
+
+def test_the_workers_own_page_shows_its_benchmark(boss: Client, gpu: Worker) -> None:
+    believe(worker=gpu, seconds={"sdxl_image_fast": 4.25}, with_="1.0, H100")
+    page = boss.get(reverse("admin:generation_worker_change", args=[gpu.pk])).content.decode()
+    assert "1.0, H100" in page
+    assert "4.25" in page
