@@ -14,4 +14,5 @@ urlpatterns = [
     # The name is for people who save from the address bar; the id alone decides.
     path("<str:media>/<uuid:asset_id>/file/<str:name>", files.file),
     path("<str:media>/<uuid:asset_id>/thumbnail", files.thumbnail, name="thumbnail"),
+    path("<str:media>/<uuid:asset_id>/preview", files.preview, name="preview"),
 ]

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 from generation import feed
 from generation.media import EXTENSIONS
 from generation.models import Asset, AssetStatus, Image, Reference
+from generation.previews import picture_of
 from generation.references import find_reference
 
 if TYPE_CHECKING:
@@ -82,6 +83,17 @@ def file(request: HttpRequest, media: str, asset_id: uuid.UUID, name: str = "") 
 @require_safe
 def thumbnail(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponseBase:
     return media_response(request, _owned(request, media, asset_id), thumbnail=True, download=False)
+
+
+@require_safe
+def preview(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
+    """How a slot looks so far. The address names its version, yet nothing keeps what lasts for seconds."""
+    picture = picture_of(_owned(request, media, asset_id))
+    if picture is None:
+        raise Http404
+    headers = FIXED_HEADERS | {"Cache-Control": "private, no-store", "Accept-Ranges": "none"}
+    headers["Content-Security-Policy"] = POLICIES["image"]
+    return HttpResponse(picture, content_type=THUMBNAIL_TYPE, headers=headers)
 
 
 def _owned(request: HttpRequest, media: str, asset_id: uuid.UUID) -> Asset:
