@@ -108,24 +108,14 @@ def test_an_engine_that_cannot_work_says_why_in_one_line(
     assert "\n" not in str(refused.value)
 
 
-def test_the_same_on_a_gpu(models: Path) -> None:
-    """In half precision, with parts that wait in main memory."""
-    import torch
-
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device here")
-    make = Make(engine="sdxl", model=str(models / "sdxl"), device="cuda", offload="model")
-    batch, alone = make.results(job(slots=3)), make.results(job(slots=3, only=2))
-    assert batch[2].media == alone[0].media
-    assert make.engine.job_metadata(job())["memory_peak_mib"] > 0
-    wan = Make(engine="wan", model=str(models / "wan"), device="cuda")
-    assert wan.results(film())[0].media == wan.results(film())[0].media
-
-
 def test_a_check_looks_at_device_and_weights(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["check", "--engine", "sdxl", "--model", str(models / "sdxl"), "--enhancer", "/nowhere"])
+    flags = ["--engine", "sdxl", "--model", str(models / "sdxl"), "--enhancer", "/nowhere"]
+    main(["check", *flags, "--style-adapter", str(models / "style.safetensors"), "--image-encoder", "/no"])
     lines = {line[9:].partition(":")[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "torch" in lines["libraries"]
     assert lines["device"].startswith("ok ")
     assert lines["model"].startswith("ok ")
     assert "no folder /nowhere" in lines["enhancer"]
+    assert lines["style adapter"].startswith("ok ")
+    assert "no folder /no" in lines["image encoder"]
+    assert "character adapter" not in lines

@@ -17,12 +17,15 @@ from diffusers import (
     WanPipeline,
     WanTransformer3DModel,
 )
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
+    CLIPVisionConfig,
+    CLIPVisionModelWithProjection,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
@@ -43,6 +46,7 @@ def save_all(folder: Path) -> None:
     wan(expand_timesteps=True).save_pretrained(folder / "wan-both")
     wan(kind=WanImageToVideoPipeline, channels=36).save_pretrained(folder / "wan-start")
     save_words(folder / "words")
+    save_adapters(folder)
 
 
 def clip_tokenizer(pad: str) -> Any:
@@ -188,3 +192,66 @@ def save_words(folder: Path) -> None:
     )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+SEEN, TOLD = 32, 64  # what the image encoder gives, and what the UNet's cross attention takes
+
+
+def save_adapters(folder: Path) -> None:
+    """style.safetensors and character.safetensors, for sdxl, with the image encoder they look through."""
+    vision = CLIPVisionConfig(
+        hidden_size=SEEN,
+        intermediate_size=37,
+        projection_dim=SEEN,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        image_size=32,
+        patch_size=8,
+    )
+    CLIPVisionModelWithProjection(vision).eval().save_pretrained(folder / "clip")
+    save_file(plain_projection() | in_the_unet(), folder / "style.safetensors")
+    save_file(plus_projection() | in_the_unet(), folder / "character.safetensors")
+
+
+def in_the_unet() -> dict[str, Any]:
+    """Keys and values for every cross attention, numbered as IP-Adapter's own files do."""
+    weights = {}
+    for number, name in enumerate(sdxl().unet.attn_processors):
+        if "attn2" in name:
+            for each in ("to_k_ip", "to_v_ip"):
+                weights[f"ip_adapter.{number}.{each}.weight"] = torch.randn(64, TOLD) * 2
+    return weights
+
+
+def plain_projection() -> dict[str, Any]:
+    return {
+        "image_proj.proj.weight": torch.randn(4 * TOLD, SEEN),
+        "image_proj.proj.bias": torch.zeros(4 * TOLD),
+        "image_proj.norm.weight": torch.ones(TOLD),
+        "image_proj.norm.bias": torch.zeros(TOLD),
+    }
+
+
+def plus_projection(width: int = 32, depth: int = 4) -> dict[str, Any]:
+    """A perceiver that looks at every patch, as in the files named "plus"."""
+    weights = {
+        "latents": torch.randn(1, 4, width),
+        "proj_in.weight": torch.randn(width, SEEN),
+        "proj_in.bias": torch.zeros(width),
+        "proj_out.weight": torch.randn(TOLD, width),
+        "proj_out.bias": torch.zeros(TOLD),
+        "norm_out.weight": torch.ones(TOLD),
+        "norm_out.bias": torch.zeros(TOLD),
+    }
+    for layer in range(depth):
+        attention, feed = f"layers.{layer}.0", f"layers.{layer}.1"
+        for norm in (f"{attention}.norm1", f"{attention}.norm2", f"{feed}.0"):
+            weights |= {f"{norm}.weight": torch.ones(width), f"{norm}.bias": torch.zeros(width)}
+        weights |= {
+            f"{attention}.to_q.weight": torch.randn(64, width),
+            f"{attention}.to_kv.weight": torch.randn(128, width),
+            f"{attention}.to_out.weight": torch.randn(width, 64),
+            f"{feed}.1.weight": torch.randn(4 * width, width),
+            f"{feed}.3.weight": torch.randn(width, 4 * width),
+        }
+    return {f"image_proj.{name}": weight for name, weight in weights.items()}

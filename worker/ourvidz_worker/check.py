@@ -93,6 +93,9 @@ def _gpu(chosen: Configuration) -> Iterator[Finding]:
         ("model", settings.model),
         ("image model", settings.image_model),
         ("enhancer", settings.enhancer),
+        ("style adapter", settings.style_adapter),
+        ("character adapter", settings.character_adapter),
+        ("image encoder", settings.image_encoder),
     ):
         if where or about == "model":
             yield _weights(about, where, chosen)
@@ -113,7 +116,9 @@ def _device(chosen: Configuration) -> Iterator[Finding]:
 
 def _weights(about: str, where: str, chosen: Configuration) -> Finding:
     folder = Path(where)
-    files = list(folder.rglob("*.safetensors")) if where and folder.is_dir() else []
+    files = [folder] if folder.is_file() else []
+    if where and folder.is_dir():
+        files = list(folder.rglob("*.safetensors"))
     if files:
         return Finding(about, f"{where}, {sum(file.stat().st_size for file in files) / 2**30:.1f} GiB")
     if not where:

@@ -129,6 +129,27 @@ ENGINE_OPTIONS = (
         "",
         metavar="MODEL",
     ),
+    Option(
+        "style_adapter",
+        "OURVIDZ_WORKER_STYLE_ADAPTER",
+        "sdxl: IP-Adapter weights for style references; a .safetensors file, or OWNER/NAME/FILE on the hub",
+        "",
+        metavar="FILE",
+    ),
+    Option(
+        "character_adapter",
+        "OURVIDZ_WORKER_CHARACTER_ADAPTER",
+        "sdxl: the same for character references; without one they are not offered",
+        "",
+        metavar="FILE",
+    ),
+    Option(
+        "image_encoder",
+        "OURVIDZ_WORKER_IMAGE_ENCODER",
+        "sdxl: the CLIP image encoder that the adapters were trained with; a folder, or OWNER/NAME/FOLDER",
+        "",
+        metavar="MODEL",
+    ),
     Option("device", "OURVIDZ_WORKER_DEVICE", "auto, cpu, cuda or mps", "auto", one_of(DEVICES)),
     Option("precision", "OURVIDZ_WORKER_PRECISION", ", ".join(PRECISIONS), "auto", one_of(PRECISIONS)),
     Option(

@@ -12,7 +12,7 @@ OFFLOADS = ("none", "model", "sequential")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Weights are a folder in diffusers' format or a name on the hub.
+    """Weights are a folder in diffusers' format or a name on the hub; an adapter is one .safetensors file.
 
     `pace`: the least seconds a slot takes, for engines that are too quick to watch.
     `batch`: slots that are denoised at once; only 1 makes a slot's pixels independent of its neighbours.
@@ -23,6 +23,9 @@ class EngineSettings:
     model: str = ""
     image_model: str = ""
     enhancer: str = ""
+    style_adapter: str = ""
+    character_adapter: str = ""
+    image_encoder: str = ""
     device: str = "auto"
     precision: str = "auto"
     offload: Literal["none", "model", "sequential"] = "none"

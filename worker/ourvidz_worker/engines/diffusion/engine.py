@@ -165,8 +165,7 @@ class DiffusionEngine(ABC):
         if size > 1:
             note = f"out of memory with {size} at once; went on with {size // 2}"
         else:
-            note = "out of memory; went on with attention slices and a tiled VAE"
-            self.stage.save_memory()
+            note = f"out of memory; went on with {self.stage.save_memory()}"
         say("out_of_memory", job_id=job.id, note=note)
         self._notes.append(note)
         return max(1, size // 2)
@@ -180,7 +179,7 @@ class DiffusionEngine(ABC):
     def facts(self, job: Job, slot: Slot, more: Mapping[str, object]) -> dict[str, object]:
         """A result's metadata: enough to make it again."""
         parameters = job.parameters
-        told = {
+        told: dict[str, object] = {
             "seed": slot.seed,
             "steps": parameters.steps,
             "guidance": parameters.guidance,
@@ -190,6 +189,8 @@ class DiffusionEngine(ABC):
             "batch": self._batch,
             "libraries": libraries(),
         }
+        if job.references:
+            told["references"] = {each.type: each.strength for each in job.references}
         return told | dict(more)
 
     @contextmanager

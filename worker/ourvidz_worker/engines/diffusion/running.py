@@ -62,10 +62,13 @@ class Stage:
             pipeline.vae.enable_tiling()
         self._on_stage = pipeline
 
-    def save_memory(self) -> None:
-        """From here on with everything that costs time instead of memory."""
+    def save_memory(self) -> str:
+        """From here on with everything that costs time instead of memory; in words."""
         self.saves_memory = True
+        unet = getattr(self._on_stage, "unet", None)
         self._on_stage = None
+        has_adapters = unet is not None and unet.encoder_hid_proj is not None
+        return "a tiled VAE" if has_adapters else "attention slices and a tiled VAE"
 
     def clear(self, pipeline: Any) -> None:
         """After a run that did not end by itself: what it had on the GPU goes back."""
@@ -74,8 +77,8 @@ class Stage:
 
 
 def slice_attention(pipeline: Any) -> None:
-    """A no-op for pipelines whose attention knows no slices (Wan's)."""
-    if hasattr(pipeline, "unet"):
+    """A no-op for pipelines whose attention knows no slices: Wan's, and a UNet with adapters."""
+    if hasattr(pipeline, "unet") and pipeline.unet.encoder_hid_proj is None:
         pipeline.enable_attention_slicing()
 
 

@@ -1,4 +1,4 @@
-"""Images by Stable Diffusion XL: from a prompt, or from a prompt and the composition of another image."""
+"""Images by Stable Diffusion XL: from a prompt, and from what other images show of it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from diffusers import (
 )
 
 from ourvidz_worker.engines.base import Result
+from ourvidz_worker.engines.diffusion.adapters import Adapters
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.enhancer import fitted
 from ourvidz_worker.engines.diffusion.glimpse import fitted_glimpse
@@ -21,10 +22,10 @@ from ourvidz_worker.engines.diffusion.running import Steps, generators, run
 from ourvidz_worker.engines.diffusion.told import parameters_text, sampler_name
 from ourvidz_worker.engines.diffusion.weights import load_pipeline
 from ourvidz_worker.engines.encode import png
-from ourvidz_worker.engines.pools import SDXL_IMAGES, with_references
+from ourvidz_worker.engines.pools import SDXL_IMAGES, with_any_of
 from ourvidz_worker.engines.references import picture, reference
 from ourvidz_worker.engines.settings import EngineSettings
-from ourvidz_worker.protocol import Job, Slot
+from ourvidz_worker.protocol import Job, Reference, Slot
 
 
 class SdxlEngine(DiffusionEngine):
@@ -38,10 +39,12 @@ class SdxlEngine(DiffusionEngine):
         self._text: Any = None
         self._image: Any = None
         self._own_scheduler: Any = None
+        self._adapters: Adapters | None = None
 
     @property
     def pools(self) -> tuple[str, ...]:
-        return (*SDXL_IMAGES, *with_references(SDXL_IMAGES, "composition"))
+        adapted = self._adapters.types if self._adapters else ()
+        return with_any_of(SDXL_IMAGES, ("composition", *adapted))
 
     def load(self) -> None:
         self.place(placed(self.settings, half="float16"))
@@ -49,13 +52,14 @@ class SdxlEngine(DiffusionEngine):
             StableDiffusionXLPipeline, self.settings.model, self.settings, self.placement
         )
         self.glimpse = fitted_glimpse(self._text.vae, self._text.vae_scale_factor)
+        self._adapters = Adapters(self._text, self.settings, self.placement)
         self._image = StableDiffusionXLImg2ImgPipeline(**self._text.components)
         self._image.set_progress_bar_config(disable=True)
         self._own_scheduler = self._text.scheduler
         self.stage.enter(self._text)
 
     def unload(self) -> None:
-        self._text = self._image = self._own_scheduler = None
+        self._text = self._image = self._own_scheduler = self._adapters = None
         super().unload()
 
     def fit_prompt(self, prompt: str) -> str:
@@ -74,8 +78,11 @@ class SdxlEngine(DiffusionEngine):
             "callback_on_step_end": steps,
         }
         pipeline, own = self._pipeline(job)
+        self.stage.enter(pipeline)
+        assert self._adapters is not None
+        adapted = self._adapters.arguments(pipeline, job)
         pipeline.scheduler = self._scheduler(job)
-        images = run(pipeline, self.stage, lambda: pipeline(**common, **own).images)
+        images = run(pipeline, self.stage, lambda: pipeline(**common, **own, **adapted).images)
         return list(np.rint(images * 255).astype(np.uint8))
 
     def _pipeline(self, job: Job) -> tuple[Any, Mapping[str, Any]]:
@@ -83,11 +90,13 @@ class SdxlEngine(DiffusionEngine):
         wanted = job.parameters
         size = (wanted.width, wanted.height)
         composition = reference(job, "composition")
+        plain = (self._text, {"width": wanted.width, "height": wanted.height})
         if composition is None:
-            return self._text, {"width": wanted.width, "height": wanted.height}
-        # Ours is how much of the image is kept, diffusers' how much of it is noise; at least one step.
-        noise = max(1 / wanted.steps, 1 - composition.strength)
-        return self._image, {"image": picture(composition.content, size), "strength": noise}
+            return plain
+        kept = picture(composition.content, size)
+        if composition.strength == 0:
+            return plain
+        return self._image, {"image": kept, "strength": _noise(job, composition)}
 
     def _scheduler(self, job: Job) -> Any:
         if job.parameters.solver == "unipc":
@@ -106,8 +115,15 @@ class SdxlEngine(DiffusionEngine):
             "Size": f"{width}x{height}",
             "Model": self.model_name,
         }
-        if composition := reference(job, "composition"):
-            facts["Denoising strength"] = round(max(1 / wanted.steps, 1 - composition.strength), 4)
+        composition = reference(job, "composition")
+        if composition and composition.strength:
+            facts["Denoising strength"] = round(_noise(job, composition), 4)
+        facts |= {f"{each.type.title()} strength": each.strength for each in job.references}
         text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, facts=facts)
         metadata = self.facts(job, slot, {"sampler": sampler})
         return Result(png(pixels, parameters=text), "image/png", width, height, None, metadata)
+
+
+def _noise(job: Job, composition: Reference) -> float:
+    """Ours is how much of the image is kept, diffusers' how much of it is noise; at least one step."""
+    return max(1 / job.parameters.steps, 1 - composition.strength)

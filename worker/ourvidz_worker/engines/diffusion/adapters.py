@@ -1,0 +1,149 @@
+"""IP-Adapters: a reference's style or character beside the prompt, each by weights of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.embeddings import ImageProjection
+from huggingface_hub import hf_hub_download
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
+
+from ourvidz_worker.engines.diffusion.placement import Placement
+from ourvidz_worker.engines.diffusion.weights import explain
+from ourvidz_worker.engines.references import picture, reference
+from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.errors import EngineUnusable
+from ourvidz_worker.protocol import Job, Reference
+
+Weights = dict[str, dict[str, Any]]
+
+
+class Adapters:
+    """On a pipeline's UNet and on those of all that share it. `types`: the references they serve.
+
+    A reference that a job does not bring gets strength 0, and then the UNet leaves its adapter out:
+    the pixels are those without any.
+    """
+
+    def __init__(self, pipeline: Any, settings: EngineSettings, placement: Placement) -> None:
+        """Raises EngineUnusable naming what does not fit."""
+        named = {"style": settings.style_adapter, "character": settings.character_adapter}
+        files = {kind: where for kind, where in named.items() if where}
+        self.types = tuple(files)
+        self._seen: tuple[list[Reference | None], list[Any]] = ([], [])
+        if not files:
+            return
+        if settings.attention_slicing:
+            raise EngineUnusable("--attention-slicing does not go with a style or character adapter")
+        encoder = _encoder(settings, placement)
+        weights = [_weights(where, encoder, settings) for where in files.values()]
+        side = encoder.config.image_size
+        extractor = CLIPImageProcessor(
+            size={"shortest_edge": side}, crop_size={"height": side, "width": side}
+        )
+        pipeline.register_modules(image_encoder=encoder, feature_extractor=extractor)
+        try:
+            pipeline.load_ip_adapter(weights, subfolder=[""] * len(files), weight_name=[""] * len(files))
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise EngineUnusable(explain(" and ".join(files.values()), error, settings)) from error
+
+    def arguments(self, pipeline: Any, job: Job) -> Mapping[str, Any]:
+        """Sets the strengths; what the call is given. Raises UnreadableReference."""
+        if not self.types:
+            return {}
+        given = [reference(job, kind) for kind in self.types]
+        pipeline.set_ip_adapter_scale([each.strength if each else 0.0 for each in given])
+        if self._seen[0] != given:  # one look for all slots of a job
+            layers = pipeline.unet.encoder_hid_proj.image_projection_layers
+            pairs = zip(layers, given, strict=True)
+            self._seen = (given, [_embeddings(pipeline, layer, each) for layer, each in pairs])
+        is_guided = job.parameters.guidance > 1
+        embeddings = [torch.cat([none, some]) if is_guided else some for some, none in self._seen[1]]
+        return {"ip_adapter_image_embeds": embeddings}
+
+
+def _embeddings(pipeline: Any, layer: Any, given: Reference | None) -> tuple[Any, Any]:
+    """What the encoder tells of a reference, and of nothing; `layer` says in which form."""
+    encoder, is_plain = pipeline.image_encoder, isinstance(layer, ImageProjection)
+    if given is None:
+        config = encoder.config
+        shape: Sequence[int] = (1, 1, config.projection_dim)
+        if not is_plain:
+            shape = (1, 1, (config.image_size // config.patch_size) ** 2 + 1, config.hidden_size)
+        nothing = torch.zeros(shape, dtype=encoder.dtype)
+        return nothing, nothing
+    seen = picture(given.content)
+    with torch.inference_mode():
+        some, none = pipeline.encode_image(seen, pipeline._execution_device, 1, not is_plain)
+    return some[None], none[None]
+
+
+def _encoder(settings: EngineSettings, placement: Placement) -> Any:
+    where = settings.image_encoder
+    if not where:
+        raise EngineUnusable(
+            "a style or character adapter needs the CLIP it was trained with: --image-encoder"
+        )
+    repository, inside = (where, "") if Path(where).is_dir() else _on_hub(where)
+    try:
+        return CLIPVisionModelWithProjection.from_pretrained(
+            repository,
+            subfolder=inside,
+            dtype=placement.precision,
+            local_files_only=not settings.allow_download,
+            use_safetensors=True,
+        ).eval()
+    except (OSError, ValueError, KeyError) as error:
+        raise EngineUnusable(explain(where, error, settings)) from error
+
+
+def _weights(where: str, encoder: Any, settings: EngineSettings) -> Weights:
+    found: Weights = {"image_proj": {}, "ip_adapter": {}}
+    try:
+        for name, tensor in load_file(_file(where, settings)).items():
+            part, _, rest = name.partition(".")
+            found.setdefault(part, {})[rest] = tensor
+    except (OSError, ValueError, SafetensorError) as error:
+        raise EngineUnusable(explain(where, error, settings)) from error
+    if problem := _misfit(found, encoder.config):
+        raise EngineUnusable(f"the weights {where!r} cannot be used: {problem}")
+    return found
+
+
+def _file(where: str, settings: EngineSettings) -> str:
+    if not where.endswith(".safetensors"):
+        raise ValueError("not a .safetensors file")
+    if Path(where).is_file():
+        return where
+    repository, inside = _on_hub(where)
+    return str(hf_hub_download(repository, inside, local_files_only=not settings.allow_download))
+
+
+def _on_hub(where: str) -> tuple[str, str]:
+    """`owner/name/some/folder` as the repository and what is named in it."""
+    owner, _, rest = where.partition("/")
+    name, _, inside = rest.partition("/")
+    return f"{owner}/{name}", inside
+
+
+def _misfit(weights: Weights, encoder: Any) -> str:
+    """Why these are no weights for this encoder; empty when they fit."""
+    image = weights["image_proj"]
+    if not image or not weights["ip_adapter"]:
+        return "it holds no IP-Adapter"
+    widths = {
+        "proj.weight": encoder.projection_dim,  # the plain one
+        "proj_in.weight": encoder.hidden_size,  # "plus"
+        "proj.0.weight": encoder.hidden_size,  # "full face"
+    }
+    name = next((name for name in widths if name in image), None)
+    if name is None or (name == "proj.0.weight" and "proj.3.weight" not in image):  # for faces by number
+        return "it wants more than a CLIP image encoder tells"
+    if image[name].shape[-1] != widths[name]:
+        return f"it wants {image[name].shape[-1]} values of the image encoder, which gives {widths[name]}"
+    return ""
