@@ -9,6 +9,8 @@ from django.db import InterfaceError, OperationalError
 
 # As SQLite and PostgreSQL say it.
 NO_SPACE = ("disk is full", "No space left on device")
+# What SQLite calls operational too, though no waiting helps.
+DEFECTS = ("no such table", "no such column", "syntax error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Outage:
 
 DATABASE_AWAY = Outage("unavailable", "database.away", "The database does not answer. Try again.", 5)
 DISK_FULL = Outage(
-    "disk_full", "disk.full", "The server's disk is full. Nothing was kept; try again later.", 15
+    "disk_full", "disk.full", "The server's disk is full. Nothing was kept; try again later.", 10
 )
 
 
@@ -36,6 +38,8 @@ def outage_of(error: BaseException | None) -> Outage | None:
     match error:
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return DISK_FULL
+        case OperationalError() if any(words in str(error) for words in DEFECTS):
+            return None
         case OperationalError() | InterfaceError():
             return DISK_FULL if any(words in str(error) for words in NO_SPACE) else DATABASE_AWAY
     return None

@@ -30,6 +30,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
     outage = outage_of(error)
     if outage is None:
         return defaults.server_error(request)
-    log.error(outage.event, error=type(error).__name__)
+    log.error(outage.event, error=type(error).__name__, reason=str(error)[:200])
     page = render_to_string("503.html", {"outage": outage})
     return HttpResponse(page, status=503, headers=outage.headers | {"Cache-Control": "no-store"})

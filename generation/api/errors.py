@@ -66,7 +66,7 @@ def _of_the_framework(exc: Exception) -> Response | None:
         case RequestDataTooBig():
             return answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.", code="too_large")
     if outage := outage_of(exc):
-        log.error(outage.event, error=type(exc).__name__)
+        log.error(outage.event, error=type(exc).__name__, reason=str(exc)[:200])
         away = HTTPStatus.SERVICE_UNAVAILABLE
         return answer(away, outage.message, code=outage.code, headers=outage.headers)
     return None

@@ -47,9 +47,16 @@ class Machine:
         assert job is not None, "there was no job to lease"
         return job
 
-    def heartbeat(self, job: dict[str, Any], progress: int = 0, stage: str = "") -> httpx.Response:
-        body = {"lease_token": job["lease_token"], "progress": progress, "stage": stage}
+    def heartbeat(
+        self, job: dict[str, Any], progress: int = 0, stage: str = "", slot: int | None = None
+    ) -> httpx.Response:
+        body = {"lease_token": job["lease_token"], "progress": progress, "stage": stage, "slot": slot}
         return self.http.post(f"jobs/{job['job_id']}/heartbeat", json=body)
+
+    def preview(self, job: dict[str, Any], slot: int, content: bytes) -> httpx.Response:
+        """Show a PNG of how the slot looks so far."""
+        headers = {"X-Lease-Token": job["lease_token"], "Content-Type": "image/png"}
+        return self.http.put(f"jobs/{job['job_id']}/previews/{slot}", content=content, headers=headers)
 
     def upload(self, job: dict[str, Any], slot: int, content: bytes | None = None) -> str:
         """The upload_id of real bytes for the slot."""
