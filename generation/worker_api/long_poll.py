@@ -41,9 +41,17 @@ class LongPoll:
         if len(body) > BODY_BYTES:
             await _too_large(send)
             return
-        answer = await self._ask(scope, body)
-        if _is_idle(answer):
-            answer = await self._wait(scope, body, receive) or answer
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            answer = await self._ask(scope, body)
+            if _is_idle(answer):
+                answer = await self._wait(scope, body, gone) or answer
+            await asyncio.sleep(0)  # so that a hanging-up that has come is seen
+            if gone.done():
+                await self._give_back(scope, answer)
+                return
+        finally:
+            gone.cancel()
         for message in answer:
             await send(message)
 
@@ -66,20 +74,29 @@ class LongPoll:
         await self.django(dict(scope), receive, send)
         return answer
 
-    async def _wait(self, scope: Any, body: bytes, receive: Receive) -> list[Message] | None:
+    async def _wait(self, scope: Any, body: bytes, gone: asyncio.Future[None]) -> list[Message] | None:
         """The first answer that is not idle, None when the time is over or the worker has gone."""
         wait_s, engines = _wishes(body)
-        gone = asyncio.ensure_future(_disconnected(receive))
-        try:
-            async with aclosing(_hints(engines, gone, wait_s)) as hints:
-                async for _ in hints:
-                    # Not cut short by the deadline: a job that was leased must be answered.
-                    answer = await self._ask(scope, body)
-                    if not _is_idle(answer):
-                        return answer
-        finally:
-            gone.cancel()
+        async with aclosing(_hints(engines, gone, wait_s)) as hints:
+            async for _ in hints:
+                # Not cut short by the deadline: a job that was leased must be answered.
+                answer = await self._ask(scope, body)
+                if not _is_idle(answer):
+                    return answer
         return None
+
+    async def _give_back(self, scope: Any, answer: Sequence[Message]) -> None:
+        """Release the job that was leased for a worker who hung up meanwhile, as the worker itself would."""
+        lease = _leased(answer)
+        if lease is None:
+            return
+        path = f"/api/v1/worker/jobs/{lease['job_id']}/release"
+        body = json.dumps({"lease_token": lease["lease_token"]}).encode()
+        length = (b"content-length", str(len(body)).encode())
+        headers = [length, *(pair for pair in scope["headers"] if pair[0] != b"content-length")]
+        request = {"path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
+        released = await self._ask(scope | request, body)
+        log.info("lease.undelivered", job=lease["job_id"], released=released[0].get("status") == 204)
 
 
 async def _hints(
@@ -160,6 +177,14 @@ async def _disconnected(receive: Receive) -> None:
 
 def _is_idle(answer: Sequence[Message]) -> bool:
     return bool(answer) and answer[0].get("status") == 204
+
+
+def _leased(answer: Sequence[Message]) -> dict[str, Any] | None:
+    """The body of an answer that gave a job out."""
+    if not answer or answer[0].get("status") != 200:
+        return None
+    lease: dict[str, Any] = json.loads(b"".join(message.get("body", b"") for message in answer))
+    return lease
 
 
 def _wishes(body: bytes) -> tuple[float, list[str]]:

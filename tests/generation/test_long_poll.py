@@ -33,7 +33,7 @@ class AwayLayer(InMemoryChannelLayer):
 class Call:
     """One lease call as daphne makes it."""
 
-    def __init__(self, token: str, wait_s: float, body: bytes | None = None) -> None:
+    def __init__(self, token: str, wait_s: float, body: bytes | None = None, application: Any = None) -> None:
         self.body = body or json.dumps({"engines": ["sdxl", "wan"], "wait_s": wait_s}).encode()
         headers = [
             (b"host", b"localhost"),
@@ -41,10 +41,10 @@ class Call:
             (b"content-type", b"application/json"),
             (b"content-length", str(len(self.body)).encode()),
         ]
-        from ourvidz.asgi import application  # only now: it looks at the static folder, which the test made
+        from ourvidz import asgi  # only now: it looks at the static folder, which the test made
 
         self.asgi = ApplicationCommunicator(
-            application,
+            application or asgi.application,
             {
                 "type": "http",
                 "http_version": "1.1",
@@ -183,6 +183,45 @@ async def test_a_body_in_pieces_is_put_together(token: str) -> None:
         await call.asgi.send_input({"type": "http.request", "body": bytes([byte]), "more_body": True})
     await call.asgi.send_input({"type": "http.request", "body": b"", "more_body": False})
     assert (await call.answer())[0] == 204
+
+
+class HangsUp:
+    """Django, and a worker who hangs up just when the view has leased it a job."""
+
+    def __init__(self) -> None:
+        self.call: Call | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        from ourvidz.asgi import django_app
+
+        await django_app(scope, receive, send)
+        if scope["path"].endswith("/lease") and self.call and await sync_to_async(_is_held)():
+            await self.call.asgi.send_input({"type": "http.disconnect"})
+            await asyncio.sleep(0.05)
+
+
+def _is_held() -> bool:
+    return Job.objects.filter(status="processing").exists()
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_job_that_cannot_be_handed_over_is_given_back(token: str, *, is_there: bool) -> None:
+    """Pitfall 12: at once or after a wait; it cost the job an attempt, and a lease's time."""
+    job = await submitted() if is_there else None
+    django = HangsUp()
+    django.call = await Call(token, 25, application=long_poll.LongPoll(django)).begin()
+    if job is None:
+        await waiting_for("sdxl", 1)
+        job = await submitted()
+    await django.call.asgi.wait(20)
+    assert await sync_to_async(_history)(job) == ("queued", 3, ["released"])
+    status, answer = await (await Call(token, 5).begin()).answer()
+    assert (status, answer["job_id"]) == (200, str(job.pk))
+
+
+def _history(job: Job) -> tuple[str, int, list[str]]:
+    job.refresh_from_db()
+    return job.status, job.attempts_left, list(job.attempts.values_list("outcome", flat=True))
 
 
 async def test_a_body_over_the_limit_is_refused(token: str) -> None:

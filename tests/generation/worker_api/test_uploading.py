@@ -201,7 +201,7 @@ def test_a_full_disk_asks_the_worker_to_come_back(
     refused = machine.upload(lease, 0, png())
 
     assert (refused.status_code, refused.json()["code"]) == (503, "disk_full")
-    assert refused.headers["Retry-After"] == "15"
+    assert refused.headers["Retry-After"] == "10"
     assert files_in(settings) == []
     settings.STORAGES = kept
     assert machine.upload(lease, 0, png()).json()["valid"]
