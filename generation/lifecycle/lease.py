@@ -69,7 +69,10 @@ def heartbeat(
 ) -> Literal["continue", "cancel"]:
     """Renew the lease and pass on how far (percent) the worker is; `cancel` when the owner stopped the job.
 
+    `slot` is the one in work. Pages hear of it at most twice a second; the row always has it.
+
     Raises:
+        UnknownSlot: the job has no such slot.
         JobNotFound: this worker never had the job.
         LeaseLost: the lease ended.
     """
@@ -80,16 +83,15 @@ def heartbeat(
     told["lease_expires_at"] = from_now(settings.LEASE_SECONDS)
     if hint(named, job_id=job_id, **told) or named.update(**told):
         return "continue"
+    if slot is not None and running.exists():
+        raise UnknownSlot(slot)
     if held.filter(status=JobStatus.CANCELLED).exists():
         return "cancel"
     raise refusal(worker=worker, job_id=job_id)
 
 
 def refusal(*, worker: Worker, job_id: uuid.UUID) -> JobNotFound | LeaseLost:
-    `slot` is the one in work. Pages hear of it at most twice a second; the row always has it.
-
     """What to raise when a worker names a job with a lease that is not the current one."""
-        UnknownSlot: the job has no such slot.
     had_it = Attempt.objects.filter(job_id=job_id, worker=worker).exists()
     trace.refused("lease.refused", job=str(job_id), worker=str(worker.pk), had_it=had_it)
     return LeaseLost() if had_it else JobNotFound()
@@ -100,8 +102,6 @@ def lock_held(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> J
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
     if job := held.select_for_update().first():
         return job
-    if slot is not None and running.exists():
-        raise UnknownSlot(slot)
     raise refusal(worker=worker, job_id=job_id)
 
 

@@ -59,11 +59,11 @@ def requeued(*, delay_seconds: float, **more: object) -> dict[str, object]:
         "lease_expires_at": None,
         "progress": 0,
         "stage": "",
+        "current_slot": None,
     } | more
 
 
 def ended(status: JobStatus, **more: object) -> dict[str, object]:
-        "current_slot": None,
     """The changes that end a job."""
     return {"status": status, "lease_expires_at": None, "retry_at": None, "finished_at": Now()} | more
 
