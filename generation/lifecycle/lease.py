@@ -23,6 +23,8 @@ from generation.lifecycle.settle import Reason, settle
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
 from generation.models.job import JobQuerySet
 
+# Of one job, that brought nothing.
+KEPT_RELEASES = 20
 WORKER_LOST = Reason("worker_lost", "The worker went silent in the middle of the job.")
 
 
@@ -119,6 +121,14 @@ def release(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Non
     changes: dict[str, object] = {"attempts_left": job.attempts_left, "lease_token": None}
     settle(job, rows.lock_assets(job), reason=WORKER_LOST, changes=changes, delay_seconds=0)
     rows.end_attempt(job, Outcome.RELEASED)
+    _forget_releases(job)
+
+
+def _forget_releases(job: Job) -> None:
+    """Keep the newest: a worker that leases and releases in a loop would add rows without end."""
+    empty = Attempt.objects.filter(job=job, outcome=Outcome.RELEASED, accepted=0)
+    older = empty.order_by("-number").values("pk")[KEPT_RELEASES:]
+    Attempt.objects.filter(pk__in=older).delete()
 
 
 def _expired() -> JobQuerySet:
@@ -146,8 +156,13 @@ def _expire(job_id: uuid.UUID) -> int:
     return 1
 
 
+@transaction.atomic
 def promote(limit: int = 100) -> int:
-    """Let delayed retries whose time has come into the claim index; the number let in."""
+    """Let delayed retries whose time has come into the claim index; the number let in.
+
+    What somebody else is at is left out: two who wait for each other's rows would wait for ever.
+    """
     due = _due()
-    ripe = list(due.order_by("retry_at").values_list("pk", flat=True)[:limit])
+    free = due.select_for_update(skip_locked=True).order_by("retry_at", "id")
+    ripe = list(free.values_list("pk", flat=True)[:limit])
     return due.filter(pk__in=ripe).update(retry_at=None) if ripe else 0
