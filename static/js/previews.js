@@ -12,7 +12,8 @@ export function holdPictures(fresh) {
     const shown = here && previewsOf(here).at(-1);
     const coming = previewsOf(card).at(-1);
     if (here && coming) {
-      if (coming.getAttribute("src") !== shown?.getAttribute("src")) next.push(() => sharpen(here, coming.cloneNode()));
+      // Imported: in the document that the server's HTML was read into, pictures do not load.
+      if (coming.getAttribute("src") !== shown?.getAttribute("src")) next.push(() => sharpen(here, document.importNode(coming)));
       if (shown) coming.replaceWith(shown.cloneNode());
       else coming.remove();
     } else if (shown && card.dataset.phase === "done") {
