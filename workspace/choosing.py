@@ -36,7 +36,9 @@ def combinations() -> dict[str, dict[str, object]]:
 
 def _outline(job_type: JobType) -> dict[str, object]:
     return {
+        "name": job_type.name,
         "title": job_type.title,
+        "references": list(job_type.references),
         "aspects": list(job_type.sizes),
         "seconds": {quantity: job_type.estimate(quantity) for quantity in job_type.quantities},
     }

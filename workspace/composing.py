@@ -14,8 +14,11 @@ from generation.lifecycle.errors import DomainError
 from generation.lifecycle.submit import submit
 from generation.models import Job, Project
 from generation.projects import BadProjectName, create_project, owned_projects
+from generation.references import keep_images
 from generation.submission import InvalidSubmission
+from workspace import choosing
 from workspace.forms import DEFAULTS, ComposerForm, fresh_key
+from workspace.references import rows_of, still_kept, with_image
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -43,6 +46,7 @@ def make(owner: User, form: ComposerForm) -> Job | None:
     """
     submission, key = form.submission, form.cleaned_data["key"]
     try:
+        submission = replace(submission, references=keep_images(owner.pk, submission.references))
         with transaction.atomic():
             if name := form.cleaned_data["new_project"]:
                 submission = replace(submission, project_id=_project_named(owner, name).pk)
@@ -67,29 +71,52 @@ def _project_named(owner: User, name: str) -> Project:
 
 def remember(request: HttpRequest, form: ComposerForm, job: Job) -> None:
     """Keep what was made in the session: the next thing made is mostly a variation of it."""
-    kept = {name: value for name in KEPT if (value := form.data.get(name, ""))}
+    kept: dict[str, Any] = {name: value for name in KEPT if (value := form.data.get(name, ""))}
     if form.cleaned_data["new_project"]:
         kept["project"] = str(job.project_id)
+    kept["references"] = [(row.source, row.type, row.strength) for row in rows_of(job)]
     request.session[REMEMBERED] = kept
 
 
 def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
-    """What an unsent composer holds: a job to use again, or an example's prompt, or what was made last."""
+    """What an unsent composer holds: a job to use again, or an example's prompt, or what was made last.
+
+    `?image=` adds an image of the owner's to go by.
+    """
     known: dict[str, Any] = DEFAULTS | request.session.get(REMEMBERED, {})
     query = request.GET
     if job := _named_job(owner, query):
         known = _traits(job, query.get("seed", ""))
-    elif prompt := query.get("prompt", ""):
-        known |= {"prompt": prompt}
+    else:
+        known["references"] = still_kept(owner.pk, known.get("references", ()))
+        known |= {"prompt": prompt} if (prompt := query.get("prompt", "")) else {}
+    if image_id := _named_id(query, "image"):
+        known |= _going_by(owner, image_id, known)
     return known | {"key": fresh_key()}
 
 
 def _named_job(owner: User, query: QueryDict) -> Job | None:
+    job_id = _named_id(query, "from")
+    return next(iter(feed.jobs_with_slots(owner_id=owner.pk, job_ids=[job_id])), None) if job_id else None
+
+
+def _named_id(query: QueryDict, name: str) -> uuid.UUID | None:
     try:
-        job_id = uuid.UUID(query.get("from", ""))
+        return uuid.UUID(query.get(name, ""))
     except ValueError:
         return None
-    return next(iter(feed.jobs_with_slots(owner_id=owner.pk, job_ids=[job_id])), None)
+
+
+def _going_by(owner: User, image_id: uuid.UUID, known: dict[str, Any]) -> dict[str, Any]:
+    """What changes in the composer to go by this image: what cannot use one gives way to what can."""
+    usual: dict[str, Any] = {"engine": "", "enhance": False}
+    for own in ({}, usual):
+        asked = {name: (known | own).get(name, "") for name in ("media", "quality", "engine")}
+        job_type = choosing.choose(**asked, enhance=bool((known | own).get("enhance")))
+        if job_type and job_type.references:
+            rows = with_image(known["references"], owner_id=owner.pk, image_id=image_id, job_type=job_type)
+            return own | {"references": rows}
+    return {}
 
 
 def _traits(job: Job, seed: str) -> dict[str, Any]:
@@ -108,4 +135,5 @@ def _traits(job: Job, seed: str) -> dict[str, Any]:
         "aspect": "" if job.aspect == job_type.default_aspect else job.aspect,
         "project": "" if job.project.is_default else str(job.project_id),
         "review": job.review,
+        "references": rows_of(job),
     }

@@ -9,13 +9,14 @@ from generation.job_types import SDXL_SIZES, Media
 from generation.projects import DEFAULT_NAME, NAME_LENGTH, owned_projects
 from generation.submission import MAX_SEED, InvalidSubmission, Submission
 from workspace import choosing
+from workspace.references import ReferencesField
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 DEFAULTS = {"media": "image", "quality": "fast", "quantity": "1"}
 # Where a refusal of the submission is shown, if not on the field of its own name.
-SHOWN_ON = {"job_type": None, "references": None}
+SHOWN_ON = {"job_type": None}
 
 
 class ComposerForm(forms.Form):
@@ -79,6 +80,7 @@ class ComposerForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "input", "placeholder": "its name", "autocomplete": "off"}),
     )
     review = forms.BooleanField(required=False)
+    references = ReferencesField(required=False)
     key = forms.CharField(required=False, max_length=64)
 
     submission: Submission
@@ -100,7 +102,7 @@ class ComposerForm(forms.Form):
         if job_type is None:
             self.add_error(*choosing.why_not(media=given["media"], enhance=given["enhance"]))
             return
-        names = ("quantity", "seed", "aspect", "review")
+        names = ("quantity", "seed", "aspect", "review", "references")
         self.submission = Submission(
             job_type=job_type.name,
             prompt=_lines(given["prompt"]),
@@ -121,8 +123,17 @@ class ComposerForm(forms.Form):
     @property
     def has_details(self) -> bool:
         """Whether a field under "More" is set or refused, so that it must be seen without a script."""
-        names = ("negative_prompt", "seed", "engine", "enhance", "project", "new_project", "review")
-        return any(self[name].value() not in (None, "", False) or self[name].errors for name in names)
+        names = (
+            "negative_prompt",
+            "seed",
+            "engine",
+            "enhance",
+            "project",
+            "new_project",
+            "review",
+            "references",
+        )
+        return any(self[name].value() not in (None, "", False, []) or self[name].errors for name in names)
 
 
 def _lines(text: str) -> str:

@@ -65,11 +65,18 @@ class Stack:
             return "trying again shortly"
         place = self.place
         if place is None or not place.served:
-            return "waits until a worker for it is running"
+            return self._unserved
         if place.position is None:
             return "far back in the line"
         where = "next in line" if place.position == 1 else f"number {place.position} in line"
         return where if place.done_in is None else f"{where}, done in about {duration(place.done_in)}"
+
+    @property
+    def _unserved(self) -> str:
+        if types := [used.get_type_display().lower() for used in self.job.goes_by]:
+            plural = "s" if len(types) > 1 else ""
+            return f"waits: no running worker can use its {' and '.join(types)} reference{plural}"
+        return "waits until a worker for it is running"
 
     @property
     def left(self) -> str:

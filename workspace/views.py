@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -14,9 +15,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from generation import feed
+from generation import estimates, feed
+from generation.job_types import ReferenceType
 from generation.lifecycle import control, keep
 from generation.lifecycle.errors import DomainError, JobNotFound
+from generation.media import CONTENT_TYPES
 from workspace import asking, composing
 from workspace.answers import done, refused, wants_json
 from workspace.choosing import combinations
@@ -76,6 +79,9 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
         "cursor": cursor,
         "next_cursor": page.next_cursor,
         "examples": EXAMPLES,
+        "reference_types": ReferenceType,
+        "picture_types": ",".join(CONTENT_TYPES["image"]),
+        "picture_bytes": settings.MAX_REFERENCE_BYTES,
     }
     return render(request, "workspace/home.html", context, status=status)
 
@@ -95,6 +101,14 @@ def submit(request: OwnersRequest) -> HttpResponse:
             answer["project"] = {"id": str(job.project_id), "name": job.project.name}
         return JsonResponse(answer)
     return redirect("workspace:home")
+
+
+@never_cache
+@login_required
+@require_safe
+def offered(request: OwnersRequest) -> HttpResponse:
+    """The pools that running workers offer now, for the composer to say what would have to wait."""
+    return JsonResponse({"pools": sorted(estimates.live_fleet().workers_of)})
 
 
 @action

@@ -13,6 +13,7 @@ from generation.models.worker import Worker
 
 if TYPE_CHECKING:
     from generation.models.asset import Asset
+    from generation.models.reference import JobReference
 
 
 class JobStatus(models.TextChoices):
@@ -184,6 +185,13 @@ class Job(models.Model):
     @property
     def can_retry(self) -> bool:
         return self.status in RETRYABLE
+
+    @property
+    def goes_by(self) -> list[JobReference]:
+        """Its references by type; uses what was prefetched, and its pool tells when there are none."""
+        if self.pool == self.job_type:
+            return []
+        return sorted(self.references.all(), key=lambda used: used.type)
 
     @property
     def slots(self) -> list[Asset]:

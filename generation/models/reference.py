@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from generation.job_types import ReferenceType
+from generation.job_types import FRAMES, ReferenceType
 from generation.keys import new_id
 from generation.models.job import Job
 
@@ -73,4 +73,5 @@ class JobReference(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_type_display()} {self.strength:.0%}"
+        words = self.get_type_display()
+        return words if self.type in FRAMES else f"{words} {self.strength:.0%}"

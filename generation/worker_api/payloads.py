@@ -135,16 +135,13 @@ class LeaseAnswer(serializers.Serializer[Any]):
 
 
 def _references(job: Job, base_url: str) -> list[dict[str, Any]]:
-    """What the job goes by; no query for a job that goes by nothing, which its pool tells."""
-    if job.pool == job.job_type:
-        return []
     return [
         {
             "type": used.type,
             "strength": used.strength,
             "url": urljoin(base_url, reverse("worker_api:reference", args=[job.pk, used.type])),
         }
-        for used in job.references.order_by("type")
+        for used in job.goes_by
     ]
 
 

@@ -1,5 +1,6 @@
 // The composer: shows what applies, keeps the draft, sends without leaving the page.
 import { excuse, post } from "./act.js";
+import * as references from "./references.js";
 import { say } from "./toast.js";
 import { user } from "./user.js";
 
@@ -22,10 +23,11 @@ function choice() {
   return combinations[`${media.value}|${quality.value}|${wanted}|${enhanced ? "on" : ""}`];
 }
 
+const field = (name) => form.querySelector(`[data-field="${name}"]`);
+
 function applies(name, does) {
-  const field = form.querySelector(`[data-field="${name}"]`);
-  for (const control of field.querySelectorAll("input, select")) control.disabled = !does;
-  field.classList.remove("refused");
+  for (const control of field(name).querySelectorAll("input, select")) control.disabled = !does;
+  field(name).classList.remove("refused");
 }
 
 function aspects(type) {
@@ -49,6 +51,8 @@ function update() {
   applies("quantity", counts.length > 1);
   applies("engine", media.value === "image");
   applies("enhance", media.value === "video" || engine.value !== "sdxl");
+  field("references").classList.remove("refused");
+  references.fit(type);
   aspects(type);
   const count = counts.length > 1 ? quantity.value || counts[0] : counts[0];
   estimate.textContent = `${type.title}, usually about ${words(type.seconds[count])}`;
@@ -122,6 +126,10 @@ function keepDraft() {
 
 function restoreDraft() {
   const asked = new URLSearchParams(location.search);
+  if (asked.has("image")) {
+    asked.delete("image");
+    history.replaceState(null, "", `${location.pathname}${asked.size ? `?${asked}` : ""}`);
+  }
   if (asked.has("prompt") || asked.has("from")) {
     // Filled on request: from here on it is a draft like any other.
     asked.delete("prompt");
@@ -149,6 +157,7 @@ function choose({ id, name }) {
 async function send(afterwards) {
   make.setAttribute("aria-busy", "true");
   try {
+    if (!(await references.settled())) return;
     const { status, body } = await post(form.action, new FormData(form));
     if (status === 422) return showErrors(body.errors);
     if (!body.ok) return say(body.message, { level: "error" });
@@ -164,6 +173,11 @@ async function send(afterwards) {
   }
 }
 
+// As a plain form, once every picture has arrived.
+async function sendPlainly() {
+  if (await references.settled()) form.requestSubmit();
+}
+
 // A sentence about what was typed goes once that is typed anew.
 function forgive({ target }) {
   form.querySelector(`[data-error="${target.name}"]`)?.replaceChildren();
@@ -171,6 +185,7 @@ function forgive({ target }) {
 }
 
 export function start({ afterwards }) {
+  references.start({ onChange: update });
   form.addEventListener("input", update);
   form.addEventListener("input", forgive);
   form.addEventListener("change", update);
@@ -181,8 +196,9 @@ export function start({ afterwards }) {
   form.addEventListener("submit", (event) => {
     keepDraft();
     // On a page of older work the new stack has no place: the plain way leads to the newest.
-    if (new URLSearchParams(location.search).has("cursor")) return;
+    if (new URLSearchParams(location.search).has("cursor") && references.ready()) return;
     event.preventDefault();
+    if (new URLSearchParams(location.search).has("cursor")) return sendPlainly();
     if (!make.hasAttribute("aria-busy")) send(afterwards);
   });
   for (const link of document.querySelectorAll("[data-example]")) {

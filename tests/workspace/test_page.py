@@ -163,6 +163,7 @@ def test_using_a_job_again_fills_the_composer_without_its_seed(signed_in: Client
         "aspect": "16:9",
         "project": str(project.pk),
         "review": True,
+        "references": [],
         "key": "",
     }
 

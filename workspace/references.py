@@ -1,0 +1,123 @@
+"""The composer's pictures to go by: rows of a form, each one picture with its type and strength."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+
+from generation import feed
+from generation.job_types import FRAMES, LOOKS, JobType, ReferenceType
+from generation.models import Asset, AssetStatus, Job, JobReference, Reference
+from generation.submission import AskedReference
+
+# As many as any job type can use.
+MOST = max(len(LOOKS), len(FRAMES))
+NAMES = ("", "-type", "-strength")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One picture of the composer. `source` is `reference:ID`, or `image:ID` for an image of the owner's."""
+
+    source: str
+    type: str
+    strength: str = ""
+
+    @property
+    def thumbnail(self) -> str:
+        """Where to see it; empty when the source is nonsense."""
+        kind, picture_id = _parsed(self.source)
+        if picture_id is None:
+            return ""
+        if kind == "image":
+            return reverse("media:thumbnail", args=["image", picture_id])
+        return reverse("media:reference-thumbnail", args=[picture_id])
+
+    @property
+    def shown_strength(self) -> float:
+        try:
+            return min(1.0, max(0.0, float(self.strength)))
+        except ValueError:
+            return ReferenceType.STYLE.usual_strength
+
+    def asked(self) -> AskedReference:
+        """Raises ValidationError for what no composer sends. A frame is used as it is: it has no strength."""
+        kind, picture_id = _parsed(self.source)
+        if picture_id is None:
+            raise forms.ValidationError("Choose the reference image again.")
+        return AskedReference(type=self.type, strength=self._strength(), **{kind: picture_id})
+
+    def _strength(self) -> float | None:
+        if not self.strength or self.type in FRAMES:
+            return None
+        try:
+            return float(self.strength)
+        except ValueError:
+            raise forms.ValidationError("A strength is a number from 0 to 1.") from None
+
+
+def _parsed(source: str) -> tuple[str, uuid.UUID | None]:
+    kind, _, text = source.partition(":")
+    try:
+        return kind, uuid.UUID(text) if kind in ("reference", "image") else None
+    except ValueError:
+        return kind, None
+
+
+class RowsOfReferences(forms.Widget):
+    """Reads `references-0`, `references-0-type`, `references-0-strength` and so on; the template draws them."""
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: object, name: str) -> list[Row]:
+        given = [Row(*(data.get(f"{name}-{n}{part}", "") for part in NAMES)) for n in range(MOST)]
+        return [row for row in given if row.source and row.type]
+
+
+class ReferencesField(forms.Field):
+    widget = RowsOfReferences
+
+    def to_python(self, rows: Sequence[Row] | None) -> list[AskedReference]:
+        return [row.asked() for row in rows or ()]
+
+
+def rows_of(job: Job) -> list[Row]:
+    """What the job goes by, as far as it is still kept."""
+    return _rows(job.goes_by)
+
+
+def _rows(used: Iterable[JobReference]) -> list[Row]:
+    return [
+        Row(f"reference:{each.reference_id}", each.type, str(each.strength))
+        for each in used
+        if each.reference_id
+    ]
+
+
+def still_kept(owner_id: int, rows: Sequence[Sequence[str]]) -> list[Row]:
+    """Those of the remembered rows whose pictures are still there; one query if there are any."""
+    found = {row: picture_id for row in (Row(*row) for row in rows) if (picture_id := _parsed(row.source)[1])}
+    if not found:
+        return []
+    kept = set(Reference.objects.of(owner_id).filter(pk__in=found.values()).values_list("pk", flat=True))
+    return [row for row, picture_id in found.items() if picture_id in kept]
+
+
+def with_image(rows: Sequence[Row], *, owner_id: int, image_id: uuid.UUID, job_type: JobType) -> list[Row]:
+    """The rows and one for this image of the owner's, for something that the job type can still use."""
+    image = feed.find_asset(owner_id=owner_id, media="image", asset_id=image_id)
+    source = f"image:{image_id}"
+    others = [row for row in rows if row.source != source and row.type in job_type.references]
+    if image is None or not _usable(image):
+        return others
+    free = [type_ for type_ in job_type.references if type_ not in {row.type for row in others}]
+    if not free:
+        free = [ReferenceType(others.pop().type)]
+    return [*others, Row(source, free[0].value)]
+
+
+def _usable(image: Asset) -> bool:
+    return image.status == AssetStatus.COMPLETED and image.trashed_at is None
