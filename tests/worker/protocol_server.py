@@ -30,6 +30,7 @@ class ProtocolServer:
     """`answers` maps "METHOD tail-of-path" to (status, headers, body), used up before the usual ones.
 
     `hold_s`: how long a lease waits for a job; `slow_s`: how long every preview takes.
+    Of a body over `largest_kept` bytes nothing is kept.
     """
 
     url: str = ""
@@ -39,6 +40,7 @@ class ProtocolServer:
     action: str = "continue"
     hold_s: float = 0.0
     slow_s: float = 0.0
+    largest_kept: int = 2**30
     requests: list[Request] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
     released: Event = field(default_factory=Event)
@@ -97,7 +99,7 @@ def protocol_server() -> Iterator[ProtocolServer]:
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(self.command, self.path, headers, self.rfile.read(length))
+            request = Request(self.command, self.path, headers, self._body(length))
             status, extra, body = script.answer(request)
             payload = b"" if body is None else json.dumps(body).encode()
             self.send_response(status)
@@ -108,6 +110,13 @@ def protocol_server() -> Iterator[ProtocolServer]:
             self.end_headers()
             with suppress(BrokenPipeError):  # a client that was stopped while it waited
                 self.wfile.write(payload)
+
+        def _body(self, length: int) -> bytes:
+            if length <= script.largest_kept:
+                return self.rfile.read(length)
+            while length > 0:
+                length -= len(self.rfile.read(min(length, 2**16)))
+            return b""
 
         do_GET = do_POST = do_PUT = _serve  # noqa: N815 the names http.server wants
 

@@ -88,7 +88,7 @@ def test_what_a_living_process_keeps_is_let_alone(tmp_path: Path) -> None:
     other = Spool(tmp_path, "http://server", TOKEN)
     assert not list(other.left())
     living.close()
-    assert [each.media() for each in other.left()] == [b"a picture"]
+    assert [each.media.read_bytes() for each in other.left()] == [b"a picture"]
     other.close()
 
 
@@ -98,6 +98,48 @@ def test_half_a_result_is_none(tmp_path: Path) -> None:
     (folder / "job-0.bin").write_bytes(b"half a pic")
     assert not list(spool.left())
     spool.close()
+
+
+@pytest.mark.parametrize("broken", [b"", b"[]", b'{"id": "job-1"}'])
+def test_a_description_that_a_power_cut_left_is_dropped(tmp_path: Path, broken: bytes) -> None:
+    kept(tmp_path, "http://server")
+    (described,) = tmp_path.rglob("*.json")
+    described.write_bytes(broken)
+    spool = Spool(tmp_path, "http://server", TOKEN)
+    assert not list(spool.left())
+    spool.close()
+    assert not list(tmp_path.rglob("*.bin"))
+
+
+def test_a_file_that_a_power_cut_shortened_is_dropped(tmp_path: Path) -> None:
+    kept(tmp_path, "http://server")
+    (media,) = tmp_path.rglob("*.bin")
+    media.write_bytes(b"a pict")
+    spool = Spool(tmp_path, "http://server", TOKEN)
+    assert not list(spool.left())
+    spool.close()
+
+
+def test_what_nobody_came_back_for_is_removed_after_a_week(tmp_path: Path) -> None:
+    for token, days in (("ovw_old", 8), ("ovw_new", 6)):
+        kept(tmp_path, "http://server", token=token)
+        then = time.time() - days * 86400
+        for path in tmp_path.rglob("*"):
+            if path.stat().st_mtime > time.time() - 5 * 86400:
+                os.utime(path, (then, then))
+    Spool(tmp_path, "http://server", TOKEN).close()
+    (left,) = tmp_path.rglob("*.json")
+    assert time.time() - left.stat().st_mtime < 7 * 86400
+
+
+def test_what_is_swept_is_nobodys(tmp_path: Path) -> None:
+    """A process that has been idle for long still has its folder."""
+    living = Spool(tmp_path, "http://server", TOKEN)
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (0, 0))
+    Spool(tmp_path, "http://server", "ovw_other").close()
+    living.keep(parse_job(job_body()), 0, "image/png", ASSET, b"a picture")
+    living.close()
 
 
 def test_a_result_made_before_a_kill_is_delivered_after_it(server: ProtocolServer, tmp_path: Path) -> None:
@@ -161,10 +203,60 @@ def test_a_disk_that_is_full_does_not_stop_a_delivery(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ourvidz_worker.spool.os.fsync", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     server.jobs.append(job_body())
     spool = Spool(tmp_path, server.url, TOKEN)
     with working(server, SketchEngine(), spool):
         wait_for(lambda: ended(server))
     spool.close()
     assert callbacks(server)[-1]["status"] == "completed"
+
+
+def test_a_result_whose_file_is_gone_is_a_failed_slot(server: ProtocolServer, tmp_path: Path) -> None:
+    server.jobs.append(job_body())
+    server.script("PUT /uploads/0", 503, Retry_After="1")
+    spool = Spool(tmp_path, server.url, TOKEN)
+    with working(server, SketchEngine(), spool):
+        wait_for(server.uploads)
+        for path in tmp_path.rglob("*.bin"):
+            path.unlink()
+        wait_for(lambda: ended(server))
+    spool.close()
+    assert callbacks(server)[-1]["assets"][0]["error"]["code"] == "spool_failed"
+
+
+SENDING = """
+import sys
+from pathlib import Path
+from threading import Event
+from ourvidz_worker.client import Server
+from ourvidz_worker.protocol import parse_job
+from tests.worker.protocol_server import job_body
+
+def peak():
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0])
+
+server = Server(sys.argv[1], sys.argv[2])
+before = peak()
+server.upload(parse_job(job_body()), 0, Path(sys.argv[3]), "video/mp4", halted=Event())
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_large_file_is_sent_in_little_memory(
+    server: ProtocolServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = tmp_path / "film.mp4"
+    with film.open("wb") as file:
+        file.truncate(200 * 2**20)
+    server.largest_kept = 2**20
+    command = [sys.executable, "-c", SENDING, server.url, TOKEN, str(film)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    grown_mib = int(told.stdout) / 2**10
+    (upload,) = server.uploads()
+    assert upload.headers["content-length"] == str(200 * 2**20)
+    assert grown_mib < 20
+    with capsys.disabled():
+        print(f"\na file of 200 MiB sent: the worker's memory grew by {grown_mib:.1f} MiB")

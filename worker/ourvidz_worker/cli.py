@@ -64,7 +64,7 @@ def _run(chosen: Configuration) -> int:
         spool = _spool(chosen)
     except OSError as error:
         return _refuse(f"results cannot be kept in {chosen.spool}: {error.strerror}")
-    server = Server(chosen.server, chosen.token)
+    server = Server(chosen.server, chosen.token, chosen.patience)
     try:
         vitals = Vitals()
         runner = Runner(server, create_engine(chosen.engine), spool, vitals)

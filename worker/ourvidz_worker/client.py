@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
 from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,9 +24,9 @@ LARGEST_REFERENCE = 64 * 2**20
 LONGEST_DELAY_S = 30.0
 
 
-def backoff(attempt: int) -> float:
+def backoff(attempt: int, longest: float = LONGEST_DELAY_S) -> float:
     """Seconds to wait before attempt number `attempt` + 1: doubling, capped, jittered."""
-    return random.uniform(0.5, 1.0) * min(LONGEST_DELAY_S, 0.5 * 2.0 ** min(attempt, 10))
+    return random.uniform(0.5, 1.0) * min(longest, 0.5 * 2.0 ** min(attempt, 10))
 
 
 class Server:
@@ -32,9 +34,12 @@ class Server:
 
     Waiting between attempts ends with Halted as soon as the given event is set, which a
     retrying library that sleeps cannot do; hence the few lines of back-off here.
+
+    `patience`: seconds for which results are offered again to a server that is away.
     """
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, patience: float = RESULT_PATIENCE_S) -> None:
+        self._patience = patience
         self._http = httpx.Client(
             base_url=f"{url.rstrip('/')}/api/v1/worker/",
             headers={"Authorization": f"Bearer {token}"},
@@ -66,10 +71,13 @@ class Server:
         )
         return bool(response.json().get("action") != "cancel")
 
-    def upload(self, job: Leased, slot: int, media: bytes, content_type: str, *, halted: Event) -> Upload:
+    def upload(
+        self, job: Leased, slot: int, media: bytes | Path, content_type: str, *, halted: Event
+    ) -> Upload:
+        """A file is read while it is sent, anew for each attempt. Raises OSError when it cannot be read."""
         headers = {"Content-Type": content_type, "X-Lease-Token": job.lease_token}
         path = f"jobs/{job.id}/uploads/{slot}"
-        response = self._patiently("PUT", path, RESULT_PATIENCE_S, halted, content=media, headers=headers)
+        response = self._patiently("PUT", path, self._patience, halted, content=media, headers=headers)
         return _receipt(response.json())
 
     def preview(self, job: Leased, slot: int, picture: bytes, content_type: str) -> None:
@@ -81,7 +89,7 @@ class Server:
     def report(self, job: Leased, callback: Mapping[str, Any], *, halted: Event) -> Mapping[str, Any]:
         """Sends a job-callback; repeating one is harmless, so it is retried like everything else."""
         body = {"job_id": job.id, "lease_token": job.lease_token, **callback}
-        response = self._patiently("POST", "job-callback", RESULT_PATIENCE_S, halted, json=body)
+        response = self._patiently("POST", "job-callback", self._patience, halted, json=body)
         verdict: Mapping[str, Any] = response.json()
         return verdict
 
@@ -94,7 +102,7 @@ class Server:
         parts = urlsplit(url)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         target = self._http.base_url.copy_with(raw_path=path.encode())
-        content = self._patiently("GET", str(target), RESULT_PATIENCE_S, halted).content
+        content = self._patiently("GET", str(target), self._patience, halted).content
         if len(content) > LARGEST_REFERENCE:
             raise ServerRefused(413, "the reference image is too large")
         return content
@@ -112,7 +120,8 @@ class Server:
             try:
                 return self._once(method, path, **request)
             except ServerAway as away:
-                delay = max(backoff(attempt), away.retry_after or 0.0)
+                rarest = min(LONGEST_DELAY_S, self._patience / 20)
+                delay = max(backoff(attempt, rarest), away.retry_after or 0.0)
                 if time.monotonic() + delay > deadline:
                     raise
             if halted.wait(delay):
@@ -121,7 +130,10 @@ class Server:
 
     def _once(self, method: str, path: str, **request: Any) -> httpx.Response:
         try:
-            response = self._http.request(method, path, **request)
+            with ExitStack() as stack:
+                if isinstance(content := request.get("content"), Path):
+                    request["content"] = stack.enter_context(content.open("rb"))
+                response = self._http.request(method, path, **request)
         except httpx.TransportError as error:
             raise ServerAway(f"no answer from the server ({type(error).__name__})") from error
         _raise_for(response)

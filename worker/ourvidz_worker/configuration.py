@@ -94,6 +94,14 @@ SPOOL = Option(
     "",
     metavar="FOLDER",
 )
+PATIENCE = Option(
+    "patience",
+    "OURVIDZ_WORKER_PATIENCE",
+    "seconds for which a result is offered to a server that is away before its job is given up; 600",
+    600.0,
+    seconds,
+    "SECONDS",
+)
 HEALTH_PORT = Option(
     "health_port",
     "OURVIDZ_WORKER_HEALTH_PORT",
@@ -185,7 +193,7 @@ ENGINE_OPTIONS = (
         kind=switch,
     ),
 )
-OPTIONS = (SERVER, TOKEN, SPOOL, HEALTH_PORT, *ENGINE_OPTIONS)
+OPTIONS = (SERVER, TOKEN, SPOOL, PATIENCE, HEALTH_PORT, *ENGINE_OPTIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +203,7 @@ class Configuration:
     server: str
     token: str
     spool: str
+    patience: float
     health: tuple[str, int] | None
     engine: EngineSettings
 
@@ -220,6 +229,7 @@ def configuration(flags: argparse.Namespace, environment: Mapping[str, str] = os
         values.pop("server"),
         values.pop("token"),
         values.pop("spool"),
+        values.pop("patience"),
         values.pop("health_port"),
         EngineSettings(**values),
     )

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
 
 from ourvidz_worker.engines.base import FinishedSlot
 
-Send = Callable[[FinishedSlot], None]
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A finished slot on its way; `media` is its file on disk, or its bytes where the disk took none."""
+
+    finished: FinishedSlot
+    media: bytes | Path = field(repr=False)
+
+    @property
+    def size(self) -> int:
+        """In bytes. Raises OSError when the file is gone."""
+        return len(self.media) if isinstance(self.media, bytes) else self.media.stat().st_size
+
+
+Send = Callable[[Parcel], None]
 
 
 class Deliveries:
@@ -17,13 +33,13 @@ class Deliveries:
     def __init__(self, send: Send, halted: Event) -> None:
         self._send = send
         self._halted = halted
-        self._waiting: SimpleQueue[FinishedSlot | None] = SimpleQueue()
+        self._waiting: SimpleQueue[Parcel | None] = SimpleQueue()
         self._failure: Exception | None = None
         self._thread = Thread(target=self._run, name="deliveries", daemon=True)
         self._thread.start()
 
-    def add(self, finished: FinishedSlot) -> None:
-        self._waiting.put(finished)
+    def add(self, parcel: Parcel) -> None:
+        self._waiting.put(parcel)
 
     def finish(self) -> None:
         """Returns when everything is delivered."""
@@ -33,11 +49,11 @@ class Deliveries:
             raise self._failure
 
     def _run(self) -> None:
-        while (finished := self._waiting.get()) is not None:
+        while (parcel := self._waiting.get()) is not None:
             if self._failure is not None:
                 continue
             try:
-                self._send(finished)
+                self._send(parcel)
             except Exception as error:  # noqa: BLE001 whatever it is, `finish` raises it where it is handled
                 self._failure = error
                 self._halted.set()

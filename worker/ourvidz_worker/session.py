@@ -11,7 +11,7 @@ from typing import Any
 
 from ourvidz_worker import __version__
 from ourvidz_worker.client import Server
-from ourvidz_worker.deliveries import Deliveries
+from ourvidz_worker.deliveries import Deliveries, Parcel
 from ourvidz_worker.engines.base import NOBODY_LOOKS, Engine, FinishedSlot, Previews, Result
 from ourvidz_worker.engines.pools import with_references
 from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused
@@ -72,22 +72,26 @@ class Session:
                 if not self._unmade:
                     self._about = self._engine.job_metadata(self._job)
                     self._heartbeat.enter("uploading")
-                self._keep(finished)
-                deliveries.add(finished)
+                deliveries.add(self._parcel(finished))
+                del finished  # while the next one is made, this one need not fill memory
                 mark = time.monotonic()
         finally:
             deliveries.finish()
         return "completed" if self._delivered else "failed"
 
-    def _keep(self, finished: FinishedSlot) -> None:
+    def _parcel(self, finished: FinishedSlot) -> Parcel:
         slot, outcome = finished.slot, finished.outcome
-        if self._spool is None or isinstance(outcome, AssetError):
-            return
+        if isinstance(outcome, AssetError):
+            return Parcel(finished, b"")
+        if self._spool is None:
+            return Parcel(finished, outcome.media)
         asset = _completed(slot, outcome, "")
         try:
-            self._spool.keep(self._job, slot.number, outcome.content_type, asset, outcome.media)
+            file = self._spool.keep(self._job, slot.number, outcome.content_type, asset, outcome.media)
         except OSError as error:  # delivered from memory then; only a restart would lose it
             say("spool_failed", job_id=self._job.id, reason=error.strerror)
+            return Parcel(finished, outcome.media)
+        return Parcel(FinishedSlot(slot, replace(outcome, media=b"")), file)
 
     def _forget(self, *slots: int) -> None:
         if self._spool is not None:
@@ -98,15 +102,16 @@ class Session:
         self._forget(*(slot.number for slot in self._job.slots))
         return ending
 
-    def _deliver(self, finished: FinishedSlot) -> None:
+    def _deliver(self, parcel: Parcel) -> None:
         """After a cancel nothing more goes out; told to stop, what is made still does, if at once."""
         if self._heartbeat.verdict is not None:
             raise Halted
         mark = time.monotonic()
-        asset = self._asset(finished)
+        asset = self._asset(parcel)
         self._count("uploading", mark)
-        self._report(finished.slot, asset)
-        self._forget(finished.slot.number)
+        slot = parcel.finished.slot
+        self._report(slot, asset)
+        self._forget(slot.number)
 
     def _finished_slots(self) -> Iterator[FinishedSlot]:
         """The engine's slots, then a failure for each one that it did not deliver."""
@@ -152,22 +157,25 @@ class Session:
         for slot in list(self._unmade.values()):
             yield FinishedSlot(slot, error)
 
-    def _asset(self, finished: FinishedSlot) -> dict[str, Any]:
+    def _asset(self, parcel: Parcel) -> dict[str, Any]:
         """The callback's entry for a slot, its file uploaded."""
-        slot, outcome = finished.slot, finished.outcome
+        slot, outcome = parcel.finished.slot, parcel.finished.outcome
         if isinstance(outcome, AssetError):
             return _failed(slot, outcome)
-        upload = self._uploaded(slot, outcome)
+        try:
+            upload = self._uploaded(parcel, outcome.content_type)
+        except OSError as error:
+            message = f"The worker cannot read the result that it kept: {error.strerror}."
+            upload = Upload("", AssetError("spool_failed", message, retryable=True))
         return _failed(slot, upload.error) if upload.error else _completed(slot, outcome, upload.upload_id)
 
-    def _uploaded(self, slot: Slot, result: Result) -> Upload:
+    def _uploaded(self, parcel: Parcel, content_type: str) -> Upload:
         limit = self._job.max_upload_bytes
-        if limit is not None and len(result.media) > limit:
-            return _too_large(f"{len(result.media)} bytes; {limit} are allowed.")
+        if limit is not None and parcel.size > limit:
+            return _too_large(f"{parcel.size} bytes; {limit} are allowed.")
+        slot = parcel.finished.slot.number
         try:
-            return self._server.upload(
-                self._job, slot.number, result.media, result.content_type, halted=self._halted
-            )
+            return self._server.upload(self._job, slot, parcel.media, content_type, halted=self._halted)
         except ServerRefused as refused:
             if refused.status != 413:
                 raise
@@ -216,12 +224,12 @@ def deliver_kept(server: Server, kept: Kept, halted: Event) -> None:
     Raises ServerAway or TokenRefused; anything else means that nobody wants it, and it is dropped.
     """
     try:
-        upload = server.upload(kept, kept.slot, kept.media(), kept.content_type, halted=halted)
+        upload = server.upload(kept, kept.slot, kept.media, kept.content_type, halted=halted)
         asset = kept.asset | {"upload_id": upload.upload_id}
         if upload.error is None:
             server.report(kept, {"status": "processing", "assets": [asset]}, halted=halted)
         say("spooled_result_delivered", job_id=kept.id, slot=kept.slot)
-    except (LeaseLost, ServerRefused) as error:
+    except (LeaseLost, ServerRefused, OSError) as error:
         say("spooled_result_dropped", job_id=kept.id, slot=kept.slot, reason=str(error))
     kept.drop()
 

@@ -8,14 +8,17 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ourvidz_worker.journal import say
 from ourvidz_worker.protocol import Job
 
 LOCK = "lock"
+KEPT_S = 7 * 24 * 3600.0  # by then every lease is long over
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +30,30 @@ class Kept:
     slot: int
     content_type: str
     asset: dict[str, Any]
+    size: int
     path: Path
 
-    def media(self) -> bytes:
-        return self.path.with_suffix(".bin").read_bytes()
+    @property
+    def media(self) -> Path:
+        return self.path.with_suffix(".bin")
 
     def drop(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self.path.with_suffix(".bin").unlink(missing_ok=True)
+        _drop(self.path)
 
 
 class Spool:
     """A folder for each process and token under `root`, locked while its process lives.
 
     Only what this very worker left behind is its business: another's results have another's leases.
+    What nobody has come back for is removed after `KEPT_S`.
+
+    Nothing is forced onto the disk: a kill -9 loses nothing, a power cut may lose the last seconds, and
+    then the server has the slot made again.
     """
 
     def __init__(self, root: Path, server: str, token: str) -> None:
         """Raises OSError when the folder cannot be written."""
+        _sweep(root)
         owner = hashlib.sha256(f"{server}\n{token}".encode()).hexdigest()[:16]
         self._root = root / owner
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -58,8 +67,8 @@ class Spool:
         if not list(self._folder.glob("*.json")):
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def keep(self, job: Job, slot: int, content_type: str, asset: dict[str, Any], media: bytes) -> None:
-        """Whole or not at all: the description is written last. Raises OSError."""
+    def keep(self, job: Job, slot: int, content_type: str, asset: dict[str, Any], media: bytes) -> Path:
+        """Where the bytes lie. Whole or not at all: the description is written last. Raises OSError."""
         path = self._path(job.id, slot)
         told = {
             "id": job.id,
@@ -67,15 +76,16 @@ class Spool:
             "slot": slot,
             "content_type": content_type,
             "asset": asset,
+            "size": len(media),
         }
-        _write(path.with_suffix(".bin"), media)
+        file = path.with_suffix(".bin")
+        _write(file, media)
         _write(path, json.dumps(told).encode())
+        return file
 
     def drop(self, job: Job, *slots: int) -> None:
         for slot in slots:
-            path = self._path(job.id, slot)
-            path.unlink(missing_ok=True)
-            path.with_suffix(".bin").unlink(missing_ok=True)
+            _drop(self._path(job.id, slot))
 
     def left(self) -> Iterator[Kept]:
         """What no session is at work on: of this process between its jobs, and of those that are gone."""
@@ -100,16 +110,38 @@ class Spool:
 
 def _kept(folder: Path) -> Iterator[Kept]:
     for path in sorted(folder.glob("*.json")):
-        yield Kept(**json.loads(path.read_bytes()), path=path)
+        try:
+            kept = Kept(**json.loads(path.read_bytes()), path=path)
+            is_whole = kept.media.stat().st_size == kept.size
+        except (OSError, TypeError, ValueError):
+            is_whole = False
+        if is_whole:
+            yield kept
+        else:  # the power went, or an older version wrote it
+            say("spooled_result_unusable", name=path.name)
+            _drop(path)
+
+
+def _drop(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.with_suffix(".bin").unlink(missing_ok=True)
 
 
 def _write(path: Path, content: bytes) -> None:
     part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    part.write_bytes(content)
     part.replace(path)
+
+
+def _sweep(root: Path) -> None:
+    """Removes what processes that are gone left long ago, whoever's it was."""
+    for folder in root.glob("*/run-*"):
+        changed = max((path.stat().st_mtime for path in (folder, *folder.iterdir())), default=0.0)
+        if time.time() - changed < KEPT_S or (lock := _locked(folder)) is None:
+            continue
+        os.close(lock)
+        shutil.rmtree(folder, ignore_errors=True)
+        say("spool_swept", folder=f"{folder.parent.name}/{folder.name}")
 
 
 def _locked(folder: Path) -> int | None:
