@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.db.models import Count
 
 from generation import feed
@@ -39,7 +39,7 @@ from tests.factories import (
     png,
     upload,
 )
-from tests.generation.side import together
+from tests.generation.side import in_thread, together
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_room")]
 BOTH = ("sdxl", "wan")
@@ -234,6 +234,15 @@ def test_promoters_do_not_wait_for_each_other_in_circles(user: User) -> None:
         Job.objects.update(retry_at=from_now(-1))
         together([promote] * 8)
         assert not Job.objects.exclude(retry_at=None).exists()
+
+
+def test_a_promoter_goes_round_what_somebody_else_holds(user: User) -> None:
+    held, *_ = [make_job(user) for _ in range(5)]
+    Job.objects.update(retry_at=from_now(-1))
+    with transaction.atomic():
+        Job.objects.select_for_update().get(pk=held.pk)
+        assert in_thread(promote) == 4
+    assert promote() == 1
 
 
 def test_twin_submissions_with_one_key_are_one_job(user: User) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from generation.lifecycle.lease import reap
+from generation.lifecycle.lease import KEPT_RELEASES, reap
 from generation.models import Attempt, Image, Job, Worker
 from tests.factories import fresh, make_job, make_worker, png
 from tests.generation.worker_api.conftest import Machine, expire, nobody_elses
@@ -188,6 +188,22 @@ def test_releasing_twice_is_a_lost_lease_and_harmless(machine: Machine, owner: U
 
     assert (response.status_code, response.json()["code"]) == (409, "lease_lost")
     assert fresh(job).revision == before
+
+
+def test_a_worker_that_releases_without_end_fills_no_table(machine: Machine, owner: User) -> None:
+    """The newest releases are kept, and every lease that brought a result."""
+    job = make_job(owner, quantity=3)
+    first = machine.lease().json()
+    machine.report(first, machine.deliver(first, 0, png()), status="processing")
+    machine.release(first)
+    for _ in range(KEPT_RELEASES + 3):
+        lease = machine.lease().json()
+        assert machine.release(lease).status_code == 204
+
+    numbers = list(Attempt.objects.order_by("number").values_list("number", flat=True))
+    assert numbers == [1, *range(fresh(job).attempt - KEPT_RELEASES + 1, fresh(job).attempt + 1)]
+    assert machine.release(first).json()["code"] == "lease_lost"
+    assert machine.lease().json()["attempt"] == fresh(job).attempt
 
 
 @pytest.mark.parametrize("call", ["heartbeat", "release", "upload", "preview", "report"])
