@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 
 from generation.models import Asset, AssetStatus, Upload
 
@@ -53,8 +54,7 @@ def judge(asset: Asset | None, given: AssetReport, upload: Upload | None, *, liv
     if asset is None:
         return UNKNOWN_INDEX
     if asset.status == AssetStatus.COMPLETED:
-        same = given.status == "completed" and upload is not None and upload.sha256 == asset.sha256
-        return DUPLICATE if same else CONFLICT
+        return DUPLICATE if given.status == "completed" and _is_in_slot(asset, given, upload) else CONFLICT
     if not live:
         return _judge_late(asset, given, upload)
     if asset.status == AssetStatus.FAILED:
@@ -62,6 +62,13 @@ def judge(asset: Asset | None, given: AssetReport, upload: Upload | None, *, liv
     if given.status == "failed":
         return Verdict(changes_slot=True, slot_error=given.error or NO_REASON)
     return _judge_upload(asset, upload)
+
+
+def _is_in_slot(asset: Asset, given: AssetReport, upload: Upload | None) -> bool:
+    """Whether the slot has these bytes; after a day only its file still names the upload that it came from."""
+    if upload is None:
+        return PurePosixPath(asset.file.name).stem == str(given.upload_id)
+    return upload.sha256 == asset.sha256
 
 
 def _judge_late(asset: Asset, given: AssetReport, upload: Upload | None) -> Verdict:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +12,10 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from generation import feed
+from generation.chores import drop_old_uploads
 from generation.lifecycle.callback import Report, report
 from generation.lifecycle.control import cancel, retry
 from generation.lifecycle.errors import JobNotFound, LeaseLost
@@ -200,6 +204,24 @@ def test_a_replay_after_the_end_is_answered(owner: User, worker: Worker, ending:
     assert (again.duplicate, again.accepted, again.rejected) == ([0, 1, 2], [], [])
     assert again.job_status == ending
     assert snapshot(job) == before
+
+
+def test_a_replay_days_later_is_still_a_replay(owner: User, worker: Worker) -> None:
+    """Pitfall 15: the rows of uploads are dropped after a day; the asset knows which one it came from."""
+    make_job(owner, quantity=3)
+    job = lease_next(worker)
+    reports = [completed(job, slot) for slot in range(3)]
+    call_back(job, *reports)
+    Upload.objects.update(created_at=timezone.now() - timedelta(days=2))
+    assert drop_old_uploads() == 3
+
+    assert call_back(job, *reports).duplicate == [0, 1, 2]
+
+    exchanged = [
+        replace(reports[0], upload_id=reports[1].upload_id),
+        replace(reports[1], upload_id=uuid.uuid4()),
+    ]
+    assert [refused.code for refused in call_back(job, *exchanged).rejected] == ["conflict"] * 2
 
 
 def test_a_replay_of_broken_media_gets_the_same_answer(owner: User, worker: Worker) -> None:
