@@ -77,7 +77,10 @@ def set_up(url: str, data: Path) -> None:
 
 def prepare_base() -> None:
     """The database that the benchmarks copy theirs from. Its modules need Django set up."""
-    databases, fill = (importlib.import_module(f"bench.{name}") for name in ("databases", "fill"))
+    databases, fill, hints = (
+        importlib.import_module(f"bench.{name}") for name in ("databases", "fill", "hints")
+    )
+    hints.serve()
     databases.migrate_base()
     fill.people()
 

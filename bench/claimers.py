@@ -14,6 +14,7 @@ from multiprocessing.synchronize import Barrier, Event
 
 from django.contrib.auth.models import User
 
+from bench import hints
 from bench.databases import disconnect, use
 from generation.lifecycle.lease import lease
 from generation.lifecycle.submit import submit
@@ -111,6 +112,7 @@ def _let_run(track: Track, case: str) -> tuple[Sequence[uuid.UUID], float]:
 
 def _claim_on(track: Track, case: str, number: int) -> None:
     use(case)
+    hints.serve()
     worker = Worker.objects.order_by("name")[number]
     claimed: list[uuid.UUID] = []
     track.start.wait(60)

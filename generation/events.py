@@ -13,6 +13,7 @@ from django.db import transaction
 
 log = structlog.get_logger("ourvidz.events")
 DEADLINE_SECONDS = 2.0
+_loop: asyncio.AbstractEventLoop | None = None
 
 
 def group_of(owner_id: int) -> str:
@@ -54,14 +55,23 @@ def queued(*, engine: str) -> None:
     transaction.on_commit(send, robust=True)
 
 
+def leave_by(loop: asyncio.AbstractEventLoop) -> None:
+    """From now on hints leave on this loop, the serving one, and the thread that publishes does not wait."""
+    global _loop
+    _loop = loop
+
+
 def _send(group: str, message: dict[str, object]) -> None:
+    if _loop and _loop.is_running():
+        asyncio.run_coroutine_threadsafe(_deliver(group, message), _loop)
+    else:
+        async_to_sync(_deliver)(group, message)
+
+
+async def _deliver(group: str, message: dict[str, object]) -> None:
     """Tell the group; a channel layer that is away costs a log line and at most the deadline."""
     try:
-        async_to_sync(_send_within_deadline)(group, message)
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            await get_channel_layer().group_send(group, message)
     except Exception as error:  # noqa: BLE001 - whatever the layer's client raises, the rows are already right
         log.warning("hint.lost", group=group, error=type(error).__name__)
-
-
-async def _send_within_deadline(group: str, message: dict[str, object]) -> None:
-    layer = get_channel_layer()
-    await asyncio.wait_for(layer.group_send(group, message), DEADLINE_SECONDS)

@@ -1,0 +1,15 @@
+"""Hints leave as in the server: on an event loop, while the thread that publishes goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from generation import events
+
+
+def serve() -> None:
+    """A loop for this process; a fork needs its own."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    events.leave_by(loop)
