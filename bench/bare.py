@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from generation.keys import new_id
-from generation.lifecycle.claim import PICK
+from generation.lifecycle.claim import pick
 from generation.models import Image, Job, Upload
 
 Row = Mapping[str, Any]
@@ -36,8 +36,6 @@ TAKE = """UPDATE generation_job SET status = 'processing', lease_token = %s, lea
 ATTEMPT = """INSERT INTO generation_attempt
     (job_id, number, worker_id, lease_token, leased_at, outcome, accepted, rejected, error_message)
     VALUES (%s, %s, %s, %s, now(), 'running', 0, 0, '')"""
-OVERDUE = """SELECT id FROM generation_job WHERE status = 'queued' AND retry_at <= now() UNION ALL
-    SELECT id FROM generation_job WHERE status = 'processing' AND lease_expires_at < now() LIMIT 1"""
 
 ACTIVE = """SELECT count(*) FROM (SELECT FROM generation_job
     WHERE owner_id = %s AND status IN ('queued', 'processing') LIMIT 1000)"""
@@ -93,12 +91,10 @@ class Bare:
         return Lease(head["id"], head["owner_id"], token)
 
     def claim_in_full(self, worker_id: uuid.UUID, pools: Sequence[str]) -> Lease:
-        """Every statement that `lease` sends, by hand: the overdue, the best pool, the slots as well."""
+        """Every statement that `lease` sends, by hand: the best of the pools and the slots as well."""
         token = uuid.uuid4()
-        self.cursor.execute(OVERDUE).fetchall()
         with self.connection.transaction():
-            offered = ", ".join(["(%s)"] * len(pools))
-            head = self.one(PICK.format(offered=offered, lock="FOR UPDATE SKIP LOCKED"), *pools)
+            head = self.one(pick("postgresql", len(pools)), *pools)
             revision = self.one(COUNT_UP, 1, head["owner_id"])["revision"]
             job = self.one(f"{TAKE} RETURNING *", token, worker_id, revision, head["id"])
             self.cursor.execute(ATTEMPT, (job["id"], job["attempt"], worker_id, token))

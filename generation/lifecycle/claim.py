@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -13,15 +14,19 @@ from django.db.models.functions import Coalesce
 
 from generation import events, trace
 from generation.clock import Now, from_now
-from generation.lifecycle import prepared, revisions
+from generation.lifecycle import prepared, revisions, rows
 from generation.lifecycle.prepared import Statement
 from generation.lifecycle.rows import StateChanged
-from generation.models import Attempt, Job, JobStatus, Worker
+from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Worker
 
 # One probe of the claim index for the head of each offered pool; the best head's pool gives its first job
 # that nobody else is taking. VALUES, because ten subqueries, as the ORM writes them, take 2 ms to plan.
+# Its constants are literals, so that PostgreSQL plans it once. The last column saves a statement of its own.
 PICK = """
-    SELECT id, owner_id FROM generation_job WHERE status = 'queued' AND retry_at IS NULL AND pool = (
+    SELECT id, owner_id,
+        EXISTS (SELECT 1 FROM generation_job WHERE status = 'queued' AND retry_at <= {now})
+        OR EXISTS (SELECT 1 FROM generation_job WHERE status = 'processing' AND lease_expires_at < {now})
+    FROM generation_job WHERE status = 'queued' AND retry_at IS NULL AND pool = (
         SELECT head.pool FROM (VALUES {offered}) AS offered
         JOIN generation_job AS head ON head.id = (
             SELECT id FROM generation_job
@@ -34,25 +39,33 @@ PICK = """
 """
 
 
-def claim(*, worker: Worker, pools: Sequence[str]) -> Job | None:
-    """The best waiting job of these pools, now held by the worker; None when there is none."""
+class Claim(NamedTuple):
+    """A job now held by the worker, `open_slots` set; `overdue` when other leases or delays have run out."""
+
+    job: Job
+    overdue: bool
+
+
+def claim(*, worker: Worker, pools: Sequence[str]) -> Claim | None:
+    """The best waiting job of these pools; None when there is none."""
     if not pools:
         return None
-    if job := _claim_from(worker, pools):
-        return job
+    if found := _claim_from(worker, pools):
+        return found
     if not Job.objects.claimable().filter(pool__in=pools).exists():
         return None
     # The best pool's last jobs are just being taken by others; each other pool may still have one.
-    return next((job for pool in pools if (job := _claim_from(worker, [pool]))), None)
+    return next((found for pool in pools if (found := _claim_from(worker, [pool]))), None)
 
 
 @transaction.atomic
-def _claim_from(worker: Worker, pools: Sequence[str]) -> Job | None:
-    picked = prepared.run((_pick(connection.vendor, len(pools)), pools))
+def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
+    picked = prepared.run((pick(connection.vendor, len(pools)), pools))
     if not picked:
         return None
-    [(job_id, owner_id)] = picked
+    [(job_id, owner_id, overdue)] = picked
     job = _hold(worker, job_id, next(revisions.take(owner_id=owner_id, count=1)))
+    job.open_slots = _open_slots(job)
     attempt = {
         "job_id": job.pk,
         "number": job.attempt,
@@ -62,28 +75,36 @@ def _claim_from(worker: Worker, pools: Sequence[str]) -> Job | None:
     prepared.run(_noting(connection.vendor), **attempt)
     events.changed(owner_id=owner_id, revision=job.revision, job_ids=[job.pk])
     trace.after_commit("job.leased", job=str(job.pk), attempt=job.attempt, worker=str(worker.pk))
-    return job
+    return Claim(job, bool(overdue))
 
 
 def _hold(worker: Worker, job_id: object, revision: int) -> Job:
     statement = _holding(connection.vendor, settings.LEASE_SECONDS)
     lease = {"lease_token": uuid.uuid4(), "leased_by_id": worker.pk, "revision": revision}
-    for job in Job.objects.raw(*prepared.bind(statement, id=job_id, **lease)):
+    for job in prepared.rows(Job, statement, id=job_id, **lease):
         return job
     raise StateChanged
 
 
+def _open_slots(job: Job) -> list[Asset]:
+    model = rows.asset_model(job.media)
+    slots = prepared.rows(model, _reading_slots(connection.vendor, model), job_id=job.pk)
+    return sorted(slots, key=lambda asset: asset.slot)
+
+
 @lru_cache
-def _pick(vendor: str, pools: int) -> str:
+def pick(vendor: str, pools: int) -> str:
+    """`PICK` for this many pools in the database's own words."""
+    now, _ = Job.objects.none().query.get_compiler(connection=connection).compile(Now())
     locks = connection.features.has_select_for_update_skip_locked
     lock = connection.ops.for_update_sql(skip_locked=True) if locks else ""
-    return PICK.format(offered=", ".join(["(%s)"] * pools), lock=lock)
+    return PICK.format(now=now, offered=", ".join(["(%s)"] * pools), lock=lock)
 
 
 @lru_cache
 def _holding(vendor: str, lease_seconds: int) -> Statement:
     given = prepared.given(Job, "id", "lease_token", "leased_by_id", "revision")
-    sql, params = prepared.update(
+    return prepared.update(
         Job.objects.claimable().filter(pk=given.pop("id")),
         status=JobStatus.PROCESSING,
         lease_expires_at=from_now(lease_seconds),
@@ -94,10 +115,15 @@ def _holding(vendor: str, lease_seconds: int) -> Statement:
         stage="",
         **given,
     )
-    return f"{sql} RETURNING *", params
 
 
 @lru_cache
 def _noting(vendor: str) -> Statement:
     given = prepared.given(Attempt, "job_id", "number", "worker_id", "lease_token")
     return prepared.insert(Attempt(leased_at=Now(), **given))
+
+
+@lru_cache
+def _reading_slots(vendor: str, model: type[Asset]) -> Statement:
+    job = prepared.given(model, "job_id")
+    return prepared.select(model.objects.filter(status=AssetStatus.QUEUED, **job))

@@ -9,7 +9,6 @@ from typing import Literal
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import prefetch_related_objects
 
 from generation import trace
 from generation.clock import Now, from_now
@@ -31,17 +30,20 @@ WORKER_LOST = Reason("worker_lost", "The worker went silent in the middle of the
 def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) -> Job | None:
     """The best waiting job that the worker can do, now held by it; None when there is none.
 
-    Its assets come prefetched. Also reaps and promotes, so that a queue with workers needs no other clock.
+    Its `open_slots` are set. Also reaps and promotes, so that a queue with workers needs no other clock.
     """
-    if prepared.run(_overdue(connection.vendor)):
-        promote()
-        reap()
-    if worker.draining:
-        return None
-    job = claim(worker=worker, pools=offered_pools(worker, engines, pools))
-    if job:
-        prefetch_related_objects([job], f"{job.media}s")
-    return job
+    offered = [] if worker.draining else offered_pools(worker, engines, pools)
+    claimed = claim(worker=worker, pools=offered)
+    if claimed is None:
+        claimed = claim(worker=worker, pools=offered) if _keep_time() else None
+    elif claimed.overdue:
+        _keep_time()
+    return claimed.job if claimed else None
+
+
+def _keep_time() -> int:
+    """Promote and reap if there is anything to; how many jobs that were."""
+    return promote() + reap() if prepared.run(_overdue(connection.vendor)) else 0
 
 
 def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:

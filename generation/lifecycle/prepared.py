@@ -7,13 +7,15 @@ For the hottest paths only: building a statement takes the ORM longer than runni
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from django.db import connection, models
 from django.db.models.expressions import Expression
 from django.db.models.sql import InsertQuery, Query, UpdateQuery
 
 Statement = tuple[str, Sequence[Any]]
+Row = TypeVar("Row", bound=models.Model)
 
 
 class Given(Expression):
@@ -38,9 +40,11 @@ def select(queryset: models.QuerySet[Any, Any]) -> Statement:
 
 
 def update(queryset: models.QuerySet[Any, Any], **changes: object) -> Statement:
+    """The update of these rows; it answers with them as they then are, for `rows`."""
     query: Any = queryset.query.chain(UpdateQuery)
     query.add_update_values(changes)
-    return _built(query)
+    sql, params = _built(query)
+    return f"{sql} RETURNING {', '.join(_columns(queryset.model))}", params
 
 
 def insert(row: models.Model) -> Statement:
@@ -57,17 +61,36 @@ def _built(query: Query) -> Statement:
     return sql, params
 
 
-def bind(statement: Statement, **values: object) -> Statement:
-    """The statement with its values."""
-    sql, params = statement
-    return sql, [
-        p.output_field.get_db_prep_value(values[p.name], connection) if isinstance(p, Given) else p
-        for p in params
-    ]
+def _columns(model: type[models.Model]) -> list[str]:
+    return [connection.ops.quote_name(str(field.column)) for field in model._meta.concrete_fields]
 
 
 def run(statement: Statement, **values: object) -> list[tuple[Any, ...]]:
-    """The rows it answers with."""
+    """The rows it answers with, as the database has them."""
+    sql, params = statement
+    bound = [
+        p.output_field.get_db_prep_value(values[p.name], connection) if isinstance(p, Given) else p
+        for p in params
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(*bind(statement, **values))
+        cursor.execute(sql, bound)
         return cursor.fetchall() if cursor.description else []
+
+
+def rows(model: type[Row], statement: Statement, **values: object) -> list[Row]:
+    """The instances that a statement of `select` or `update` answers with."""
+    names, convert = _reading(connection.vendor, model)
+    return [model.from_db(connection.alias, names, row) for row in convert(run(statement, **values))]
+
+
+@lru_cache
+def _reading(vendor: str, model: type[models.Model]) -> Any:
+    """The model's fields by name, and what turns its rows into their Python values."""
+    compiler = models.QuerySet(model).query.get_compiler(connection=connection)
+    fields = model._meta.concrete_fields
+    converters = compiler.get_converters([field.get_col(model._meta.db_table) for field in fields])
+
+    def convert(found: list[tuple[Any, ...]]) -> Any:
+        return compiler.apply_converters(found, converters) if converters else found
+
+    return [field.attname for field in fields], convert

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
+from django.db import connection
 from django.db.models import F
 
+from generation.lifecycle import prepared
+from generation.lifecycle.prepared import Given, Statement
 from generation.models import OwnerCounter
 
 
 def take(*, owner_id: int, count: int) -> Iterator[int]:
     """The owner's next `count` revisions. Holds the counter's row until the transaction ends."""
-    mine = OwnerCounter.objects.filter(pk=owner_id)
-    if not mine.update(revision=F("revision") + count):
+    last = _count_up(owner_id, count)
+    if last is None:
         OwnerCounter.objects.bulk_create([OwnerCounter(pk=owner_id)], ignore_conflicts=True)
-        mine.update(revision=F("revision") + count)
-    last = mine.values_list("revision", flat=True).get()
+        last = _count_up(owner_id, count)
+    assert last is not None
     return iter(range(last - count + 1, last + 1))
+
+
+def _count_up(owner_id: int, count: int) -> int | None:
+    for counter in prepared.rows(OwnerCounter, _counting(connection.vendor), owner_id=owner_id, count=count):
+        return counter.revision
+    return None
+
+
+@lru_cache
+def _counting(vendor: str) -> Statement:
+    owner = prepared.given(OwnerCounter, "owner_id")["owner_id"]
+    count = Given("count", OwnerCounter._meta.get_field("revision"))
+    return prepared.update(OwnerCounter.objects.filter(pk=owner), revision=F("revision") + count)
 
 
 def hold(*, owner_id: int) -> None:

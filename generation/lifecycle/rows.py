@@ -18,9 +18,13 @@ class StateChanged(RuntimeError):
     """A guarded update matched nothing although its rows were locked: a defect, so the transaction fails."""
 
 
+def asset_model(media: str) -> type[Asset]:
+    return Video if media == Media.VIDEO else Image
+
+
 def lock_assets(job: Job) -> list[Asset]:
     """The job's assets by id, locked. The job must be locked already."""
-    model: type[Asset] = Video if job.media == Media.VIDEO else Image
+    model = asset_model(job.media)
     return list(model.objects.select_for_update().filter(job=job).order_by("id"))
 
 

@@ -100,7 +100,7 @@ class Job(models.Model):
     cleared_at = models.DateTimeField(null=True, help_text="Left the Workspace; its assets stay.")
     revision = models.BigIntegerField()
 
-    open_slots: list[Asset]  # set where it is leased: the assets that its worker is to make
+    open_slots: list[Asset]  # set by the claim: the assets that its worker is to make
 
     objects = JobQuerySet.as_manager()
 

@@ -14,7 +14,7 @@ from generation.api.fields import OneOf, StrictSerializer, Text
 from generation.job_types import JOB_TYPES, Engine, ReferenceType
 from generation.lifecycle import previews
 from generation.media import CONTENT_TYPES
-from generation.models import AssetStatus, Job
+from generation.models import Job
 
 MOST_WAIT_SECONDS = 25
 PREVIEW_RULES = {
@@ -146,7 +146,7 @@ def _references(job: Job, base_url: str) -> list[dict[str, Any]]:
 
 
 def lease_answer(job: Job, *, base_url: str) -> dict[str, Any]:
-    """What a worker is told about the job it now holds; its slots are prefetched.
+    """What a worker is told about the job it now holds, as `lease` answered with it.
 
     `base_url` begins the addresses of reference images.
     """
@@ -168,8 +168,7 @@ def lease_answer(job: Job, *, base_url: str) -> dict[str, Any]:
                 "asset_id": str(asset.pk),
                 "seed": asset.seed,
             }
-            for asset in job.slots
-            if asset.status == AssetStatus.QUEUED
+            for asset in job.open_slots
         ],
         "references": _references(job, base_url),
         "upload": {"max_bytes": settings.MAX_UPLOAD_BYTES, "content_types": CONTENT_TYPES[job.media]},

@@ -47,7 +47,7 @@ def test_the_slots_come_along_without_more_queries(owner: User, worker: Worker) 
     make_job(owner, quantity=6)
     held = lease_next(worker)
     with CaptureQueriesContext(connection) as counted:
-        assert [slot.reported_index for slot in held.slots] == list(range(6))
+        assert [slot.reported_index for slot in held.open_slots] == list(range(6))
     assert len(counted) == 0
 
 
@@ -118,6 +118,19 @@ def test_the_engines_do_not_share_a_line(owner: User) -> None:
     image = make_job(owner, "sdxl_image_fast")
     assert image.fair_tag == 0
     assert lease_next(make_worker(engines=["sdxl"])).pk == image.pk
+
+
+def test_an_engine_that_was_idle_does_not_overtake_those_who_wait_for_another(worker: Worker) -> None:
+    """pitfall 13: on a worker for both engines, jobs for an empty queue start level with the other's head."""
+    waiting = make_user()
+    for _ in range(8):
+        make_job(waiting)
+    next_ids(worker, 4)
+    served = []
+    for _ in range(4):
+        make_job(make_user(), "image_fast")
+        served.append(lease_next(worker).owner_id)
+    assert waiting.pk in served
 
 
 def test_a_worker_gets_only_what_its_engines_and_pools_say(owner: User) -> None:
