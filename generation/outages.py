@@ -1,4 +1,4 @@
-"""What is not the caller's fault and passes: the database away, the disk full. One answer for pages and APIs."""
+"""What passes without the caller's doing: the database away, the disk full. One answer for pages and APIs."""
 
 from __future__ import annotations
 
