@@ -6,10 +6,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 from generation.admin.base import FoundById, Record
 from generation.admin.jobs import ReadOnlyInline
@@ -17,6 +21,8 @@ from generation.admin.people import TokenAdmin
 from generation.job_types import Engine
 from generation.models import Attempt, Job, JobStatus, Outcome, Pace, Worker, WorkerToken
 from generation.tokens import issue_worker_token
+
+NEW_LINE = mark_safe("<br>")
 
 
 class WorkerForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -44,20 +50,7 @@ class Paces(ReadOnlyInline):
 @admin.register(Worker)
 class WorkerAdmin(FoundById):
     form = WorkerForm
-    list_display = [
-        "name",
-        "engines",
-        "enabled",
-        "draining",
-        "last_seen_at",
-        "current_job",
-        "today",
-        "offers",
-        "pace",
-        "device",
-        "software",
-    ]
-    list_filter = ["enabled", "draining", "last_seen_at"]
+    list_display = ["name", "state", "queues", "seen", "current_job", "today", "offers", "runs_on"]
     search_fields = ["name", "device", "software"]
     ordering = ["name"]
     readonly_fields = [
@@ -83,27 +76,42 @@ class WorkerAdmin(FoundById):
     @admin.display(description="current job")
     def current_job(self, worker: Worker) -> str:
         running: list[Job] = getattr(worker, "running", [])
-        return ", ".join(f"{job.job_type} {job.pk} ({job.progress} %)" for job in running) or "none"
+        return format_html_join(NEW_LINE, '<a href="{}">{}</a> {} %', map(_in_hand, running)) or "none"
+
+    @admin.display(description="state", ordering="enabled")
+    def state(self, worker: Worker) -> str:
+        if not worker.enabled:
+            return "disabled"
+        return "draining" if worker.draining else "enabled"
+
+    @admin.display(description="engines")
+    def queues(self, worker: Worker) -> str:
+        return ", ".join(worker.engines)
+
+    @admin.display(description="last seen", ordering="last_seen_at")
+    def seen(self, worker: Worker) -> str:
+        return naturaltime(worker.last_seen_at) if worker.last_seen_at else "never"
+
+    @admin.display(description="device, version")
+    def runs_on(self, worker: Worker) -> str:
+        return ", ".join(filter(None, (worker.device, worker.software))) or "not said"
 
     @admin.display(description="today")
     def today(self, worker: Worker) -> str:
-        """Of the leases that ended since midnight."""
+        """What came of the leases that ended since midnight and of the one that runs."""
         done, failed, lost = (getattr(worker, name, None) or 0 for name in ("done", "failed", "lost"))
         told = [f"{done} done", f"{failed} failed"]
         return ", ".join([*told, f"{lost} leases lost"] if lost else told)
 
-    @admin.display(description="job types")
+    @admin.display(description="job types, mean seconds for one result")
     def offers(self, worker: Worker) -> str:
-        """What it offered when it last asked for work, each job type once."""
-        names = dict.fromkeys(pool.partition("+")[0] for pool in worker.pools)
-        extras = sorted({extra for pool in worker.pools for extra in pool.split("+")[1:]})
-        told = ", ".join(names) or "nothing yet"
-        return f"{told}; with {', '.join(extras)}" if extras else told
-
-    @admin.display(description="seconds for one result")
-    def pace(self, worker: Worker) -> str:
-        measured: list[Pace] = getattr(worker, "measured", [])
-        return ", ".join(map(_told, measured)) or "not measured"
+        """What it offered when it last asked for work or was measured at, each job type on a line."""
+        pace_of = {pace.job_type: _pace(pace) for pace in getattr(worker, "measured", [])}
+        names = dict.fromkeys([*(pool.partition("+")[0] for pool in worker.pools), *pace_of])
+        lines = [f"{name} {pace_of.get(name, '')}".rstrip() for name in names]
+        if extras := sorted({extra for pool in worker.pools for extra in pool.split("+")[1:]}):
+            lines.append(f"with {', '.join(extras)}")
+        return format_html_join(NEW_LINE, "{}", ((line,) for line in lines)) or "nothing yet"
 
     def save_model(self, request: HttpRequest, obj: Worker, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
         super().save_model(request, obj, form, change)
@@ -145,22 +153,25 @@ class WorkerAdmin(FoundById):
         self.message_user(request, f"{workers.update(draining=False)} take jobs again.")
 
 
-def _told(pace: Pace) -> str:
-    source = "benchmark" if pace.samples == 0 else f"{pace.samples} measured"
-    return f"{pace.job_type} {pace.seconds:.1f} s ({source})"
+def _in_hand(job: Job) -> tuple[str, str, int]:
+    return reverse("admin:generation_job_change", args=[job.pk]), job.job_type, job.progress
+
+
+def _pace(pace: Pace) -> str:
+    return f"{pace.seconds:.1f} s" + ("" if pace.samples else " (benchmark)")
 
 
 def _today() -> dict[str, Subquery]:
-    """What each worker's leases that ended since midnight (TIME_ZONE) came to."""
+    """What each worker's leases that ended since midnight (TIME_ZONE), and the one that runs, came to."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    ended = Attempt.objects.filter(worker=OuterRef("pk"), ended_at__gte=midnight)
+    of_today = Q(ended_at__gte=midnight) | Q(ended_at=None)
+    leases = Attempt.objects.filter(of_today, worker=OuterRef("pk")).order_by().values("worker")
     sums = {
         "done": Sum("accepted"),
         "failed": Sum("rejected"),
         "lost": Count("pk", filter=Q(outcome=Outcome.EXPIRED)),
     }
-    of_worker = ended.order_by().values("worker")
-    return {name: Subquery(of_worker.annotate(all=total).values("all")) for name, total in sums.items()}
+    return {name: Subquery(leases.annotate(all=total).values("all")) for name, total in sums.items()}
 
 
 @admin.register(WorkerToken)

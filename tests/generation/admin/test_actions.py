@@ -164,4 +164,4 @@ def test_the_list_of_workers_says_what_each_does(boss: Client) -> None:
 
     page = boss.get(reverse("admin:generation_worker_changelist")).content.decode()
 
-    assert f"sdxl_image_fast {job.pk} (0 %)" in page
+    assert f'/admin/generation/job/{job.pk}/change/">sdxl_image_fast</a> 0 %' in page

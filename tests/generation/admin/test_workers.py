@@ -55,7 +55,8 @@ def test_a_fresh_worker_has_done_nothing(boss: Client, gpu: Worker) -> None:
     assert cell(boss, gpu, "current_job") == "none"
     assert cell(boss, gpu, "today") == "0 done, 0 failed"
     assert cell(boss, gpu, "offers") == "nothing yet"
-    assert cell(boss, gpu, "pace") == "not measured"
+    assert cell(boss, gpu, "seen") == "never"
+    assert cell(boss, gpu, "runs_on") == "not said"
 
 
 def test_today_counts_what_came_of_the_leases_that_ended(boss: Client, gpu: Worker) -> None:
@@ -84,16 +85,41 @@ def test_leases_that_were_lost_are_told(boss: Client, gpu: Worker) -> None:
     assert cell(boss, gpu, "today") == "0 done, 0 failed, 1 leases lost"
 
 
-def test_the_pace_says_where_it_comes_from(boss: Client, gpu: Worker) -> None:
+def test_a_lease_that_runs_counts_with_what_it_has_delivered(boss: Client, gpu: Worker) -> None:
+    make_job(make_user(), quantity=3)
+    job = lease_next(gpu)
+    call_back(job, completed(job, 0), completed(job, 1), status="processing")
+    assert cell(boss, gpu, "today") == "2 done, 0 failed"
+    page = reverse("admin:generation_job_change", args=[job.pk])
+    assert cell(boss, gpu, "current_job") == f'<a href="{page}">sdxl_image_fast</a> 0 %'
+
+
+def test_each_job_type_says_how_long_one_result_takes(boss: Client, gpu: Worker) -> None:
+    pools = ["sdxl_image_fast", "sdxl_image_fast+style", "video_fast", "video_fast+end_frame+start_frame"]
+    Worker.objects.update(pools=[*pools, "image_fast"])
     believe(worker=gpu, seconds={"sdxl_image_fast": 4.04, "video_fast": 120}, with_="1.0, H100")
     learn(worker=gpu, job_type="video_fast", seconds=130, slots=1)
-    assert cell(boss, gpu, "pace") == "sdxl_image_fast 4.0 s (benchmark), video_fast 130.0 s (1 measured)"
+    assert cell(boss, gpu, "offers").split("<br>") == [
+        "sdxl_image_fast 4.0 s (benchmark)",
+        "video_fast 130.0 s",
+        "image_fast",
+        "with end_frame, start_frame, style",
+    ]
 
 
-def test_the_job_types_are_those_it_offered(boss: Client, gpu: Worker) -> None:
-    pools = ["sdxl_image_fast", "sdxl_image_fast+style", "video_fast", "video_fast+end_frame+start_frame"]
-    Worker.objects.update(pools=pools)
-    assert cell(boss, gpu, "offers") == "sdxl_image_fast, video_fast; with end_frame, start_frame, style"
+def test_what_a_worker_says_of_itself_is_text_and_never_markup(boss: Client, gpu: Worker) -> None:
+    Worker.objects.update(pools=["<script>"], device="<script>", software="<script>")
+    assert "<script>" not in cell(boss, gpu, "offers")
+    assert '<td class="field-runs_on">&lt;script&gt;' in boss.get(LIST).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("flags", "state"),
+    [({}, "enabled"), ({"draining": True}, "draining"), ({"enabled": False, "draining": True}, "disabled")],
+)
+def test_its_state_is_told_in_a_word(boss: Client, gpu: Worker, flags: dict[str, bool], state: str) -> None:
+    Worker.objects.update(**flags)
+    assert cell(boss, gpu, "state") == state
 
 
 def test_the_workers_own_page_shows_its_benchmark(boss: Client, gpu: Worker) -> None:
