@@ -3,13 +3,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
+
+from accounts import throttle
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 
-class SignInForm(AuthenticationForm):
+THROTTLED = "throttled"
+TOO_OFTEN = "Too many attempts. Wait ten minutes, then try again."
+
+
+class Throttled(AuthenticationForm):
+    """Looks at no password of who has tried too often."""
+
+    def clean(self) -> dict[str, Any]:
+        name = self.cleaned_data.get("username")
+        if self.request is None or not name:
+            return super().clean()
+        who = {"name": name, "address": throttle.address_of(self.request)}
+        if not throttle.may_try(**who):
+            raise forms.ValidationError(TOO_OFTEN, code=THROTTLED)
+        cleaned = super().clean()
+        throttle.succeeded(**who)
+        return cleaned
+
+
+class AdminSignInForm(Throttled, AdminAuthenticationForm):
+    pass
+
+
+class SignInForm(Throttled):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _style(self)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from http import HTTPStatus
 
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,8 +18,8 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import sign_in_links
-from accounts.forms import SignInForm, TokenForm, password_form
+from accounts import fresh_tokens, sign_in_links
+from accounts.forms import THROTTLED, SignInForm, TokenForm, password_form
 from accounts.signed_in import SignedInRequest
 from generation.models import PersonalToken
 from generation.tokens import issue_personal_token
@@ -29,6 +32,12 @@ class SignIn(LoginView):
     template_name = "accounts/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        answer = super().form_invalid(form)
+        if form.has_error(NON_FIELD_ERRORS, THROTTLED):
+            answer.status_code = HTTPStatus.TOO_MANY_REQUESTS
+        return answer
 
 
 class SignOut(LogoutView):

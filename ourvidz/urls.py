@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts.forms import AdminSignInForm
 from ourvidz.views import favicon, healthz
 
 handler500 = "ourvidz.views.server_error"
+admin.site.login_form = AdminSignInForm
 urlpatterns = [
     path("healthz", healthz),
     path("favicon.ico", favicon),

@@ -1,0 +1,69 @@
+"""How often somebody may try to sign in: nobody guesses a password here by trying.
+
+Counted in the database, so for all web processes together, and before the password is looked at, so that
+many attempts at once count too. Nobody can lock somebody else out: a name alone is not counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import SignInAttempts
+
+WINDOW = timedelta(minutes=10)
+# Behind one address there may be many people.
+ADDRESS_FACTOR = 10
+
+
+def may_try(*, name: str, address: str) -> bool:
+    """Count an attempt; whether it is among the first SIGN_IN_ATTEMPTS of the window.
+
+    Of a name from this address; of an address alone it is ADDRESS_FACTOR as many.
+    """
+    limit = settings.SIGN_IN_ATTEMPTS
+    limits = {_of_name(name, address): limit, _of_address(address): limit * ADDRESS_FACTOR}
+    now = timezone.now()
+    SignInAttempts.objects.filter(began_at__lte=now - WINDOW).delete()
+    return all(_count(subject, now) <= most for subject, most in limits.items())
+
+
+def succeeded(*, name: str, address: str) -> None:
+    """Who has signed in starts afresh."""
+    SignInAttempts.objects.filter(pk=_of_name(name, address)).delete()
+    SignInAttempts.objects.filter(pk=_of_address(address), count__gt=0).update(count=F("count") - 1)
+
+
+def address_of(request: HttpRequest) -> str:
+    """The caller's: as the proxy says where HTTPS says that there is one, else of the connection itself."""
+    forwarded = request.headers.get("X-Forwarded-For", "") if settings.HTTPS else ""
+    return forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
+
+
+@transaction.atomic
+def _count(subject: str, now: datetime) -> int:
+    """One more; how many since the window began."""
+    attempts = SignInAttempts.objects.filter(pk=subject)
+    fresh = SignInAttempts(pk=subject, count=0, began_at=now)
+    SignInAttempts.objects.bulk_create([fresh], ignore_conflicts=True)
+    attempts.update(count=F("count") + 1)
+    return attempts.values_list("count", flat=True).first() or 1
+
+
+def _of_name(name: str, address: str) -> str:
+    return _digest(f"name {unicodedata.normalize('NFKC', name).casefold()} from {address}")
+
+
+def _of_address(address: str) -> str:
+    return _digest(f"address {address}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
