@@ -63,7 +63,11 @@ def sign_in_once(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
 @never_cache
 @login_required
 def account(request: SignedInRequest) -> HttpResponse:
-    return _account(request)
+    token = fresh_tokens.handed_over(request)
+    page = _account(request, fresh_token=token)
+    if token:
+        fresh_tokens.forget(page)
+    return page
 
 
 @never_cache
@@ -83,12 +87,13 @@ def set_password(request: SignedInRequest) -> HttpResponse:
 @login_required
 @require_POST
 def create_token(request: SignedInRequest) -> HttpResponse:
-    """Answers with the page itself, not a redirect: the token's text is kept nowhere to show it later."""
     form = TokenForm(request.POST)
     if not form.is_valid():
         return _account(request, status=422, token=form)
     fresh = issue_personal_token(owner=request.user, name=form.cleaned_data["name"])
-    return _account(request, fresh_token=fresh)
+    answer = redirect("accounts:account")
+    fresh_tokens.hand_over(answer, user=request.user, token=fresh)
+    return answer
 
 
 @never_cache

@@ -56,14 +56,43 @@ def test_a_weak_password_is_refused_with_its_reason(db: None) -> None:
 def test_a_token_is_shown_once_and_works(db: None) -> None:
     user = make_user()
     client = browser_of(user)
-    made = client.post("/account/tokens", {"name": "backup script"})
-    raw = re.search(r"ovu_[\w-]+", made.content.decode())
+    made = client.post("/account/tokens", {"name": "backup script"}, follow=True)
+    raw = re.search(r"ovu_[\w-]{20,}", made.content.decode())
     assert raw
     assert owner_of(raw[0]) == user
     assert "no-store" in made["Cache-Control"]
     later = client.get("/account/").content.decode()
     assert raw[0] not in later
     assert "backup script" in later
+
+
+def test_a_reload_makes_no_second_token(db: None) -> None:
+    client = browser_of(make_user())
+    made = client.post("/account/tokens", {"name": "backup script"})
+    assert (made.status_code, made["Location"]) == (302, "/account/")
+    client.get("/account/")
+    client.get("/account/")
+    assert PersonalToken.objects.count() == 1
+
+
+def test_a_fresh_token_is_carried_by_a_cookie_that_only_its_page_gets(db: None) -> None:
+    made = browser_of(make_user()).post("/account/tokens", {"name": "backup script"})
+    cookie = made.cookies["fresh_token"]
+    assert (cookie["path"], cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (
+        "/account/",
+        True,
+        "Strict",
+        60,
+    )
+
+
+def test_a_fresh_token_is_not_shown_to_the_next_person_at_this_browser(db: None) -> None:
+    """pitfall 24"""
+    client = browser_of(make_user())
+    client.post("/account/tokens", {"name": "backup script"})
+    client.force_login(make_user())
+    shown = client.get("/account/").content.decode()
+    assert "shown this once" not in shown
 
 
 def test_a_token_needs_a_name(db: None) -> None:
