@@ -177,12 +177,17 @@ def discard(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResp
 
 @action
 def restore(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    keep.restore(owner_id=request.user.pk, **asking.owned_asset(request.user.pk, media, asset_id))
-    return done(request, "Restored.")
+    one = asking.owned_asset(request.user.pk, media, asset_id)
+    return _restored(request, keep.restore(owner_id=request.user.pk, **one))
 
 
 @action
 def restore_many(request: OwnersRequest) -> HttpResponse:
     """Undo of a discard: the ids are in the query, so that a plain button can carry them."""
-    moved = keep.restore(owner_id=request.user.pk, **asking.listed(request.GET))
+    return _restored(request, keep.restore(owner_id=request.user.pk, **asking.listed(request.GET)))
+
+
+def _restored(request: OwnersRequest, moved: int) -> HttpResponse:
+    if not moved:
+        return done(request, "Nothing was moved.")
     return done(request, f"Restored {moved}." if moved > 1 else "Restored.")

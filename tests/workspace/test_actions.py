@@ -183,8 +183,17 @@ def test_a_strangers_asset_does_not_exist(stranger: Client, owner: User, what: s
 def test_restoring_a_list_skips_what_is_not_ones_own(stranger: Client, owner: User) -> None:
     (image,) = complete(make_job(owner))
     keep.discard(owner_id=owner.pk, images=[image.pk])
-    stranger.post(f"/workspace/restore?image={image.pk}")
+    answer = stranger.post(f"/workspace/restore?image={image.pk}", headers=JSON)
+    assert answer.json()["message"] == "Nothing was moved."
     assert Image.objects.in_trash().get() == image
+
+
+def test_an_undo_pressed_twice_says_that_nothing_was_moved(signed_in: Client, owner: User) -> None:
+    (image,) = complete(make_job(owner))
+    keep.discard(owner_id=owner.pk, images=[image.pk])
+    for url in (f"/workspace/restore?image={image.pk}", asset_url(image, "restore")):
+        answer = signed_in.post(url, headers=JSON)
+    assert answer.json()["message"] == "Nothing was moved."
 
 
 def test_too_many_ids_at_once_are_refused_in_words(signed_in: Client) -> None:
