@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
 from django.template.loader import render_to_string
 
@@ -20,7 +21,11 @@ class LibraryConsumer(LiveConsumer):
     """
 
     async def connect(self) -> None:
-        query = QueryDict(self.scope["query_string"])
+        try:
+            query = QueryDict(self.scope["query_string"])
+        except SuspiciousOperation:  # more fields than Django reads
+            await self.close()
+            return
         self.filters = Filters.read(query)
         self.in_trash = "trash" in query
         await super().connect()

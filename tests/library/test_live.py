@@ -125,3 +125,13 @@ async def test_nobody_s_socket_is_closed() -> None:
     connected, code = await communicator.connect()
 
     assert (connected, code) == (False, 4401)
+
+
+async def test_a_socket_with_too_many_fields_is_refused_quietly(owner: User) -> None:
+    query = "&".join(f"x{number}=1" for number in range(1001))
+    communicator = WebsocketCommunicator(LibraryConsumer.as_asgi(), f"/ws/library/?{query}")
+    communicator.scope["user"] = owner
+
+    connected, _ = await communicator.connect()
+
+    assert not connected
