@@ -60,6 +60,8 @@ class Session:
             return self._forgotten("lease_lost")
         except (ServerAway, ServerRefused) as error:
             say("delivery_failed", job_id=self._job.id, reason=str(error))
+            if isinstance(error, ServerAway) and self._spool is not None:
+                return "undeliverable"  # what is kept goes first when the server is back, then the job
             return self._give_back("undeliverable")
 
     def _deliver_all(self) -> str:
