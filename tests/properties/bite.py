@@ -14,7 +14,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.properties.sabotages import SABOTAGES, Edit, Sabotage
+from tests.properties.sabotage import Edit, Sabotage
+from tests.properties.sabotages import SABOTAGES
 from tests.servers import temporary_postgres
 
 REPO = Path(__file__).resolve().parents[2]

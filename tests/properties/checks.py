@@ -9,8 +9,9 @@ from django.core.files.storage import default_storage
 
 from generation.models import Attempt, Image, Job, OwnerCounter, Video
 from tests.properties.callers import Person
-from tests.properties.model import Job as Expected
-from tests.properties.model import Slot, World
+from tests.properties.model import World
+from tests.properties.records import Job as Expected
+from tests.properties.records import Slot
 
 
 def assets_of(told: dict[str, Any]) -> list[dict[str, Any]]:

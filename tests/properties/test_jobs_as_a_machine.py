@@ -12,8 +12,8 @@ from django.conf import LazySettings
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.properties.machine import Studio
-from tests.properties.model import MAX_ACTIVE_JOBS, MAX_ATTEMPTS
+from tests.properties.machine import History
+from tests.properties.records import MAX_ACTIVE_JOBS, MAX_ATTEMPTS
 
 # `quick` is the same in every run; `long` is another each time; `bite` stops at what it finds, to be quick.
 PROFILES = {
@@ -35,9 +35,9 @@ PROFILE = settings(
 @pytest.mark.django_db
 @pytest.mark.timeout(3600)
 def test_any_history_of_owners_workers_and_time_keeps_the_rules(settings: LazySettings) -> None:
-    """Pitfalls 1, 2, 4, 5, 6, 8, 9, 12, 14, 15, 16, 23, 28, 29, 34: see the invariants of `Studio`."""
+    """Pitfalls 1, 2, 4, 5, 6, 8, 9, 12, 14, 15, 16, 23, 28, 29, 34: see the invariants of `History`."""
     settings.LEASE_SECONDS = 3600  # time passes only where a rule says so
     settings.RETRY_BACKOFF_SECONDS = 300
     settings.MAX_ATTEMPTS = MAX_ATTEMPTS
     settings.MAX_ACTIVE_JOBS = MAX_ACTIVE_JOBS
-    run_state_machine_as_test(Studio, settings=PROFILE)
+    run_state_machine_as_test(History, settings=PROFILE)
