@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from generation import events, trace
 from generation.clock import Now
-from generation.lifecycle import revisions
+from generation.lifecycle import bulk, revisions
 from generation.lifecycle.errors import TooMany
 from generation.models import Asset, Image, Job, Video
 from generation.models.asset import AssetQuerySet
@@ -88,8 +88,9 @@ def _stamp(owner_id: int, picked: Sequence[Asset], change: dict[str, object]) ->
         for name, value in change.items():
             setattr(asset, name, value)
     fields = ["revision", *change]
-    Image.objects.bulk_update([asset for asset in picked if isinstance(asset, Image)], fields)
-    Video.objects.bulk_update([asset for asset in picked if isinstance(asset, Video)], fields)
+    for model in (Image, Video):
+        if changed := [asset for asset in picked if isinstance(asset, model)]:
+            bulk.update_each(changed, fields)
     return picked[-1].revision
 
 
@@ -133,5 +134,5 @@ def _stage(owner_id: int, jobs: Sequence[Job], *, cleared_at: Now | None) -> Non
     revision = revisions.take(owner_id=owner_id, count=len(jobs))
     for job in jobs:
         job.revision, job.cleared_at = next(revision), cleared_at
-    Job.objects.bulk_update(jobs, ["revision", "cleared_at"])
+    bulk.update_each(jobs, ["revision", "cleared_at"])
     events.changed(owner_id=owner_id, revision=jobs[-1].revision, job_ids=[job.pk for job in jobs])

@@ -10,7 +10,7 @@ from django.conf import settings
 from generation import events
 from generation.clock import Now, from_now
 from generation.job_types import Media
-from generation.lifecycle import revisions
+from generation.lifecycle import bulk, revisions
 from generation.models import Asset, Attempt, Image, Job, JobStatus, Outcome, Video
 
 
@@ -40,10 +40,8 @@ def write(
     for asset in assets:
         asset.revision = next(revision)
     last = next(revision)
-    if assets:
-        changed = type(assets[0]).objects.bulk_update(assets, [*fields, "revision"])
-        if changed != len(assets):
-            raise StateChanged
+    if assets and bulk.update_each(assets, [*fields, "revision"]) != len(assets):
+        raise StateChanged
     guarded = Job.objects.filter(pk=job.pk, status=job.status, lease_token=job.lease_token)
     if not guarded.update(**changes, revision=last):
         raise StateChanged
