@@ -20,6 +20,7 @@ from ourvidz_worker.configuration import (
     configuration,
     missing,
     usual_spool,
+    usual_state,
 )
 
 if TYPE_CHECKING:
@@ -37,8 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from ourvidz_worker.check import report
 
         return report(chosen, sys.stdout.write)
-    problem = missing(chosen)
-    return _refuse(problem) if problem else _run(chosen)
+    reports = flags.command == "run" or flags.report
+    if reports and (problem := missing(chosen)):
+        return _refuse(problem + ("; --no-report needs none" if flags.command == "bench" else ""))
+    return _run(chosen) if flags.command == "run" else _bench(chosen, flags)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,7 +52,48 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     add_options(commands.add_parser("run", help="lease jobs and work until told to stop"))
     add_options(commands.add_parser("check", help="say what is missing, one line each; 0 when nothing is"))
+    bench = commands.add_parser("bench", help="measure the seconds for one result of each job type")
+    bench.add_argument("--runs", type=int, choices=range(1, 21), default=1, metavar="N", help="1 by default")
+    bench.add_argument(
+        "--job-type", action="append", default=[], metavar="NAME", help="only this; repeatable"
+    )
+    bench.add_argument("--json", action="store_true", help="one JSON line instead of a table")
+    bench.add_argument("--no-report", dest="report", action="store_false", help="do not tell the server")
+    add_options(bench)
     return parser
+
+
+def _bench(chosen: Configuration, flags: argparse.Namespace) -> int:
+    """1 when something could not be measured, kept or reported."""
+    _prepare_libraries(chosen)
+    from ourvidz_worker import benchmark
+    from ourvidz_worker.client import Server
+    from ourvidz_worker.engines import create_engine
+    from ourvidz_worker.errors import EngineUnusable
+
+    try:
+        engine = create_engine(chosen.engine)
+        figures = benchmark.benchmark(engine, wanted=flags.job_type, runs=flags.runs)
+    except EngineUnusable as unusable:
+        return _refuse(str(unusable))
+    if not figures.job_types:
+        return _refuse("this engine, as it is set up, does none of these job types")
+    if flags.json:
+        sys.stdout.write(figures.line() + "\n")
+    else:
+        benchmark.show(figures)
+    problems = [each.job_type for each in figures.job_types if each.problem]
+    try:
+        benchmark.keep(figures, usual_state())
+    except (OSError, RuntimeError) as error:
+        problems.append(f"the figures cannot be kept: {error}")
+    if flags.report and figures.seconds:
+        server = Server(chosen.server, chosen.token)
+        problems += filter(None, [benchmark.report(figures, server)])
+        server.close()
+    if problems:
+        _refuse("; ".join(problems))
+    return 1 if problems else 0
 
 
 def _run(chosen: Configuration) -> int:

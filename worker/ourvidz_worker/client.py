@@ -59,6 +59,11 @@ class Server:
         """Asks for work of a kind that there is not: the answer says whether address and token are right."""
         self.lease(Offer(("sdxl", "wan"), ("none",), "check", "", ""), 0.0)
 
+    def benchmark(self, seconds: Mapping[str, float], version: str, device: str) -> None:
+        """Seconds for one result, by job type: the server's first estimate of this worker."""
+        body = {"seconds": dict(seconds), "version": version, "device": device}
+        self._once("POST", "benchmark", json=body)
+
     def heartbeat(
         self, job: Job, progress: int, stage: str, slot: int | None = None, *, halted: Event
     ) -> bool:

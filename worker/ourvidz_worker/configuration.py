@@ -235,10 +235,15 @@ def configuration(flags: argparse.Namespace, environment: Mapping[str, str] = os
     )
 
 
-def usual_spool(environment: Mapping[str, str] = os.environ) -> Path:
-    """Raises RuntimeError where nobody is at home."""
+def usual_state(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where a worker keeps what it knows. Raises RuntimeError where nobody is at home."""
     state = environment.get("STATE_DIRECTORY") or environment.get("XDG_STATE_HOME")  # systemd's, a desktop's
-    return Path(state or Path.home() / ".local" / "state") / "ourvidz-worker" / "spool"
+    return Path(state or Path.home() / ".local" / "state") / "ourvidz-worker"
+
+
+def usual_spool() -> Path:
+    """Raises RuntimeError as `usual_state` does."""
+    return usual_state() / "spool"
 
 
 def _file(path: Path) -> Mapping[str, Any]:

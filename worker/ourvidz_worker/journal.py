@@ -8,13 +8,30 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@lru_cache
+def console() -> Console | None:
+    """The terminal that stderr is; None where it is none."""
+    if not sys.stderr.isatty():
+        return None
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(event: str, **facts: object) -> None:
     """One line about one event, written at once so that threads never mix theirs."""
     now = datetime.now(UTC)
-    line = _human(now, event, facts) if sys.stderr.isatty() else _machine(now, event, facts)
-    sys.stderr.write(line + "\n")
+    if screen := console():
+        screen.print(_human(now, event, facts), markup=False)  # above the bar, if there is one
+        return
+    sys.stderr.write(_machine(now, event, facts) + "\n")
     sys.stderr.flush()
 
 

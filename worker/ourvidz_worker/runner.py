@@ -13,6 +13,7 @@ from ourvidz_worker.journal import say
 from ourvidz_worker.protocol import Job, Offer
 from ourvidz_worker.session import Session, deliver_kept
 from ourvidz_worker.spool import Spool
+from ourvidz_worker.terminal import bar
 from ourvidz_worker.vitals import Vitals
 
 
@@ -115,7 +116,13 @@ class Runner:
             self._halted.set()
         self._vitals.turn_to("working")
         session = Session(self._server, self._engine, job, self._halted, self._spool)
-        ending = session.run(self._vitals.progressed)
+        with bar(job) as shown:
+
+            def watch(share: float, stage: str) -> None:
+                self._vitals.progressed((share, stage))
+                shown(share, stage)
+
+            ending = session.run(watch)
         seconds = time.monotonic() - started
         self._vitals.turn_to("idle")
         self._vitals.ended(ending, seconds)

@@ -21,6 +21,12 @@ from ourvidz_worker.previews import PreviewSender
 from ourvidz_worker.protocol import AssetError, CallbackStatus, Job, Reference, Slot, Upload
 from ourvidz_worker.spool import Kept, Spool
 
+Watch = Callable[[float, str], None]
+
+
+def _unwatched(share: float, stage: str) -> None:
+    """Nobody looks."""
+
 
 class Session:
     """`halted` ends everything early, whoever sets it: a cancel, a lost lease, a shutdown."""
@@ -35,14 +41,14 @@ class Session:
         self._spool = spool
         self._unmade = {slot.number: slot for slot in job.slots}  # the engine's thread
         self._open = dict(self._unmade)  # the deliveries' thread
-        self._watch: Callable[[object], None] = lambda news: None
+        self._watch: Watch = _unwatched
         self._about: Mapping[str, object] = {}
         self._delivered = 0
         self._seconds: dict[str, float] = {}
         self._previews: Previews = NOBODY_LOOKS
         self._heartbeat = Heartbeat(server, job, halted)
 
-    def run(self, watch: Callable[[object], None] = lambda news: None) -> str:
+    def run(self, watch: Watch = _unwatched) -> str:
         """Delivers the job or gives it back; a word for what became of it. `watch` sees what moves."""
         self._watch = watch
         terms = self._job.preview
@@ -137,7 +143,7 @@ class Session:
         yield from self._failures(failure)
 
     def _progress(self, share: float, stage: str) -> None:
-        self._watch((share, stage))
+        self._watch(share, stage)
         self._heartbeat.progress(share, stage, next(iter(self._unmade), None))
 
     def _strange_references(self) -> AssetError | None:

@@ -1,0 +1,91 @@
+"""`ourvidz-worker bench`: measured on the real engine, kept, and told to the server."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from generation.job_types import JOB_TYPES
+from ourvidz_worker.cli import main
+from ourvidz_worker.configuration import usual_state
+from ourvidz_worker.engines import usual
+from tests.worker.protocol_server import TOKEN, ProtocolServer
+
+QUICK = ("--job-type", "sdxl_image_fast", "--job-type", "image_fast")
+
+
+@pytest.mark.parametrize("name", usual.JOB_TYPES)
+def test_what_is_measured_is_what_servers_hand_out(name: str) -> None:
+    """The worker knows nothing of the server's table; only this test sees both."""
+    told = usual.usual_job(name).parameters
+    job_type = JOB_TYPES[name]
+    wanted = job_type.parameters(job_type.default_aspect)
+    assert {field: getattr(told, field) for field in wanted} == wanted
+
+
+def test_no_job_type_is_left_out() -> None:
+    assert set(usual.JOB_TYPES) == set(JOB_TYPES)
+
+
+def test_seconds_for_one_result_are_told_kept_and_reported(
+    server: ProtocolServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.script("POST /benchmark", 204)
+    assert main(["bench", "--server", server.url, "--token", TOKEN, "--json", "--runs", "2", *QUICK]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    told = json.loads(line)
+    assert set(told["seconds"]) == {"sdxl_image_fast", "image_fast"}
+    for each in told["job_types"]:
+        assert each["runs"] == 2
+        assert each["seconds"] > 0 < each["warm_up_s"]
+    assert json.loads((usual_state() / "benchmark-sketch.json").read_text()) == told
+    (sent,) = server.seen("/benchmark")
+    assert sent.json == {name: told[name] for name in ("seconds", "version", "device")}
+
+
+def test_without_a_server_it_measures_and_shows_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--no-report", "--job-type", "image_fast"]) == 0
+    table = capsys.readouterr().out
+    assert "image_fast" in table
+    assert "seconds for one" in table
+
+
+@pytest.mark.parametrize(("status", "sentence"), [(404, "takes no benchmarks"), (503, "answered 503")])
+def test_a_server_that_does_not_take_it_is_said(
+    server: ProtocolServer, capsys: pytest.CaptureFixture[str], status: int, sentence: str
+) -> None:
+    server.script("POST /benchmark", status)
+    assert main(["bench", "--server", server.url, "--token", TOKEN, "--job-type", "image_fast"]) == 1
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ([], "--no-report needs none"),
+        (["--no-report", "--job-type", "paintings"], "none of these job types"),
+        (["--no-report", "--engine", "sdxl"], "sdxl needs"),
+    ],
+)
+def test_what_it_lacks_is_said_in_one_line(
+    flags: list[str], sentence: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OURVIDZ_SERVER", raising=False)
+    assert main(["bench", *flags]) == 2
+    told = capsys.readouterr().err
+    assert sentence in told
+    assert told.count("\n") == 1
+
+
+def test_a_disk_that_keeps_nothing_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", os.fspath(tmp_path / "file"))
+    assert main(["bench", "--no-report", "--json", "--job-type", "image_fast"]) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["seconds"]
+    assert "cannot be kept" in told.err
