@@ -14,7 +14,7 @@ from generation.admin.base import Record
 from generation.job_types import Media
 from generation.lifecycle.control import cancel, retry
 from generation.lifecycle.errors import NotRetryable
-from generation.models import Attempt, Image, Job, JobStatus, Video
+from generation.models import Attempt, Image, Job, JobReference, JobStatus, Video
 from generation.quotas import OverLimit
 
 ENDS = ["error_code", "error_message", "started_at", "finished_at", "cleared_at", "metadata"]
@@ -51,6 +51,18 @@ class History(ReadOnlyInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         return super().get_queryset(request).select_related("worker", "job")
+
+
+class References(ReadOnlyInline):
+    """What the job goes by; the pictures are their owner's own."""
+
+    model = JobReference
+    verbose_name_plural = "references"
+    ordering = ["type"]
+    fields = ["type", "strength", "reference"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[JobReference]:
+        return super().get_queryset(request).select_related("reference")
 
 
 class Images(ReadOnlyInline):
@@ -90,7 +102,8 @@ class JobAdmin(Record):
     actions = ["cancel_jobs", "retry_jobs"]
 
     def get_inlines(self, request: HttpRequest, obj: Job | None) -> list[type[InlineModelAdmin[Any, Any]]]:
-        return [History, Videos if obj and obj.media == Media.VIDEO else Images]
+        goes_by = [References] if obj and obj.goes_by else []
+        return [History, *goes_by, Videos if obj and obj.media == Media.VIDEO else Images]
 
     @admin.action(description="Cancel selected jobs", permissions=["change"])
     def cancel_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:

@@ -74,4 +74,4 @@ class JobReference(models.Model):
 
     def __str__(self) -> str:
         words = self.get_type_display()
-        return words if self.type in FRAMES else f"{words} {self.strength:.0%}"
+        return words if self.type in FRAMES else f"{words} {self.strength * 100:.0f} %"

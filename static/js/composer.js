@@ -209,11 +209,12 @@ export function start({ afterwards }) {
       prompt.focus();
     });
   }
+  const brought = new URLSearchParams(location.search).has("image"); // a picture whose use is to be said
   try {
     restoreDraft();
   } catch {
     // storage is off
   }
-  more.open = [...more.querySelectorAll("[data-error]:not(:empty)")].length > 0;
+  more.open = brought || [...more.querySelectorAll("[data-error]:not(:empty)")].length > 0;
   update();
 }

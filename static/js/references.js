@@ -74,6 +74,7 @@ function showChips() {
     ...inUse().map((row) => {
       const chip = chipTemplate.content.firstElementChild.cloneNode(true);
       chip.querySelector("img").src = row.querySelector("img").src;
+      chip.querySelector("img").hidden = !row.querySelector("img").hasAttribute("src");
       chip.querySelector("span").textContent = words(row);
       chip.setAttribute("aria-label", `Picture to go by, ${words(row)}: take back`);
       chip.addEventListener("click", () => remove(row));
@@ -118,12 +119,11 @@ function renumber() {
 }
 
 function watch(row) {
+  const shown = row.querySelector("img");
+  shown.addEventListener("error", () => shown.removeAttribute("src")); // what the browser cannot draw
   purpose(row).querySelector('[value=""]')?.remove();
-  purpose(row).addEventListener("change", (event) => {
-    event.stopPropagation();
-    fit(type, row);
-    changed();
-  });
+  // What was just chosen stays; the picture that was for that before gets what is free.
+  purpose(row).addEventListener("input", () => fit(type, row));
   row.querySelector(".remove").addEventListener("click", () => {
     remove(row);
     (pick.disabled ? form.elements.prompt : pick).focus();
@@ -184,7 +184,7 @@ function send(row, file) {
   const sending = put(row, file, (share) => (bar.value = share))
     .then(
       (picture) => (source(row).value = `reference:${picture.id}`),
-      (refusal) => trouble(row, refusal.message),
+      (refusal) => trouble(row, refusal.message, refusal.mayPass),
     )
     .finally(() => {
       if (uploads.get(row) !== sending) return; // removed, or sent again
@@ -205,10 +205,10 @@ function put(row, file, onProgress) {
     request.setRequestHeader("Content-Type", file.type);
     request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
     request.upload.addEventListener("progress", (event) => onProgress((100 * event.loaded) / event.total));
-    request.addEventListener("error", () => refused(new Error(AWAY)));
+    request.addEventListener("error", () => refused({ message: AWAY, mayPass: true }));
     request.addEventListener("load", () => {
       if (request.status === 201) done(request.response);
-      else refused(new Error(why(request)));
+      else refused({ message: why(request), mayPass: request.status === 429 || request.status >= 500 });
     });
     request.send(file);
   });
@@ -221,11 +221,11 @@ function why({ status, response }) {
 
 const isInTrouble = (row) => !source(row).value && !uploads.has(row);
 
-function trouble(row, sentence) {
+function trouble(row, sentence, mayPass = false) {
   const said = row.querySelector(".error");
   said.textContent = sentence;
   said.hidden = !sentence;
-  row.querySelector(".again").hidden = !sentence;
+  row.querySelector(".again").hidden = !mayPass;
 }
 
 /** Whether every picture in use has arrived. */
@@ -239,7 +239,7 @@ export async function settled() {
   const lost = inUse().find(isInTrouble);
   if (!lost) return true;
   more.open = true;
-  lost.querySelector(".again").focus();
+  lost.querySelector(".again:not([hidden]), .remove").focus();
   return false;
 }
 

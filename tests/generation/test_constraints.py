@@ -17,8 +17,10 @@ from generation.models import (
     Attempt,
     Image,
     Job,
+    JobReference,
     OwnerCounter,
     Pace,
+    Preview,
     PersonalToken,
     Project,
     Purged,
@@ -26,7 +28,8 @@ from generation.models import (
     Video,
     Worker,
 )
-from tests.factories import call_back, completed, lease_next, make_job, upload
+from generation.submission import AskedReference
+from tests.factories import call_back, completed, lease_next, make_job, make_reference, upload
 
 NOW = timezone.now()
 
@@ -81,6 +84,8 @@ def refused_copy(row: models.Model, **values: object) -> None:
         {"seed": -1},
         {"progress": 101},
         {"progress": -1},
+        {"current_slot": 1},
+        {"current_slot": -1},
         {"engine": "wan"},
         {"media": "video"},
         {"attempt": -1},
@@ -227,6 +232,13 @@ def test_an_upload_has_a_file_or_an_error_and_is_kept_once(running: Job) -> None
     refused_copy(kept)
 
 
+def test_a_slot_has_one_preview(running: Job) -> None:
+    kept = {"job": running, "slot": 0, "lease_token": running.lease_token}
+    preview = Preview.objects.create(**kept, picture=b"x", version="1", stored_at=NOW)
+    refused_copy(preview)
+    refused(preview, version="")
+
+
 def test_the_small_tables_keep_their_rules(owner: User, worker: Worker, waiting: Job) -> None:
     project = Project.objects.get(owner=owner)
     refused(project, name="")
@@ -239,6 +251,8 @@ def test_the_small_tables_keep_their_rules(owner: User, worker: Worker, waiting:
     refused(counter, horizon=-1)
     pace = Pace.objects.create(worker=worker, job_type="image_fast", seconds=1)
     refused(pace, seconds=0)
+    refused(pace, samples=0)
+    refused(pace, benchmark=0)
     refused_copy(pace)
     refused(PersonalToken.objects.create(owner=owner, name="x", digest="d", hint="h"), name="")
     note = Purged(
@@ -285,3 +299,26 @@ def test_the_migrations_go_back_and_forth() -> None:
     assert "generation_job" not in connection.introspection.table_names()
     call_command("migrate", "generation", stdout=StringIO())
     assert "generation_job" in connection.introspection.table_names()
+
+
+@pytest.fixture
+def used(owner: User) -> JobReference:
+    asked = AskedReference(type="style", reference=make_reference(owner).pk)
+    return make_job(owner, references=[asked]).references.get()
+
+
+def test_a_job_goes_by_each_type_once(used: JobReference) -> None:
+    refused_copy(used)
+    refused(used, type="mood")
+    for strength in (-0.1, 1.1):
+        refused(used, strength=strength)
+
+
+def test_a_reference_has_its_file_and_its_bytes_once(used: JobReference) -> None:
+    """pitfall 10"""
+    picture = used.reference
+    refused_copy(picture, id=uuid.uuid4())
+    for field in ("file", "thumbnail", "content_type", "sha256"):
+        refused(picture, **{field: ""})
+    for field in ("byte_size", "width", "height"):
+        refused(picture, **{field: 0})

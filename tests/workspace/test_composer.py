@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from generation.job_types import JOB_TYPES
-from generation.models import Image, Job, Video
+from generation.models import Image, Job, Reference, Video, Worker
 from generation.projects import create_project
-from tests.factories import make_user
+from tests.factories import complete, make_job, make_reference, make_user, make_worker
 from workspace.choosing import combinations
+from workspace.references import Row
 
 SUBMIT = "/workspace/submit"
 JSON = {"Accept": "application/json"}
@@ -220,3 +222,144 @@ def test_submitting_costs_the_same_for_one_and_six(
             signed_in.post(SUBMIT, asked(quantity=quantity))
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+# Pictures to go by
+
+
+def going_by(source: str, type_: str = "style", strength: str = "0.25") -> dict[str, object]:
+    return {"references-0": source, "references-0-type": type_, "references-0-strength": strength}
+
+
+def test_pictures_reach_the_job_as_they_were_set(signed_in: Client, owner: User) -> None:
+    """pitfall 31"""
+    picture = make_reference(owner)
+    [image] = complete(make_job(owner))
+    answer = signed_in.post(
+        SUBMIT,
+        asked(
+            **going_by(f"reference:{picture.pk}"),
+            **{"references-2": f"image:{image.pk}", "references-2-type": "composition"},
+        ),
+    )
+    assert answer.status_code == 302
+    job = Job.objects.order_by("-id")[0]
+    assert job.pool == "sdxl_image_fast+composition+style"
+    assert [(used.type, used.strength, used.reference.sha256) for used in job.goes_by] == [
+        ("composition", 0.6, image.sha256),
+        ("style", 0.25, picture.sha256),
+    ]
+
+
+def test_a_frame_has_no_strength(signed_in: Client, owner: User) -> None:
+    """No slider is shown for it, so what a plain form sends along for one means nothing."""
+    source = f"reference:{make_reference(owner).pk}"
+    signed_in.post(SUBMIT, asked(media="video", **going_by(source, "start_frame", "0.3")))
+    assert [(used.type, used.strength) for used in Job.objects.get().goes_by] == [("start_frame", 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        (asked(media="video"), "WAN video fast cannot use a style reference"),
+        (asked(engine="wan"), "WAN image fast cannot use reference images."),
+        (asked(**{"references-0-strength": "2"}), "A strength is a number from 0 to 1."),
+        (asked(**{"references-0-strength": "nan"}), "A strength is a number from 0 to 1."),
+        (asked(**{"references-0-strength": "much"}), "A strength is a number from 0 to 1."),
+        (asked(**{"references-0": "https://elsewhere.example/x.png"}), "Choose the reference image again."),
+        (asked(**{"references-0": "image:7"}), "Choose the reference image again."),
+        (asked(**{"references-0": "reference:018f3c1e-0000-7000-8000-000000000000"}), "no such reference"),
+    ],
+)
+def test_a_picture_that_cannot_be_used_is_refused_in_words(
+    signed_in: Client, owner: User, fields: dict[str, object], says: str
+) -> None:
+    """pitfall 19"""
+    answer = signed_in.post(SUBMIT, going_by(f"reference:{make_reference(owner).pk}") | fields, headers=JSON)
+    assert answer.status_code == 422
+    [[sentence]] = answer.json()["errors"].values()
+    assert list(answer.json()["errors"]) == ["references"]
+    assert says in sentence
+    assert not Job.objects.exists()
+
+
+def test_somebody_elses_picture_is_as_unknown_as_none(signed_in: Client) -> None:
+    foreign = make_reference(make_user())
+    answer = signed_in.post(SUBMIT, asked(**going_by(f"reference:{foreign.pk}")), headers=JSON)
+    assert answer.json()["errors"] == {
+        "references": ["You have no such reference image. Choose the picture again."]
+    }
+
+
+def test_what_a_plain_form_does_not_use_is_left_out(signed_in: Client, owner: User) -> None:
+    signed_in.post(SUBMIT, asked(**going_by(f"reference:{make_reference(owner).pk}", "")))
+    assert Job.objects.get().pool == "sdxl_image_fast"
+
+
+def test_the_pictures_made_with_last_are_kept_while_they_are_there(signed_in: Client, owner: User) -> None:
+    source = f"reference:{make_reference(owner).pk}"
+    signed_in.post(SUBMIT, asked(**going_by(source)))
+    assert f'value="{source}"' in signed_in.get("/").content.decode()
+    job = Job.objects.get()
+    assert signed_in.get(f"/?from={job.pk}").context["form"].initial["references"] == [
+        Row(source, "style", "0.25")
+    ]
+    Job.objects.update(status="completed", finished_at=timezone.now())
+    Reference.objects.all().delete()
+    for page in ("/", f"/?from={job.pk}"):
+        assert signed_in.get(page).context["form"].initial["references"] == []
+
+
+@pytest.mark.parametrize(
+    ("last", "job_type", "type_"),
+    [
+        (asked(), "sdxl_image_fast", "style"),
+        (asked(media="video"), "video_fast", "start_frame"),
+        (asked(engine="wan"), "sdxl_image_fast", "style"),
+        (asked(enhance="on", quality="high"), "sdxl_image_high", "style"),
+        (asked(enhance="on", media="video"), "video7b_fast_enhanced", "start_frame"),
+    ],
+)
+def test_an_image_is_brought_for_something_that_can_use_it(
+    signed_in: Client, owner: User, last: dict[str, object], job_type: str, type_: str
+) -> None:
+    """A link does it, without a script: what was made last gives way where it could not use a picture."""
+    [image] = complete(make_job(owner))
+    signed_in.post(SUBMIT, last)
+    initial = signed_in.get(f"/?image={image.pk}").context["form"].initial
+    assert initial["references"] == [Row(f"image:{image.pk}", type_)]
+    sent = {name: value for name, value in initial.items() if value and name != "references"}
+    signed_in.post(SUBMIT, sent | {"references-0": f"image:{image.pk}", "references-0-type": type_})
+    assert Job.objects.order_by("-id")[0].pool == f"{job_type}+{type_}"
+
+
+def test_a_fourth_picture_takes_the_place_of_the_last(signed_in: Client, owner: User) -> None:
+    types = ("style", "composition", "character")
+    fields: dict[str, object] = {}
+    for number, type_ in enumerate(types):
+        fields |= {f"references-{number}": f"reference:{make_reference(owner).pk}"}
+        fields |= {f"references-{number}-type": type_}
+    signed_in.post(SUBMIT, asked(**fields))
+    Job.objects.update(status="cancelled", finished_at=timezone.now())
+    [image] = complete(make_job(owner))
+    rows = signed_in.get(f"/?image={image.pk}").context["form"].initial["references"]
+    assert len(rows) == 3
+    assert rows[-1].source == f"image:{image.pk}"
+    assert {row.type for row in rows} == set(types)
+
+
+@pytest.mark.parametrize("named", ["nonsense", "018f3c1e-0000-7000-8000-000000000000", ""])
+def test_an_image_that_is_not_there_brings_nothing(signed_in: Client, stranger: Client, named: str) -> None:
+    assert signed_in.get(f"/?image={named}").context["form"].initial["references"] == []
+
+
+def test_a_strangers_image_brings_nothing(signed_in: Client) -> None:
+    [image] = complete(make_job(make_user()))
+    assert signed_in.get(f"/?image={image.pk}").context["form"].initial["references"] == []
+
+
+def test_the_page_can_ask_what_running_workers_offer(signed_in: Client) -> None:
+    worker = make_worker()
+    Worker.objects.filter(pk=worker.pk).update(pools=["video_fast+start_frame"], last_seen_at=timezone.now())
+    assert signed_in.get("/workspace/offered").json() == {"pools": ["video_fast+start_frame"]}
+    assert Client().get("/workspace/offered").status_code == 302

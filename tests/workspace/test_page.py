@@ -16,6 +16,7 @@ from generation.lifecycle import keep
 from generation.lifecycle.lease import heartbeat
 from generation.models import Job, Worker
 from generation.projects import create_project
+from generation.submission import AskedReference
 from tests.factories import (
     call_back,
     complete,
@@ -23,6 +24,7 @@ from tests.factories import (
     failed,
     lease_next,
     make_job,
+    make_reference,
     make_user,
     make_worker,
 )
@@ -136,6 +138,19 @@ def test_a_delayed_retry_says_what_went_wrong(signed_in: Client, owner: User) ->
     shown = html(signed_in)
     assert "trying again shortly" in shown
     assert "The GPU ran out of memory." in shown
+
+
+def test_a_job_that_goes_by_a_picture_shows_it_and_says_when_nobody_can(
+    signed_in: Client, owner: User
+) -> None:
+    """pitfall 19: it waits for a worker that can use the picture, and says so."""
+    picture = make_reference(owner)
+    asked = [AskedReference(type="style", strength=0.3, reference=picture.pk)]
+    make_job(owner, references=asked)
+    shown = html(signed_in)
+    assert "waits: no running worker can use its style reference" in shown
+    assert f"/media/reference/{picture.pk}/thumbnail" in shown
+    assert "Style 30 %" in shown
 
 
 def test_using_a_job_again_fills_the_composer_without_its_seed(signed_in: Client, owner: User) -> None:
