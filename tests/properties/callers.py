@@ -60,6 +60,14 @@ class Follower:
         assert len(set(told)) == len(told), "a row was told twice"
         return set(told)
 
+    def job(self, job_id: str) -> dict[str, Any]:
+        """A job and its assets by slot, as they were last told; as `GET /jobs/{id}` would tell them."""
+        mine = [row for row in self.rows.values() if row.get("job") == job_id]
+        images = [row for row in mine if "image_index" in row]
+        videos = [row for row in mine if "image_index" not in row]
+        by_slot = sorted(images, key=lambda row: row["image_index"] or 0)
+        return self.rows[job_id] | {"images": by_slot, "video": videos[0] if videos else None}
+
 
 def without_hints(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in HINTS}

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from generation.models import Attempt, Image, Job, Video
 from tests.factories import png
 from tests.properties.callers import without_hints
-from tests.properties.checks import as_expected, as_told, assets_of, check_rows
+from tests.properties.checks import as_expected, as_told, check_rows
 from tests.properties.owners import Owners
 from tests.properties.records import Job as Expected
 from tests.properties.studio import Chance
@@ -125,21 +125,17 @@ class History(Owners, Workers, RuleBasedStateMachine):
             self.world.changed[owner].clear()
 
     @invariant()
-    def the_api_tells_the_jobs_as_the_model_does(self) -> None:
+    def a_follower_knows_the_jobs_as_the_model_does(self) -> None:
         for job in self.touched:
-            self.compare(job)
+            assert as_told(self.followers[job.owner].job(job.id)) == as_expected(job)
         self.touched.clear()
 
-    def compare(self, job: Expected) -> None:
+    def the_api_tells_it_as_it_told_the_follower(self, job: Expected) -> None:
         response = self.people[job.owner].get(f"jobs/{job.id}")
         assert response.status_code == 200
-        told = response.json()
+        told, followed = response.json(), self.followers[job.owner].job(job.id)
+        assert without_hints(followed) == {name: told[name] for name in without_hints(followed)}
         assert as_told(told) == as_expected(job)
-        rows = self.followers[job.owner].rows
-        follows = without_hints(rows[job.id])
-        assert follows == {name: told[name] for name in follows}
-        for asset in assets_of(told):
-            assert rows[asset["id"]] == asset
 
     # The end of each history.
 
@@ -163,7 +159,7 @@ class History(Owners, Workers, RuleBasedStateMachine):
         self.a_follower_is_told_exactly_what_changed()
         assert not any(follower.read_on() for follower in self.followers)
         for job in self.world.jobs:
-            self.compare(job)
+            self.the_api_tells_it_as_it_told_the_follower(job)
             assert not job.active, "left over for ever"
             assert self.people[1 - job.owner].get(f"jobs/{job.id}").status_code == 404
         self.every_file_is_what_was_delivered()

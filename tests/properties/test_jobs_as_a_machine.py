@@ -17,7 +17,7 @@ from tests.properties.records import MAX_ACTIVE_JOBS, MAX_ATTEMPTS
 
 # `quick` is the same in every run; `long` is another each time; `bite` stops at what it finds, to be quick.
 PROFILES = {
-    "quick": settings(max_examples=40, stateful_step_count=30, derandomize=True),
+    "quick": settings(max_examples=20, stateful_step_count=30, derandomize=True),
     "long": settings(max_examples=1500, stateful_step_count=50),
     "bite": settings(
         max_examples=40, stateful_step_count=30, derandomize=True, phases=[Phase.explicit, Phase.generate]

@@ -115,9 +115,11 @@ class Workers(Studio):
     def names_any_upload(self, chance: Chance) -> None:
         """Of another slot, another lease, another job."""
         lease, worker = self.which(chance)
-        upload_id = chance.of(list(self.world.uploads))
-        index = chance.of([None, 0, 1, 2])
-        given = {"image_index": index, "status": "completed", "upload_id": upload_id}
+        uploads = list(self.world.uploads.values())
+        upload = chance.mostly([each for each in uploads if each.job is not lease.job], uploads)
+        fitting = [slot.index for slot in lease.job.open_slots if slot.number == upload.slot]
+        index = chance.mostly(fitting, [None, 0, 1, 2])
+        given = {"image_index": index, "status": "completed", "upload_id": upload.id}
         self.send(lease, worker, self.headed(lease, chance.of(ENDINGS), [given]))
 
     def ends_its_job(self, chance: Chance) -> None:
