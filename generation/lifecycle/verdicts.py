@@ -67,7 +67,7 @@ def judge(asset: Asset | None, given: AssetReport, upload: Upload | None, *, liv
 def _is_in_slot(asset: Asset, given: AssetReport, upload: Upload | None) -> bool:
     """Whether the slot has these bytes; after a day only its file still names the upload it came from."""
     if upload is None:
-        return PurePosixPath(asset.file.name).stem == str(given.upload_id)
+        return PurePosixPath(asset.file.name or "").stem == str(given.upload_id)
     return upload.sha256 == asset.sha256
 
 
