@@ -77,12 +77,12 @@ def places(jobs: Iterable[Job]) -> dict[uuid.UUID, Place]:
 def _places_in(engine: str, queued: Sequence[Job], fleet: Fleet) -> dict[uuid.UUID, Place]:
     line = Job.objects.claimable().filter(engine=engine).order_by(F("priority").desc(), "fair_tag", "id")
     ahead: dict[uuid.UUID, tuple[int, float]] = {}
-    seconds = 0.0
-    for position, (job_id, job_type, quantity) in enumerate(
-        line.values_list("pk", "job_type", "quantity")[:WINDOW], start=1
-    ):
+    position, seconds = 1, 0.0
+    for job_id, pool, job_type, quantity in line.values_list("pk", "pool", "job_type", "quantity")[:WINDOW]:
         ahead[job_id] = position, seconds
-        seconds += fleet.seconds(job_type, quantity)
+        # What no live worker can do keeps nobody waiting.
+        if pool in fleet.workers_of or not fleet.workers_of:
+            position, seconds = position + 1, seconds + fleet.seconds(job_type, quantity)
     return {job.pk: _place(job, ahead.get(job.pk), fleet) for job in queued}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from django.utils import timezone
 from PIL import Image as Picture
 
 from generation import chores
+from generation.estimates import places
 from generation.job_types import JOB_TYPES, POOLS
 from generation.lifecycle import keep
 from generation.lifecycle.control import cancel, retry
@@ -177,6 +179,29 @@ def test_what_a_job_type_cannot_use_is_refused_never_ignored(
     assert says in refused(owner, *by(owner, *types), job_type=job_type)
 
 
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_picture_named_while_it_is_being_removed_is_kept_or_the_job_refused() -> None:
+    """pitfall 10, pitfall 19: never a job whose picture is gone."""
+    owner = make_user()
+    for shade in range(12):
+        asked = AskedReference(type="style", reference=make_reference(owner, png(shade=shade)).pk)
+        forgotten(days=99)
+
+        def submit_one(asked: AskedReference = asked) -> bool:
+            try:
+                make_job(owner, references=[asked])
+            except InvalidSubmission:
+                return False
+            return True
+
+        works: list[Callable[[], int]] = [submit_one, chores.drop_old_references]
+        is_made, removed = together(works)
+        assert is_made == (not removed)
+    assert not JobReference.objects.filter(reference=None).exists()
+    assert len(stored()) == 2 * Reference.objects.count()
+
+
 @pytest.mark.parametrize("strength", [-0.01, 1.01, float("nan"), float("inf")])
 def test_a_strength_outside_its_range_is_refused(owner: User, strength: float) -> None:
     assert refused(owner, *by(owner, "style", strength=strength)) == "A strength is a number from 0 to 1."
@@ -271,6 +296,18 @@ def test_of_what_a_worker_names_only_pools_that_there_are_count(worker: Worker) 
     assert offered_pools(worker, ["sdxl", "wan"], named * 20) == ["sdxl_image_fast+style"]
     assert offered_pools(worker, ["sdxl", "wan"], []) == list(JOB_TYPES)
     assert offered_pools(worker, ["sdxl", "wan"], list(POOLS)) == list(POOLS)
+
+
+def test_a_job_that_no_worker_can_do_keeps_nobody_waiting(owner: User, worker: Worker) -> None:
+    stuck = make_job(owner, references=by(owner, "character"))
+    first, second = make_job(owner), make_job(owner)
+    jobs = [stuck, first, second]
+    assert [places(jobs)[job.pk].position for job in jobs] == [1, 2, 3], "nobody is there at all"
+    Worker.objects.filter(pk=worker.pk).update(pools=["sdxl_image_fast"], last_seen_at=timezone.now())
+    found = places(jobs)
+    assert [found[job.pk].served for job in jobs] == [False, True, True]
+    assert [found[job.pk].position for job in jobs] == [1, 1, 2]
+    assert found[first.pk].starts_in == 0
 
 
 def test_a_retry_keeps_what_the_job_goes_by(owner: User, worker: Worker) -> None:
