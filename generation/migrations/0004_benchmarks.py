@@ -57,7 +57,9 @@ class Migration(migrations.Migration):
             model_name="pace",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("benchmark", None), ("samples__gt", 0)), ("benchmark__gt", 0), _connector="OR"
+                    models.Q(("benchmark", None), ("samples__gt", 0)),
+                    models.Q(("benchmark__gt", 0), ("benchmark__isnull", False)),
+                    _connector="OR",
                 ),
                 name="pace_has_a_source",
             ),

@@ -21,7 +21,8 @@ class Pace(models.Model):
             models.UniqueConstraint(fields=["worker", "job_type"], name="pace_once_per_job_type"),
             models.CheckConstraint(condition=Q(seconds__gt=0), name="pace_positive"),
             models.CheckConstraint(
-                condition=Q(benchmark=None, samples__gt=0) | Q(benchmark__gt=0), name="pace_has_a_source"
+                condition=Q(benchmark=None, samples__gt=0) | Q(benchmark__isnull=False, benchmark__gt=0),
+                name="pace_has_a_source",
             ),
         ]
 
