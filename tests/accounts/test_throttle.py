@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection
 from django.db.models import F
 from django.test import Client, RequestFactory
 
 from accounts import throttle
 from accounts.models import SignInAttempts
 from tests.factories import make_user
+from tests.generation.side import together
 
 PASSWORD = "a good long password"
 
@@ -106,3 +110,12 @@ def test_the_address_is_what_the_proxy_says_where_there_is_one(
     settings.HTTPS = https
     request = RequestFactory().get("/", REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_FOR=forwarded)
     assert throttle.address_of(request) == address
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="needs two writers at once")
+@pytest.mark.django_db(transaction=True)
+def test_of_many_attempts_at_once_only_so_many_count(settings: LazySettings) -> None:
+    """pitfall 34"""
+    settings.SIGN_IN_ATTEMPTS = 3
+    attempts = [partial(throttle.may_try, name="ada", address="192.0.2.1") for _ in range(8)]
+    assert Counter(together(attempts)) == {True: 3, False: 5}

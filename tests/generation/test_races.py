@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import random
 from collections import Counter
@@ -18,11 +19,13 @@ from generation import feed
 from generation.clock import from_now
 from generation.lifecycle.callback import Receipt
 from generation.lifecycle.control import cancel, retry
-from generation.lifecycle.errors import DomainError, LeaseLost, NotRetryable
+from generation.lifecycle.errors import DomainError, LeaseLost, NotRetryable, TooManyPreviews
 from generation.lifecycle.keep import clear, discard, restore
 from generation.lifecycle.lease import heartbeat, lease, promote, reap, release
+from generation.lifecycle.previews import store_preview
 from generation.lifecycle.submit import submit
-from generation.models import Attempt, Image, Job, OwnerCounter, Project, Upload, Worker
+from generation.models import Attempt, Image, Job, OwnerCounter, Preview, Project, Upload, Worker
+from generation.previews import drop_previews
 from generation.projects import default_project
 from generation.quotas import OverLimit
 from generation.submission import Submission
@@ -43,6 +46,7 @@ from tests.generation.side import in_thread, together
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_room")]
 BOTH = ("sdxl", "wan")
+Call = Callable[[], object]
 
 
 @pytest.fixture
@@ -336,4 +340,41 @@ def test_a_reader_with_a_cursor_misses_nothing_of_eight_writers(user: User) -> N
     assert reader.after == feed.current_revision(user.pk)
     for row in [*Job.objects.of(user.pk), *Image.objects.filter(owner=user)]:
         assert reader.newest[row.pk] == row.revision
+    consistent(user)
+
+
+def test_of_many_hints_and_previews_at_once_two_of_each_get_through(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pitfall 34"""
+    make_job(user)
+    job = lease_next(make_worker())
+    held: dict[str, Any] = {"worker": job.leased_by, "job_id": job.pk, "lease_token": job.lease_token}
+    hinted: list[object] = []
+    monkeypatch.setattr("generation.events.progressed", lambda **said: hinted.append(said))
+
+    def show(shade: int) -> None:
+        store_preview(**held, slot=0, content=io.BytesIO(png(shade=shade)))
+
+    beats: list[Call] = [partial(heartbeat, **held, progress=number, stage="") for number in range(8)]
+    shows: list[Call] = [either(TooManyPreviews)(partial(show, number)) for number in range(8)]
+    answers = together([*beats, *shows])
+    assert answers[:8] == ["continue"] * 8
+    assert Counter(answers[8:]) == {None: 2, TooManyPreviews: 6}
+    assert len(hinted) == 2
+    assert Preview.objects.count() == 1
+    consistent(user)
+
+
+def test_a_preview_that_races_the_end_of_its_job_is_late_or_dropped(user: User) -> None:
+    make_job(user)
+    job = lease_next(make_worker())
+    done = completed(job, 0)
+    held: dict[str, Any] = {"worker": job.leased_by, "job_id": job.pk, "lease_token": job.lease_token}
+    show = partial(store_preview, **held, slot=0, content=io.BytesIO(png(shade=7)))
+    both: list[Call] = [partial(call_back, job, done), either(LeaseLost)(show)]
+    together(both)
+    assert fresh(job).status == "completed"
+    drop_previews()
+    assert not Preview.objects.exists()
     consistent(user)
