@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
+import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Locator, Page, expect
 
@@ -14,6 +17,8 @@ from tests.browser.test_tabs import assert_alike
 from tests.factories import png
 from tests.functional.callers import Machine
 from tests.functional.installation import Installation
+from tests.servers import temporary_redis
+from tests.servers.process import free_port
 
 WINDOW_S = 1.0
 
@@ -65,7 +70,7 @@ def test_the_preview_of_the_slot_in_work_is_seen_sharpened_and_replaced(
 
     assert_alike(page, browsers.open(user=owner))
     machine.deliver(work, 0)
-    expect(cards(page, "done").locator("a > img")).to_have_js_property("complete", True)  # noqa: FBT003
+    expect(cards(page, "done").locator("a > img")).to_have_js_property("complete", True)
     expect(page.locator("img.preview")).to_have_count(0)
     expect(cards(page, "running")).to_contain_text("0 %")
     assert boxes(page) == before
@@ -108,3 +113,28 @@ def test_a_preview_that_is_gone_leaves_the_card_as_it_was(
     machine.heartbeat(work, 40, "sketching")
     expect(cards(page, "running")).to_contain_text("40 %")
     assert "preview" not in shown(page)
+
+
+@pytest.fixture
+def pair(live: Installation) -> Iterator[list[Installation]]:
+    """Two web processes that share a Redis."""
+    with temporary_redis(free_port()) as redis, ExitStack() as stack:
+        servers = [live.beside(REDIS_URL=redis) for _ in range(2)]
+        for server in servers:
+            server.start()
+            stack.callback(server.stop)
+            stack.callback(server.tidy)
+        yield servers
+
+
+def test_a_preview_sent_to_one_web_process_is_seen_on_another(
+    pair: list[Installation], browsers: Browsers, owner: User
+) -> None:
+    one, other = pair
+    one.person(owner).submit()
+    machine = one.machine()
+    page = browsers.open(f"{other.address}/", user=owner)
+    go_live(page)
+    machine.preview(machine.lease(), 0, png(96, 96, shade=90))
+    expect(preview(page)).to_have_count(1)
+    assert abs(colour(preview(page)) - 90) < 8
