@@ -21,7 +21,7 @@ from ourvidz_worker.engines.diffusion.placement import placed
 from ourvidz_worker.engines.diffusion.running import Steps, generators, run
 from ourvidz_worker.engines.diffusion.told import parameters_text, sampler_name
 from ourvidz_worker.engines.diffusion.weights import load_pipeline
-from ourvidz_worker.engines.encode import png
+from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.pools import SDXL_IMAGES, with_any_of
 from ourvidz_worker.engines.references import picture, reference
 from ourvidz_worker.engines.settings import EngineSettings

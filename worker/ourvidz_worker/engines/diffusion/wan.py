@@ -16,7 +16,8 @@ from ourvidz_worker.engines.diffusion.placement import placed
 from ourvidz_worker.engines.diffusion.running import Steps, generators, run
 from ourvidz_worker.engines.diffusion.told import parameters_text
 from ourvidz_worker.engines.diffusion.weights import load_pipeline
-from ourvidz_worker.engines.encode import mp4, png
+from ourvidz_worker.engines.mp4 import mp4
+from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.pools import (
     ENHANCED_IMAGES,
     ENHANCED_VIDEOS,

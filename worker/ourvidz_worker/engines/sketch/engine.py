@@ -105,7 +105,7 @@ class _Drawing:
             return unreadable(error)
 
     def _still(self) -> Result:
-        from ourvidz_worker.engines.encode import png
+        from ourvidz_worker.engines.png import png
         from ourvidz_worker.engines.sketch.examples import Examples
         from ourvidz_worker.engines.sketch.picture import Picture
 
@@ -121,7 +121,7 @@ class _Drawing:
         return Result(media, "image/png", width, height, None, {"scene": picture.scene.name})
 
     def _film(self) -> Result:
-        from ourvidz_worker.engines.encode import mp4
+        from ourvidz_worker.engines.mp4 import mp4
         from ourvidz_worker.engines.sketch.examples import Examples
         from ourvidz_worker.engines.sketch.picture import Picture
 

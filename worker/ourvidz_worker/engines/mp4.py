@@ -1,30 +1,13 @@
-"""Files: PNG for stills, H.264 in MP4 for films; each may carry a text that says how it was made."""
+"""Films: H.264 in MP4, with a text that says how they were made."""
 
 from __future__ import annotations
 
-import io
 import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-
 from ourvidz_worker.engines.base import Pixels
-
-
-def png(pixels: Pixels, *, parameters: str = "") -> bytes:
-    """Quick rather than small: grain does not compress anyway.
-
-    `parameters` goes into the text chunk of that name, where the tools of this field look.
-    """
-    file = io.BytesIO()
-    told = PngInfo()
-    if parameters:
-        told.add_text("parameters", parameters)  # tEXt, or iTXt where Latin-1 does not suffice
-    Image.fromarray(pixels).save(file, "PNG", compress_level=1, pnginfo=told)
-    return file.getvalue()
 
 
 def mp4(frames: Iterable[Pixels], *, width: int, height: int, fps: int, comment: str = "") -> bytes:
