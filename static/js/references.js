@@ -1,5 +1,6 @@
 // Pictures to go by: picked, dropped or pasted into the composer, sent at once, chosen for what the kind of work can use.
 import { say } from "./toast.js";
+import { user } from "./user.js";
 
 const form = document.getElementById("composer");
 const field = form.querySelector('[data-field="references"]');
@@ -13,6 +14,7 @@ const chipTemplate = document.getElementById("reference-chip");
 const { upload, offered, accept, mostBytes } = field.dataset;
 const FRAMES = ["start_frame", "end_frame"];
 const OFFERED_MS = 10000;
+const DRAFT = `ourvidz-references-${user}`;
 const AWAY = "The server did not answer.";
 const uploads = new Map(); // row -> promise that ends with its upload
 let type = null; // what the composer would make, as in its combinations
@@ -43,6 +45,7 @@ export function fit(chosen, first = null) {
   pick.closest(".pick").hidden = pick.disabled;
   showChips();
   showWhetherServed();
+  keepDraft();
 }
 
 function settle(row, value, alone) {
@@ -183,7 +186,10 @@ function send(row, file) {
   };
   const sending = put(row, file, (share) => (bar.value = share))
     .then(
-      (picture) => (source(row).value = `reference:${picture.id}`),
+      (picture) => {
+        source(row).value = `reference:${picture.id}`;
+        row.dataset.thumbnail = picture.thumbnail;
+      },
       (refusal) => trouble(row, refusal.message, refusal.mayPass),
     )
     .finally(() => {
@@ -243,11 +249,49 @@ export async function settled() {
   return false;
 }
 
+// The draft: what has arrived is still there after a reload.
+function keepDraft() {
+  const kept = rows().filter((row) => source(row).value).map((row) => ({
+    source: source(row).value,
+    type: purpose(row).value,
+    strength: strength(row).value,
+    thumbnail: row.dataset.thumbnail ?? row.querySelector("img").getAttribute("src"),
+  }));
+  try {
+    sessionStorage.setItem(DRAFT, JSON.stringify(kept));
+  } catch {
+    // storage is off: the page itself still holds them
+  }
+}
+
+function restoreDraft() {
+  const asked = new URLSearchParams(location.search);
+  if (asked.has("image") || asked.has("from") || field.querySelector("[data-error] p")) return;
+  const kept = JSON.parse(sessionStorage.getItem(DRAFT) ?? "null");
+  if (!kept) return;
+  list.replaceChildren(
+    ...kept.map((each) => {
+      const row = rowTemplate.content.firstElementChild.cloneNode(true);
+      source(row).value = each.source;
+      purpose(row).value = each.type;
+      strength(row).value = each.strength;
+      row.dataset.thumbnail = row.querySelector("img").src = each.thumbnail;
+      return row;
+    }),
+  );
+  renumber();
+}
+
 const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
 /** `onChange` is called when something about the pictures has changed. */
 export function start({ onChange }) {
   changed = onChange;
+  try {
+    restoreDraft();
+  } catch {
+    // storage is off, or what it holds is of another version
+  }
   rows().forEach(watch);
   pick.addEventListener("change", (event) => {
     event.stopPropagation();

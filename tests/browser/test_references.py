@@ -89,7 +89,11 @@ def test_dropped_and_pasted(page: Page, owner: User) -> None:
         pasted,
     )
     expect(chips(page)).to_have_text(["Style 60 %", "Composition 60 %"])
+    page.reload()
+    expect(chips(page)).to_have_text(["Style 60 %", "Composition 60 %"])
     chips(page).first.click()
+    expect(chips(page)).to_have_text(["Composition 60 %"])
+    page.reload()
     expect(chips(page)).to_have_text(["Composition 60 %"])
     write(page, "one of them")
     make(page)
