@@ -40,6 +40,7 @@ WEIGHTS = {
     "ends_its_job": 3,
     "releases": 1,
     "outlives_its_lease": 3,
+    "is_on_its_last_attempt": 2,
     "waits_for_its_retry": 4,
     "chores_are_done": 1,
     "a_month_passes": 1,
@@ -77,6 +78,7 @@ class History(Owners, Workers, RuleBasedStateMachine):
             "sends_a_report": bool(self.written),
             "names_any_upload": bool(self.world.uploads),
             "outlives_its_lease": any(job.status == "processing" for job in jobs),
+            "is_on_its_last_attempt": any(job.status == "processing" for job in jobs),
             "waits_for_its_retry": any(job.delayed for job in jobs),
             "a_month_passes": any(slot.trashed for slot in slots),
         }
@@ -88,6 +90,12 @@ class History(Owners, Workers, RuleBasedStateMachine):
         job = chance.of([job for job in self.world.jobs if job.status == "processing"])
         Job.objects.filter(pk=job.id).update(lease_expires_at=PAST)
         job.overdue = True
+
+    def is_on_its_last_attempt(self, chance: Chance) -> None:
+        """As if it had been tried before: few histories are long enough for that."""
+        job = chance.of([job for job in self.world.jobs if job.status == "processing"])
+        Job.objects.filter(pk=job.id).update(attempts_left=0)
+        job.attempts_left = 0
 
     def waits_for_its_retry(self, chance: Chance) -> None:
         job = chance.of([job for job in self.world.jobs if job.delayed])

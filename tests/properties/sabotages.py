@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.properties.sabotage import CONSTRAINTS, GUARDS, LEASING, RACES, Edit, Sabotage, in_lifecycle
+from tests.properties.sabotage import CONSTRAINTS, GUARDS, RACES, Edit, Sabotage, in_lifecycle
+from tests.properties.sabotaged_states import FEED, STATES
 
 HELD = "held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)"
 ANY = "held = Job.objects.filter(pk=job_id)"
@@ -16,7 +17,7 @@ CLAIM_GUARD = Edit(
 )
 MIGRATION = "generation/migrations/0001_initial.py"
 INSERT = """\
-changed = len(
+len(
             type(assets[0]).objects.bulk_create(
                 type(a)(**{f.attname: getattr(a, f.attname) for f in a._meta.fields if f.name != "id"})
                 for a in assets
@@ -48,7 +49,11 @@ GUARDED = (
     Sabotage("a job's compare-and-set removed", (GUARD,), (GUARDS,)),
     Sabotage("the claim's compare-and-set removed", (CLAIM_GUARD,), (GUARDS,)),
     in_lifecycle(
-        "slots that were not written go unnoticed", "rows", "if changed != len(assets):", "if False:", GUARDS
+        "slots that were not written go unnoticed",
+        "rows",
+        " != len(assets):\n        raise",
+        " < 0:\n        raise",
+        GUARDS,
     ),
     Sabotage(
         "claim without lock and guard",
@@ -111,7 +116,7 @@ RESULTS = (
     in_lifecycle(
         "completion inserts instead of updating",
         "rows",
-        'changed = type(assets[0]).objects.bulk_update(assets, [*fields, "revision"])',
+        'bulk.update_each(assets, [*fields, "revision"])',
         INSERT,
     ),
     in_lifecycle(
@@ -162,148 +167,42 @@ RESULTS = (
     ),
 )
 
-STATES = (
-    in_lifecycle(
-        "the same key makes another job",
-        "submit",
-        "    job = Job.objects.of(owner_id).filter(idempotency_key=key).first()\n",
-        "    return None\n",
-    ),
-    in_lifecycle(
-        "a key used again with another body",
-        "submit",
-        "if job and job.request_digest != submission.digest():",
-        "if False:",
-    ),
-    in_lifecycle("attempts not counted", "claim", '        attempts_left=F("attempts_left") - 1,\n', ""),
-    in_lifecycle("a release costs an attempt", "lease", "    job.attempts_left += 1\n", ""),
-    in_lifecycle(
-        "partly completed told as completed", "settle", "    if all(completed):", "    if any(completed):"
-    ),
-    in_lifecycle(
-        "only the first slot fails",
-        "settle",
-        "    for asset in assets:\n",
-        "    for asset in list(assets)[:1]:\n",
-    ),
-    in_lifecycle(
-        "cancel leaves its slots queued",
-        "control",
-        "        asset.status = AssetStatus.CANCELLED\n",
-        "        asset.error_code = asset.error_code\n",
-    ),
-    in_lifecycle(
-        "retry starts completed slots again",
-        "control",
-        "for asset in rows.lock_assets(job) if asset.status != AssetStatus.COMPLETED]",
-        "for asset in rows.lock_assets(job)]",
-    ),
-    in_lifecycle(
-        "retries are never promoted",
-        "lease",
-        "due.filter(pk__in=ripe).update(retry_at=None) if ripe else 0",
-        "len(ripe)",
-    ),
-    in_lifecycle(
-        "the lease call reaps nothing", "lease", "        promote()\n        reap()\n", "        promote()\n"
-    ),
-    in_lifecycle(
-        "an open slot ends the job at once", "settle", "if still_open and job.attempts_left > 0:", "if False:"
-    ),
+FAULTS = (
     Sabotage(
-        "the limit on waiting work not enforced",
-        (Edit("generation/quotas.py", "at_most=limit) >= limit:", "at_most=limit) > limit:"),),
-    ),
-    in_lifecycle(
-        "no fairness", "fairness", "return max([*after_own, *head], default=0)", "return 0", LEASING
-    ),
-    in_lifecycle(
-        "the newest first",
-        "claim",
-        "ORDER BY priority DESC, fair_tag, id LIMIT 1 {lock}",
-        "ORDER BY id DESC LIMIT 1 {lock}",
-        LEASING,
-    ),
-    in_lifecycle(
-        "what others own can be moved",
-        "keep",
-        "model.objects.of(owner_id).filter(pk__in=ids)",
-        "model.objects.filter(pk__in=ids)",
-    ),
-    Sabotage(
-        "strangers read a job",
+        "a job that cannot be handed over stays leased",
         (
             Edit(
-                "generation/feed.py",
-                "Job.objects.of(owner_id).filter(pk__in=job_ids)",
-                "Job.objects.filter(pk__in=job_ids)",
+                "generation/worker_api/long_poll.py",
+                "                await self._give_back(scope, answer)\n",
+                "",
             ),
         ),
+        ("tests/generation/test_long_poll.py::test_a_job_that_cannot_be_handed_over_is_given_back",),
     ),
     Sabotage(
-        "clear takes what is under review",
-        (
-            Edit(
-                "generation/lifecycle/keep.py",
-                "        finished = finished.exclude(Exists(model.objects.under_review()",
-                "        Exists(model.objects.under_review()",
-            ),
-            Edit(
-                "generation/lifecycle/keep.py",
-                '.filter(job=OuterRef("pk"))))\n',
-                '.filter(job=OuterRef("pk")))\n',
-            ),
-            Edit("generation/lifecycle/keep.py", "if job.pk not in restored]", "]"),
-        ),
-    ),
-)
-
-FEED = (
-    in_lifecycle(
-        "a changed slot keeps its revision",
-        "rows",
-        "        asset.revision = next(revision)\n",
-        "        next(revision)\n",
+        "a full disk keeps half of a result",
+        (Edit("generation/storing.py", "        drop(*names)\n        raise\n", "        raise\n"),),
+        ("tests/generation/worker_api/test_uploading.py",),
     ),
     in_lifecycle(
-        "a leased job keeps its revision",
-        "claim",
-        '"leased_by_id": worker.pk, "revision": revision}',
-        '"leased_by_id": worker.pk, "revision": 1}',
-    ),
-    in_lifecycle(
-        "a moved asset keeps its revision",
-        "keep",
-        "        asset.revision = next(revision)\n",
-        "        next(revision)\n",
-    ),
-    in_lifecycle("the counter leaves a gap", "rows", "count=len(assets) + 1)", "count=len(assets) + 2)"),
-    Sabotage(
-        "a purge is not told", (Edit("generation/chores.py", "    Purged.objects.bulk_create(rows)\n", ""),)
+        "a replay days later is a conflict",
+        "verdicts",
+        "    if upload is None:\n        return PurePosixPath",
+        "    if upload is None:\n        return False and PurePosixPath",
+        "tests/generation/test_callback.py",
     ),
     Sabotage(
-        "changes of a page's last row are skipped",
+        "promoters wait for each other",
         (
             Edit(
-                "generation/feed.py",
-                "revision=revision_of(page[-1]) if more",
-                "revision=revision_of(found[-1]) if more",
+                "generation/lifecycle/lease.py",
+                "due.select_for_update(skip_locked=True)",
+                "due.select_for_update(nowait=True)",
             ),
         ),
-    ),
-    Sabotage(
-        "the counter read, then written",
-        (
-            Edit(
-                "generation/lifecycle/revisions.py",
-                'if not mine.update(revision=F("revision") + count):',
-                'seen = mine.values_list("revision", flat=True).first()\n'
-                "    if not mine.update(revision=(seen or 0) + count):",
-            ),
-        ),
-        (f"{RACES}::test_a_reader_with_a_cursor_misses_nothing_of_eight_writers",),
+        (f"{RACES}::test_a_promoter_goes_round_what_somebody_else_holds",),
         postgres=True,
     ),
 )
 
-SABOTAGES = (*FENCES, *GUARDED, *RESULTS, *STATES, *FEED)
+SABOTAGES = (*FAULTS, *FENCES, *GUARDED, *RESULTS, *STATES, *FEED)
