@@ -260,10 +260,11 @@ def test_the_composer_of_one_user_is_not_the_next_ones(db: None) -> None:
 
 def test_sixty_cards_cost_the_queries_of_six(signed_in: Client, owner: User) -> None:
     """pitfall 26"""
+    asked = [AskedReference(type="style", reference=make_reference(owner).pk)]
     counts = []
     for jobs in (1, 9):
         for _ in range(jobs):
-            make_job(owner, quantity=6)
+            make_job(owner, quantity=6, references=asked)
         with CaptureQueriesContext(connection) as queries:
             shown = signed_in.get("/")
         counts.append(len(queries))

@@ -23,6 +23,7 @@ from generation.models import (
     Worker,
     WorkerToken,
 )
+from generation.submission import AskedReference
 from generation.tokens import issue_personal_token, issue_worker_token
 from tests.factories import (
     call_back,
@@ -31,6 +32,7 @@ from tests.factories import (
     failed,
     lease_next,
     make_job,
+    make_reference,
     make_user,
     make_worker,
 )
@@ -155,6 +157,19 @@ def test_files_are_not_shown_to_the_boss(boss: Client) -> None:
 
     assert str(image.file) not in page
     assert str(image.thumbnail) not in page
+
+
+def test_a_job_shows_what_it_goes_by_and_not_the_picture(boss: Client) -> None:
+    owner = make_user()
+    picture = make_reference(owner)
+    job = make_job(owner, references=[AskedReference(type="style", strength=0.3, reference=picture.pk)])
+
+    page = boss.get(page_of(job)).content.decode()
+
+    assert f"reference {picture.pk}" in page
+    assert "Style" in page
+    assert picture.file.name not in page
+    assert "references" not in boss.get(page_of(make_job(owner))).content.decode()
 
 
 def test_no_token_and_no_hash_is_ever_shown(boss: Client) -> None:
