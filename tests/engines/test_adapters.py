@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from generation.job_types import POOLS
 from ourvidz_worker.engines import create_engine
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
@@ -132,6 +133,7 @@ def test_only_what_is_configured_is_offered(models: Path, both: Make) -> None:
             *("+composition+style", "+character+composition+style"),
         )
     }
+    assert set(both.engine.pools) <= set(POOLS), "as the server spells them"
     style_only = Make(**adapted(models, character_adapter="")).engine
     assert "sdxl_image_high+composition+style" in style_only.pools
     assert not any("character" in pool for pool in style_only.pools)

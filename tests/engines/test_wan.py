@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from generation.job_types import POOLS
 from ourvidz_worker.errors import Halted
 from tests.engines.jobs import Make, drawing, film, job, pixels, read_back
 
@@ -95,6 +96,7 @@ def test_a_film_runs_between_its_first_and_its_last_frame(wan: Make) -> None:
 def test_it_offers_frames_only_where_it_has_the_weights(wan: Make, models: Path) -> None:
     assert "video_fast+start_frame" in wan.engine.pools
     assert "video7b_high_enhanced+end_frame+start_frame" in wan.engine.pools
+    assert set(wan.engine.pools) <= set(POOLS), "as the server spells them"
     plain = Make(engine="wan", model=str(models / "wan")).engine
     assert set(plain.pools) == {"image_fast", "image_high", "video_fast", "video_high"}
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from generation.job_types import POOLS
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.protocol import AssetError, Reference, parse_job
@@ -99,7 +100,7 @@ def test_a_reference_that_is_no_picture_fails_the_slot(parameters: dict[str, Any
 def test_it_offers_what_it_can_go_by_and_nothing_else() -> None:
     offered = set(SketchEngine.pools)
     assert {"sdxl_image_fast+composition+style", "video_high+end_frame+start_frame"} <= offered
-    assert not any("character" in pool for pool in offered)
+    assert offered == {pool for pool in POOLS if "character" not in pool}, "as the server spells them"
 
 
 def test_a_reference_it_never_offered_fails_the_job(server: ProtocolServer) -> None:
