@@ -188,8 +188,10 @@ CONTENT_SECURITY_POLICY = {
 # Bodies. Media arrives as raw PUT bodies and has its own cap.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", 100 * 1024 * 1024)
-# Workers read at most 64 MiB of a reference image.
 MAX_REFERENCE_BYTES = env.int("MAX_REFERENCE_BYTES", 20 * 1024 * 1024)
+if not 0 < MAX_REFERENCE_BYTES <= 64 * 1024 * 1024:
+    message = "MAX_REFERENCE_BYTES is from 1 to 67108864: workers read no more of a reference image"
+    raise ImproperlyConfigured(message)
 REFERENCE_QUOTA_BYTES = env.int("REFERENCE_QUOTA_BYTES", 2 * 1024**3)
 
 LEASE_SECONDS = env.int("LEASE_SECONDS", 60)
