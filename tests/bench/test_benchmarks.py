@@ -61,3 +61,13 @@ def test_a_record_per_asset_loses_and_doubles_nothing(figures: dict[str, Any]) -
     assert {name: ours[name] for name in wrong} == dict.fromkeys(wrong, 0)
     assert old["missing"] == old["lost"] * IMAGES
     assert old["placeholders_left"] > 0
+
+
+def test_the_overhead_benchmark_gives_every_part() -> None:
+    command = [sys.executable, "-m", "bench", "overhead", "--quick"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    overhead = json.loads(done.stdout.splitlines()[-1])
+
+    assert {"encode the PNG", "keep it on disk", "upload", "callback"} <= set(overhead["parts_ms"])
+    assert overhead["engine_waits_when_uploads_are_slow_ms"] < 400, "an upload takes 500 ms more there"
