@@ -95,6 +95,7 @@ STATES = (
             ),
             Edit("generation/lifecycle/keep.py", "if job.pk not in restored]", "]"),
         ),
+        ("tests/generation/test_keeping.py",),
     ),
 )
 
