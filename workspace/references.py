@@ -70,7 +70,7 @@ def _parsed(source: str) -> tuple[str, uuid.UUID | None]:
 
 
 class RowsOfReferences(forms.Widget):
-    """Reads `references-0`, `references-0-type`, `references-0-strength` and so on; the template draws them."""
+    """Reads `references-0`, `references-0-type`, `references-0-strength`, …; the template draws them."""
 
     def value_from_datadict(self, data: Mapping[str, Any], files: object, name: str) -> list[Row]:
         given = [Row(*(data.get(f"{name}-{n}{part}", "") for part in NAMES)) for n in range(MOST)]
