@@ -9,13 +9,13 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from generation import feed
+from generation import chores, feed
 from generation.clock import from_now
 from generation.feed import Changes, StaleCursor
 from generation.lifecycle.control import cancel, retry
 from generation.lifecycle.keep import clear, discard, restore
 from generation.lifecycle.lease import heartbeat, lease, reap
-from generation.models import Image, Job, OwnerCounter, Purged, Video, Worker
+from generation.models import Image, Job, OwnerCounter, Video, Worker
 from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_user
 
 
@@ -121,20 +121,16 @@ def test_a_revision_behind_forgotten_purges_means_reload(owner: User) -> None:
 
 
 def test_a_purge_is_told(owner: User, worker: Worker) -> None:
-    image = complete(make_job(owner), worker)[0]
+    """Also of two at once, each with a revision of its own."""
+    images = complete(make_job(owner, quantity=3), worker)[:2]
+    discard(owner_id=owner.pk, images=[image.pk for image in images])
     at = feed.current_revision(owner.pk)
-    OwnerCounter.objects.filter(pk=owner.pk).update(revision=at + 1)
-    Purged.objects.create(
-        asset_id=image.pk,
-        owner=owner,
-        job_id=image.job_id,
-        media="image",
-        purged_at=image.completed_at,
-        revision=at + 1,
-    )
+    Image.objects.in_trash().update(trashed_at=from_now(-31 * 24 * 3600))
+    assert chores.purge_trash() == 2
     changes = newer(owner, after=at)
-    assert [note.asset_id for note in changes.purged] == [image.pk]
-    assert changes.job_ids == {image.job_id}
+    assert {note.asset_id for note in changes.purged} == {image.pk for image in images}
+    assert revisions(changes) == [at + 1, at + 2]
+    assert changes.job_ids == {images[0].job_id}
 
 
 def test_a_page_of_changes_costs_as_many_queries_for_one_as_for_many(owner: User) -> None:
