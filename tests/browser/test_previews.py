@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Browsers
 from tests.browser.pages import cards, go_live, is_same_page, never_reloaded, shown
@@ -21,6 +21,13 @@ from tests.servers import temporary_redis
 from tests.servers.process import free_port
 
 WINDOW_S = 1.0
+WATCH_FOR_BARE_CARDS = """
+  window.bare = [];
+  new MutationObserver(() => {
+    const card = document.querySelector(".card");
+    if (!card.querySelector("img.preview")) bare.push(card.textContent.trim());
+  }).observe(document.getElementById("stacks"), { childList: true, subtree: true });
+"""
 
 
 def preview(page: Page) -> Locator:
@@ -76,6 +83,42 @@ def test_the_preview_of_the_slot_in_work_is_seen_sharpened_and_replaced(
     assert boxes(page) == before
     assert is_same_page(page)
     assert_alike(page, browsers.open(user=owner))
+
+
+def test_the_card_is_never_bare_between_two_previews_nor_before_the_picture(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """Progress arrives while one preview fades over another, and the picture takes its time."""
+    live.person(owner).submit()
+    page = browsers.open(user=owner, reduced_motion="no-preference")
+    held: list[Route] = []
+    page.route("**/thumbnail", lambda route: held.append(route))
+    go_live(page)
+    work = machine.lease()
+    machine.preview(work, 0, png(96, 64, shade=40))
+    expect(preview(page)).to_have_count(1)
+    page.evaluate(WATCH_FOR_BARE_CARDS)
+    pace = page.context.new_cdp_session(page)
+    pace.send("Animation.enable")
+    pace.send("Animation.setPlaybackRate", {"playbackRate": 0.01})
+
+    time.sleep(WINDOW_S)
+    machine.preview(work, 0, png(96, 64, shade=200))
+    expect(preview(page)).to_have_count(2)
+    machine.heartbeat(work, 40, "sketching")
+    expect(cards(page, "running")).to_contain_text("40 %")
+    expect(preview(page)).to_have_count(2)
+    pace.send("Animation.setPlaybackRate", {"playbackRate": 100})
+    expect(preview(page)).to_have_count(1)
+    assert abs(colour(preview(page)) - 200) < 8
+
+    machine.deliver(work, 0, status="completed")
+    last = cards(page, "done").locator("img.preview")
+    expect(last).to_have_css("opacity", "1")
+    assert last.evaluate("(image) => image.getAnimations().length") == 0, "it does not fade in again"
+    assert page.evaluate("bare") == []
+    held[0].continue_()
+    expect(last).to_have_count(0)
 
 
 def test_each_slot_shows_its_own_progress_and_the_others_wait_quietly(
