@@ -6,6 +6,8 @@ import pytest
 from django.conf import LazySettings
 from django.db import connection
 
+from generation.lifecycle import grace
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
@@ -14,6 +16,12 @@ def django_db_modify_db_settings(
     """SQLite in a file, as in production: in memory, threads do not wait for each other, they fail."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def _without_grace() -> None:
+    """A 503 of another test keeps no lease of this one alive."""
+    grace.end()
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from generation.lifecycle import grace
 from generation.lifecycle.errors import DomainError
 from generation.outages import outage_of
 from generation.submission import InvalidSubmission
@@ -67,6 +68,7 @@ def _of_the_framework(exc: Exception) -> Response | None:
             return answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.", code="too_large")
     if outage := outage_of(exc):
         log.error(outage.event, error=type(exc).__name__, reason=str(exc)[:200])
+        grace.begin()
         away = HTTPStatus.SERVICE_UNAVAILABLE
         return answer(away, outage.message, code=outage.code, headers=outage.headers)
     return None

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from generation import trace
 from generation.clock import Now, from_now
 from generation.job_types import JOB_TYPES, POOLS
-from generation.lifecycle import prepared, rows
+from generation.lifecycle import grace, prepared, rows
 from generation.lifecycle.claim import claim
 from generation.lifecycle.errors import JobNotFound, LeaseLost, UnknownSlot
 from generation.lifecycle.hints import hint
@@ -142,7 +142,12 @@ def _due() -> JobQuerySet:
 
 
 def reap(limit: int = 100) -> int:
-    """End the leases whose time is over; the number ended. Bounded, idempotent, safe to run twice at once."""
+    """End the leases whose time is over; the number ended. Bounded, idempotent, safe to run twice at once.
+
+    None while workers still have a grace after an outage.
+    """
+    if grace.runs():
+        return 0
     overdue = _expired().order_by("lease_expires_at").values_list("pk", flat=True)[:limit]
     return sum(_expire(job_id) for job_id in list(overdue))
 

@@ -68,7 +68,10 @@ def away(live: Installation) -> Iterator[None]:
 
 
 def test_results_outlive_an_outage(live: Installation, tmp_path: Path) -> None:
-    """Pitfall 14. All three are made while the server is away, and all three arrive; none is made twice."""
+    """Pitfall 14. All three are made while the server is away, and all three arrive; none is made twice.
+
+    Not even by a worker who asks for work the moment the server is back.
+    """
     spool = tmp_path / "spool"
     worker = started(live, spool, "--pace", "0.5", "--patience", "60")
     job = live.person().submit(quantity=3)
@@ -77,6 +80,7 @@ def test_results_outlive_an_outage(live: Installation, tmp_path: Path) -> None:
         began = time.monotonic()
         made = eventually(lambda: kept(spool) if len(kept(spool)) == 3 else set())
         time.sleep(max(0.0, AWAY_S - (time.monotonic() - began)))
+    assert live.machine().ask_for_work() is None
     eventually(lambda: ledger.status(job) == "completed")
     ledger.assert_whole(job, 3)
     assert of_job(job) == made

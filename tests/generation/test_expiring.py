@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 
 from generation import feed
 from generation.clock import from_now
+from generation.lifecycle import grace
 from generation.lifecycle.errors import JobNotFound, LeaseLost
 from generation.lifecycle.lease import heartbeat, lease, reap, release
 from generation.models import Attempt, Job, Worker
@@ -45,6 +47,19 @@ def test_a_heartbeat_renews_the_lease_and_tells_how_far_it_is(job: Job) -> None:
     assert reap() == 0
     now = fresh(job)
     assert (now.status, now.progress, now.stage) == ("processing", 40, "sampling")
+
+
+def test_after_an_outage_no_lease_is_lost_before_its_worker_could_renew_it(job: Job, settings: Any) -> None:
+    """pitfall 14: what it made while we were away is still wanted."""
+    let_expire(job)
+    grace.begin()
+    assert reap() == 0
+    assert lease(worker=make_worker(), engines=["sdxl", "wan"]) is None
+    assert beat(job) == "continue"
+    let_expire(job)
+    settings.LEASE_SECONDS = 0
+    grace.begin()
+    assert reap() == 1
 
 
 def test_a_heartbeat_is_no_change_in_the_feed(job: Job) -> None:

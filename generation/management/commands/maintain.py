@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import InterfaceError, OperationalError, close_old_connections
 
 from generation import chores
+from generation.lifecycle import grace
 from generation.lifecycle.lease import promote, reap
 from generation.previews import drop_previews
 
@@ -72,11 +73,13 @@ def _done(some: Mapping[str, Callable[[], int]]) -> dict[str, int]:
 
 def _loop() -> None:
     number = 0
+    grace.begin()
     while True:
         try:
             done = _done(QUEUE) | (_done(KEEPING) if number % ROUNDS_IN_AN_HOUR == 0 else {})
         except (OperationalError, InterfaceError) as error:
             log.warning("chores.database_away", error=type(error).__name__)
+            grace.begin()
         else:
             number += 1
             if any(done.values()):
