@@ -1,7 +1,7 @@
 """After an outage of ours, workers get the time of a lease to renew theirs before one counts as lost.
 
-They work on meanwhile and keep what they make. Without it the first lease call after a restart would give their
-jobs to others, and their results would come too late.
+They work on meanwhile and keep what they make. Without it the first lease call after a restart would give
+their jobs to others, and their results would come too late.
 """
 
 from __future__ import annotations
