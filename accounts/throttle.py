@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django.conf import settings
 from django.db import transaction
@@ -32,6 +33,9 @@ def may_try(*, name: str, address: str) -> bool:
     limits = {_of_name(name, address): limit, _of_address(address): limit * ADDRESS_FACTOR}
     now = timezone.now()
     SignInAttempts.objects.filter(began_at__lte=now - WINDOW).delete()
+    # First, so that an address that goes on with ever new names adds no rows.
+    if SignInAttempts.objects.filter(pk=_of_address(address), count__gte=limit * ADDRESS_FACTOR).exists():
+        return False
     return all(_count(subject, now) <= most for subject, most in limits.items())
 
 
@@ -42,9 +46,22 @@ def succeeded(*, name: str, address: str) -> None:
 
 
 def address_of(request: HttpRequest) -> str:
-    """The caller's: as the proxy says where HTTPS says that there is one, else of the connection itself."""
+    """The caller's: as the proxy says where HTTPS says that there is one, else of the connection itself.
+
+    Of an IPv6 address the first half: who has one has all the others of its network too.
+    """
     forwarded = request.headers.get("X-Forwarded-For", "") if settings.HTTPS else ""
-    return forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
+    told = forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
+    try:
+        return _network_of(ip_address(told))
+    except ValueError:
+        return told
+
+
+def _network_of(address: IPv4Address | IPv6Address) -> str:
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
 
 
 @transaction.atomic

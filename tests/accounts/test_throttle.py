@@ -68,6 +68,12 @@ def test_a_name_written_otherwise_is_the_same_name(db: None) -> None:
     assert guess(2, name="ADA") == [200, 429]
 
 
+def test_an_address_that_may_try_no_more_adds_no_rows_whatever_names_it_makes_up(db: None) -> None:
+    for number in range(40):
+        throttle.may_try(name=f"nobody{number}", address="192.0.2.1")
+    assert SignInAttempts.objects.count() == 31
+
+
 def test_who_got_in_starts_afresh(db: None) -> None:
     guess(2)
     assert gets_in()
@@ -101,12 +107,16 @@ def test_neither_name_nor_address_is_kept(db: None) -> None:
         (True, "203.0.113.7", "203.0.113.7"),
         (True, "198.51.100.1, 203.0.113.7", "203.0.113.7"),
         (True, "", "192.0.2.1"),
+        (True, "2001:db8:1:2::7", "2001:db8:1:2::"),
+        (True, "2001:db8:1:2:ffff::8", "2001:db8:1:2::"),
+        (True, "::ffff:203.0.113.7", "203.0.113.7"),
+        (True, "unknown", "unknown"),
     ],
 )
 def test_the_address_is_what_the_proxy_says_where_there_is_one(
     settings: LazySettings, https: bool, forwarded: str, address: str
 ) -> None:
-    """What the caller wrote before the proxy added its own is not believed."""
+    """What the caller wrote before the proxy added its own is not believed; an IPv6 network is one caller."""
     settings.HTTPS = https
     request = RequestFactory().get("/", REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_FOR=forwarded)
     assert throttle.address_of(request) == address
