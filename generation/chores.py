@@ -12,10 +12,10 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, QuerySet
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from generation import events, references, storing, trace
+from generation import events, storing, trace
+from generation.clock import Now
 from generation.lifecycle import revisions
 from generation.models import (
     Asset,
@@ -146,7 +146,7 @@ def unknown_files() -> Iterator[str]:
 
 def _named(folder: str) -> set[str]:
     """The file names that rows hold in this folder: one for each job, or one for an owner's references."""
-    owner_id = references.owner_of(folder)
+    owner_id = storing.owner_of(folder)
     if owner_id is not None:
         rows: list[QuerySet[Any]] = [Reference.objects.of(owner_id)]
     else:

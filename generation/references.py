@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
-from django.db.models.functions import Greatest, Now
+from django.db.models.functions import Greatest
 from django.template.defaultfilters import filesizeformat
 
 from generation import storing, trace
+from generation.clock import Now
 from generation.job_types import ReferenceType
 from generation.keys import new_id
 from generation.lifecycle import revisions
@@ -28,7 +29,6 @@ from generation.submission import AskedReference, InvalidSubmission
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-FOLDER = "references-"
 # What the smallest one counts, so that the quota bounds their number too.
 LEAST_BYTES = 64 * 1024
 UNKNOWN = "You have no such reference image. Choose the picture again."
@@ -132,16 +132,10 @@ def reference_in_hand(*, worker: Worker, job_id: uuid.UUID, type_: str) -> Refer
     return used.reference if used else None
 
 
-def owner_of(folder: str) -> int | None:
-    """Whose references lie in this folder of the storage; None when it is another kind of folder."""
-    number = folder.removeprefix(FOLDER)
-    return int(number) if number != folder and number.isascii() and number.isdecimal() else None
-
-
 def _store(picture: Reference, content: BinaryIO, thumbnail: bytes) -> None:
     picture.id = new_id()
     picture.used_at = Now()
-    stem = f"{FOLDER}{picture.owner_id}/{picture.id}"
+    stem = f"{storing.references_of(picture.owner_id)}/{picture.id}"
     extension = EXTENSIONS[picture.content_type]
     picture.file, picture.thumbnail = storing.store(stem, content, extension, thumbnail)
 

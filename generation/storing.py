@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from generation.models import Asset, Reference, Upload
 
 CHUNK_BYTES = 1024 * 1024
+REFERENCES = "references-"
 
 
 def fingerprint(content: BinaryIO) -> tuple[str, int]:
@@ -36,6 +37,17 @@ def store(stem: str, content: BinaryIO, extension: str, thumbnail: bytes) -> tup
     except BaseException:
         drop(*names)
         raise
+
+
+def references_of(owner_id: int) -> str:
+    """The folder of the storage with this owner's references; those of a job's assets are called by its id."""
+    return f"{REFERENCES}{owner_id}"
+
+
+def owner_of(folder: str) -> int | None:
+    """Whose references lie in this folder of the storage; None when it is another kind of folder."""
+    number = folder.removeprefix(REFERENCES)
+    return int(number) if number != folder and number.isascii() and number.isdecimal() else None
 
 
 def names_of(row: Asset | Reference | Upload) -> list[str]:
