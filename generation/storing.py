@@ -40,7 +40,7 @@ def store(stem: str, content: BinaryIO, extension: str, thumbnail: bytes) -> tup
 
 
 def references_of(owner_id: int) -> str:
-    """The folder of the storage with this owner's references; those of a job's assets are called by its id."""
+    """The folder of the storage with this owner's references; a job's assets lie in one named by its id."""
     return f"{REFERENCES}{owner_id}"
 
 
