@@ -15,6 +15,9 @@ const link = () => grid.querySelector("[data-more]");
 // A page that starts further down has an upper end: what is newer belongs above it.
 const top = "later" in grid.dataset ? grid.querySelector("[data-tile]")?.dataset.key : undefined;
 
+/** Whether there are further pages. */
+export const hasMore = () => Boolean(link());
+
 /** All tiles there are, in the page's order. */
 export const tiles = () => [...grid.querySelectorAll("[data-tile]")];
 
@@ -47,7 +50,6 @@ function take(tile) {
   const place = all.indexOf(tile);
   const next = all[place + 1] ?? all[place - 1];
   const hadFocus = tile.contains(document.activeElement);
-  tile.dispatchEvent(new CustomEvent("tile-leaves", { bubbles: true, detail: { next } }));
   const day = tile.closest(".day");
   tile.remove();
   if (!list(day).children.length) day.remove();

@@ -1,11 +1,12 @@
 // The Library and the trash.
 import { connect } from "./live.js";
-import { changes, refresh, start as startGrid } from "./library-grid.js";
+import { changes, hasMore, more, refresh, start as startGrid, tiles } from "./library-grid.js";
 import { start as startFilters } from "./library-filters.js";
-import { start as startPicking } from "./library-pick.js";
+import { isPicking, start as startPicking } from "./library-pick.js";
 import { start as startViewer } from "./lightbox.js";
 
-const { socket, revision } = document.getElementById("grid").dataset;
+const grid = document.getElementById("grid");
+const { socket, revision } = grid.dataset;
 const live = connect({
   url: socket,
   revision: Number(revision),
@@ -17,4 +18,11 @@ document.addEventListener("acted", () => {
 startGrid();
 startFilters();
 startPicking();
-startViewer();
+startViewer(grid, {
+  tiles,
+  more,
+  hasMore,
+  addressOf: (tile) => tile.querySelector("[data-open]").href,
+  mayOpen: () => !isPicking(),
+  onMissing: () => location.reload(), // its own page shows it
+});

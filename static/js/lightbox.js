@@ -1,6 +1,4 @@
-// The viewer: one tile after another, large. A tile is a link to its own page; that address is shown while it is open.
-import { isPicking } from "./library-pick.js";
-import { more, tiles } from "./library-grid.js";
+// The viewer: one tile after another, large. A tile has a link to its own page.
 import { element } from "./morph.js";
 
 const dialog = document.getElementById("lightbox");
@@ -12,23 +10,27 @@ const toasts = document.getElementById("toasts");
 const NEAR_END = 8;
 const SWIPE_PX = 50;
 const texts = new Map(); // address -> promise of its details
+let shows = null; // what the page gave to start()
 let current = null;
+let order = []; // the tiles as they stood, to know what came after one that has left
 
-const address = (tile) => tile.querySelector("[data-open]").href;
-const picture = (tile) => tile.querySelector("[data-open] img");
+const link = (tile) => tile.querySelector("[data-open]");
+const address = (tile) => link(tile).href;
+const picture = (tile) => tile.querySelector("[data-open] img, video");
+const words = (tile) => picture(tile).alt ?? picture(tile).ariaLabel;
+const small = (tile) => picture(tile).poster ?? picture(tile).src;
 const isVideo = (tile) => tile.dataset.media === "video";
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 function media(tile) {
   const { file, width, height } = tile.dataset;
   const shown = document.createElement(isVideo(tile) ? "video" : "img");
-  const { src: small, alt } = picture(tile);
   if (isVideo(tile)) {
-    Object.assign(shown, { poster: small, controls: true, loop: true, playsInline: true, autoplay: !calm.matches });
-    shown.setAttribute("aria-label", alt);
+    Object.assign(shown, { poster: small(tile), controls: true, loop: true, playsInline: true, autoplay: !calm.matches });
+    shown.setAttribute("aria-label", words(tile));
   } else {
-    shown.alt = alt;
-    shown.style.backgroundImage = `url("${small}")`;
+    shown.alt = words(tile);
+    shown.style.backgroundImage = `url("${small(tile)}")`;
   }
   shown.style.setProperty("--w", width / height);
   shown.style.setProperty("--px", width);
@@ -38,28 +40,47 @@ function media(tile) {
 
 function show(tile) {
   current = tile;
-  const all = tiles();
-  const index = all.indexOf(tile);
+  refreshEnds();
+  const index = order.indexOf(tile);
   stage.replaceChildren(media(tile));
-  place.textContent = `${isVideo(tile) ? "Video" : "Picture"} ${index + 1}: ${picture(tile).alt}`;
-  part("step='-1'").disabled = index === 0;
-  part("step='1'").disabled = index === all.length - 1 && !document.querySelector("[data-more]");
-  for (const near of [all[index + 1], all[index - 1]]) {
+  place.textContent = `${isVideo(tile) ? "Video" : "Picture"} ${index + 1}: ${words(tile)}`;
+  for (const near of [order[index + 1], order[index - 1]]) {
     if (near && !isVideo(near)) new Image().src = near.dataset.file;
   }
-  if (index >= all.length - NEAR_END) more().then(() => refreshEnds(), () => {});
+  if (index >= order.length - NEAR_END) shows.more().then(refreshEnds, () => {});
   describe(tile);
 }
 
 function refreshEnds() {
-  if (current) part("step='1'").disabled = current === tiles().at(-1);
+  order = shows.tiles();
+  part("step='-1'").disabled = current === order[0];
+  part("step='1'").disabled = current === order.at(-1) && !shows.hasMore();
 }
 
-async function describe(tile) {
-  const words = part("wait").content.firstElementChild.cloneNode(true);
-  words.textContent = picture(tile).alt;
-  about.replaceChildren(words);
+/** The tiles have changed: what is shown may have left, and another takes its place. */
+function settle() {
+  if (!current) return;
+  const now = shows.tiles();
+  const here = (tile) => now.find(({ id }) => id === tile.id);
+  if (here(current)) {
+    current = here(current);
+    return refreshEnds();
+  }
+  const index = order.indexOf(current);
+  const next = order.slice(index + 1).find(here) ?? order.slice(0, index).findLast(here);
+  if (next) go(here(next));
+  else dialog.close();
+}
+
+function describe(tile) {
+  const meanwhile = part("wait").content.firstElementChild.cloneNode(true);
+  meanwhile.textContent = words(tile);
+  about.replaceChildren(meanwhile);
   about.scrollTop = 0;
+  tell(tile);
+}
+
+async function tell(tile) {
   let text;
   try {
     text = element(await details(address(tile)));
@@ -69,6 +90,12 @@ async function describe(tile) {
     text.querySelector("[data-page]").href = address(tile);
   }
   if (tile === current) about.replaceChildren(text);
+}
+
+/** Something was done, perhaps with what is shown. */
+function tellAnew() {
+  texts.clear();
+  if (current) tell(current);
 }
 
 function details(url) {
@@ -90,14 +117,14 @@ function open(tile) {
 
 function go(tile) {
   if (!tile || tile === current) return;
-  history.replaceState({ viewer: tile.id }, "", address(tile));
+  history.replaceState({ viewer: tile.id }, "", shows.addressOf(tile));
   show(tile);
 }
 
 async function step(by) {
   const from = current;
-  const neighbour = () => tiles()[tiles().indexOf(from) + by];
-  if (!neighbour() && by > 0) await more().catch(() => {});
+  const neighbour = () => shows.tiles()[shows.tiles().indexOf(from) + by];
+  if (!neighbour() && by > 0) await shows.more().catch(() => {});
   if (current === from) go(neighbour());
 }
 
@@ -108,7 +135,7 @@ function closed() {
   const tile = current;
   current = null;
   if (history.state?.viewer) history.back();
-  if (tile?.isConnected) tile.querySelector("[data-open]").focus();
+  if (tile?.isConnected) link(tile).focus();
 }
 
 function togglePlay() {
@@ -120,14 +147,14 @@ function togglePlay() {
 const KEYS = {
   ArrowLeft: () => step(-1),
   ArrowRight: () => step(1),
-  Home: () => go(tiles()[0]),
-  End: () => go(tiles().at(-1)),
+  Home: () => go(shows.tiles()[0]),
+  End: () => go(shows.tiles().at(-1)),
   " ": togglePlay,
 };
 
 function keyed(event) {
   const onControl = event.key === " " && event.target.closest("button, a, summary");
-  if (!KEYS[event.key] || onControl || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (!dialog.open || !KEYS[event.key] || onControl || event.altKey || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
   KEYS[event.key]();
 }
@@ -156,30 +183,35 @@ function clicked(event) {
 function follow(state) {
   const tile = state?.viewer && document.getElementById(state.viewer);
   if (tile) open(tile);
-  else if (state?.viewer) location.reload(); // it is not on this page: its own page shows it
+  else if (state?.viewer) shows.onMissing();
   else if (dialog.open) dialog.close();
 }
 
-export function start() {
-  const grid = document.getElementById("grid");
-  grid.addEventListener("click", (event) => {
-    const link = event.target.closest("[data-open]");
-    if (!link || event.defaultPrevented || isPicking() || event.button) return;
+/**
+ * Opens the tiles in `root`, which hears "tiles-changed" when they did.
+ *
+ * `page.tiles()` are those to step through, `addressOf(tile)` is shown while it is open. Where there is more than the
+ * tiles on the page: `hasMore()`, and `more()` to fetch it. `mayOpen()` says whether a click opens; `onMissing()` is
+ * called when the history leads to a tile that is not here.
+ */
+export function start(root, page) {
+  shows = { more: async () => {}, hasMore: () => false, mayOpen: () => true, onMissing: () => {}, ...page };
+  root.addEventListener("click", (event) => {
+    const pressed = event.target.closest("[data-open]");
+    if (!pressed || event.defaultPrevented || !shows.mayOpen() || event.button) return;
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     event.preventDefault();
-    const tile = link.closest("[data-tile]");
-    history.pushState({ viewer: tile.id }, "", link.href);
+    const tile = shows.tiles().find((each) => each.contains(pressed));
+    for (const video of root.querySelectorAll("video")) video.pause();
+    history.pushState({ viewer: tile.id }, "", shows.addressOf(tile));
     open(tile);
   });
-  grid.addEventListener("tile-leaves", ({ target, detail }) => {
-    if (target !== current) return;
-    if (detail.next) go(detail.next);
-    else dialog.close();
-  });
+  root.addEventListener("tiles-changed", settle);
+  document.addEventListener("acted", tellAnew);
   addEventListener("popstate", ({ state }) => follow(state));
   dialog.addEventListener("close", closed);
   dialog.addEventListener("click", clicked);
-  dialog.addEventListener("keydown", keyed);
+  document.addEventListener("keydown", keyed); // a button that leaves with what it did takes the focus out of the dialog
   swipes();
   follow(history.state); // Forward may have been pressed before this ran
 }

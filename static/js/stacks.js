@@ -37,7 +37,13 @@ export function changes({ jobs = [] }) {
     if (removed) byId(id)?.remove();
     else put(id, html);
   }
+  settle();
 }
+
+/** The results on the page, in its order. */
+export const results = () => [...list.querySelectorAll('.card[data-phase="done"]')];
+
+const settle = () => list.dispatchEvent(new CustomEvent("tiles-changed"));
 
 /** A job that is further than its revision says: the server sends its stack as it is now. */
 export const progress = changes;
@@ -53,4 +59,5 @@ export async function refresh() {
   const here = new Set(stacks.map((stack) => stack.id));
   for (const old of [...list.children]) if (!here.has(old.id)) old.remove();
   for (const stack of stacks) put(stack.dataset.job, stack.outerHTML);
+  settle();
 }

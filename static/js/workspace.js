@@ -1,8 +1,10 @@
 import { start } from "./composer.js";
+import { start as startViewer } from "./lightbox.js";
 import { connect } from "./live.js";
-import { changes, progress, refresh } from "./stacks.js";
+import { changes, progress, refresh, results } from "./stacks.js";
 
-const { socket, revision } = document.getElementById("stacks").dataset;
+const stacks = document.getElementById("stacks");
+const { socket, revision } = stacks.dataset;
 const live = connect({
   url: socket,
   revision: Number(revision),
@@ -22,3 +24,5 @@ setInterval(() => {
   if (waits && live.isLive() && document.visibilityState === "visible") refresh().catch(() => {});
 }, QUEUE_MS);
 start({ afterwards: catchUp });
+// The address stays the Workspace's: that is what the page asks for again, and where a reload leads.
+startViewer(stacks, { tiles: results, addressOf: () => location.href });

@@ -1,0 +1,126 @@
+"""Results looked at large, without leaving the Workspace."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Locator, Page, expect
+
+from generation.models import Image
+from tests.browser.conftest import Browsers
+from tests.browser.pages import cards, go_live, is_same_page, never_reloaded, toast
+from tests.functional.callers import Machine
+from tests.functional.installation import Installation
+
+
+@pytest.fixture
+def work(live: Installation, machine: Machine, owner: User) -> dict[str, Any]:
+    """A job of three, of which the last is not made yet; above it a job of one."""
+    person = live.person(owner)
+    person.submit(prompt="below", quantity=3, review=True)
+    work = machine.lease()
+    machine.deliver(work, 0, 1)
+    person.submit(prompt="above")
+    machine.finish()
+    return work
+
+
+@pytest.fixture
+def page(browsers: Browsers, owner: User, work: dict[str, Any]) -> Page:
+    page = browsers.open(user=owner)
+    go_live(page)
+    never_reloaded(page)
+    return page
+
+
+def viewer(page: Page) -> Locator:
+    return page.get_by_role("dialog", name="Viewer")
+
+
+def assert_shows(page: Page, place: int) -> None:
+    """The card at `place` among those done, and what is told of it."""
+    file = cards(page, "done").nth(place).get_attribute("data-file") or ""
+    expect(viewer(page).locator("[data-stage] img")).to_have_attribute("src", file)
+    expect(viewer(page).locator(".details").get_by_role("link", name="Download")).to_have_attribute(
+        "href", re.compile(re.escape(file))
+    )
+
+
+def test_keys_step_through_what_is_done_and_close(page: Page) -> None:
+    """pitfall 30: cards that show no result are not counted."""
+    cards(page, "done").nth(1).get_by_role("link").first.click()
+    assert_shows(page, 1)
+    page.keyboard.press("ArrowRight")
+    assert_shows(page, 2)
+    expect(viewer(page).locator("[data-step='1']")).to_be_disabled()
+    page.keyboard.press("ArrowRight")
+    assert_shows(page, 2)
+    page.keyboard.press("Home")
+    assert_shows(page, 0)
+    expect(viewer(page).locator("[data-step='-1']")).to_be_disabled()
+    page.keyboard.press("Escape")
+    expect(viewer(page)).to_be_hidden()
+    expect(cards(page, "done").nth(0).get_by_role("link").first).to_be_focused()
+    assert is_same_page(page)
+
+
+def test_back_closes_and_a_reload_shows_the_same(page: Page) -> None:
+    cards(page, "done").nth(2).get_by_role("link").first.click()
+    assert_shows(page, 2)
+    page.reload()
+    assert_shows(page, 2)
+    page.go_back()
+    expect(viewer(page)).to_be_hidden()
+    expect(cards(page, "done")).to_have_count(3)
+    page.go_forward()
+    assert_shows(page, 2)
+
+
+def test_results_are_saved_and_discarded_from_the_viewer(page: Page, owner: User) -> None:
+    """pitfall 27: what is shown follows what was done; the next takes the place of what has left."""
+    second, third = Image.objects.filter(owner=owner, job__prompt="below").order_by("image_index")[:2]
+    cards(page, "done").nth(1).get_by_role("link").first.click()
+    viewer(page).get_by_role("button", name="Save").click()
+    expect(toast(page)).to_contain_text("Saved to the Library.")
+    expect(viewer(page).get_by_role("button", name="Save")).to_have_count(0)
+    assert Image.objects.get(pk=second.pk).saved_at
+    viewer(page).get_by_role("button", name="Discard").click()
+    expect(page.locator(f"#image-{second.pk}")).to_have_count(0)
+    expect(viewer(page).locator("[data-stage] img")).to_have_attribute("src", re.compile(str(third.pk)))
+    toast(page).get_by_role("button", name="Undo").click()
+    expect(page.locator(f"#image-{second.pk}")).to_have_count(1)
+    page.keyboard.press("ArrowLeft")
+    expect(viewer(page).locator("[data-stage] img")).to_have_attribute("src", re.compile(str(second.pk)))
+
+
+def test_what_is_finished_meanwhile_is_next(page: Page, machine: Machine, work: dict[str, Any]) -> None:
+    cards(page, "done").nth(2).get_by_role("link").first.click()
+    expect(viewer(page).locator("[data-step='1']")).to_be_disabled()
+    machine.deliver(work, 2, status="completed")
+    expect(cards(page, "done")).to_have_count(4)
+    page.keyboard.press("ArrowRight")
+    assert_shows(page, 3)
+
+
+def test_a_video_opens_large(live: Installation, browsers: Browsers, machine: Machine, owner: User) -> None:
+    live.person(owner).submit("video_fast")
+    machine.finish()
+    page = browsers.open(user=owner)
+    cards(page, "done").hover()
+    page.get_by_role("link", name="Open large").click()
+    expect(viewer(page).locator("[data-stage] video")).to_be_visible()
+
+
+def test_without_a_script_the_page_of_the_picture_has_its_actions(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    live.person(owner).submit(review=True)
+    machine.finish()
+    page = browsers.open(user=owner, java_script_enabled=False)
+    cards(page, "done").get_by_role("link").first.click()
+    page.get_by_role("button", name="Save").click()
+    expect(toast(page)).to_contain_text("Saved to the Library.")
+    assert Image.objects.in_library().filter(owner=owner).count() == 1
