@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Now
 
 from generation.job_types import JOB_TYPES
@@ -48,10 +48,15 @@ class Fleet:
         return measured * slots if measured else JOB_TYPES[job_type].estimate(slots)
 
 
-def live_fleet() -> Fleet:
-    """The workers seen in the last minute, with their mean pace for each job type; two queries."""
+def live_workers() -> QuerySet[Worker]:
+    """Those seen in the last minute that take jobs."""
     seen = Worker.objects.enabled().filter(last_seen_at__gte=Now() - timedelta(seconds=ALIVE_SECONDS))
-    alive = list(seen.filter(draining=False))
+    return seen.filter(draining=False)
+
+
+def live_fleet() -> Fleet:
+    """The live workers with their mean pace for each job type; two queries."""
+    alive = list(live_workers())
     workers_of: dict[str, int] = defaultdict(int)
     for worker in alive:
         for pool in worker.pools:

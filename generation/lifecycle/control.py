@@ -70,7 +70,7 @@ def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
     changes = rows.requeued(
         delay_seconds=0,
         attempts_left=settings.MAX_ATTEMPTS,
-        fair_tag=fairness.start_tag(owner_id=owner_id, engine=job.engine, cost=job.type.estimate(len(again))),
+        fair_tag=fairness.start_tag(job, cost=job.type.estimate(len(again))),
         lease_token=None,
         finished_at=None,
         cleared_at=None,

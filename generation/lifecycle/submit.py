@@ -70,7 +70,7 @@ def _write(owner_id: int, submission: Submission, job_type: JobType, key: str) -
     quotas.check(owner_id)
     job = _job(owner_id, project, submission, job_type, quantity)
     job.idempotency_key, job.request_digest = key, submission.digest()
-    job.fair_tag = fairness.start_tag(owner_id=owner_id, engine=job.engine, cost=job_type.estimate(quantity))
+    job.fair_tag = fairness.start_tag(job, cost=job_type.estimate(quantity))
     job.revision = next(revision)
     job.save(force_insert=True)
     assets = _assets(job, list(revision))

@@ -13,8 +13,19 @@ from generation.lifecycle.control import cancel
 from generation.lifecycle.lease import lease, promote
 from generation.lifecycle.submit import submit
 from generation.models import Attempt, Job, OwnerCounter, Worker
-from generation.submission import Submission
-from tests.factories import call_back, complete, failed, fresh, lease_next, make_job, make_user, make_worker
+from generation.submission import AskedReference, Submission
+from generation.worker_api.presence import offered, seen
+from tests.factories import (
+    call_back,
+    complete,
+    failed,
+    fresh,
+    lease_next,
+    make_job,
+    make_reference,
+    make_user,
+    make_worker,
+)
 from tests.generation.side import in_thread
 
 BOTH = ("sdxl", "wan")
@@ -22,6 +33,16 @@ BOTH = ("sdxl", "wan")
 
 def next_ids(worker: Worker, count: int) -> list[object]:
     return [lease_next(worker).pk for _ in range(count)]
+
+
+def asked(owner: User, type_: str) -> AskedReference:
+    return AskedReference(type=type_, reference=make_reference(owner).pk)
+
+
+def present(worker: Worker) -> None:
+    """The worker calls, and offers every job type without references."""
+    offered(worker, pools=list(JOB_TYPES), software="", device="")
+    seen(worker)
 
 
 def test_nothing_to_do_is_none(worker: Worker) -> None:
@@ -131,6 +152,44 @@ def test_an_engine_that_was_idle_does_not_overtake_those_who_wait_for_another(wo
         make_job(make_user(), "image_fast")
         served.append(lease_next(worker).owner_id)
     assert waiting.pk in served
+
+
+@pytest.mark.parametrize("theirs", ["sdxl_image_fast", "image_fast"])
+def test_a_job_that_no_worker_can_do_stops_no_clock(owner: User, worker: Worker, theirs: str) -> None:
+    """pitfall 13: else whoever sends one job at a time starts beside it, before everybody who sent many."""
+    present(worker)
+    waits = make_job(owner, references=[asked(owner, "style")])
+    patient, singles = make_user(), [make_user(), make_user()]
+    for _ in range(10):
+        make_job(patient)
+    next_ids(worker, 4)
+    served = []
+    for _ in range(9):
+        for single in singles:
+            if not Job.objects.filter(owner=single, status="queued").exists():
+                make_job(single, theirs)
+        served.append(lease_next(worker).owner_id)
+    assert served.count(patient.pk) >= 3
+    assert fresh(waits).status == "queued"
+
+
+def test_a_newcomer_does_not_start_behind_a_job_that_was_hurried(worker: Worker) -> None:
+    present(worker)
+    first = make_job(make_user())
+    hurried = make_job(make_user())
+    Job.objects.filter(pk=hurried.pk).update(priority=1, fair_tag=10_000)
+    assert next_ids(worker, 1) == [hurried.pk]
+    assert make_job(make_user()).fair_tag == first.fair_tag
+
+
+def test_who_comes_back_after_the_queue_was_empty_is_a_newcomer(owner: User, worker: Worker) -> None:
+    present(worker)
+    before = make_job(owner)
+    Job.objects.filter(pk=before.pk).update(fair_tag=10_000)
+    cancel(owner_id=owner.pk, job_id=before.pk)
+    make_job(make_user())
+    served = lease_next(worker)
+    assert make_job(owner).fair_tag == served.fair_tag
 
 
 def test_a_worker_gets_only_what_its_engines_and_pools_say(owner: User) -> None:
