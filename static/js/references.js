@@ -298,15 +298,16 @@ export function start({ onChange }) {
     add(pick.files);
     pick.value = "";
   });
-  form.addEventListener("dragover", (event) => {
+  // Anywhere on the page: beside the composer a browser would leave the page for the file.
+  document.addEventListener("dragover", (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     form.classList.add("is-over");
   });
-  form.addEventListener("dragleave", (event) => {
-    if (!form.contains(event.relatedTarget)) form.classList.remove("is-over");
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) form.classList.remove("is-over");
   });
-  form.addEventListener("drop", (event) => {
+  document.addEventListener("drop", (event) => {
     form.classList.remove("is-over");
     if (!carriesFiles(event)) return;
     event.preventDefault();
