@@ -50,5 +50,5 @@ def _newest_own(job: Job, served: list[int]) -> list[int]:
     Not one that is ahead of what was served: it is of a time before the queue was last empty.
     """
     others = Job.objects.of(job.owner_id).exclude(pk=job.pk).order_by("-id")
-    tags = others.values_list("fair_tag", flat=True)[:1] if served else []
-    return [tag for tag in tags if tag <= max(served)]
+    newest = others.values_list("fair_tag", flat=True)[:1]
+    return [tag for tag in newest if tag <= max(served, default=-1)]
