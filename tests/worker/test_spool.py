@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -260,3 +261,26 @@ def test_a_large_file_is_sent_in_little_memory(
     assert grown_mib < 20
     with capsys.disabled():
         print(f"\na file of 200 MiB sent: the worker's memory grew by {grown_mib:.1f} MiB")
+
+
+def test_a_full_disk_is_not_left_full_of_halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a film stayed for as long as the worker lived, and kept the disk full."""
+    spool, written = Spool(tmp_path, "http://server", TOKEN), Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        written(path, content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space"):
+        spool.keep(parse_job(job_body()), 0, "image/png", ASSET, b"a picture")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["lock"]
+    spool.close()
+
+
+def test_a_strange_file_in_the_spool_is_let_alone(tmp_path: Path) -> None:
+    (tmp_path / "owner").mkdir()
+    strange = tmp_path / "owner" / "run-notes"
+    strange.write_text("not a folder")
+    Spool(tmp_path, "http://server", TOKEN).close()
+    assert strange.exists()

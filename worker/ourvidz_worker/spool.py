@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,12 @@ class Spool:
             "size": len(media),
         }
         file = path.with_suffix(".bin")
-        _write(file, media)
-        _write(path, json.dumps(told).encode())
+        try:
+            _write(file, media)
+            _write(path, json.dumps(told).encode())
+        except OSError:  # a full disk must not stay full of halves
+            _drop(path)
+            raise
         return file
 
     def drop(self, job: Job, *slots: int) -> None:
@@ -123,20 +128,30 @@ def _kept(folder: Path) -> Iterator[Kept]:
 
 
 def _drop(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.with_suffix(".bin").unlink(missing_ok=True)
+    """Never fails: what a read-only disk keeps, the next start offers to a server that has it."""
+    for file in (path, path.with_suffix(".bin")):
+        with suppress(OSError):
+            file.unlink()
 
 
 def _write(path: Path, content: bytes) -> None:
     part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
 
 
 def _sweep(root: Path) -> None:
     """Removes what processes that are gone left long ago, whoever's it was."""
     for folder in root.glob("*/run-*"):
-        changed = max((path.stat().st_mtime for path in (folder, *folder.iterdir())), default=0.0)
+        try:
+            changed = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+        except OSError:  # another process has just taken it away, or it is none of ours
+            continue
         if time.time() - changed < KEPT_S or (lock := _locked(folder)) is None:
             continue
         os.close(lock)
