@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -110,3 +111,22 @@ def test_a_reference_it_never_offered_fails_the_job(server: ProtocolServer) -> N
     with working(server, SketchEngine()):
         wait_for(lambda: ended(server))
     assert callbacks(server)[-1]["assets"][0]["error"]["code"] == "reference_unsupported"
+
+
+@pytest.mark.parametrize("size", [(20_000, 10_000), (9_000, 8_000)])
+def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
+    file = io.BytesIO()
+    Image.new("1", size).save(file, "PNG")
+    tracemalloc.start()
+    error = outcome(Reference("style", 1.0, "", file.getvalue()))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert error.code == "reference_unreadable"
+    assert peak < 20 * 2**20
+
+
+def test_what_is_no_format_of_the_server_is_not_opened() -> None:
+    """Pillow gives PostScript to a program of its own."""
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "EPS")
+    assert outcome(Reference("style", 1.0, "", file.getvalue())).code == "reference_unreadable"

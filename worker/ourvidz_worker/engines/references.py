@@ -8,6 +8,9 @@ from PIL import Image, ImageOps
 
 from ourvidz_worker.protocol import AssetError, Job, Reference
 
+FORMATS = ("PNG", "JPEG", "WEBP")  # what servers take; Pillow would start Ghostscript for others
+MOST_PIXELS = 64_000_000  # as servers allow; a few hundred bytes may claim to be far more
+
 
 class UnreadableReference(Exception):
     """The file is no picture that can be decoded."""
@@ -20,7 +23,9 @@ def reference(job: Job, kind: str) -> Reference | None:
 def picture(content: bytes, size: tuple[int, int] | None = None) -> Image.Image:
     """Upright and RGB; cut to fill `size` (width, height, px) if there is one. Raises UnreadableReference."""
     try:
-        with Image.open(io.BytesIO(content)) as file:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as file:
+            if file.width * file.height > MOST_PIXELS:
+                raise UnreadableReference(f"over {MOST_PIXELS} pixels")
             upright = ImageOps.exif_transpose(file).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise UnreadableReference(type(error).__name__) from error
