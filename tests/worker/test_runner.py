@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from threading import Thread
 from typing import Any
 
+import pytest
+
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import (
     NOBODY_LOOKS,
@@ -19,7 +21,8 @@ from ourvidz_worker.engines.base import (
     ShouldStop,
 )
 from ourvidz_worker.engines.sketch.engine import SketchEngine
-from ourvidz_worker.protocol import Job
+from ourvidz_worker.errors import MalformedLease
+from ourvidz_worker.protocol import Job, parse_job
 from ourvidz_worker.runner import Runner, ShutDown
 from ourvidz_worker.spool import Spool
 from ourvidz_worker.vitals import Vitals
@@ -242,3 +245,33 @@ def test_a_lease_nobody_understands_does_not_end_the_worker(server: ProtocolServ
     server.jobs += [{"job_id": "odd"}, job_body()]
     with working(server, SketchEngine()):
         wait_for(lambda: ended(server))
+
+
+@pytest.mark.parametrize("passing", [404, 405, 301])
+def test_a_proxy_whose_server_is_being_replaced_does_not_end_the_worker(
+    server: ProtocolServer, passing: int
+) -> None:
+    """Once it was connected, the address is right."""
+    with working(server, SketchEngine()):
+        wait_for(lambda: server.seen("/lease"))
+        server.script("POST /lease", passing)
+        server.jobs.append(job_body())
+        wait_for(lambda: ended(server))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("slots", []),
+        ("slots", job_body()["slots"] * 2),
+        ("upload", ["max_bytes"]),
+        ("upload", {"max_bytes": "much"}),
+        ("attempt", float("inf")),
+        ("references", [{"type": "style", "strength": 1, "url": "http://[/x"}]),
+        ("references", [{"type": "style", "strength": 1, "url": "/a\x00b"}]),
+        ("references", [{"type": "style", "strength": 1, "url": "file"}]),
+    ],
+)
+def test_a_lease_of_nonsense_is_malformed(field: str, value: Any) -> None:
+    with pytest.raises(MalformedLease):
+        parse_job(job_body() | {field: value})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 from ourvidz_worker.errors import MalformedLease
 
@@ -131,8 +132,11 @@ class Upload:
 def parse_job(body: Any) -> Job:
     """Raises MalformedLease naming what is missing."""
     try:
-        return _job(body)
-    except (KeyError, TypeError, ValueError) as error:
+        job = _job(body)
+        if not 0 < len({slot.number for slot in job.slots}) == len(job.slots):
+            raise ValueError("of slots that are none or not distinct")
+        return job
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise MalformedLease(f"the lease is malformed: {type(error).__name__} {error}") from error
 
 
@@ -150,9 +154,14 @@ def _job(body: Mapping[str, Any]) -> Job:
         parameters=_parameters(body["parameters"]),
         slots=tuple(_slot(slot) for slot in body["slots"]),
         references=tuple(_reference(each) for each in body.get("references") or ()),
-        max_upload_bytes=(body.get("upload") or {}).get("max_bytes"),
+        max_upload_bytes=_limit(body.get("upload") or {}),
         preview=_preview(body["preview"]) if body.get("preview") else None,
     )
+
+
+def _limit(upload: Mapping[str, Any]) -> int | None:
+    limit = upload.get("max_bytes")
+    return None if limit is None else int(limit)
 
 
 def _preview(body: Mapping[str, Any]) -> PreviewTerms:
@@ -164,7 +173,10 @@ def _slot(body: Mapping[str, Any]) -> Slot:
 
 
 def _reference(body: Mapping[str, Any]) -> Reference:
-    return Reference(str(body["type"]), float(body["strength"]), str(body["url"]))
+    url = str(body["url"])
+    if not (url.isascii() and url.isprintable() and urlsplit(url).path.startswith("/")):
+        raise ValueError("of a reference without an address")
+    return Reference(str(body["type"]), float(body["strength"]), url)
 
 
 def _parameters(body: Mapping[str, Any]) -> Parameters:

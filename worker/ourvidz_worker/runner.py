@@ -68,7 +68,9 @@ class Runner:
                 job = self._poll(offer)
             except Halted:
                 continue
-            except (ServerAway, MalformedLease) as error:
+            except (ServerAway, ServerRefused, MalformedLease) as error:
+                if isinstance(error, ServerRefused) and not self._may_pass(error):
+                    raise
                 failures = self._wait_out(error, failures)
                 continue
             failures = 0
@@ -100,7 +102,12 @@ class Runner:
             say("connected")
         return job
 
-    def _wait_out(self, error: ServerAway | MalformedLease, failures: int) -> int:
+    def _may_pass(self, refused: ServerRefused) -> bool:
+        """Once connected, the address is right: a 404 then comes from a proxy whose server is being
+        replaced. That the worker is disabled, or not understood, does not pass by itself."""
+        return self._connected and refused.status not in (403, 422)
+
+    def _wait_out(self, error: ServerAway | ServerRefused | MalformedLease, failures: int) -> int:
         asked = error.retry_after if isinstance(error, ServerAway) else None
         delay = max(backoff(failures), asked or 0.0)
         self._vitals.heard_from_server(connected=False)
