@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from generation.models import Preview
+from generation.models import Preview, Worker
 from ourvidz_worker.client import Server
 from ourvidz_worker.errors import ServerRefused
 from ourvidz_worker.protocol import Job, parse_job
@@ -123,6 +123,26 @@ def test_a_result_outlives_the_worker_that_made_it(live: Installation, tmp_path:
     ledger.assert_whole(job, 3)
     assert made <= of_job(job)
     assert ledger.attempts(job) == [("released", len(made)), ("reported", 3 - len(made))]
+
+
+def test_a_check_beside_a_worker_changes_nothing_of_it(live: Installation, tmp_path: Path) -> None:
+    """What it offers and runs on stays known, although nothing is leased while it is at work."""
+    token = live.machine().token
+    worker = started(live, tmp_path / "spool", "--pace", "30", token=token)
+    live.person().submit()
+    worker.wait_for("job_leased")
+    before = list(Worker.objects.order_by("pk").values_list("pools", "software", "device"))
+    check = [sys.executable, "-m", "ourvidz_worker", "check", "--server", live.address]
+    said = subprocess.run(
+        [*check, "--spool", str(tmp_path / "other")],
+        env={**live.environment, "OURVIDZ_WORKER_TOKEN": token},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert "knows this worker" in said.stdout
+    assert list(Worker.objects.order_by("pk").values_list("pools", "software", "device")) == before
 
 
 def test_a_cancel_stops_it_within_a_heartbeat(live: Installation, tmp_path: Path) -> None:

@@ -18,11 +18,12 @@ def checked(capsys: pytest.CaptureFixture[str], *flags: str) -> tuple[int, dict[
 
 
 def test_all_is_well(server: ProtocolServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    server.script("POST /lease", 422)
     status, lines = checked(capsys, "--server", server.url, "--token", TOKEN, "--spool", str(tmp_path))
     assert status == 0
     assert all(line.startswith("ok ") for line in lines.values())
     assert set(lines) == {"server", "spool", "video encoder"}
-    assert server.seen("/lease")[0].json["pools"] == ["none"], "it must not take a job"
+    assert server.seen("/lease")[0].json == {}, "it must take no job, and tell nothing of itself"
 
 
 def test_each_thing_missing_has_its_line(

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
-from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.answers import LARGEST_ANSWER, LONGEST_ANSWER_S, Answer, read
+from ourvidz_worker.errors import ConnectionUnusable, Halted, ServerAway, ServerRefused
 from ourvidz_worker.protocol import AssetError, Job, Leased, Offer, Upload, parse_job
 
 LEASE_WAIT_S = 25.0
@@ -22,6 +23,8 @@ RELEASE_PATIENCE_S = 10.0
 PREVIEW_PATIENCE_S = 5.0
 LARGEST_REFERENCE = 64 * 2**20
 LONGEST_DELAY_S = 30.0
+
+Told = TypeVar("Told")
 
 
 def backoff(attempt: int, longest: float = LONGEST_DELAY_S) -> float:
@@ -36,15 +39,21 @@ class Server:
     retrying library that sleeps cannot do; hence the few lines of back-off here.
 
     `patience`: seconds for which results are offered again to a server that is away.
+    Raises ConnectionUnusable.
     """
 
     def __init__(self, url: str, token: str, patience: float = RESULT_PATIENCE_S) -> None:
         self._patience = patience
-        self._http = httpx.Client(
-            base_url=f"{url.rstrip('/')}/api/v1/worker/",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=httpx.Timeout(60.0, connect=10.0),
-        )
+        try:
+            self._http = httpx.Client(
+                base_url=f"{url.rstrip('/')}/api/v1/worker/",
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=httpx.Timeout(60.0, connect=10.0),
+            )
+        except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
+            raise ConnectionUnusable(
+                f"cannot connect with this address and the environment's proxy and certificates: {error}"
+            ) from error
 
     def close(self) -> None:
         self._http.close()
@@ -52,12 +61,17 @@ class Server:
     def lease(self, offer: Offer, wait_s: float = LEASE_WAIT_S) -> Job | None:
         """One long poll: a job, or None when there is nothing to do. Never retries by itself."""
         timeout = httpx.Timeout(wait_s + 15.0, connect=10.0)
-        response = self._once("POST", "lease", json=offer.body(wait_s), timeout=timeout)
-        return None if response.status_code == httpx.codes.NO_CONTENT else parse_job(response.json())
+        answer = self._once("POST", "lease", json=offer.body(wait_s), timeout=timeout)
+        return None if answer.status == httpx.codes.NO_CONTENT else parse_job(answer.facts())
 
     def greet(self) -> None:
-        """Asks for work of a kind that there is not: the answer says whether address and token are right."""
-        self.lease(Offer(("sdxl", "wan"), ("none",), "check", "", ""), 0.0)
+        """Asks for nothing, which is refused and changes nothing that the server knows of this worker, of
+        which another process may be at work. Raises what a wrong address or token is answered with."""
+        try:
+            self._once("POST", "lease", json={})
+        except ServerRefused as refused:
+            if refused.status != 422:
+                raise
 
     def benchmark(self, seconds: Mapping[str, float], version: str, device: str) -> None:
         """Seconds for one result, by job type: the server's first estimate of this worker."""
@@ -71,10 +85,11 @@ class Server:
         body = {"lease_token": job.lease_token, "progress": progress, "stage": stage}
         if slot is not None:
             body["slot"] = slot
-        response = self._patiently(
-            "POST", f"jobs/{job.id}/heartbeat", job.heartbeat_seconds, halted, json=body, timeout=15.0
+        path = f"jobs/{job.id}/heartbeat"
+        told = self._patiently(
+            lambda: self._once("POST", path, json=body, timeout=15.0).facts(), job.heartbeat_seconds, halted
         )
-        return bool(response.json().get("action") != "cancel")
+        return bool(told.get("action") != "cancel")
 
     def upload(
         self, job: Leased, slot: int, media: bytes | Path, content_type: str, *, halted: Event
@@ -82,8 +97,11 @@ class Server:
         """A file is read while it is sent, anew for each attempt. Raises OSError when it cannot be read."""
         headers = {"Content-Type": content_type, "X-Lease-Token": job.lease_token}
         path = f"jobs/{job.id}/uploads/{slot}"
-        response = self._patiently("PUT", path, self._patience, halted, content=media, headers=headers)
-        return _receipt(response.json())
+        return self._patiently(
+            lambda: _receipt(self._once("PUT", path, content=media, headers=headers).facts()),
+            self._patience,
+            halted,
+        )
 
     def preview(self, job: Leased, slot: int, picture: bytes, content_type: str) -> None:
         """Once: the next one is better anyway."""
@@ -94,9 +112,9 @@ class Server:
     def report(self, job: Leased, callback: Mapping[str, Any], *, halted: Event) -> Mapping[str, Any]:
         """Sends a job-callback; repeating one is harmless, so it is retried like everything else."""
         body = {"job_id": job.id, "lease_token": job.lease_token, **callback}
-        response = self._patiently("POST", "job-callback", self._patience, halted, json=body)
-        verdict: Mapping[str, Any] = response.json()
-        return verdict
+        return self._patiently(
+            lambda: self._once("POST", "job-callback", json=body).facts(), self._patience, halted
+        )
 
     def reference(self, url: str, *, halted: Event) -> bytes:
         """A reference image. Only the path is taken from `url`: the token goes to no other server.
@@ -107,23 +125,26 @@ class Server:
         parts = urlsplit(url)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         target = self._http.base_url.copy_with(raw_path=path.encode())
-        content = self._patiently("GET", str(target), self._patience, halted).content
-        if len(content) > LARGEST_REFERENCE:
-            raise ServerRefused(413, "the reference image is too large")
-        return content
+        return self._patiently(
+            lambda: self._once("GET", str(target), LARGEST_REFERENCE, self._patience).content,
+            self._patience,
+            halted,
+        )
 
     def release(self, job: Leased) -> None:
-        request = {"json": {"lease_token": job.lease_token}, "timeout": RELEASE_PATIENCE_S}
-        self._patiently("POST", f"jobs/{job.id}/release", RELEASE_PATIENCE_S, Event(), **request)
+        body, path = {"lease_token": job.lease_token}, f"jobs/{job.id}/release"
+        self._patiently(
+            lambda: self._once("POST", path, json=body, timeout=RELEASE_PATIENCE_S),
+            RELEASE_PATIENCE_S,
+            Event(),
+        )
 
-    def _patiently(
-        self, method: str, path: str, patience: float, halted: Event, **request: Any
-    ) -> httpx.Response:
+    def _patiently(self, call: Callable[[], Told], patience: float, halted: Event) -> Told:
         deadline = time.monotonic() + patience
         attempt = 0
         while True:
             try:
-                return self._once(method, path, **request)
+                return call()
             except ServerAway as away:
                 rarest = min(LONGEST_DELAY_S, self._patience / 20)
                 delay = max(backoff(attempt, rarest), away.retry_after or 0.0)
@@ -133,51 +154,34 @@ class Server:
                 raise Halted
             attempt += 1
 
-    def _once(self, method: str, path: str, **request: Any) -> httpx.Response:
+    def _once(
+        self,
+        method: str,
+        path: str,
+        largest: int = LARGEST_ANSWER,
+        longest_s: float | None = None,
+        **request: Any,
+    ) -> Answer:
         try:
             with ExitStack() as stack:
                 if isinstance(content := request.get("content"), Path):
                     request["content"] = stack.enter_context(content.open("rb"))
-                response = self._http.request(method, path, **request)
-        except httpx.TransportError as error:
+                response = stack.enter_context(self._http.stream(method, path, **request))
+                return read(response, largest, longest_s or LONGEST_ANSWER_S)
+        except httpx.ConnectError as error:  # says which: name, port, certificate; never a header
+            raise ServerAway(f"no connection to the server ({error})") from error
+        except httpx.RequestError as error:
             raise ServerAway(f"no answer from the server ({type(error).__name__})") from error
-        _raise_for(response)
-        return response
-
-
-def _raise_for(response: httpx.Response) -> None:
-    status = response.status_code
-    if response.is_success:
-        return
-    if status == 401:
-        raise TokenRefused("the server refused this worker's token")
-    if status == 409:
-        raise LeaseLost(_detail(response))
-    if status == 429 or status >= 500:  # a fault over there may pass; repeating is harmless
-        raise ServerAway(f"the server answered {status}", _retry_after(response))
-    raise ServerRefused(status, _detail(response))
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds only: the HTTP date form is not worth trusting two clocks for."""
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
-
-
-def _detail(response: httpx.Response) -> str:
-    try:
-        body = response.json()
-    except ValueError:
-        return response.reason_phrase
-    if not isinstance(body, dict):
-        return response.reason_phrase
-    return str(body.get("detail") or body.get("title") or response.reason_phrase)[:300]
 
 
 def _receipt(body: Mapping[str, Any]) -> Upload:
     if body.get("valid", True):
-        return Upload(str(body["upload_id"]), None)
-    error = body.get("error") or {}
+        if not isinstance(body.get("upload_id"), str):
+            raise ServerAway("the answer to an upload names none")
+        return Upload(body["upload_id"], None)
+    error = body.get("error")
+    if not isinstance(error, dict):
+        error = {}
     message = str(error.get("message", "the server could not read the file"))
     refusal = AssetError(str(error.get("code", "invalid_media")), message, retryable=True)
     return Upload(str(body.get("upload_id", "")), refusal)

@@ -11,6 +11,10 @@ class TokenRefused(WorkerError):
     """The server does not know this token (any more): nothing will work until somebody changes it."""
 
 
+class ConnectionUnusable(WorkerError):
+    """No request can even be tried as this machine is set up; the message is a sentence for the operator."""
+
+
 class ServerRefused(WorkerError):
     """The server answered, and repeating the request would not change the answer."""
 
