@@ -66,7 +66,10 @@ def test_a_server_that_does_not_take_it_is_said(
     ("flags", "sentence"),
     [
         ([], "--no-report needs none"),
-        (["--no-report", "--job-type", "paintings"], "none of these job types"),
+        (
+            ["--no-report", "--job-type", "paintings"],
+            "paintings: no such job type; there are sdxl",
+        ),
         (["--no-report", "--engine", "sdxl"], "sdxl needs"),
     ],
 )

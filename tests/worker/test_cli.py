@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -56,7 +57,11 @@ def test_it_tells_its_version() -> None:
         (["--token", "t"], "no server"),
         (["--server", "localhost:8000", "--token", "t"], "not the address of a server"),
         (["--server", "http://[::1", "--token", "t"], "not the address of a server"),
+        (["--server", "http://our vidz", "--token", "t"], "not the address of a server"),
+        (["--server", "http://our..vidz", "--token", "t"], "not the address of a server"),
         (["--server", "http://localhost"], "no token"),
+        (["--server", "http://localhost", "--token", "t "], "characters that no token has"),
+        (["--server", "http://localhost", "--token", "t", "--patience", "7200"], "seconds from 0 to 3600"),
         (["--server", "http://localhost", "--token", "ü"], "characters that no token has"),
         (["--server", "http://localhost", "--token", "t", "--pace", "slow"], "pace must be seconds"),
     ],
@@ -66,6 +71,34 @@ def test_a_wrong_option_ends_with_one_sentence(arguments: list[str], sentence: s
     assert told.returncode == 2
     assert sentence in told.stderr
     assert told.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["run", "check", "bench"])
+@pytest.mark.parametrize(
+    "variables", [{"SSL_CERT_FILE": "/nowhere/certificates"}, {"ALL_PROXY": "socks5://127.0.0.1:1"}]
+)
+def test_an_environment_without_a_way_out_ends_with_one_sentence(
+    command: str, variables: dict[str, str]
+) -> None:
+    flags = ["--job-type", "image_fast"] if command == "bench" else []
+    told = run(command, "--server", "https://localhost:1", "--token", "t", *flags, **variables)
+    assert told.returncode == 2
+    assert "ourvidz-worker: cannot connect with" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_log_on_a_full_disk_stops_no_worker(server: ProtocolServer) -> None:
+    server.jobs.append(job_body())
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.Popen(
+            command("run", "--server", server.url), env=environment(OURVIDZ_WORKER_TOKEN=TOKEN), stderr=full
+        )
+    deadline = time.monotonic() + 20
+    while not server.seen("/job-callback") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 0
+    assert server.seen("/job-callback")
 
 
 def test_a_refused_token_ends_with_one_sentence(server: ProtocolServer) -> None:

@@ -22,6 +22,8 @@ from ourvidz_worker.configuration import (
     usual_spool,
     usual_state,
 )
+from ourvidz_worker.engines.usual import JOB_TYPES
+from ourvidz_worker.errors import ConnectionUnusable
 
 if TYPE_CHECKING:
     from ourvidz_worker.spool import Spool
@@ -31,9 +33,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 after a shutdown that was asked for, 2 when the worker cannot work as it was started."""
     flags = _parser().parse_args(argv)
     try:
-        chosen = configuration(flags)
-    except Nonsense as nonsense:
-        return _refuse(str(nonsense))
+        return _obey(flags, configuration(flags))
+    except (Nonsense, ConnectionUnusable) as problem:
+        return _refuse(str(problem))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _obey(flags: argparse.Namespace, chosen: Configuration) -> int:
     if flags.command == "check":
         from ourvidz_worker.check import report
 
@@ -55,7 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure the seconds for one result of each job type")
     bench.add_argument("--runs", type=int, choices=range(1, 21), default=1, metavar="N", help="1 by default")
     bench.add_argument(
-        "--job-type", action="append", default=[], metavar="NAME", help="only this; repeatable"
+        "--job-type",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this; repeatable",
     )
     bench.add_argument("--json", action="store_true", help="one JSON line instead of a table")
     bench.add_argument("--no-report", dest="report", action="store_false", help="do not tell the server")
@@ -65,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _bench(chosen: Configuration, flags: argparse.Namespace) -> int:
     """1 when something could not be measured, kept or reported."""
+    if unknown := [name for name in flags.job_type if name not in JOB_TYPES]:
+        return _refuse(f"{', '.join(unknown)}: no such job type; there are {', '.join(JOB_TYPES)}")
     _prepare_libraries(chosen)
     from ourvidz_worker import benchmark
     from ourvidz_worker.client import Server

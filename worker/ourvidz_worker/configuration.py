@@ -16,6 +16,7 @@ from ourvidz_worker.engines.settings import DEVICES, OFFLOADS, PRECISIONS, Engin
 
 CONFIG_VARIABLE = "OURVIDZ_WORKER_CONFIG"
 YES = ("1", "true", "yes", "on")
+LONGEST_S = 3600
 NO = ("", "0", "false", "no", "off")
 
 
@@ -44,8 +45,8 @@ def seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value < 3600:
-        raise ValueError("must be seconds, 0 or more")
+    if not 0 <= value <= LONGEST_S:
+        raise ValueError(f"must be seconds from 0 to {LONGEST_S}")
     return value
 
 
@@ -294,7 +295,7 @@ def missing(chosen: Configuration) -> str | None:
         return f"{chosen.server!r} is not the address of a server, such as https://ourvidz.example"
     if not chosen.token:
         return f"no token: set {TOKEN.variable} to what `manage.py create_worker` printed"
-    if not chosen.token.isascii() or not chosen.token.isprintable():
+    if not chosen.token.isascii() or not chosen.token.isprintable() or " " in chosen.token:
         return "the token holds characters that no token has"
     return None
 
@@ -302,6 +303,8 @@ def missing(chosen: Configuration) -> str | None:
 def is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
+        if " " in text or not (parts.hostname or "").encode("idna"):
+            return False
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False

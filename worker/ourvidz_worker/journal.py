@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -26,13 +27,17 @@ def console() -> Console | None:
 
 
 def say(event: str, **facts: object) -> None:
-    """One line about one event, written at once so that threads never mix theirs."""
+    """One line about one event, written at once so that threads never mix theirs.
+
+    A log that takes none (its disk is full, its reader is gone) stops no worker.
+    """
     now = datetime.now(UTC)
-    if screen := console():
-        screen.print(_human(now, event, facts), markup=False)  # above the bar, if there is one
-        return
-    sys.stderr.write(_machine(now, event, facts) + "\n")
-    sys.stderr.flush()
+    with suppress(OSError):
+        if screen := console():
+            screen.print(_human(now, event, facts), markup=False)  # above the bar, if there is one
+            return
+        sys.stderr.write(_machine(now, event, facts) + "\n")
+        sys.stderr.flush()
 
 
 def _machine(now: datetime, event: str, facts: dict[str, object]) -> str:
