@@ -21,13 +21,13 @@ from generation.models import (
     Asset,
     Image,
     JobReference,
-    JobStatus,
     OwnerCounter,
     Purged,
     Reference,
     Upload,
     Video,
 )
+from generation.models.job import ACTIVE
 
 BATCH = 200
 # An upload or a file that nothing names may still be on its way to its row.
@@ -117,13 +117,13 @@ def drop_old_uploads(limit: int = BATCH) -> int:
 
 @transaction.atomic
 def drop_old_references(limit: int = BATCH) -> int:
-    """Delete reference images that nobody named for REFERENCE_DAYS and that no job may need again.
+    """Delete reference images that nobody named for REFERENCE_DAYS and that no waiting or running job needs.
 
-    Only a completed job never runs again. A submission that names one meanwhile has moved its `used_at`
-    on, by which the locked row is judged.
+    A submission or a retry that names one meanwhile has moved its `used_at` on, by which the locked row is
+    judged. A job that ended without it cannot be retried.
     """
     old = timezone.now() - timedelta(days=settings.REFERENCE_DAYS)
-    needed = JobReference.objects.filter(reference=OuterRef("pk")).exclude(job__status=JobStatus.COMPLETED)
+    needed = JobReference.objects.filter(reference=OuterRef("pk"), job__status__in=ACTIVE)
     idle = Reference.objects.filter(~Exists(needed), used_at__lt=old)
     mine = list(idle.select_for_update(skip_locked=True, of=("self",)).order_by("used_at")[:limit])
     Reference.objects.filter(pk__in=[reference.pk for reference in mine]).delete()

@@ -5,6 +5,7 @@ A reference that cannot be kept or found refuses the upload or the submission; a
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -21,8 +22,8 @@ from generation.clock import Now
 from generation.job_types import ReferenceType
 from generation.keys import new_id
 from generation.lifecycle import revisions
-from generation.lifecycle.errors import DomainError
-from generation.media import EXTENSIONS, BrokenMedia, measure
+from generation.lifecycle.errors import DomainError, ReferencesGone
+from generation.media import EXTENSIONS, BrokenMedia, Measured, measure
 from generation.models import Image, Job, JobReference, JobStatus, Reference, Worker
 from generation.submission import AskedReference, InvalidSubmission
 
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 
 # What the smallest one counts, so that the quota bounds their number too.
 LEAST_BYTES = 64 * 1024
+# px. Phones make pictures of up to 5,712; decoding one of this size takes about 0.4 GB.
+MAX_SIDE = 6144
+# Pictures decoded at once by a process, and how long one waits for its turn: it holds a thread meanwhile.
+AT_ONCE = 2
+PATIENCE_SECONDS = 2.0
+_decoding = threading.BoundedSemaphore(AT_ONCE)
 UNKNOWN = "You have no such reference image. Choose the picture again."
 
 
@@ -38,6 +45,15 @@ class UnusablePicture(DomainError):
     """The bytes are no picture that can be kept."""
 
     code = "unusable_picture"
+
+
+class TooManyAtOnce(DomainError):
+    """Others are sending pictures just now."""
+
+    code = "busy_with_pictures"
+
+    def __init__(self) -> None:
+        super().__init__("Other pictures are being looked at just now. Send this one again in a moment.")
 
 
 class OverReferenceQuota(DomainError):
@@ -56,22 +72,32 @@ def upload_reference(*, owner: User, content: BinaryIO) -> Reference:
     """Keep a picture; the same bytes again answer with the first one. `content` is seekable and capped.
 
     Raises:
-        UnusablePicture: not a whole PNG, JPEG or WebP, or one with too many pixels.
+        UnusablePicture: not a whole PNG, JPEG or WebP, or one with more than MAX_SIDE px a side.
+        TooManyAtOnce: AT_ONCE others are being decoded.
         OverReferenceQuota: there is no room for it; nothing was kept.
     """
     sha256, byte_size = storing.fingerprint(content)
     known = Reference.objects.of(owner.pk).filter(sha256=sha256)
     if known.update(used_at=Now()):
         return known.get()
-    try:
-        measured = measure(content, media="image")
-    except BrokenMedia as broken:
-        raise UnusablePicture(broken.message) from None
+    measured = _measured(content)
     picture = Reference(owner=owner, sha256=sha256, byte_size=byte_size)
     picture.content_type = measured.content_type
     picture.width, picture.height = measured.width, measured.height
     _store(picture, content, measured.thumbnail)
     return _record(owner.pk, [picture])[sha256]
+
+
+def _measured(content: BinaryIO) -> Measured:
+    """Decoding takes time and memory, and anybody who is signed in may ask for it."""
+    if not _decoding.acquire(timeout=PATIENCE_SECONDS):
+        raise TooManyAtOnce
+    try:
+        return measure(content, media="image", max_side=MAX_SIDE)
+    except BrokenMedia as broken:
+        raise UnusablePicture(broken.message) from None
+    finally:
+        _decoding.release()
 
 
 def find_reference(*, owner_id: int, reference_id: uuid.UUID) -> Reference | None:
@@ -123,6 +149,19 @@ def attach(job: Job, asked: Sequence[AskedReference]) -> None:
         )
         for each in asked
     )
+
+
+def keep_for(job: Job) -> None:
+    """Count a retry as a use of what the job goes by, in its transaction.
+
+    Raises:
+        ReferencesGone
+    """
+    if job.pool == job.job_type:
+        return
+    Reference.objects.filter(uses__job=job).update(used_at=Now())
+    if job.references.filter(reference=None).exists():
+        raise ReferencesGone
 
 
 def reference_in_hand(*, worker: Worker, job_id: uuid.UUID, type_: str) -> Reference | None:

@@ -28,6 +28,7 @@ STATUS_OF = {
     "over_limit": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_previews": HTTPStatus.TOO_MANY_REQUESTS,
     "over_reference_quota": HTTPStatus.TOO_MANY_REQUESTS,
+    "busy_with_pictures": HTTPStatus.TOO_MANY_REQUESTS,
     "reload": HTTPStatus.GONE,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }

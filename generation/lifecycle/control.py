@@ -7,7 +7,7 @@ import uuid
 from django.conf import settings
 from django.db import transaction
 
-from generation import events, quotas, trace
+from generation import events, quotas, references, trace
 from generation.lifecycle import fairness, revisions, rows
 from generation.lifecycle.errors import JobNotFound, NotRetryable
 from generation.lifecycle.settle import ASSET_END, final_status
@@ -54,7 +54,7 @@ def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
 
     Raises:
         JobNotFound: not the owner's.
-        NotRetryable: the job is active or completed.
+        NotRetryable: the job is active or completed, or a picture that it goes by was removed.
         OverLimit: the owner has as much work waiting and running as is allowed.
     """
     job = rows.find_owned(owner_id=owner_id, job_id=job_id)
@@ -65,6 +65,7 @@ def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
     again = [asset for asset in rows.lock_assets(job) if asset.status != AssetStatus.COMPLETED]
     revisions.hold(owner_id=owner_id)
     quotas.check(owner_id)
+    references.keep_for(job)
     for asset in again:
         asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
     changes = rows.requeued(

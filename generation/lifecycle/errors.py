@@ -75,6 +75,13 @@ class NotRetryable(DomainError):
         super().__init__(f"A job that is {status} cannot be retried.")
 
 
+class ReferencesGone(NotRetryable):
+    """A picture that the job goes by was removed, long after it was last used."""
+
+    def __init__(self) -> None:
+        DomainError.__init__(self, "A picture that this job goes by was removed. Send it with a new job.")
+
+
 class TooMany(DomainError):
     """More ids than one bulk move takes."""
 

@@ -5,6 +5,7 @@ const grid = document.getElementById("grid");
 const none = document.getElementById("none");
 const newDay = document.getElementById("day");
 const AHEAD = "1200px";
+const own = location.href; // an open viewer shows another
 
 const key = (tile) => tile.dataset.key;
 const find = (media, id) => document.getElementById(`tile-${media}-${id}`);
@@ -75,7 +76,7 @@ export function changes({ assets = [] }) {
 
 /** The page as it is now, for when there is no socket to say what changed. */
 export async function refresh() {
-  const page = await fetched(location.href, {}, (text) => new DOMParser().parseFromString(text, "text/html"));
+  const page = await fetched(own, {}, (text) => new DOMParser().parseFromString(text, "text/html"));
   if (page.body.dataset.user !== document.body.dataset.user) return location.reload();
   const fresh = [...page.querySelectorAll("[data-tile]")];
   const here = new Set(fresh.map((tile) => tile.id));

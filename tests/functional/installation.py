@@ -173,6 +173,7 @@ class Installation:
             self.start()
         for owner_id in set(Job.objects.filter(status__in=ACTIVE).values_list("owner_id", flat=True)):
             cancel_all(owner_id=owner_id)
+        Worker.objects.update(last_seen_at=None)  # else those that have gone count as there for a minute
 
     def stop(self) -> None:
         for program in self.programs:

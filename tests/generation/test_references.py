@@ -19,12 +19,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image as Picture
 
-from generation import chores
+from generation import chores, references
 from generation.estimates import places
 from generation.job_types import JOB_TYPES, POOLS
 from generation.lifecycle import keep
 from generation.lifecycle.control import cancel, retry
-from generation.lifecycle.errors import IdempotencyKeyReused
+from generation.lifecycle.errors import IdempotencyKeyReused, ReferencesGone
 from generation.lifecycle.lease import lease, offered_pools, release
 from generation.lifecycle.submit import submit
 from generation.models import Job, JobReference, Reference, Worker
@@ -388,8 +388,8 @@ def test_what_nobody_used_for_long_is_removed_row_and_files(
     assert stored() == []
 
 
-def test_a_job_keeps_its_reference_until_it_is_completed(owner: User, worker: Worker) -> None:
-    """Whatever else became of it, it may be retried. Of a completed one the history stays."""
+def test_a_job_keeps_its_reference_while_it_waits_and_runs(owner: User, worker: Worker) -> None:
+    """Of one that has ended the history stays."""
     job = make_job(owner, references=by(owner, "style"))
 
     def is_kept() -> bool:
@@ -397,18 +397,44 @@ def test_a_job_keeps_its_reference_until_it_is_completed(owner: User, worker: Wo
         return chores.drop_old_references() == 0
 
     assert is_kept(), "queued"
-    cancel(owner_id=owner.pk, job_id=job.pk)
-    assert is_kept(), "cancelled"
-    retry(owner_id=owner.pk, job_id=job.pk)
     held = lease(worker=worker, engines=["sdxl"], pools=[job.pool])
     assert is_kept(), "in work"
-    call_back(held, failed(held, 0))
-    assert is_kept(), "failed"
-    retry(owner_id=owner.pk, job_id=job.pk)
-    held = lease(worker=worker, engines=["sdxl"], pools=[job.pool])
     call_back(held, completed(held, 0))
     assert not is_kept(), "completed"
     assert [(each.type, each.reference) for each in job.references.all()] == [("style", None)]
+
+
+def test_a_job_whose_reference_was_removed_is_not_retried_without_it(owner: User) -> None:
+    """pitfall 19. A retry in time makes it young again."""
+    job = make_job(owner, references=by(owner, "style"))
+    cancel(owner_id=owner.pk, job_id=job.pk)
+    forgotten(days=29)
+    retry(owner_id=owner.pk, job_id=job.pk)
+    cancel(owner_id=owner.pk, job_id=job.pk)
+    assert chores.drop_old_references() == 0
+    forgotten(days=31)
+    assert chores.drop_old_references() == 1
+    with pytest.raises(ReferencesGone, match="was removed"):
+        retry(owner_id=owner.pk, job_id=job.pk)
+    assert fresh(job).status == "cancelled"
+
+
+def test_few_pictures_are_decoded_at_once(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(references, "PATIENCE_SECONDS", 0.05)
+    for _ in range(references.AT_ONCE):
+        references._decoding.acquire()
+    try:
+        with pytest.raises(references.TooManyAtOnce):
+            upload_reference(owner=owner, content=io.BytesIO(png()))
+    finally:
+        for _ in range(references.AT_ONCE):
+            references._decoding.release()
+    upload_reference(owner=owner, content=io.BytesIO(png()))
+
+
+def test_a_picture_of_too_many_pixels_a_side_is_refused(owner: User) -> None:
+    with pytest.raises(UnusablePicture, match="6144 px"):
+        upload_reference(owner=owner, content=io.BytesIO(png(width=6145, height=8)))
 
 
 def test_a_submission_makes_its_reference_young_again(owner: User) -> None:
