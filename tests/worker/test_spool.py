@@ -10,9 +10,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import (
     NOBODY_LOOKS,
     FinishedSlot,
@@ -22,7 +24,9 @@ from ourvidz_worker.engines.base import (
     ShouldStop,
 )
 from ourvidz_worker.engines.sketch.engine import SketchEngine
+from ourvidz_worker.errors import ServerAway
 from ourvidz_worker.protocol import Job, parse_job
+from ourvidz_worker.session import deliver_kept
 from ourvidz_worker.spool import Spool
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
 from tests.worker.test_runner import callbacks, ended, wait_for, working
@@ -284,3 +288,36 @@ def test_a_strange_file_in_the_spool_is_let_alone(tmp_path: Path) -> None:
     strange.write_text("not a folder")
     Spool(tmp_path, "http://server", TOKEN).close()
     assert strange.exists()
+
+
+def test_a_result_that_the_server_always_fails_over_does_not_stop_all_work(
+    server: ProtocolServer, tmp_path: Path
+) -> None:
+    """Its leases were never asked for again, for as long as the worker lived."""
+    kept(tmp_path, server.url)
+    for _ in range(50):
+        server.script("PUT /uploads/0", 500)
+    server.script("POST /lease", 422)
+    client, spool = Server(server.url, TOKEN, patience=0.2), Spool(tmp_path, server.url, TOKEN)
+    (left,) = spool.left()
+    deliver_kept(client, left, Event())
+    assert not list(spool.left())
+    client.close()
+    spool.close()
+
+
+@pytest.mark.parametrize(("upload", "lease"), [(503, 422), (500, 500), (500, 503)])
+def test_a_result_outlives_a_server_that_fails_over_everything(
+    server: ProtocolServer, tmp_path: Path, upload: int, lease: int
+) -> None:
+    kept(tmp_path, server.url)
+    for _ in range(50):
+        server.script("PUT /uploads/0", upload)
+    server.script("POST /lease", lease)
+    client, spool = Server(server.url, TOKEN, patience=0.2), Spool(tmp_path, server.url, TOKEN)
+    (left,) = spool.left()
+    with pytest.raises(ServerAway):
+        deliver_kept(client, left, Event())
+    assert left.media.exists()
+    client.close()
+    spool.close()

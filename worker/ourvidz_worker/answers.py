@@ -56,7 +56,7 @@ def _refusal(response: httpx.Response, content: bytes) -> Exception:
     if status == 409:
         return LeaseLost(_detail(response, content))
     if status in (408, 425, 429) or status >= 500:  # a fault over there may pass; repeating is harmless
-        return ServerAway(f"the server answered {status}", _retry_after(response))
+        return ServerAway(f"the server answered {status}", _retry_after(response), status)
     return ServerRefused(status, _detail(response, content))
 
 

@@ -24,11 +24,13 @@ class ServerRefused(WorkerError):
 
 
 class ServerAway(WorkerError):
-    """No answer, or one that says "later". `retry_after`: seconds the server asked for, if it did."""
+    """No answer, or one that says "later". `retry_after`: seconds the server asked for, if it did; `status`
+    of the answer, if there was one."""
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(self, reason: str, retry_after: float | None = None, status: int | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.status = status
 
 
 class LeaseLost(WorkerError):

@@ -21,6 +21,8 @@ from ourvidz_worker.previews import PreviewSender
 from ourvidz_worker.protocol import AssetError, CallbackStatus, Job, Reference, Slot, Upload
 from ourvidz_worker.spool import Kept, Spool
 
+HTTP_FAULT = 500  # of the server's program, while 502 to 504 speak of an outage
+
 Watch = Callable[[float, str], None]
 
 
@@ -239,6 +241,11 @@ def deliver_kept(server: Server, kept: Kept, halted: Event) -> None:
         say("spooled_result_delivered", job_id=kept.id, slot=kept.slot)
     except (LeaseLost, ServerRefused, OSError) as error:
         say("spooled_result_dropped", job_id=kept.id, slot=kept.slot, reason=str(error))
+    except ServerAway as away:
+        if away.status != HTTP_FAULT:
+            raise
+        server.greet()  # raises where it fails over everything; else one result must not stop all work
+        say("spooled_result_dropped", job_id=kept.id, slot=kept.slot, reason=str(away))
     kept.drop()
 
 
