@@ -114,8 +114,21 @@ def test_a_check_looks_at_device_and_weights(models: Path, capsys: pytest.Captur
     lines = {line[9:].partition(":")[0]: line for line in capsys.readouterr().out.splitlines()}
     assert "torch" in lines["libraries"]
     assert lines["device"].startswith("ok ")
+    assert lines["memory"].endswith("GiB free")
     assert lines["model"].startswith("ok ")
     assert "no folder /nowhere" in lines["enhancer"]
     assert lines["style adapter"].startswith("ok ")
     assert "no folder /no" in lines["image encoder"]
     assert "character adapter" not in lines
+
+
+def test_a_check_finds_weights_that_can_never_fit(
+    models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sysconf", lambda name: 100)  # a machine of 10 kB
+    flags = ["--model", str(models / "sdxl"), "--device", "cpu"]
+    main(["check", "--engine", "sdxl", *flags, "--style-adapter", str(models / "style.safetensors")])
+    lines = {line[9:].partition(":")[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert lines["memory"].startswith("missing ")
+    assert "the weights alone take" in lines["memory"]
+    assert "--image-encoder" in lines["image encoder"], "an adapter cannot do without"

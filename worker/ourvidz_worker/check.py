@@ -11,6 +11,7 @@ from pathlib import Path
 from ourvidz_worker.client import Server
 from ourvidz_worker.configuration import Configuration, missing, usual_spool
 from ourvidz_worker.engines import GPU_PACKAGES, missing_packages
+from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import ServerAway, ServerRefused, TokenRefused
 
 SPARE_DISK = 2 * 2**30  # a few films and their copies
@@ -89,6 +90,7 @@ def _gpu(chosen: Configuration) -> Iterator[Finding]:
     yield Finding("libraries", ", ".join(f"{name} {_version(name)}" for name in GPU_PACKAGES))
     yield from _device(chosen)
     settings = chosen.engine
+    adapters = settings.style_adapter or settings.character_adapter
     for about, where in (
         ("model", settings.model),
         ("image model", settings.image_model),
@@ -97,12 +99,13 @@ def _gpu(chosen: Configuration) -> Iterator[Finding]:
         ("character adapter", settings.character_adapter),
         ("image encoder", settings.image_encoder),
     ):
-        if where or about == "model":
+        is_needed = about == "model" or (about == "image encoder" and bool(adapters))
+        if where or is_needed:
             yield _weights(about, where, chosen)
 
 
 def _device(chosen: Configuration) -> Iterator[Finding]:
-    from ourvidz_worker.engines.diffusion.placement import placed
+    from ourvidz_worker.engines.diffusion.placement import memory, placed
     from ourvidz_worker.errors import EngineUnusable
 
     try:
@@ -112,22 +115,45 @@ def _device(chosen: Configuration) -> Iterator[Finding]:
         return
     slow = "; real weights take minutes for an image here" if placement.device == "cpu" else ""
     yield Finding("device", f"{placement.describe()}{slow}")
+    is_half = placement.precision_name != "float32"
+    yield _memory(chosen.engine, *memory(placement.device), is_half=is_half)
+
+
+def _memory(settings: EngineSettings, free: int, total: int, *, is_half: bool) -> Finding:
+    """Too little is what can never do: weights may be stored twice as wide as they are used."""
+    named = (settings.model, settings.image_model, settings.enhancer)
+    stored = sum(_size(_files(where)) for where in named if where)
+    least = stored / 2 if is_half else stored
+    there = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+    if settings.offload == "none" and least > total:
+        return Finding("memory", "", f"{there}; the weights alone take {least / 2**30:.1f} GiB")
+    return Finding("memory", there)
 
 
 def _weights(about: str, where: str, chosen: Configuration) -> Finding:
-    folder = Path(where)
-    files = [folder] if folder.is_file() else []
-    if where and folder.is_dir():
-        files = list(folder.rglob("*.safetensors"))
-    if files:
-        return Finding(about, f"{where}, {sum(file.stat().st_size for file in files) / 2**30:.1f} GiB")
     if not where:
-        return Finding(about, "", "name the weights with --model")
+        return Finding(about, "", f"name the weights with --{about.replace(' ', '-')}")
+    folder = Path(where)
+    if files := _files(where):
+        return Finding(about, f"{where}, {_size(files) / 2**30:.1f} GiB")
     if folder.is_dir():
         return Finding(about, "", f"{where} has no .safetensors files")
     if chosen.engine.allow_download:
         return Finding(about, f"{where}, from the hub when the worker starts")
     return Finding(about, "", f"no folder {where}; a hub name needs --allow-download")
+
+
+def _files(where: str) -> list[Path]:
+    """The weights there; of a folder that has them in two precisions, the wider."""
+    folder = Path(where)
+    if folder.is_file():
+        return [folder]
+    files = list(folder.rglob("*.safetensors"))
+    return [file for file in files if ".fp16" not in file.name] or files
+
+
+def _size(files: list[Path]) -> int:
+    return sum(file.stat().st_size for file in files)
 
 
 def _version(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from dataclasses import dataclass
@@ -66,6 +67,16 @@ def _device(wanted: str) -> str:
 
 def libraries() -> dict[str, str]:
     return {name: version(name) for name in LIBRARIES}
+
+
+def memory(device: str) -> tuple[int, int]:
+    """Bytes that are free and that there are: of the GPU, else of the machine."""
+    if device == "cuda":
+        free, total = torch.cuda.mem_get_info()
+        return int(free), int(total)
+    page, total = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
+    free = os.sysconf("SC_AVPHYS_PAGES") if "SC_AVPHYS_PAGES" in os.sysconf_names else total
+    return page * free, page * total
 
 
 def forget_peak(device: str) -> None:
