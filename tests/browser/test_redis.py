@@ -17,6 +17,8 @@ from tests.functional.installation import Installation
 from tests.servers import temporary_redis
 from tests.servers.process import free_port
 
+CONVERGES_MS = 30_000
+
 
 class Redis:
     """A Redis of the test's own, which it may do anything to."""
@@ -68,11 +70,11 @@ def test_callbacks_and_pages_do_without_redis(
     go_live(page)
     never_reloaded(page)
     machine.deliver(work, 0)
-    expect(done).to_have_count(1)
+    expect(done).to_have_count(1, timeout=CONVERGES_MS)
 
     redis.say("FLUSHALL")
     machine.deliver(work, 1)
-    expect(done).to_have_count(2)
+    expect(done).to_have_count(2, timeout=CONVERGES_MS)
 
     browsers.network_is_cut = True
     redis.kill()
@@ -80,12 +82,12 @@ def test_callbacks_and_pages_do_without_redis(
     assert machine.heartbeat(work, 50, "sketching").json() == {"action": "continue"}
     assert machine.ask_for_work(wait_s=1) is None, "a worker that waits is told to ask again, not sent away"
     assert len(ledger.done(job)) == 3
-    expect(done).to_have_count(3)  # by its own look every 25 s
+    expect(done).to_have_count(3, timeout=CONVERGES_MS)  # by its own look every 25 s
 
     redis.start()
     machine.deliver(work, 3, 4, 5, status="completed")
-    expect(done).to_have_count(6)
+    expect(done).to_have_count(6, timeout=CONVERGES_MS)
     ledger.assert_whole(job, 6)
     later = hinted.person(owner).submit()
-    expect(stack(page, later)).to_be_visible()
+    expect(stack(page, later)).to_be_visible(timeout=CONVERGES_MS)
     assert is_same_page(page)
