@@ -267,6 +267,8 @@ def test_a_proxy_whose_server_is_being_replaced_does_not_end_the_worker(
         ("upload", ["max_bytes"]),
         ("upload", {"max_bytes": "much"}),
         ("attempt", float("inf")),
+        ("job_id", "../../admin"),
+        ("lease_token", "a\r\nHost: b"),
         ("references", [{"type": "style", "strength": 1, "url": "http://[/x"}]),
         ("references", [{"type": "style", "strength": 1, "url": "/a\x00b"}]),
         ("references", [{"type": "style", "strength": 1, "url": "file"}]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -320,4 +321,27 @@ def test_a_result_outlives_a_server_that_fails_over_everything(
         deliver_kept(client, left, Event())
     assert left.media.exists()
     client.close()
+    spool.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"asset": None},
+        {"slot": "../1"},
+        {"lease_token": "a\nb"},
+        {"lease_token": "ü"},
+        {"id": "a/../b"},
+        {"id": 5},
+        {"content_type": 5},
+    ],
+)
+def test_a_damaged_description_ends_no_start(tmp_path: Path, change: dict[str, object]) -> None:
+    """It raised at every start for as long as it lay there."""
+    spool = Spool(tmp_path, "http://server", TOKEN)
+    media = spool.keep(parse_job(job_body()), 0, "image/png", ASSET, b"a picture")
+    description = media.with_suffix(".json")
+    description.write_text(json.dumps(json.loads(description.read_text()) | change))
+    assert not list(spool.left())
+    assert not description.exists()
     spool.close()

@@ -142,8 +142,8 @@ def parse_job(body: Any) -> Job:
 
 def _job(body: Mapping[str, Any]) -> Job:
     return Job(
-        id=str(body["job_id"]),
-        lease_token=str(body["lease_token"]),
+        id=word(body["job_id"]),
+        lease_token=word(body["lease_token"]),
         attempt=int(body["attempt"]),
         lease_seconds=float(body["lease_seconds"]),
         heartbeat_seconds=float(body["heartbeat_seconds"]),
@@ -157,6 +157,13 @@ def _job(body: Mapping[str, Any]) -> Job:
         max_upload_bytes=_limit(body.get("upload") or {}),
         preview=_preview(body["preview"]) if body.get("preview") else None,
     )
+
+
+def word(value: object) -> str:
+    """What an address or a header may hold as it is. Raises ValueError for anything else."""
+    if not (isinstance(value, str) and value.isascii() and value.isprintable()) or set(value) & set(" /?#"):
+        raise ValueError("of a name that cannot be sent")
+    return value
 
 
 def _limit(upload: Mapping[str, Any]) -> int | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ourvidz_worker.journal import say
-from ourvidz_worker.protocol import Job
+from ourvidz_worker.protocol import Job, word
 
 LOCK = "lock"
 KEPT_S = 7 * 24 * 3600.0  # by then every lease is long over
@@ -116,15 +116,25 @@ class Spool:
 def _kept(folder: Path) -> Iterator[Kept]:
     for path in sorted(folder.glob("*.json")):
         try:
-            kept = Kept(**json.loads(path.read_bytes()), path=path)
-            is_whole = kept.media.stat().st_size == kept.size
-        except (OSError, TypeError, ValueError):
+            told = json.loads(path.read_bytes())
+            kept = Kept(**told, path=path)
+            is_whole = kept.media.stat().st_size == kept.size and _can_be_sent(told)
+        except (AttributeError, OSError, TypeError, ValueError):
             is_whole = False
         if is_whole:
             yield kept
         else:  # the power went, or an older version wrote it
             say("spooled_result_unusable", name=path.name)
             _drop(path)
+
+
+def _can_be_sent(told: Any) -> bool:
+    """Whether a description names only what servers name; raises what its parts raise when they are no such."""
+    for name in ("id", "lease_token"):
+        word(told[name])
+    return (
+        isinstance(told["asset"], dict) and isinstance(told["slot"], int) and told["content_type"].isascii()
+    )
 
 
 def _drop(path: Path) -> None:
