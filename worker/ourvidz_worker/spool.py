@@ -129,12 +129,11 @@ def _kept(folder: Path) -> Iterator[Kept]:
 
 
 def _can_be_sent(told: Any) -> bool:
-    """Whether a description names only what servers name; raises what its parts raise when they are no such."""
-    for name in ("id", "lease_token"):
-        word(told[name])
-    return (
-        isinstance(told["asset"], dict) and isinstance(told["slot"], int) and told["content_type"].isascii()
-    )
+    """Whether a description names only what servers name; may raise where it does not."""
+    word(told["id"])
+    word(told["lease_token"])
+    is_typed = isinstance(told["asset"], dict) and isinstance(told["slot"], int)
+    return is_typed and bool(told["content_type"].isascii())
 
 
 def _drop(path: Path) -> None:
