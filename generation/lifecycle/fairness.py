@@ -38,7 +38,7 @@ def _served(job: Job) -> list[int]:
     None of them left a smaller tag waiting in that pool, except behind another priority: such jobs are not
     counted.
     """
-    last = Attempt.objects.filter(worker=OuterRef(OuterRef("pk"))).order_by("-ended_at").values("job")[:1]
+    last = Attempt.objects.filter(worker=OuterRef(OuterRef("pk"))).order_by("-id").values("job")[:1]
     taken = Job.objects.filter(pk=Subquery(last), priority=job.priority).values("fair_tag")
     workers = live_workers().annotate(tag=Subquery(taken)).values_list("pools", "tag")
     return [tag for pools, tag in workers if tag is not None and job.pool in pools]

@@ -33,8 +33,12 @@ class Attempt(models.Model):
     error_message = models.CharField(max_length=500, blank=True)
 
     class Meta:
-        # A worker's day in the admin.
-        indexes = [models.Index(fields=["worker", "ended_at"], name="attempt_of_worker")]
+        indexes = [
+            # A worker's day in the admin.
+            models.Index(fields=["worker", "ended_at"], name="attempt_of_worker"),
+            # What a worker took last, for fair queueing.
+            models.Index(fields=["worker", "id"], name="attempt_newest"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["job", "number"], name="attempt_numbered_once"),
             models.UniqueConstraint(
