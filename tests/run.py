@@ -125,7 +125,7 @@ def test_steps(parts: list[str], servers: dict[str, str]) -> dict[str, Step]:
         "engines": Step("tests of the engines", engines),
     }
     others.append("--ignore=tests/script")  # these start servers of their own, on SQLite
-    # The worker's side of the protocol: it cannot tell which database there is, and the tests take two minutes.
+    # The worker cannot tell which database there is, and these take two minutes.
     others.append("--ignore=tests/functional/test_what_a_worker_meets.py")
     steps |= {
         "postgres": Step("tests on PostgreSQL", pytest("postgres", *others, "-m", "not browser"), servers),
