@@ -24,7 +24,7 @@ JUNK = b"<html>We are moving house</html>"
 
 
 @contextmanager
-def answering(speak: Callable[[socket.socket], None]) -> Iterator[Server]:
+def answering(speak: Callable[[socket.socket], None], patience: float = 0.5) -> Iterator[Server]:
     """A client of a server that says to everybody what `speak` says."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -37,7 +37,7 @@ def answering(speak: Callable[[socket.socket], None]) -> Iterator[Server]:
                     speak(caller)
 
     Thread(target=serve, daemon=True).start()
-    client = Server(f"http://127.0.0.1:{listener.getsockname()[1]}", TOKEN, patience=0.5)
+    client = Server(f"http://127.0.0.1:{listener.getsockname()[1]}", TOKEN, patience=patience)
     try:
         yield client
     finally:
@@ -82,7 +82,7 @@ def test_an_endless_answer_is_not_read_to_its_end() -> None:
         while True:
             caller.sendall(bytes(2**16))
 
-    with answering(endless) as client:
+    with answering(endless, patience=60.0) as client:
         with pytest.raises(ServerRefused, match="over 4194304 bytes"):
             client.lease(OFFER, 0.1)
         with pytest.raises(ServerRefused, match="over 67108864 bytes"):
