@@ -53,6 +53,7 @@ def test_the_parameters_are_read_back_from_the_picture(sdxl: Make) -> None:
 
 def test_a_result_says_how_to_repeat_it(sdxl: Make) -> None:
     wanted = job(slots=1)
+    sdxl(wanted)  # so that its weights are where they run
     told = sdxl.results(wanted)[0].metadata
     assert told["seed"] == 0
     assert {"steps", "guidance", "sampler", "precision", "model", "batch"} <= set(told)
@@ -61,6 +62,16 @@ def test_a_result_says_how_to_repeat_it(sdxl: Make) -> None:
     assert about["device"].startswith("CPU")
     assert about["memory_peak_mib"] > 50
     assert set(about["libraries"]) == {"torch", "diffusers", "transformers"}
+
+
+def test_a_job_for_another_pipeline_says_that_it_loads(sdxl: Make) -> None:
+    sdxl(job(slots=1))
+    wanted = job(drawing("composition", 0.75), steps=8, slots=2)
+    sdxl(wanted)
+    assert [stage for _, stage in sdxl.progress].count("loading") == 1
+    shares = [share for share, _ in sdxl.progress]
+    assert shares == sorted(shares)
+    assert set(sdxl.engine.job_metadata(wanted)["stages"]) == {"loading", "generating", "encoding"}
 
 
 def test_progress_follows_the_steps(sdxl: Make) -> None:

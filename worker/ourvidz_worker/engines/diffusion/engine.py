@@ -53,6 +53,7 @@ class DiffusionEngine(ABC):
         self._prompt = ""
         self._batch = settings.batch
         self._seconds: dict[str, float] = {}
+        self._within = 0.0  # s of a timed stage that are counted for another inside it
         self._notes: list[str] = []
 
     @property
@@ -111,7 +112,8 @@ class DiffusionEngine(ABC):
         should_stop: ShouldStop,
         previews: Previews = NOBODY_LOOKS,
     ) -> Iterator[FinishedSlot]:
-        self._seconds, self._notes = {}, []
+        self._seconds, self._notes, self._within = {}, [], 0.0
+        report_progress = self._watched(report_progress)
         forget_peak(self.placement.device)
         if should_stop():
             raise Halted
@@ -132,6 +134,24 @@ class DiffusionEngine(ABC):
             for slot, pixels in zip(waiting[:size], made, strict=True):
                 yield FinishedSlot(slot, self._finished(job, slot, pixels))
             waiting = waiting[size:]
+
+    def _watched(self, report_progress: ReportProgress) -> ReportProgress:
+        """The same, and it tells when another pipeline's weights must be moved first."""
+        reached = 0.0
+
+        def watched(share: float, stage: str) -> None:
+            nonlocal reached
+            reached = share
+            report_progress(share, stage)
+
+        @contextmanager
+        def loading() -> Iterator[None]:
+            report_progress(reached, "loading")
+            with self.timed("loading"):
+                yield
+
+        self.stage.loading = loading
+        return watched
 
     def _enhanced(self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop) -> str:
         if not job.parameters.enhance:
@@ -195,8 +215,12 @@ class DiffusionEngine(ABC):
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        mark = time.monotonic()
+        """Counts what is done within, less what is timed on its own there."""
+        mark, around = time.monotonic(), self._within
+        self._within = 0.0
         try:
             yield
         finally:
-            self._seconds[stage] = self._seconds.get(stage, 0.0) + time.monotonic() - mark
+            spent = time.monotonic() - mark
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + spent - self._within
+            self._within = around + spent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -45,11 +46,17 @@ class Stage:
         self._settings = settings
         self._device = device
         self._on_stage: Any = None
+        self.loading: Callable[[], AbstractContextManager[None]] = nullcontext  # around what enter() moves
         self.saves_memory = settings.attention_slicing and settings.vae_tiling
 
     def enter(self, pipeline: Any) -> None:
         if pipeline is self._on_stage:
             return
+        with self.loading():
+            self._set(pipeline)
+        self._on_stage = pipeline
+
+    def _set(self, pipeline: Any) -> None:
         if self._settings.offload == "model":
             pipeline.enable_model_cpu_offload()
         elif self._settings.offload == "sequential":
@@ -60,7 +67,6 @@ class Stage:
             slice_attention(pipeline)
         if self._settings.vae_tiling or self.saves_memory:
             pipeline.vae.enable_tiling()
-        self._on_stage = pipeline
 
     def save_memory(self) -> str:
         """From here on with everything that costs time instead of memory; in words."""
