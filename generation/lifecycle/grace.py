@@ -19,10 +19,5 @@ def begin() -> None:
     _until = time.monotonic() + settings.LEASE_SECONDS
 
 
-def end() -> None:
-    global _until
-    _until = 0.0
-
-
 def runs() -> bool:
     return time.monotonic() < _until
