@@ -17,7 +17,7 @@ QUICK = {"LEASE_SECONDS": "3", "HEARTBEAT_SECONDS": "1", "RETRY_BACKOFF_SECONDS"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.path.is_relative_to(HERE):
+        if item.path.is_relative_to(HERE) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(LIMIT_S))
 
 
