@@ -78,7 +78,7 @@ def test_results_outlive_an_outage(live: Installation, tmp_path: Path) -> None:
     Not even by a worker who asks for work the moment the server is back.
     """
     spool = tmp_path / "spool"
-    worker = started(live, spool, "--pace", "0.5", "--patience", str(10 * AWAY_S))
+    worker = started(live, spool, "--pace", "0.5", "--patience", str(AWAY_S + 60))
     job = live.person().submit(quantity=3)
     worker.wait_for("job_leased")
     with away(live, AWAY_S):
