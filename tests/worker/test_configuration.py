@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from ourvidz_worker.cli import _parser
-from ourvidz_worker.configuration import OPTIONS, Configuration, Nonsense, configuration
+from ourvidz_worker.configuration import Configuration, Nonsense, configuration
 from ourvidz_worker.engines import create_engine
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
+from ourvidz_worker.options import OPTIONS
 
 
 def chosen(*flags: str, **environment: str) -> Configuration:

@@ -5,196 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ourvidz_worker.engines import ENGINES
-from ourvidz_worker.engines.settings import DEVICES, OFFLOADS, PRECISIONS, EngineSettings
+from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.options import OPTIONS, SERVER, TOKEN, Option, switch
 
 CONFIG_VARIABLE = "OURVIDZ_WORKER_CONFIG"
-YES = ("1", "true", "yes", "on")
-LONGEST_S = 3600
-NO = ("", "0", "false", "no", "off")
 
 
 class Nonsense(Exception):
     """A value that cannot be meant; the message names where it came from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """`kind` turns text into the value and raises ValueError with what it should have been."""
-
-    name: str
-    variable: str
-    help: str
-    default: Any
-    kind: Callable[[str], Any] = str
-    metavar: str | None = None
-
-    @property
-    def flag(self) -> str:
-        return f"--{self.name.replace('_', '-')}"
-
-
-def seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= LONGEST_S:
-        raise ValueError(f"must be seconds from 0 to {LONGEST_S}")
-    return value
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    def convert(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(text)
-
-    return convert
-
-
-def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
-    def convert(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return text
-
-    return convert
-
-
-def address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
-        raise ValueError("must be a port, or HOST:PORT")
-    return host or "127.0.0.1", int(port)
-
-
-def switch(text: str) -> bool:
-    if text.lower() not in YES + NO:
-        raise ValueError("must be true or false")
-    return text.lower() in YES
-
-
-SERVER = Option("server", "OURVIDZ_SERVER", "the server's address", "", metavar="URL")
-TOKEN = Option(
-    "token",
-    "OURVIDZ_WORKER_TOKEN",
-    "the worker's token; better in the environment or the file: other users of a machine see arguments",
-    "",
-)
-SPOOL = Option(
-    "spool",
-    "OURVIDZ_WORKER_SPOOL",
-    "where results wait until the server has them",
-    "",
-    metavar="FOLDER",
-)
-PATIENCE = Option(
-    "patience",
-    "OURVIDZ_WORKER_PATIENCE",
-    "seconds for which a result is offered to a server that is away before its job is given up; 600",
-    600.0,
-    seconds,
-    "SECONDS",
-)
-HEALTH_PORT = Option(
-    "health_port",
-    "OURVIDZ_WORKER_HEALTH_PORT",
-    "serve GET /health and /metrics on this port, or HOST:PORT; by default not at all",
-    None,
-    address,
-    "PORT",
-)
-ENGINE_OPTIONS = (
-    Option(
-        "engine", "OURVIDZ_WORKER_ENGINE", "sketch (default), sdxl or wan", "sketch", one_of(ENGINES), "NAME"
-    ),
-    Option(
-        "pace",
-        "OURVIDZ_WORKER_PACE",
-        "sketch: the least seconds a result takes, to watch pages fill",
-        0.0,
-        seconds,
-        "SECONDS",
-    ),
-    Option("model", "OURVIDZ_WORKER_MODEL", "weights: a folder in diffusers' format or a hub name", ""),
-    Option(
-        "image_model",
-        "OURVIDZ_WORKER_IMAGE_MODEL",
-        "wan: weights that start from a frame; without them such jobs are not offered",
-        "",
-        metavar="MODEL",
-    ),
-    Option(
-        "enhancer",
-        "OURVIDZ_WORKER_ENHANCER",
-        "wan: a language model for the enhanced job types; without one they are not offered",
-        "",
-        metavar="MODEL",
-    ),
-    Option(
-        "style_adapter",
-        "OURVIDZ_WORKER_STYLE_ADAPTER",
-        "sdxl: IP-Adapter weights for style references; a .safetensors file, or OWNER/NAME/FILE on the hub",
-        "",
-        metavar="FILE",
-    ),
-    Option(
-        "character_adapter",
-        "OURVIDZ_WORKER_CHARACTER_ADAPTER",
-        "sdxl: the same for character references; without one they are not offered",
-        "",
-        metavar="FILE",
-    ),
-    Option(
-        "image_encoder",
-        "OURVIDZ_WORKER_IMAGE_ENCODER",
-        "sdxl: the CLIP image encoder that the adapters were trained with; a folder, or OWNER/NAME/FOLDER",
-        "",
-        metavar="MODEL",
-    ),
-    Option("device", "OURVIDZ_WORKER_DEVICE", "auto, cpu, cuda or mps", "auto", one_of(DEVICES)),
-    Option("precision", "OURVIDZ_WORKER_PRECISION", ", ".join(PRECISIONS), "auto", one_of(PRECISIONS)),
-    Option(
-        "offload",
-        "OURVIDZ_WORKER_OFFLOAD",
-        "none, model (parts wait in main memory) or sequential (the least GPU memory, slow)",
-        "none",
-        one_of(OFFLOADS),
-    ),
-    Option(
-        "batch",
-        "OURVIDZ_WORKER_BATCH",
-        "slots at once; over 1 is quicker, and a retried slot may differ by one level of brightness",
-        1,
-        whole(1, 24),
-        "N",
-    ),
-    Option(
-        "attention_slicing",
-        "OURVIDZ_WORKER_ATTENTION_SLICING",
-        "less memory, slower",
-        default=False,
-        kind=switch,
-    ),
-    Option(
-        "vae_tiling", "OURVIDZ_WORKER_VAE_TILING", "less memory for large sizes", default=False, kind=switch
-    ),
-    Option(
-        "allow_download",
-        "OURVIDZ_WORKER_ALLOW_DOWNLOAD",
-        "fetch weights from the hub",
-        default=False,
-        kind=switch,
-    ),
-)
-OPTIONS = (SERVER, TOKEN, SPOOL, PATIENCE, HEALTH_PORT, *ENGINE_OPTIONS)
 
 
 @dataclass(frozen=True, slots=True)
