@@ -15,6 +15,7 @@ from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 
 LIBRARIES = ("torch", "diffusers", "transformers")
+TOO_LITTLE_MEMORY = ("DefaultCPUAllocator", "out of memory", "STATUS_ALLOC_FAILED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,10 @@ def peak_mib(device: str) -> int:
 def give_back_memory(device: str) -> None:
     if device == "cuda":
         torch.cuda.empty_cache()
+    elif device == "mps":
+        torch.mps.empty_cache()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """torch raises its own error for a GPU, and a plain RuntimeError where malloc failed."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    """torch raises its own error for most of a GPU's; its libraries, Apple's GPU and malloc a plain one."""
+    return isinstance(error, torch.OutOfMemoryError) or any(each in str(error) for each in TOO_LITTLE_MEMORY)
