@@ -155,13 +155,11 @@ def test_out_of_memory_slices_no_attention_that_it_would_lose(models: Path) -> N
         ({"style_adapter": "/nowhere/style.safetensors"}, "no weights at"),
         ({"style_adapter": "{models}/style.bin"}, "no weights at"),
         ({"style_adapter": "{models}/sdxl/unet/diffusion_pytorch_model.safetensors"}, "holds no IP-Adapter"),
-        ({"attention_slicing": True}, "--attention-slicing does not go with"),
+        ({"attention": "sliced"}, "--attention sliced does not go with"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_line(models: Path, given: dict[str, Any], sentence: str) -> None:
-    settings = {
-        name: value.format(models=models) if value is not True else value for name, value in given.items()
-    }
+def test_what_does_not_fit_is_said_in_one_line(models: Path, given: dict[str, str], sentence: str) -> None:
+    settings = {name: value.format(models=models) for name, value in given.items()}
     with pytest.raises(EngineUnusable, match=sentence) as refused:
         create_engine(EngineSettings(**adapted(models, **settings))).load()
     assert "\n" not in str(refused.value)

@@ -48,6 +48,15 @@ def test_wan(models: Path) -> None:
         assert make.results(each)[0].media == make.results(each)[0].media
 
 
+@pytest.mark.parametrize("attention", ["math", "flash", "sage", "xformers"])
+def test_wan_computes_attention_as_told(models: Path, attention: str) -> None:
+    package = {"flash": "flash_attn", "sage": "sageattention", "xformers": "xformers"}.get(attention)
+    if package:
+        pytest.importorskip(package)
+    make = Make(engine="wan", model=str(models / "wan"), device="cuda", attention=attention)
+    assert make.results(film())[0].media == make.results(film())[0].media
+
+
 def test_wan_with_one_model_for_both(models: Path) -> None:
     make = Make(engine="wan", model=str(models / "wan-both"), device="cuda")
     assert make.results(film())[0].media != make.results(film(drawing("start_frame")))[0].media

@@ -71,12 +71,25 @@ def test_a_batch_is_within_a_level_of_its_slots_alone(six: Make, sdxl: Make) -> 
 def test_one_alone_goes_on_with_what_saves_memory(models: Path) -> None:
     make = Make(engine="wan", model=str(models / "wan"))
     wanted = film()
-    with full(make.engine._text.transformer, lambda _: not make.engine.stage.saves_memory):
+    with full(make.engine._text.transformer, lambda _: bool(make.engine.stage.savings)):
         assert make.results(wanted)
     assert make.engine._text.vae.use_tiling
-    assert make.engine.job_metadata(wanted)["notes"] == [
-        "out of memory; went on with attention slices and a tiled VAE"
-    ]
+    assert make.engine.job_metadata(wanted)["notes"] == ["out of memory; went on with a tiled VAE"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "MPS backend out of memory (MPS allocated: 17.2 GB, other allocations: 1 GB, max allowed: 18.1 GB)",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory",
+    ],
+)
+def test_want_of_memory_is_known_by_its_words(message: str) -> None:
+    from ourvidz_worker.engines.diffusion.placement import is_out_of_memory
+
+    assert is_out_of_memory(RuntimeError(message))
+    assert not is_out_of_memory(RuntimeError("Expected all tensors to be on the same device"))
 
 
 def test_when_nothing_helps_the_slots_fail_and_the_worker_lives(models: Path) -> None:
@@ -87,6 +100,8 @@ def test_when_nothing_helps_the_slots_fail_and_the_worker_lives(models: Path) ->
     for error in outcomes:
         assert isinstance(error, AssetError)
         assert (error.code, error.retryable) == ("out_of_memory", True)
+    notes = make.engine.job_metadata(job())["notes"]
+    assert notes == ["out of memory; went on with attention slices and a tiled VAE"]
     assert make.results(job())
 
 

@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ourvidz_worker.client import Server
 from ourvidz_worker.configuration import Configuration, missing, usual_spool
 from ourvidz_worker.engines import GPU_PACKAGES, missing_packages
 from ourvidz_worker.engines.settings import EngineSettings
-from ourvidz_worker.errors import ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.errors import EngineUnusable, ServerAway, ServerRefused, TokenRefused
+
+if TYPE_CHECKING:  # it imports torch
+    from ourvidz_worker.engines.diffusion.placement import Placement
 
 SPARE_DISK = 2 * 2**30  # a few films and their copies
 
@@ -106,7 +110,6 @@ def _gpu(chosen: Configuration) -> Iterator[Finding]:
 
 def _device(chosen: Configuration) -> Iterator[Finding]:
     from ourvidz_worker.engines.diffusion.placement import memory, placed
-    from ourvidz_worker.errors import EngineUnusable
 
     try:
         placement = placed(chosen.engine, half="bfloat16")
@@ -115,8 +118,20 @@ def _device(chosen: Configuration) -> Iterator[Finding]:
         return
     slow = "; real weights take minutes for an image here" if placement.device == "cpu" else ""
     yield Finding("device", f"{placement.describe()}{slow}")
+    if chosen.engine.attention != "auto":
+        yield _attention(chosen.engine, placement)
     is_half = placement.precision_name != "float32"
     yield _memory(chosen.engine, *memory(placement.device), is_half=is_half)
+
+
+def _attention(settings: EngineSettings, placement: Placement) -> Finding:
+    from ourvidz_worker.engines.diffusion.attention import check_attention
+
+    try:
+        check_attention(settings, placement)
+    except EngineUnusable as unusable:
+        return Finding("attention", "", str(unusable))
+    return Finding("attention", settings.attention)
 
 
 def _memory(settings: EngineSettings, free: int, total: int, *, is_half: bool) -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ourvidz_worker.engines import ENGINES
-from ourvidz_worker.engines.settings import DEVICES, OFFLOADS, PRECISIONS
+from ourvidz_worker.engines.settings import ATTENTIONS, DEVICES, OFFLOADS, PRECISIONS
 
 YES = ("1", "true", "yes", "on")
 NO = ("", "0", "false", "no", "off")
@@ -167,11 +167,11 @@ ENGINE_OPTIONS = (
         "N",
     ),
     Option(
-        "attention_slicing",
-        "OURVIDZ_WORKER_ATTENTION_SLICING",
-        "less memory, slower",
-        default=False,
-        kind=switch,
+        "attention",
+        "OURVIDZ_WORKER_ATTENTION",
+        "auto; sdxl: sliced (less memory, slower); wan: math, or what you installed: flash, sage, xformers",
+        "auto",
+        one_of(ATTENTIONS),
     ),
     Option(
         "vae_tiling", "OURVIDZ_WORKER_VAE_TILING", "less memory for large sizes", default=False, kind=switch

@@ -8,6 +8,7 @@ from typing import Literal
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 OFFLOADS = ("none", "model", "sequential")
+ATTENTIONS = ("auto", "sliced", "math", "flash", "sage", "xformers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,6 @@ class EngineSettings:
     precision: str = "auto"
     offload: Literal["none", "model", "sequential"] = "none"
     batch: int = 1
-    attention_slicing: bool = False
+    attention: str = "auto"
     vae_tiling: bool = False
     allow_download: bool = False

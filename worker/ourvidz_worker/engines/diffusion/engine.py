@@ -17,6 +17,7 @@ from ourvidz_worker.engines.base import (
     Result,
     ShouldStop,
 )
+from ourvidz_worker.engines.diffusion.attention import check_attention
 from ourvidz_worker.engines.diffusion.enhancer import Enhancer
 from ourvidz_worker.engines.diffusion.glimpse import Glimpse, Window
 from ourvidz_worker.engines.diffusion.placement import (
@@ -82,6 +83,7 @@ class DiffusionEngine(ABC):
         """As much of an enhanced prompt as every text encoder of this engine reads."""
 
     def place(self, placement: Placement) -> None:
+        check_attention(self.settings, placement)
         self.placement = placement
         self.device = placement.describe()
         self.stage = Stage(self.settings, placement.device)
@@ -175,7 +177,7 @@ class DiffusionEngine(ABC):
             if not is_out_of_memory(error):
                 raise
         give_back_memory(self.placement.device)
-        if len(slots) > 1 or not self.stage.saves_memory:
+        if len(slots) > 1 or self.stage.savings:
             return None
         message = f"Out of memory on {self.device}; --offload model needs less."
         return [AssetError("out_of_memory", message, retryable=True) for _ in slots]
@@ -205,6 +207,7 @@ class DiffusionEngine(ABC):
             "guidance": parameters.guidance,
             "model": self.model_name,
             "precision": self.placement.precision_name,
+            "attention": self.settings.attention,
             "device": self.device,
             "batch": self._batch,
             "libraries": libraries(),

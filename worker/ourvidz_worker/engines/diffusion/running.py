@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ourvidz_worker.engines.base import ReportProgress, ShouldStop
+from ourvidz_worker.engines.diffusion.attention import chosen_attention
 from ourvidz_worker.engines.diffusion.glimpse import Window
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import Halted
@@ -47,7 +48,14 @@ class Stage:
         self._device = device
         self._on_stage: Any = None
         self.loading: Callable[[], AbstractContextManager[None]] = nullcontext  # around what enter() moves
-        self.saves_memory = settings.attention_slicing and settings.vae_tiling
+        self._slices = settings.attention == "sliced"
+        self._tiles = settings.vae_tiling
+
+    @property
+    def savings(self) -> list[str]:
+        """What could still be switched on that costs time instead of memory, in words."""
+        slices = [] if self._slices or not has_slices(self._on_stage) else ["attention slices"]
+        return slices + ([] if self._tiles else ["a tiled VAE"])
 
     def enter(self, pipeline: Any) -> None:
         if pipeline is self._on_stage:
@@ -63,18 +71,20 @@ class Stage:
             pipeline.enable_sequential_cpu_offload()
         else:
             pipeline.to(self._device)
-        if self._settings.attention_slicing or self.saves_memory:
-            slice_attention(pipeline)
-        if self._settings.vae_tiling or self.saves_memory:
+        if self._slices and has_slices(pipeline):
+            pipeline.enable_attention_slicing()
+        if self._tiles:
             pipeline.vae.enable_tiling()
 
     def save_memory(self) -> str:
-        """From here on with everything that costs time instead of memory; in words."""
-        self.saves_memory = True
-        unet = getattr(self._on_stage, "unet", None)
+        """From here on with all of `savings`; in words."""
+        told = " and ".join(self.savings)
+        self._slices = self._tiles = True
         self._on_stage = None
-        has_adapters = unet is not None and unet.encoder_hid_proj is not None
-        return "a tiled VAE" if has_adapters else "attention slices and a tiled VAE"
+        return told
+
+    def attention(self) -> AbstractContextManager[Any]:
+        return chosen_attention(self._settings)
 
     def clear(self, pipeline: Any) -> None:
         """After a run that did not end by itself: what it had on the GPU goes back."""
@@ -82,10 +92,9 @@ class Stage:
             pipeline.maybe_free_model_hooks()
 
 
-def slice_attention(pipeline: Any) -> None:
-    """A no-op for pipelines whose attention knows no slices: Wan's, and a UNet with adapters."""
-    if hasattr(pipeline, "unet") and pipeline.unet.encoder_hid_proj is None:
-        pipeline.enable_attention_slicing()
+def has_slices(pipeline: Any) -> bool:
+    """Wan's attention knows no slices, and they would replace the adapters of a UNet that has some."""
+    return hasattr(pipeline, "unet") and pipeline.unet.encoder_hid_proj is None
 
 
 def generators(seeds: Sequence[int]) -> list[Any]:
@@ -96,7 +105,7 @@ def generators(seeds: Sequence[int]) -> list[Any]:
 def run(pipeline: Any, stage: Stage, call: Callable[[], Any]) -> Any:
     stage.enter(pipeline)
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), stage.attention():
             return call()
     except BaseException:
         stage.clear(pipeline)
