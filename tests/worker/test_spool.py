@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 
@@ -96,6 +97,20 @@ def test_what_a_living_process_keeps_is_let_alone(tmp_path: Path) -> None:
     living.close()
     assert [each.media.read_bytes() for each in other.left()] == [b"a picture"]
     other.close()
+
+
+def test_two_starts_at_once_leave_each_other_their_folders(tmp_path: Path) -> None:
+    """An empty folder that nobody has locked yet looks like one that a dead process left."""
+
+    def start(_: int) -> bool:
+        spool = Spool(tmp_path, "https://server", TOKEN)
+        list(spool.left())
+        is_there = spool._folder.is_dir()
+        spool.close()
+        return is_there
+
+    with ThreadPoolExecutor(8) as starts:
+        assert all(starts.map(start, range(400)))
 
 
 def test_half_a_result_is_none(tmp_path: Path) -> None:

@@ -58,15 +58,11 @@ class Spool:
         owner = hashlib.sha256(f"{server}\n{token}".encode()).hexdigest()[:16]
         self._root = root / owner
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._folder = Path(tempfile.mkdtemp(prefix="run-", dir=self._root))
-        self._lock = _locked(self._folder)
+        self._folder, self._lock = _opened(self._root)
 
     def close(self) -> None:
         """What is still kept stays for the next start."""
-        if self._lock is not None:
-            os.close(self._lock)
-        if not list(self._folder.glob("*.json")):
-            shutil.rmtree(self._folder, ignore_errors=True)
+        _leave(self._folder, self._lock)
 
     def keep(self, job: Job, slot: int, content_type: str, asset: dict[str, Any], media: bytes) -> Path:
         """Where the bytes lie. Whole or not at all: the description is written last. Raises OSError."""
@@ -104,13 +100,26 @@ class Spool:
             try:
                 yield from _kept(folder)
             finally:
-                os.close(lock)
-                if not list(folder.glob("*.json")):
-                    shutil.rmtree(folder, ignore_errors=True)
+                _leave(folder, lock)
 
     def _path(self, job_id: str, slot: int) -> Path:
         name = hashlib.sha256(job_id.encode()).hexdigest()[:24]
         return self._folder / f"{name}-{slot}.json"
+
+
+def _opened(root: Path) -> tuple[Path, int | None]:
+    """A folder of our own and its lock; nobody sees it before it is locked, or would take it for left."""
+    unseen = Path(tempfile.mkdtemp(prefix="new-", dir=root))
+    lock = _locked(unseen)
+    return unseen.rename(root / f"run-{unseen.name.removeprefix('new-')}"), lock
+
+
+def _leave(folder: Path, lock: int | None) -> None:
+    """An empty one is taken away before anybody else can have it."""
+    if not list(folder.glob("*.json")):
+        shutil.rmtree(folder, ignore_errors=True)
+    if lock is not None:
+        os.close(lock)
 
 
 def _kept(folder: Path) -> Iterator[Kept]:
@@ -156,7 +165,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def _sweep(root: Path) -> None:
     """Removes what processes that are gone left long ago, whoever's it was."""
-    for folder in root.glob("*/run-*"):
+    for folder in (*root.glob("*/run-*"), *root.glob("*/new-*")):
         try:
             changed = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
         except OSError:  # another process has just taken it away, or it is none of ours
@@ -176,6 +185,7 @@ def _locked(folder: Path) -> int | None:
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (folder / LOCK).stat()  # or it was taken away between the two
     except OSError:
         os.close(file)
         return None
