@@ -50,6 +50,14 @@ def test_jobs_are_counted_by_how_they_ended(server: ProtocolServer) -> None:
     assert "ourvidz_worker_healthy 1\n" in metrics
 
 
+def test_it_is_told_over_ipv6_too() -> None:
+    try:
+        with told_on("::1", 0, Vitals()) as port:
+            assert httpx.get(f"http://[::1]:{port}/health", trust_env=False).json()["status"] == "loading"
+    except PortTaken as none:
+        pytest.skip(f"no IPv6 here: {none}")
+
+
 def test_a_port_that_is_taken_is_named() -> None:
     with (
         told_on("127.0.0.1", 0, Vitals()) as port,

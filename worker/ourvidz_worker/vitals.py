@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections import Counter
@@ -112,11 +113,14 @@ def told_on(host: str, port: int, vitals: Vitals) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             """A watcher that looks every few seconds is no event."""
 
+    class Listener(ThreadingHTTPServer):
+        daemon_threads = True
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
     try:
-        server = ThreadingHTTPServer((host, port), Handler)
+        server = Listener((host, port), Handler)
     except OSError as error:
         raise PortTaken(f"health cannot be told on {host}:{port}: {error.strerror}") from error
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
     thread.start()
     try:
