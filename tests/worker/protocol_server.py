@@ -29,7 +29,7 @@ class Request:
 class ProtocolServer:
     """`answers` maps "METHOD tail-of-path" to (status, headers, body), used up before the usual ones.
 
-    `hold_s`: how long a lease waits for a job; `slow_s`: how long every preview takes.
+    `hold_s`: how long a lease waits for a job; `slow_s`: how long a preview takes, `upload_s` an upload.
     Of a body over `largest_kept` bytes nothing is kept.
     """
 
@@ -40,6 +40,7 @@ class ProtocolServer:
     action: str = "continue"
     hold_s: float = 0.0
     slow_s: float = 0.0
+    upload_s: float = 0.0
     largest_kept: int = 2**30
     requests: list[Request] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
@@ -68,6 +69,8 @@ class ProtocolServer:
             self.released.wait(self.hold_s)
         if "/previews/" in request.path:
             self.released.wait(self.slow_s)
+        if "/uploads/" in request.path:
+            self.released.wait(self.upload_s)
         with self.lock:
             for call, scripted in self.answers.items():
                 method, tail = call.split(" ")

@@ -218,6 +218,35 @@ def test_a_shutdown_gives_the_job_back(server: ProtocolServer) -> None:
     assert server.seen("/jobs/job-1/release")[0].json == {"lease_token": "lease-1"}
 
 
+def test_a_lease_is_kept_while_a_worker_that_stops_still_delivers(server: ProtocolServer) -> None:
+    """A film may take longer to send than a lease lasts."""
+    server.jobs.append(job_body() | {"heartbeat_seconds": 1})
+    server.upload_s = 3.0
+    with working(server, SketchEngine()) as runner:
+        wait_for(server.uploads)
+        beats = len(server.seen("/heartbeat"))
+        runner.stop()
+        wait_for(lambda: ended(server))
+        assert len(server.seen("/heartbeat")) >= beats + 2
+
+
+def test_a_disabled_worker_waits_to_be_enabled(server: ProtocolServer) -> None:
+    for _ in range(2):
+        server.script("POST /lease", 403, {"code": "worker_disabled"})
+    server.jobs.append(job_body())
+    with working(server, SketchEngine()):
+        wait_for(lambda: ended(server))
+
+
+def test_a_worker_that_is_disabled_stops_drawing(server: ProtocolServer) -> None:
+    server.jobs += [job_body(), job_body()]
+    server.script("POST /heartbeat", 403, {"code": "worker_disabled"})
+    engine = SketchEngine(pace=30)
+    with working(server, engine):
+        wait_for(lambda: len(server.seen("/lease")) > 1, seconds=3)
+    assert not server.uploads()
+
+
 def test_the_heartbeat_tells_real_progress(server: ProtocolServer) -> None:
     """pitfall 32"""
     server.jobs.append(job_body())

@@ -10,10 +10,11 @@ from typing import Any
 
 import httpx
 
-from ourvidz_worker.errors import LeaseLost, ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.errors import LeaseLost, ServerAway, ServerRefused, TokenRefused, WorkerDisabled
 
 LARGEST_ANSWER = 4 * 2**20  # bytes; a lease with the longest prompt is far below
 LONGEST_ANSWER_S = 60.0
+DISABLED = "worker_disabled"  # the code of that refusal
 LONGEST_RETRY_AFTER_S = 300.0  # whoever asks for more is asked again before
 
 
@@ -24,11 +25,7 @@ class Answer:
 
     def facts(self) -> Mapping[str, Any]:
         """Raises ServerAway when it is no JSON object: a page of whatever stands before the server, say."""
-        try:
-            facts = json.loads(self.content)
-        except (ValueError, RecursionError):
-            facts = None
-        if not isinstance(facts, dict):
+        if (facts := _object(self.content)) is None:
             raise ServerAway(f"the answer ({self.status}) is not one that an OurVidz server gives")
         return facts
 
@@ -53,11 +50,22 @@ def _refusal(response: httpx.Response, content: bytes) -> Exception:
     status = response.status_code
     if status == 401:
         return TokenRefused("the server refused this worker's token")
+    if status == 403 and (_object(content) or {}).get("code") == DISABLED:
+        return WorkerDisabled(status, _detail(response, content))
     if status == 409:
         return LeaseLost(_detail(response, content))
     if status in (408, 425, 429) or status >= 500:  # a fault over there may pass; repeating is harmless
         return ServerAway(f"the server answered {status}", _retry_after(response), status)
     return ServerRefused(status, _detail(response, content))
+
+
+def _object(content: bytes) -> dict[str, Any] | None:
+    """None when it is no JSON object."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _retry_after(response: httpx.Response) -> float | None:
@@ -71,10 +79,5 @@ def _retry_after(response: httpx.Response) -> float | None:
 def _detail(response: httpx.Response, content: bytes) -> str:
     if response.has_redirect_location:
         return f"it has moved to {response.headers['Location'][:300]}"
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return response.reason_phrase
-    if not isinstance(body, dict):
-        return response.reason_phrase
+    body = _object(content) or {}
     return str(body.get("detail") or body.get("title") or response.reason_phrase)[:300]

@@ -23,6 +23,10 @@ class ServerRefused(WorkerError):
         self.status = status
 
 
+class WorkerDisabled(ServerRefused):
+    """An admin has switched this worker off, and may switch it on again."""
+
+
 class ServerAway(WorkerError):
     """No answer, or one that says "later". `retry_after`: seconds the server asked for, if it did; `status`
     of the answer, if there was one."""

@@ -7,7 +7,14 @@ from threading import Event, Thread
 from types import TracebackType
 
 from ourvidz_worker.client import Server
-from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.errors import (
+    Halted,
+    LeaseLost,
+    ServerAway,
+    ServerRefused,
+    TokenRefused,
+    WorkerDisabled,
+)
 from ourvidz_worker.journal import say
 from ourvidz_worker.protocol import Job
 
@@ -16,7 +23,7 @@ QUICKEST_S = 0.5  # at most two beats a second, however fast the progress moves
 
 
 class Heartbeat:
-    """Sets `halted` and leaves a `verdict` ("cancelled" or "lease_lost") when the job is no longer ours."""
+    """Sets `halted` when the job is ours no more, with a `verdict`: cancelled, lease_lost or disabled."""
 
     def __init__(self, server: Server, job: Job, halted: Event) -> None:
         self.verdict: str | None = None
@@ -48,7 +55,7 @@ class Heartbeat:
     def _beat(self) -> None:
         sent: News | None = None
         due = 0.0
-        while not self._done.is_set() and not self._halted.is_set():
+        while not self._done.is_set() and self.verdict is None:  # told to stop, it may still deliver
             news = self._news
             if news != sent or time.monotonic() >= due:
                 self._send(*news)
@@ -61,6 +68,8 @@ class Heartbeat:
                 self._end("cancelled")
         except (LeaseLost, TokenRefused):
             self._end("lease_lost")
+        except WorkerDisabled:
+            self._end("disabled")
         except Halted:
             return
         except (ServerAway, ServerRefused) as error:

@@ -8,7 +8,7 @@ from threading import Event
 from ourvidz_worker import __version__
 from ourvidz_worker.client import Server, backoff
 from ourvidz_worker.engines.base import Engine
-from ourvidz_worker.errors import Halted, LeaseLost, MalformedLease, ServerAway, ServerRefused
+from ourvidz_worker.errors import Halted, LeaseLost, MalformedLease, ServerAway, ServerRefused, WorkerDisabled
 from ourvidz_worker.journal import say
 from ourvidz_worker.protocol import Job, Offer
 from ourvidz_worker.session import Session, deliver_kept
@@ -103,8 +103,10 @@ class Runner:
         return job
 
     def _may_pass(self, refused: ServerRefused) -> bool:
-        """Once connected, the address is right: a 404 then comes from a proxy whose server is being
-        replaced. That the worker is disabled, or not understood, does not pass by itself."""
+        """Who is disabled may be enabled again. Once connected, the address is right: a 404 then comes from
+        a proxy whose server is being replaced. A worker that is not understood will never be."""
+        if isinstance(refused, WorkerDisabled):
+            return True
         return self._connected and refused.status not in (403, 422)
 
     def _wait_out(self, error: ServerAway | ServerRefused | MalformedLease, failures: int) -> int:

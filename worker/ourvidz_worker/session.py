@@ -14,7 +14,7 @@ from ourvidz_worker.client import Server
 from ourvidz_worker.deliveries import Deliveries, Parcel
 from ourvidz_worker.engines.base import NOBODY_LOOKS, Engine, FinishedSlot, Previews, Result
 from ourvidz_worker.engines.pools import with_references
-from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused
+from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, WorkerDisabled
 from ourvidz_worker.heartbeat import Heartbeat
 from ourvidz_worker.journal import say
 from ourvidz_worker.previews import PreviewSender
@@ -231,7 +231,8 @@ class Session:
 def deliver_kept(server: Server, kept: Kept, halted: Event) -> None:
     """What an earlier session could not deliver; the job goes back for the slots that it still lacks.
 
-    Raises ServerAway or TokenRefused; anything else means that nobody wants it, and it is dropped.
+    Raises ServerAway, WorkerDisabled or TokenRefused; anything else means that nobody wants it: it is
+    dropped.
     """
     try:
         upload = server.upload(kept, kept.slot, kept.media, kept.content_type, halted=halted)
@@ -239,6 +240,8 @@ def deliver_kept(server: Server, kept: Kept, halted: Event) -> None:
         if upload.error is None:
             server.report(kept, {"status": "processing", "assets": [asset]}, halted=halted)
         say("spooled_result_delivered", job_id=kept.id, slot=kept.slot)
+    except WorkerDisabled:
+        raise
     except (LeaseLost, ServerRefused, OSError) as error:
         say("spooled_result_dropped", job_id=kept.id, slot=kept.slot, reason=str(error))
     except ServerAway as away:
