@@ -62,10 +62,18 @@ def test_a_server_that_does_not_take_it_is_said(
     assert sentence in capsys.readouterr().err
 
 
+def test_a_server_that_is_not_there_is_said_before_minutes_are_spent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "--server", "http://127.0.0.1:9", "--token", TOKEN]) == 2
+    assert "no connection to the server" in capsys.readouterr().err
+    assert not (usual_state() / "benchmark-sketch.json").exists()
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        ([], "--no-report needs none"),
+        ([], "--no-report needs no server"),
         (
             ["--no-report", "--job-type", "paintings"],
             "paintings: no such job type; there are sdxl",

@@ -108,8 +108,10 @@ def test_a_refused_token_ends_with_one_sentence(server: ProtocolServer) -> None:
     assert "ovw_wrong" not in told.stderr
 
 
-def test_an_address_without_a_worker_api_ends_with_one_sentence(server: ProtocolServer) -> None:
-    server.script("POST /lease", 404)
+@pytest.mark.parametrize("status", [404, 403])
+def test_an_address_without_a_worker_api_ends_with_one_sentence(server: ProtocolServer, status: int) -> None:
+    """A 403 is a proxy's, unless it says that the worker is disabled."""
+    server.script("POST /lease", status)
     told = run("run", OURVIDZ_WORKER_TOKEN=TOKEN, OURVIDZ_SERVER=server.url)
     assert told.returncode == 2
     assert "does not lease jobs" in told.stderr

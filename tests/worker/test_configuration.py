@@ -71,6 +71,24 @@ def test_a_file_that_is_not_there_is_named() -> None:
         chosen("--config", "/nowhere.toml")
 
 
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("9100", ("127.0.0.1", 9100)),
+        ("gpu.lan:9100", ("gpu.lan", 9100)),
+        ("[::1]:9100", ("::1", 9100)),
+    ],
+)
+def test_health_is_told_where_it_is_asked_for(text: str, where: tuple[str, int]) -> None:
+    assert chosen("--health-port", text).health == where
+
+
+def test_what_is_for_another_engine_is_known_as_unused(file: Path) -> None:
+    assert chosen("--config", str(file)).unused == ("--batch",)
+    assert chosen("--pace", "1", "--device", "cpu").unused == ("--device",)
+    assert chosen("--engine", "sdxl", "--device", "cpu", "--batch", "2").unused == ()
+
+
 def test_every_option_is_in_the_readme() -> None:
     readme = (Path(__file__).parents[2] / "worker" / "README.md").read_text()
     missing = [option.flag for option in OPTIONS if f"`{option.flag}" not in readme]

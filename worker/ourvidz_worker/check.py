@@ -32,7 +32,9 @@ class Finding:
 
 def findings(chosen: Configuration) -> Iterator[Finding]:
     """One after the other, the slow ones last."""
-    yield _server(chosen)
+    yield server_finding(chosen)
+    if chosen.unused:
+        yield Finding("options", f"{', '.join(chosen.unused)}: nothing to the engine {chosen.engine.engine}")
     yield _spool(chosen)
     yield _encoder()
     if chosen.engine.engine != "sketch":
@@ -49,7 +51,8 @@ def report(chosen: Configuration, write: Callable[[str], object]) -> int:
     return 1 if failed else 0
 
 
-def _server(chosen: Configuration) -> Finding:
+def server_finding(chosen: Configuration) -> Finding:
+    """Whether the server is there and takes the token."""
     if problem := missing(chosen):
         return Finding("server", "", problem)
     server = Server(chosen.server, chosen.token)

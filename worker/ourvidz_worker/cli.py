@@ -45,10 +45,12 @@ def _obey(flags: argparse.Namespace, chosen: Configuration) -> int:
         from ourvidz_worker.check import report
 
         return report(chosen, sys.stdout.write)
-    reports = flags.command == "run" or flags.report
-    if reports and (problem := missing(chosen)):
-        return _refuse(problem + ("; --no-report needs none" if flags.command == "bench" else ""))
-    return _run(chosen) if flags.command == "run" else _bench(chosen, flags)
+    if flags.command == "run":
+        problem = missing(chosen)
+        return _refuse(problem) if problem else _run(chosen)
+    if flags.report and (problem := _unreachable(chosen)):
+        return _refuse(f"{problem}; --no-report needs no server")
+    return _bench(chosen, flags)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -109,11 +111,19 @@ def _bench(chosen: Configuration, flags: argparse.Namespace) -> int:
     return 1 if problems else 0
 
 
+def _unreachable(chosen: Configuration) -> str:
+    """Why nothing could be reported after minutes of measuring; empty when it can."""
+    from ourvidz_worker.check import server_finding
+
+    return server_finding(chosen).problem
+
+
 def _run(chosen: Configuration) -> int:
     _prepare_libraries(chosen)
     from ourvidz_worker.client import Server
     from ourvidz_worker.engines import create_engine
     from ourvidz_worker.errors import EngineUnusable, ServerRefused, TokenRefused
+    from ourvidz_worker.journal import say
     from ourvidz_worker.runner import Runner
     from ourvidz_worker.vitals import PortTaken, Vitals, told_on
 
@@ -121,6 +131,8 @@ def _run(chosen: Configuration) -> int:
         spool = _spool(chosen)
     except OSError as error:
         return _refuse(f"results cannot be kept in {chosen.spool}: {error.strerror}")
+    if chosen.unused:
+        say("options_unused", engine=chosen.engine.engine, options=", ".join(chosen.unused))
     server = Server(chosen.server, chosen.token, chosen.patience)
     try:
         vitals = Vitals()

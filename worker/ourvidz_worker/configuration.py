@@ -23,7 +23,7 @@ class Nonsense(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`spool` is empty where nobody named a folder."""
+    """`spool` is empty where nobody named a folder; `unused`: flags of what was given for another engine."""
 
     server: str
     token: str
@@ -31,6 +31,7 @@ class Configuration:
     patience: float
     health: tuple[str, int] | None
     engine: EngineSettings
+    unused: tuple[str, ...] = ()
 
 
 def add_options(parser: argparse.ArgumentParser, options: tuple[Option, ...] = OPTIONS) -> None:
@@ -50,6 +51,11 @@ def configuration(flags: argparse.Namespace, environment: Mapping[str, str] = os
     path = flags.config or environment.get(CONFIG_VARIABLE, "")
     filed = _file(Path(path)) if path else {}
     values = {option.name: _value(option, flags, environment, filed, path) for option in OPTIONS}
+    unused = tuple(
+        option.flag
+        for option in OPTIONS
+        if values["engine"] not in option.engines and values[option.name] != option.default
+    )
     return Configuration(
         values.pop("server"),
         values.pop("token"),
@@ -57,6 +63,7 @@ def configuration(flags: argparse.Namespace, environment: Mapping[str, str] = os
         values.pop("patience"),
         values.pop("health_port"),
         EngineSettings(**values),
+        unused,
     )
 
 

@@ -12,11 +12,13 @@ from ourvidz_worker.engines.settings import ATTENTIONS, DEVICES, OFFLOADS, PRECI
 YES = ("1", "true", "yes", "on")
 NO = ("", "0", "false", "no", "off")
 LONGEST_S = 3600
+ON_GPU = ("sdxl", "wan")
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """`kind` turns text into the value and raises ValueError with what it should have been."""
+    """`kind` turns text into the value and raises ValueError with what it should have been; `engines`
+    are those that it means something to."""
 
     name: str
     variable: str
@@ -24,6 +26,7 @@ class Option:
     default: Any
     kind: Callable[[str], Any] = str
     metavar: str | None = None
+    engines: tuple[str, ...] = ENGINES
 
     @property
     def flag(self) -> str:
@@ -60,8 +63,9 @@ def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
 
 def address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
-        raise ValueError("must be a port, or HOST:PORT")
+        raise ValueError("must be a port, or HOST:PORT ([::1]:9100 for IPv6)")
     return host or "127.0.0.1", int(port)
 
 
@@ -112,14 +116,22 @@ ENGINE_OPTIONS = (
         0.0,
         seconds,
         "SECONDS",
+        engines=("sketch",),
     ),
-    Option("model", "OURVIDZ_WORKER_MODEL", "weights: a folder in diffusers' format or a hub name", ""),
+    Option(
+        "model",
+        "OURVIDZ_WORKER_MODEL",
+        "weights: a folder in diffusers' format or a hub name",
+        "",
+        engines=ON_GPU,
+    ),
     Option(
         "image_model",
         "OURVIDZ_WORKER_IMAGE_MODEL",
         "wan: weights that start from a frame; without them such jobs are not offered",
         "",
         metavar="MODEL",
+        engines=("wan",),
     ),
     Option(
         "enhancer",
@@ -127,6 +139,7 @@ ENGINE_OPTIONS = (
         "wan: a language model for the enhanced job types; without one they are not offered",
         "",
         metavar="MODEL",
+        engines=("wan",),
     ),
     Option(
         "style_adapter",
@@ -134,6 +147,7 @@ ENGINE_OPTIONS = (
         "sdxl: IP-Adapter weights for style references; a .safetensors file, or OWNER/NAME/FILE on the hub",
         "",
         metavar="FILE",
+        engines=("sdxl",),
     ),
     Option(
         "character_adapter",
@@ -141,6 +155,7 @@ ENGINE_OPTIONS = (
         "sdxl: the same for character references; without one they are not offered",
         "",
         metavar="FILE",
+        engines=("sdxl",),
     ),
     Option(
         "image_encoder",
@@ -148,15 +163,26 @@ ENGINE_OPTIONS = (
         "sdxl: the CLIP image encoder that the adapters were trained with; a folder, or OWNER/NAME/FOLDER",
         "",
         metavar="MODEL",
+        engines=("sdxl",),
     ),
-    Option("device", "OURVIDZ_WORKER_DEVICE", "auto, cpu, cuda or mps", "auto", one_of(DEVICES)),
-    Option("precision", "OURVIDZ_WORKER_PRECISION", ", ".join(PRECISIONS), "auto", one_of(PRECISIONS)),
+    Option(
+        "device", "OURVIDZ_WORKER_DEVICE", "auto, cpu, cuda or mps", "auto", one_of(DEVICES), engines=ON_GPU
+    ),
+    Option(
+        "precision",
+        "OURVIDZ_WORKER_PRECISION",
+        ", ".join(PRECISIONS),
+        "auto",
+        one_of(PRECISIONS),
+        engines=ON_GPU,
+    ),
     Option(
         "offload",
         "OURVIDZ_WORKER_OFFLOAD",
         "none, model (parts wait in main memory) or sequential (the least GPU memory, slow)",
         "none",
         one_of(OFFLOADS),
+        engines=ON_GPU,
     ),
     Option(
         "batch",
@@ -165,6 +191,7 @@ ENGINE_OPTIONS = (
         1,
         whole(1, 24),
         "N",
+        engines=("sdxl",),
     ),
     Option(
         "attention",
@@ -172,9 +199,15 @@ ENGINE_OPTIONS = (
         "auto; sdxl: sliced (less memory, slower); wan: math, or what you installed: flash, sage, xformers",
         "auto",
         one_of(ATTENTIONS),
+        engines=ON_GPU,
     ),
     Option(
-        "vae_tiling", "OURVIDZ_WORKER_VAE_TILING", "less memory for large sizes", default=False, kind=switch
+        "vae_tiling",
+        "OURVIDZ_WORKER_VAE_TILING",
+        "less memory for large sizes",
+        default=False,
+        kind=switch,
+        engines=ON_GPU,
     ),
     Option(
         "allow_download",
@@ -182,6 +215,7 @@ ENGINE_OPTIONS = (
         "fetch weights from the hub",
         default=False,
         kind=switch,
+        engines=ON_GPU,
     ),
 )
 OPTIONS = (SERVER, TOKEN, SPOOL, PATIENCE, HEALTH_PORT, *ENGINE_OPTIONS)
