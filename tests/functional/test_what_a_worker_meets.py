@@ -164,6 +164,20 @@ def test_a_cancel_stops_it_within_a_heartbeat(live: Installation, tmp_path: Path
     assert worker.wait_for("job_leased", times=2)["job_id"] == later
 
 
+def test_a_disabled_worker_drops_its_job_and_is_back_when_enabled(live: Installation, tmp_path: Path) -> None:
+    worker = started(live, tmp_path / "spool", "--pace", "2")
+    person = live.person()
+    job = person.submit()
+    worker.wait_for("job_leased")
+    Worker.objects.update(enabled=False)
+    assert worker.wait_for("job_ended")["ending"] == "disabled"
+    assert "disabled" in worker.wait_for("lease_failed")["reason"]
+    Worker.objects.update(enabled=True)
+    eventually(lambda: ledger.status(job) == "completed")
+    ledger.assert_whole(job, 1)
+    assert worker.stop() == 0
+
+
 def test_a_second_signal_ends_it_at_once(live: Installation, tmp_path: Path) -> None:
     """The first one gives the job back; a server that does not answer would make that take long."""
     worker = started(live, tmp_path / "spool", "--pace", "30")
