@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 from channels.layers import get_channel_layer
+from django.urls import reverse
 
 from generation import events
 from generation.job_types import Engine
@@ -90,7 +91,7 @@ class LongPoll:
         lease = _leased(answer)
         if lease is None:
             return
-        path = f"/api/v1/worker/jobs/{lease['job_id']}/release"
+        path = reverse("worker_api:release", args=[lease["job_id"]])
         body = json.dumps({"lease_token": lease["lease_token"]}).encode()
         length = (b"content-length", str(len(body)).encode())
         headers = [length, *(pair for pair in scope["headers"] if pair[0] != b"content-length")]
