@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from generation import events, storing, trace
@@ -20,14 +20,12 @@ from generation.lifecycle import revisions
 from generation.models import (
     Asset,
     Image,
-    JobReference,
     OwnerCounter,
     Purged,
     Reference,
     Upload,
     Video,
 )
-from generation.models.job import ACTIVE
 
 BATCH = 200
 # An upload or a file that nothing names may still be on its way to its row.
@@ -69,19 +67,11 @@ def _purge_of(model: type[Asset], owner_id: int, old: object, limit: int) -> int
     ]
     Purged.objects.bulk_create(rows)
     model.objects.filter(pk__in=[asset.pk for asset in assets]).delete()
-    _delete_files_after_commit([name for asset in assets for name in storing.names_of(asset)])
+    storing.delete_after_commit([name for asset in assets for name in storing.names_of(asset)])
     for asset in assets:
         trace.after_commit("asset.purged", asset=str(asset.pk), job=str(asset.job_id))
     events.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids={a.job_id for a in assets})
     return len(assets)
-
-
-def _delete_files_after_commit(names: Sequence[str]) -> None:
-    def delete() -> None:
-        for name in names:
-            default_storage.delete(name)
-
-    transaction.on_commit(delete, robust=True)
 
 
 def forget_purged(limit: int = BATCH) -> int:
@@ -111,7 +101,7 @@ def drop_old_uploads(limit: int = BATCH) -> int:
     mine = list(old.select_for_update(skip_locked=True).order_by("created_at")[:limit])
     Upload.objects.filter(pk__in=[upload.pk for upload in mine]).delete()
     unused = [upload for upload in mine if upload.accepted_at is None]
-    _delete_files_after_commit([name for row in unused for name in storing.names_of(row)])
+    storing.delete_after_commit([name for row in unused for name in storing.names_of(row)])
     return len(mine)
 
 
@@ -123,11 +113,10 @@ def drop_old_references(limit: int = BATCH) -> int:
     judged. A job that ended without it cannot be retried.
     """
     old = timezone.now() - timedelta(days=settings.REFERENCE_DAYS)
-    needed = JobReference.objects.filter(reference=OuterRef("pk"), job__status__in=ACTIVE)
-    idle = Reference.objects.filter(~Exists(needed), used_at__lt=old)
+    idle = Reference.objects.idle().filter(used_at__lt=old)
     mine = list(idle.select_for_update(skip_locked=True, of=("self",)).order_by("used_at")[:limit])
     Reference.objects.filter(pk__in=[reference.pk for reference in mine]).delete()
-    _delete_files_after_commit([name for row in mine for name in storing.names_of(row)])
+    storing.delete_after_commit([name for row in mine for name in storing.names_of(row)])
     return len(mine)
 
 

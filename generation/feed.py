@@ -16,7 +16,7 @@ from django.db.models import F, Model, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from generation.lifecycle.errors import DomainError
-from generation.models import Asset, Image, Job, OwnerCounter, Purged, Video
+from generation.models import Asset, Image, Job, OwnerCounter, Purged, Reference, Video
 from generation.models.job import JobQuerySet
 
 MODELS: dict[str, type[Asset]] = {"image": Image, "video": Video}
@@ -54,6 +54,14 @@ class JobPage:
     """Jobs newest first with their assets; `next_cursor` is empty on the last page."""
 
     jobs: list[Job]
+    next_cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePage:
+    """Reference images newest first; `next_cursor` is empty on the last page."""
+
+    references: list[Reference]
     next_cursor: str
 
 
@@ -163,14 +171,24 @@ def all_jobs(*, owner_id: int, cursor: str = "", limit: int = 50) -> JobPage:
 
 
 def _job_page(source: JobQuerySet, cursor: str, limit: int) -> JobPage:
+    return JobPage(*_newest(source.with_slots().select_related("project"), cursor, limit))
+
+
+def references(*, owner_id: int, cursor: str = "", limit: int = 60) -> ReferencePage:
+    """A page of the owner's reference images, newest first. Raises BadCursor."""
+    return ReferencePage(*_newest(Reference.objects.of(owner_id), cursor, limit))
+
+
+def _newest(rows: QuerySet[Row], cursor: str, limit: int) -> tuple[list[Row], str]:
+    """A page of these rows by their ids, which grow with time; the cursor of the next, empty at the end."""
     if cursor:
         try:
-            source = source.filter(pk__lt=uuid.UUID(cursor))
+            rows = rows.filter(pk__lt=uuid.UUID(cursor))
         except ValueError:
             raise BadCursor from None
-    jobs = list(source.with_slots().select_related("project").order_by("-id")[: limit + 1])
-    page = jobs[:limit]
-    return JobPage(page, str(page[-1].pk) if len(jobs) > limit else "")
+    found = list(rows.order_by("-pk")[: limit + 1])
+    page = found[:limit]
+    return page, str(page[-1].pk) if len(found) > limit else ""
 
 
 def jobs_with_slots(*, owner_id: int, job_ids: Iterable[uuid.UUID]) -> list[Job]:

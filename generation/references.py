@@ -68,6 +68,15 @@ class OverReferenceQuota(DomainError):
         )
 
 
+class ReferenceInUse(DomainError):
+    """A waiting or running job needs it."""
+
+    code = "reference_in_use"
+
+    def __init__(self) -> None:
+        super().__init__("A job that waits or runs goes by this picture. Cancel that first, or wait.")
+
+
 def upload_reference(*, owner: User, content: BinaryIO) -> Reference:
     """Keep a picture; the same bytes again answer with the first one. `content` is seekable and capped.
 
@@ -103,6 +112,26 @@ def _measured(content: BinaryIO) -> Measured:
 def find_reference(*, owner_id: int, reference_id: uuid.UUID) -> Reference | None:
     """The owner's reference image, or None."""
     return Reference.objects.of(owner_id).filter(pk=reference_id).first()
+
+
+@transaction.atomic
+def forget_reference(*, owner_id: int, reference_id: uuid.UUID) -> bool:
+    """Remove a reference image now; whether there was one. Jobs that went by it say so still.
+
+    Raises:
+        ReferenceInUse: a waiting or running job needs it.
+    """
+    mine = Reference.objects.of(owner_id).filter(pk=reference_id)
+    # Locked, so that a submission or a retry that names it either is seen here or finds it gone.
+    reference = mine.select_for_update().first()
+    if reference is None:
+        return False
+    if not mine.idle().exists():
+        raise ReferenceInUse
+    mine.delete()
+    storing.delete_after_commit(storing.names_of(reference))
+    trace.after_commit("reference.removed", reference=str(reference_id), owner=owner_id)
+    return True
 
 
 def keep_images(owner_id: int, asked: Sequence[AskedReference]) -> list[AskedReference]:

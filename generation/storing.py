@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
+from django.db import transaction
 
 if TYPE_CHECKING:
     from generation.models import Asset, Reference, Upload
@@ -53,6 +55,16 @@ def owner_of(folder: str) -> int | None:
 def names_of(row: Asset | Reference | Upload) -> list[str]:
     """The stored files that the row names."""
     return [file.name for file in (row.file, row.thumbnail) if file.name]
+
+
+def delete_after_commit(names: Sequence[str]) -> None:
+    """Remove files once no row names them any more; a rollback keeps them."""
+
+    def delete() -> None:
+        for name in names:
+            default_storage.delete(name)
+
+    transaction.on_commit(delete, robust=True)
 
 
 def drop(*names: str) -> None:

@@ -25,6 +25,7 @@ STATUS_OF = {
     "unknown_slot": HTTPStatus.NOT_FOUND,
     "lease_lost": HTTPStatus.CONFLICT,
     "not_retryable": HTTPStatus.CONFLICT,
+    "reference_in_use": HTTPStatus.CONFLICT,
     "over_limit": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_previews": HTTPStatus.TOO_MANY_REQUESTS,
     "over_reference_quota": HTTPStatus.TOO_MANY_REQUESTS,

@@ -106,6 +106,11 @@ class ReferenceAnswer(serializers.ModelSerializer[Reference]):
         read_only_fields = fields
 
 
+class ReferencePage(serializers.Serializer[Any]):
+    references = ReferenceAnswer(many=True)
+    next_cursor = serializers.CharField(help_text="Empty at the end.")
+
+
 class UsedReference(serializers.Serializer[JobReference]):
     """What a job goes by. The picture of a completed job is null once it is no longer kept."""
 

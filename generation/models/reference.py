@@ -2,16 +2,21 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from generation.job_types import FRAMES, ReferenceType
 from generation.keys import new_id
-from generation.models.job import Job
+from generation.models.job import ACTIVE, Job
 
 
 class ReferenceQuerySet(models.QuerySet["Reference"]):
     def of(self, owner_id: int) -> ReferenceQuerySet:
         return self.filter(owner_id=owner_id)
+
+    def idle(self) -> ReferenceQuerySet:
+        """Those that no waiting or running job needs."""
+        needed = JobReference.objects.filter(reference=OuterRef("pk"), job__status__in=ACTIVE)
+        return self.filter(~Exists(needed))
 
 
 class Reference(models.Model):

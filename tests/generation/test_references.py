@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image as Picture
@@ -30,7 +32,9 @@ from generation.lifecycle.submit import submit
 from generation.models import Job, JobReference, Reference, Worker
 from generation.references import (
     OverReferenceQuota,
+    ReferenceInUse,
     UnusablePicture,
+    forget_reference,
     reference_in_hand,
     upload_reference,
 )
@@ -47,7 +51,7 @@ from tests.factories import (
     png,
 )
 from tests.generation.pictures import animated, encoded, plain, png_that_claims
-from tests.generation.side import together
+from tests.generation.side import in_thread, together
 
 
 def stored() -> list[str]:
@@ -181,11 +185,41 @@ def test_what_a_job_type_cannot_use_is_refused_never_ignored(
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_a_picture_named_while_it_is_being_removed_is_kept_or_the_job_refused() -> None:
+def test_a_removal_waits_for_a_submission_that_is_being_written() -> None:
+    """pitfall 19"""
+    picture = make_reference(owner := make_user())
+    asked = AskedReference(type="style", reference=picture.pk)
+    with ThreadPoolExecutor(1) as other, transaction.atomic():
+        make_job(owner, references=[asked])
+        removing = other.submit(in_thread, partial(removed_by_its_owner, picture))
+        with pytest.raises(TimeoutError):
+            removing.result(timeout=0.5)
+    assert removing.result(timeout=20) is False
+    assert JobReference.objects.get().reference == picture
+
+
+def removed_by_its_owner(picture: Reference) -> bool:
+    try:
+        return forget_reference(owner_id=picture.owner_id, reference_id=picture.pk)
+    except ReferenceInUse:
+        return False
+
+
+def removed_with_age(picture: Reference) -> bool:
+    return chores.drop_old_references() == 1
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("removed_by", [removed_by_its_owner, removed_with_age])
+def test_a_picture_named_while_it_is_being_removed_is_kept_or_the_job_refused(
+    removed_by: Callable[[Reference], bool],
+) -> None:
     """pitfall 10, pitfall 19: never a job whose picture is gone."""
     owner = make_user()
     for shade in range(12):
-        asked = AskedReference(type="style", reference=make_reference(owner, png(shade=shade)).pk)
+        picture = make_reference(owner, png(shade=shade))
+        asked = AskedReference(type="style", reference=picture.pk)
         forgotten(days=99)
 
         def submit_one(asked: AskedReference = asked) -> bool:
@@ -195,9 +229,9 @@ def test_a_picture_named_while_it_is_being_removed_is_kept_or_the_job_refused() 
                 return False
             return True
 
-        works: list[Callable[[], int]] = [submit_one, chores.drop_old_references]
-        is_made, removed = together(works)
-        assert is_made == (not removed)
+        works: list[Callable[[], bool]] = [submit_one, partial(removed_by, picture)]
+        is_made, is_removed = together(works)
+        assert is_made == (not is_removed)
     assert not JobReference.objects.filter(reference=None).exists()
     assert len(stored()) == 2 * Reference.objects.count()
 

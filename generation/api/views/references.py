@@ -13,14 +13,16 @@ from rest_framework.exceptions import NotFound, UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from generation.api.base import Api, owner_of
+from generation import feed
+from generation.api.base import Api, owner_of, query_of
 from generation.api.body import capped_body
 from generation.api.documentation import problems
-from generation.api.outputs import ReferenceAnswer
+from generation.api.inputs import Paging
+from generation.api.outputs import ReferenceAnswer, ReferencePage
 from generation.files import reference_response
 from generation.media import CONTENT_TYPES
 from generation.models import Reference
-from generation.references import find_reference, upload_reference
+from generation.references import find_reference, forget_reference, upload_reference
 
 
 def owned(request: Request, reference_id: uuid.UUID) -> Reference:
@@ -31,11 +33,27 @@ def owned(request: Request, reference_id: uuid.UUID) -> Reference:
     """
     reference = find_reference(owner_id=owner_of(request).pk, reference_id=reference_id)
     if reference is None:
-        raise NotFound("There is no such reference image.")
+        raise nothing()
     return reference
 
 
+def nothing() -> NotFound:
+    return NotFound("There is no such reference image.")
+
+
 class References(Api):
+    @extend_schema(
+        operation_id="references_list",
+        summary="List reference images",
+        tags=["references"],
+        parameters=[Paging],
+        responses={200: ReferencePage, **problems(422)},
+    )
+    def get(self, request: Request) -> Response:
+        """Your reference images, newest first."""
+        page = feed.references(owner_id=owner_of(request).pk, **query_of(request, Paging))
+        return Response(ReferencePage(page).data)
+
     @extend_schema(
         operation_id="references_upload",
         summary="Upload a reference image",
@@ -67,6 +85,22 @@ class OneReference(Api):
     def get(self, request: Request, reference_id: uuid.UUID) -> Response:
         """One reference image's record."""
         return Response(ReferenceAnswer(owned(request, reference_id)).data)
+
+    @extend_schema(
+        operation_id="references_delete",
+        summary="Remove a reference image",
+        tags=["references"],
+        responses={
+            204: OpenApiResponse(description="It counts no more."),
+            **problems(403, 404, 409),
+        },
+    )
+    def delete(self, request: Request, reference_id: uuid.UUID) -> Response:
+        """Remove it with its files, unless a waiting or running job needs it. Jobs that went by it say so
+        still, and cannot be retried."""
+        if not forget_reference(owner_id=owner_of(request).pk, reference_id=reference_id):
+            raise nothing()
+        return Response(status=204)
 
 
 def _bytes_of(*content_types: str) -> dict[Any, Any]:

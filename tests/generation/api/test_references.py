@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,6 +99,44 @@ def test_a_body_that_is_too_large_is_refused(mine: JSONClient, settings: LazySet
     assert put(mine).status_code == 413
     settings.MAX_REFERENCE_BYTES = len(png())
     assert put(mine).status_code == 201
+
+
+def test_pictures_are_listed_newest_first_in_pages(mine: JSONClient, stranger: JSONClient) -> None:
+    kept = [put(mine, png(shade=shade)).json() for shade in range(3)]
+    first = mine.get(URL, {"limit": 2}).json()
+    rest = mine.get(URL, {"limit": 2, "cursor": first["next_cursor"]}).json()
+    assert first["references"] + rest["references"] == kept[::-1]
+    assert rest["next_cursor"] == ""
+    assert stranger.get(URL).json() == {"references": [], "next_cursor": ""}
+    assert mine.get(URL, {"cursor": "elsewhere"}).status_code == 422
+
+
+def test_a_removed_picture_makes_room(
+    mine: JSONClient, stranger: JSONClient, settings: LazySettings, django_capture_on_commit_callbacks: Any
+) -> None:
+    """pitfall 34"""
+    settings.REFERENCE_QUOTA_BYTES = 64 * 1024
+    picture = put(mine).json()
+    assert put(mine, png(shade=1)).status_code == 429
+    url = f"{URL}/{picture['id']}"
+    assert stranger.delete(url).status_code == 404
+    with django_capture_on_commit_callbacks(execute=True):
+        assert mine.delete(url).status_code == 204
+    assert [mine.delete(url).status_code, mine.get(picture["file"]).status_code] == [404, 404]
+    assert not [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
+    assert put(mine, png(shade=1)).status_code == 201
+
+
+def test_a_picture_that_a_job_needs_is_not_removed(mine: JSONClient) -> None:
+    """pitfall 19"""
+    picture = put(mine).json()["id"]
+    job = submit(mine, {"type": "style", "reference": picture}).json()["id"]
+    refused = mine.delete(f"{URL}/{picture}")
+    assert (refused.status_code, refused.json()["code"]) == (409, "reference_in_use")
+    mine.post(f"/api/v1/jobs/{job}/cancel")
+    assert mine.delete(f"{URL}/{picture}").status_code == 204
+    assert mine.get(f"/api/v1/jobs/{job}").json()["references"][0]["reference"] is None
+    assert mine.post(f"/api/v1/jobs/{job}/retry").status_code == 409
 
 
 def test_a_full_quota_is_told(mine: JSONClient, settings: LazySettings) -> None:
