@@ -5,6 +5,8 @@ Every variable is listed in docs/operations.md.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -23,19 +25,25 @@ DATA_DIR = Path(env.str("DATA_DIR", "") or BASE_DIR / "data").resolve()
 
 
 def _secret_key() -> str:
-    """The key from SECRET_KEY, else one kept in DATA_DIR that only its owner can read."""
+    """The key from SECRET_KEY, else one kept in DATA_DIR."""
     if given := env.str("SECRET_KEY", ""):
         return given
-    path = DATA_DIR / "secret_key"
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600, exist_ok=True)
-        if not path.read_text():
-            path.write_text(secrets.token_urlsafe(50))
-        return path.read_text()
+        DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return kept_key(DATA_DIR / "secret_key")
     except OSError as error:
         message = f"DATA_DIR {DATA_DIR} cannot be written: {error.strerror}"
         raise ImproperlyConfigured(message) from error
+
+
+def kept_key(path: Path) -> str:
+    """One that only its owner can read, made at the first call. Processes that start at once get the same."""
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if not (key := file.read()):
+            key = secrets.token_urlsafe(50)
+            file.write(key)
+        return key
 
 
 def _database() -> dict[str, Any]:

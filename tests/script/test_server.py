@@ -93,7 +93,7 @@ def refusal(data: Path, **settings: str) -> str:
 
 
 def test_it_starts_restarts_a_killed_worker_and_stops_cleanly(server: Server) -> None:
-    link = server.wait_for(r"Sign in +(http://127\.0\.0\.1:\d+/sign-in/once/\S+)").group(1)
+    link = server.wait_for(r"Sign in +(http://127\.0\.0\.1:\d+/sign-in/once/\S+) ").group(1)
     with urllib.request.urlopen(link) as answer:
         assert answer.status == 200
 
