@@ -9,14 +9,19 @@ from pathlib import Path
 
 from ourvidz_worker.engines.base import Pixels
 
+BT_709 = 1  # the number of its primaries, its transfer and its matrix alike (ITU-T H.273)
+# Of x264: several threads, and its macroblock tree on processors with AVX-512, give other bytes each time.
+REPEATABLE = {"threads": "1", "x264-params": "no-mbtree=1"}
+
 
 def mp4(frames: Iterable[Pixels], *, width: int, height: int, fps: int, comment: str = "") -> bytes:
-    """Encodes frame by frame; one encoder thread, so that the same frames give the same film.
+    """The same frames give the same bytes. An odd last row or column is cut off: the format wants even sizes.
 
-    The format wants even sizes: an odd last row or column is cut off. The file is written to
-    disk because moving its index to the front means reading it again.
+    The colours are BT.709 and the file says so: players that are not told guess by the height, and some
+    show another green. Written to disk, because moving the index to the front means reading the file again.
     """
     import av
+    from av.video.reformatter import ColorRange
     from av.video.stream import VideoStream
 
     even = (width - width % 2, height - height % 2)
@@ -30,9 +35,12 @@ def mp4(frames: Iterable[Pixels], *, width: int, height: int, fps: int, comment:
             stream.width, stream.height = even
             stream.pix_fmt = "yuv420p"
             stream.time_base = Fraction(1, fps)
-            stream.options = {"preset": "veryfast", "crf": "20", "threads": "1"}
+            stream.options = {"preset": "veryfast", "crf": "20", **REPEATABLE}
+            coding = stream.codec_context
+            coding.colorspace = coding.color_primaries = coding.color_trc = BT_709
+            coding.color_range = ColorRange.MPEG
             for pixels in frames:
-                cut = pixels[: even[1], : even[0]]
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(cut, format="rgb24")))
+                frame = av.VideoFrame.from_ndarray(pixels[: even[1], : even[0]], format="rgb24")
+                container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=BT_709)))
             container.mux(stream.encode(None))
         return path.read_bytes()
