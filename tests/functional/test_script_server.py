@@ -18,7 +18,7 @@ def start(data: Path, log: Path) -> tuple[Program, str, str]:
     environment = {"PATH": "/usr/bin:/bin", "DATA_DIR": str(data), "PORT": "0"}
     program = Program([sys.executable, str(REPO / "script" / "supervise.py")], log, environment)
     link = eventually(
-        lambda: re.search(r"Sign in +(http://127\.0\.0\.1:\d+)(/\S+)", log.read_text()), seconds=180
+        lambda: re.search(r"Sign in +(http://127\.0\.0\.1:\d+)(/\S+) ", log.read_text()), seconds=180
     )
     return program, link.group(1), link.group(2)
 
