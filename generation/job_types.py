@@ -56,10 +56,11 @@ SDXL_SIZES: Mapping[str, Size] = {
     "16:9": (1344, 768),
     "9:16": (768, 1344),
 }
+# In steps of 32 px, as Wan 2.2 5B wants them; other sizes it cuts.
 WAN_SIZES: Mapping[str, Size] = {
     "9:16": (480, 832),
     "16:9": (832, 480),
-    "1:1": (624, 624),
+    "1:1": (640, 640),
 }
 
 

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
-from generation.job_types import JOB_TYPES
+from generation.job_types import JOB_TYPES, Engine, JobType
 from generation.lifecycle.errors import IdempotencyKeyReused
 from generation.lifecycle.submit import submit
 from generation.models import Image, Job, OwnerCounter, Project, Video
@@ -266,3 +266,10 @@ def test_a_default_project_is_made_once(owner: User) -> None:
     make_job(owner)
     make_job(owner)
     assert Project.objects.filter(owner=owner).count() == 1
+
+
+@pytest.mark.parametrize("kind", JOB_TYPES.values(), ids=lambda kind: kind.name)
+def test_every_size_is_one_that_its_models_make(kind: JobType) -> None:
+    """Else a pipeline cuts it to the next one, and the picture is not what was asked for."""
+    step = 32 if kind.engine == Engine.WAN else 8
+    assert {side % step for size in kind.sizes.values() for side in size} == {0}
