@@ -113,7 +113,7 @@ def test_an_address_without_a_worker_api_ends_with_one_sentence(server: Protocol
     """A 403 is a proxy's, unless it says that the worker is disabled."""
     server.script("POST /lease", status)
     told = run("run", OURVIDZ_WORKER_TOKEN=TOKEN, OURVIDZ_SERVER=server.url)
-    assert told.returncode == 2
+    assert told.returncode == 1  # it may be there a minute later
     assert "does not lease jobs" in told.stderr
 
 

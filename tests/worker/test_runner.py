@@ -47,9 +47,13 @@ class BreakingEngine(SketchEngine):
 
 @contextmanager
 def working(
-    server: ProtocolServer, engine: Engine, spool: Spool | None = None, vitals: Vitals | None = None
+    server: ProtocolServer,
+    engine: Engine,
+    spool: Spool | None = None,
+    vitals: Vitals | None = None,
+    patience: float = 600.0,
 ) -> Iterator[Runner]:
-    client = Server(server.url, TOKEN)
+    client = Server(server.url, TOKEN, patience)
     runner = Runner(client, engine, spool, vitals)
     thread = Thread(target=runner.run)
     thread.start()

@@ -120,7 +120,7 @@ def test_a_redirect_is_told_and_not_followed(
 ) -> None:
     """The token is not carried elsewhere."""
     server.script("POST /lease", 301, Location="https://moved.example/api/v1/worker/lease")
-    assert main(["run", "--server", server.url, "--token", TOKEN]) == 2
+    assert main(["run", "--server", server.url, "--token", TOKEN]) == 1
     assert "301: it has moved to https://moved.example/" in capsys.readouterr().err
 
 

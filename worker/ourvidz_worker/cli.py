@@ -28,9 +28,13 @@ from ourvidz_worker.errors import ConnectionUnusable
 if TYPE_CHECKING:
     from ourvidz_worker.spool import Spool
 
+MAY_PASS, WRONG = 1, 2
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 after a shutdown that was asked for, 2 when the worker cannot work as it was started."""
+    """0 after a shutdown that was asked for; 2 when the worker was started wrongly, and 1 when the same start
+    may do later: weights on a disk that is not mounted yet, a server that is being set up.
+    """
     flags = _parser().parse_args(argv)
     try:
         return _obey(flags, configuration(flags))
@@ -122,7 +126,7 @@ def _run(chosen: Configuration) -> int:
     _prepare_libraries(chosen)
     from ourvidz_worker.client import Server
     from ourvidz_worker.engines import create_engine
-    from ourvidz_worker.errors import EngineUnusable, ServerRefused, TokenRefused
+    from ourvidz_worker.errors import EngineBroken, EngineUnusable, ServerRefused, TokenRefused
     from ourvidz_worker.journal import say
     from ourvidz_worker.runner import Runner
     from ourvidz_worker.vitals import PortTaken, Vitals, told_on
@@ -140,14 +144,12 @@ def _run(chosen: Configuration) -> int:
         _stop_on_signals(runner.stop)
         with told_on(*chosen.health, vitals) if chosen.health else nullcontext():
             runner.run()
-    except PortTaken as taken:
-        return _refuse(str(taken))
-    except EngineUnusable as unusable:
-        return _refuse(str(unusable))
+    except (PortTaken, EngineBroken, EngineUnusable) as problem:
+        return _refuse(str(problem), MAY_PASS)
     except TokenRefused:
         return _refuse("the server refused this worker's token")
     except ServerRefused as refused:
-        return _refuse(f"{chosen.server} does not lease jobs to this worker: {refused}")
+        return _refuse(f"{chosen.server} does not lease jobs to this worker: {refused}", MAY_PASS)
     finally:
         server.close()
         if spool is not None:
@@ -195,6 +197,6 @@ def _stop_on_signals(stop: Callable[[], None]) -> None:
         signal.signal(each, handle)
 
 
-def _refuse(sentence: str) -> int:
+def _refuse(sentence: str, status: int = WRONG) -> int:
     sys.stderr.write(f"ourvidz-worker: {sentence}\n")
-    return 2
+    return status

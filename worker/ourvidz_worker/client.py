@@ -5,26 +5,38 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
 from ourvidz_worker.answers import LARGEST_ANSWER, LONGEST_ANSWER_S, Answer, read
-from ourvidz_worker.errors import ConnectionUnusable, Halted, ServerAway, ServerRefused
-from ourvidz_worker.protocol import AssetError, Job, Leased, Offer, Upload, parse_job
+from ourvidz_worker.errors import (
+    ConnectionUnusable,
+    Halted,
+    MalformedLease,
+    ServerAway,
+    ServerRefused,
+    WorkerError,
+)
+from ourvidz_worker.protocol import AssetError, Job, Leased, Offer, Upload, parse_job, word
 
 LEASE_WAIT_S = 25.0
 RESULT_PATIENCE_S = 600.0  # what is made must not be lost to a restart of the server
 RELEASE_PATIENCE_S = 10.0
 PREVIEW_PATIENCE_S = 5.0
 LARGEST_REFERENCE = 64 * 2**20
-LONGEST_DELAY_S = 30.0
+SHORTEST_DELAY_S, LONGEST_DELAY_S = 0.5, 30.0
+KEEP_ALIVE_S = 60.0  # longer than the time between two heartbeats
 
 Told = TypeVar("Told")
+
+
+class Heard(Protocol):
+    def __call__(self, *, connected: bool) -> None: ...
 
 
 def backoff(attempt: int, longest: float = LONGEST_DELAY_S) -> float:
@@ -38,17 +50,19 @@ class Server:
     Waiting between attempts ends with Halted as soon as the given event is set, which a
     retrying library that sleeps cannot do; hence the few lines of back-off here.
 
-    `patience`: seconds for which results are offered again to a server that is away.
-    Raises ConnectionUnusable.
+    `patience`: seconds for which results are offered again to a server that is away. `heard` is told of
+    every call whether the server was there. Raises ConnectionUnusable.
     """
 
     def __init__(self, url: str, token: str, patience: float = RESULT_PATIENCE_S) -> None:
         self._patience = patience
+        self.heard: Heard = lambda *, connected: None
         try:
             self._http = httpx.Client(
                 base_url=f"{url.rstrip('/')}/api/v1/worker/",
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=httpx.Timeout(60.0, connect=10.0),
+                limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_S),
             )
         except (ImportError, OSError, ValueError, httpx.InvalidURL) as error:
             raise ConnectionUnusable(
@@ -62,7 +76,14 @@ class Server:
         """One long poll: a job, or None when there is nothing to do. Never retries by itself."""
         timeout = httpx.Timeout(wait_s + 15.0, connect=10.0)
         answer = self._once("POST", "lease", json=offer.body(wait_s), timeout=timeout)
-        return None if answer.status == httpx.codes.NO_CONTENT else parse_job(answer.facts())
+        if answer.status == httpx.codes.NO_CONTENT:
+            return None
+        facts = answer.facts()
+        try:
+            return parse_job(facts)
+        except MalformedLease:  # a newer server's: some other worker may understand it
+            self._hand_back(facts)
+            raise
 
     def greet(self) -> None:
         """Asks for nothing, which is refused and changes nothing that the server knows of this worker, of
@@ -139,6 +160,11 @@ class Server:
             Event(),
         )
 
+    def _hand_back(self, facts: Mapping[str, Any]) -> None:
+        with suppress(KeyError, ValueError, WorkerError):
+            path = f"jobs/{word(facts['job_id'])}/release"
+            self._once("POST", path, json={"lease_token": word(facts["lease_token"])})
+
     def _patiently(self, call: Callable[[], Told], patience: float, halted: Event) -> Told:
         deadline = time.monotonic() + patience
         attempt = 0
@@ -146,7 +172,7 @@ class Server:
             try:
                 return call()
             except ServerAway as away:
-                rarest = min(LONGEST_DELAY_S, self._patience / 20)
+                rarest = max(SHORTEST_DELAY_S, min(LONGEST_DELAY_S, self._patience / 20))
                 delay = max(backoff(attempt, rarest), away.retry_after or 0.0)
                 if time.monotonic() + delay > deadline:
                     raise
@@ -154,7 +180,19 @@ class Server:
                 raise Halted
             attempt += 1
 
-    def _once(
+    def _once(self, method: str, path: str, *limits: Any, **request: Any) -> Answer:
+        try:
+            answer = self._answer(method, path, *limits, **request)
+        except ServerAway:
+            self.heard(connected=False)
+            raise
+        except WorkerError:  # an answer too
+            self.heard(connected=True)
+            raise
+        self.heard(connected=True)
+        return answer
+
+    def _answer(
         self,
         method: str,
         path: str,

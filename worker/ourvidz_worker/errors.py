@@ -37,8 +37,11 @@ class ServerAway(WorkerError):
         self.status = status
 
 
-class LeaseLost(WorkerError):
+class LeaseLost(ServerRefused):
     """The job belongs to somebody else now, or was cancelled: drop it."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(409, detail)
 
 
 class Halted(WorkerError):
@@ -47,6 +50,10 @@ class Halted(WorkerError):
 
 class EngineUnusable(WorkerError):
     """The engine cannot work as it is installed or configured; the message is a sentence for the operator."""
+
+
+class EngineBroken(WorkerError):
+    """The engine fails whatever it is given; a new process may not. The message is for the operator."""
 
 
 class MalformedLease(WorkerError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
 from threading import Event, Thread
 from types import TracebackType
 
@@ -20,16 +22,23 @@ from ourvidz_worker.protocol import Job
 
 News = tuple[int, str, int | None]  # progress in percent, stage, number of the slot that is being made
 QUICKEST_S = 0.5  # at most two beats a second, however fast the progress moves
+LONGEST_REST_S = 5.0  # a beat also brings a cancel, and a step may take long
 
 
 class Heartbeat:
-    """Sets `halted` when the job is ours no more, with a `verdict`: cancelled, lease_lost or disabled."""
+    """Sets `halted` when the job is ours no more, with a `verdict`: cancelled, lease_lost, disabled or
+    token_refused.
 
-    def __init__(self, server: Server, job: Job, halted: Event) -> None:
+    When the engine `is_stuck`, nothing in this process can stop it: the process ends, so that somebody else
+    gets the job, and whoever watches over it starts a new one.
+    """
+
+    def __init__(self, server: Server, job: Job, halted: Event, is_stuck: Callable[[], bool]) -> None:
         self.verdict: str | None = None
         self._server = server
         self._job = job
         self._halted = halted
+        self._is_stuck = is_stuck
         self._done = Event()
         self._news: News = (0, "starting", None)
         self._tells_slot = True
@@ -55,19 +64,25 @@ class Heartbeat:
     def _beat(self) -> None:
         sent: News | None = None
         due = 0.0
+        rest = min(self._job.heartbeat_seconds, LONGEST_REST_S)
         while not self._done.is_set() and self.verdict is None:  # told to stop, it may still deliver
+            if self._is_stuck():
+                say("engine_stuck", job_id=self._job.id, stage=self._news[1])
+                os._exit(1)
             news = self._news
             if news != sent or time.monotonic() >= due:
                 self._send(*news)
-                sent, due = news, time.monotonic() + self._job.heartbeat_seconds
+                sent, due = news, time.monotonic() + rest
             self._done.wait(QUICKEST_S)
 
     def _send(self, progress: int, stage: str, slot: int | None) -> None:
         try:
             if not self._renewed(progress, stage, slot):
                 self._end("cancelled")
-        except (LeaseLost, TokenRefused):
+        except LeaseLost:
             self._end("lease_lost")
+        except TokenRefused:
+            self._end("token_refused")
         except WorkerDisabled:
             self._end("disabled")
         except Halted:

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+FRAMES = 4
+LONGEST_MESSAGE = 300  # characters
 
 
 @lru_cache
@@ -38,6 +44,18 @@ def say(event: str, **facts: object) -> None:
             return
         sys.stderr.write(_machine(now, event, facts) + "\n")
         sys.stderr.flush()
+
+
+def fault(error: BaseException, *secrets: str) -> dict[str, str]:
+    """What to say of an error that nobody foresaw: its kind, the first line of its message without the
+    `secrets`, and where it came from, innermost first.
+    """
+    message = (str(error).strip().splitlines() or [""])[0]
+    for secret in filter(None, secrets):
+        message = message.replace(secret, "…")
+    frames = traceback.extract_tb(error.__traceback__)[: -FRAMES - 1 : -1]
+    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
+    return {"error": type(error).__name__, "message": message[:LONGEST_MESSAGE], "at": " < ".join(places)}
 
 
 def _machine(now: datetime, event: str, facts: dict[str, object]) -> str:

@@ -8,13 +8,23 @@ from threading import Event
 from ourvidz_worker import __version__
 from ourvidz_worker.client import Server, backoff
 from ourvidz_worker.engines.base import Engine
-from ourvidz_worker.errors import Halted, LeaseLost, MalformedLease, ServerAway, ServerRefused, WorkerDisabled
+from ourvidz_worker.errors import (
+    EngineBroken,
+    Halted,
+    MalformedLease,
+    ServerAway,
+    ServerRefused,
+    WorkerDisabled,
+)
 from ourvidz_worker.journal import say
+from ourvidz_worker.leftovers import deliver_leftovers
 from ourvidz_worker.protocol import Job, Offer
-from ourvidz_worker.session import Session, deliver_kept
+from ourvidz_worker.session import Session
 from ourvidz_worker.spool import Spool
 from ourvidz_worker.terminal import bar
 from ourvidz_worker.vitals import Vitals
+
+MOST_FAULTS = 3
 
 
 class ShutDown(BaseException):
@@ -29,34 +39,45 @@ class Runner:
     ) -> None:
         self._server = server
         self._vitals = vitals or Vitals()
+        server.heard = self._vitals.heard_from_server
         self._spool = spool
         self._engine = engine
         self._stopping = Event()
         self._halted = Event()
-        self._polling = False
+        self._holds_nothing = False  # in a long poll or loading weights: nothing else would wake either
         self._connected = False
+        self._faults = 0  # jobs in a row with which the engine broke down
+        self._undelivered = 0  # jobs in a row that the server would not have
 
     def stop(self) -> None:
         """Ends the life: a waiting worker at once, a working one after it gave its job back."""
         self._stopping.set()
         self._halted.set()
-        if self._polling:
+        if self._holds_nothing:
             raise ShutDown
 
     def run(self) -> None:
         """Until `stop`. Raises TokenRefused or ServerRefused when leasing can never work, EngineUnusable
-        when the engine cannot."""
-        self._vitals.turn_to("loading")
-        self._engine.load()
-        self._vitals.turn_to("idle")
-        say("ready", engine=self._engine.name, serves=",".join(self._engine.serves), version=__version__)
+        or EngineBroken when the engine cannot."""
         try:
-            self._work()
+            self._load()
+            say("ready", engine=self._engine.name, serves=",".join(self._engine.serves), version=__version__)
+            try:
+                self._work()
+            finally:
+                self._engine.unload()
         except ShutDown:
-            self._polling = False
-        finally:
-            self._engine.unload()
+            self._holds_nothing = False
         say("stopped")
+
+    def _load(self) -> None:
+        self._vitals.turn_to("loading")
+        self._holds_nothing = True
+        try:
+            self._engine.load()
+        finally:
+            self._holds_nothing = False
+        self._vitals.turn_to("idle")
 
     def _work(self) -> None:
         engine = self._engine
@@ -64,7 +85,8 @@ class Runner:
         failures = 0
         while not self._stopping.is_set():
             try:
-                self._deliver_spooled()
+                if self._spool is not None:
+                    deliver_leftovers(self._server, self._spool, self._stopping)
                 job = self._poll(offer)
             except Halted:
                 continue
@@ -74,29 +96,16 @@ class Runner:
                 failures = self._wait_out(error, failures)
                 continue
             failures = 0
-            self._vitals.heard_from_server(connected=True)
             if job is not None:
                 self._run_job(job)
 
-    def _deliver_spooled(self) -> None:
-        """First what is made already: the job of a worker that died may still be held for it."""
-        jobs = {}
-        for kept in self._spool.left() if self._spool else ():
-            deliver_kept(self._server, kept, self._stopping)
-            jobs[kept.id, kept.lease_token] = kept
-        for kept in jobs.values():
-            try:
-                self._server.release(kept)
-            except (LeaseLost, ServerRefused) as error:
-                say("release_failed", job_id=kept.id, reason=str(error))
-
     def _poll(self, offer: Offer) -> Job | None:
-        self._polling = True
+        self._holds_nothing = True
         try:
             # The first call does not wait: its answer says that the server and the token are right.
             job = self._server.lease(offer) if self._connected else self._server.lease(offer, 0.0)
         finally:
-            self._polling = False
+            self._holds_nothing = False
         if not self._connected:
             self._connected = True
             say("connected")
@@ -112,7 +121,6 @@ class Runner:
     def _wait_out(self, error: ServerAway | ServerRefused | MalformedLease, failures: int) -> int:
         asked = error.retry_after if isinstance(error, ServerAway) else None
         delay = max(backoff(failures), asked or 0.0)
-        self._vitals.heard_from_server(connected=False)
         say("lease_failed", reason=str(error), again_in_s=round(delay, 1))
         self._stopping.wait(delay)
         return failures + 1
@@ -123,8 +131,8 @@ class Runner:
         self._halted = Event()
         if self._stopping.is_set():
             self._halted.set()
-        self._vitals.turn_to("working")
-        session = Session(self._server, self._engine, job, self._halted, self._spool)
+        self._vitals.turn_to("delivering")
+        session = Session(self._server, self._engine, job, self._halted, self._spool, self._vitals)
         with bar(job) as shown:
 
             def watch(share: float, stage: str) -> None:
@@ -136,3 +144,19 @@ class Runner:
         self._vitals.turn_to("idle")
         self._vitals.ended(ending, seconds)
         say("job_ended", job_id=job.id, ending=ending, seconds=round(seconds, 2))
+        self._faults = self._faults + 1 if session.engine_fault else 0
+        self._undelivered = self._undelivered + 1 if ending == "undeliverable" else 0
+        if session.engine_fault:
+            self._start_engine_anew(session.engine_fault)
+        if failed := max(self._faults, self._undelivered):
+            self._stopping.wait(backoff(failed))
+
+    def _start_engine_anew(self, fault: str) -> None:
+        """A GPU that has failed once may serve no more until its memory, or the process, is a new one."""
+        if self._faults >= MOST_FAULTS:
+            raise EngineBroken(f"the engine failed {MOST_FAULTS} jobs in a row, the last with {fault}")
+        try:
+            self._engine.unload()
+        except Exception as error:
+            raise EngineBroken(f"the engine cannot be unloaded after {fault}") from error
+        self._load()

@@ -10,18 +10,18 @@ from threading import Event
 from typing import Any
 
 from ourvidz_worker import __version__
+from ourvidz_worker.callbacks import completed, failed, rejections
 from ourvidz_worker.client import Server
 from ourvidz_worker.deliveries import Deliveries, Parcel
-from ourvidz_worker.engines.base import NOBODY_LOOKS, Engine, FinishedSlot, Previews, Result
+from ourvidz_worker.engines.base import NOBODY_LOOKS, Engine, FinishedSlot, Previews
 from ourvidz_worker.engines.pools import with_references
-from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, WorkerDisabled
+from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, TokenRefused, WorkerDisabled
 from ourvidz_worker.heartbeat import Heartbeat
-from ourvidz_worker.journal import say
+from ourvidz_worker.journal import fault, say
 from ourvidz_worker.previews import PreviewSender
 from ourvidz_worker.protocol import AssetError, CallbackStatus, Job, Reference, Slot, Upload
-from ourvidz_worker.spool import Kept, Spool
-
-HTTP_FAULT = 500  # of the server's program, while 502 to 504 speak of an outage
+from ourvidz_worker.spool import Spool
+from ourvidz_worker.vitals import Vitals
 
 Watch = Callable[[float, str], None]
 
@@ -31,16 +31,28 @@ def _unwatched(share: float, stage: str) -> None:
 
 
 class Session:
-    """`halted` ends everything early, whoever sets it: a cancel, a lost lease, a shutdown."""
+    """`halted` ends everything early, whoever sets it: a cancel, a lost lease, a shutdown.
+
+    `engine_fault` says what the engine broke down with, if it did.
+    """
 
     def __init__(
-        self, server: Server, engine: Engine, job: Job, halted: Event, spool: Spool | None = None
+        self,
+        server: Server,
+        engine: Engine,
+        job: Job,
+        halted: Event,
+        spool: Spool | None = None,
+        vitals: Vitals | None = None,
     ) -> None:
+        self.engine_fault = ""
         self._server = server
         self._engine = engine
         self._job = job
         self._halted = halted
         self._spool = spool
+        self._vitals = vitals or Vitals()
+        self._kept: set[int] = set()  # numbers of slots that lie in the spool
         self._unmade = {slot.number: slot for slot in job.slots}  # the engine's thread
         self._open = dict(self._unmade)  # the deliveries' thread
         self._watch: Watch = _unwatched
@@ -48,7 +60,7 @@ class Session:
         self._delivered = 0
         self._seconds: dict[str, float] = {}
         self._previews: Previews = NOBODY_LOOKS
-        self._heartbeat = Heartbeat(server, job, halted)
+        self._heartbeat = Heartbeat(server, job, halted, self._vitals.is_stuck)
 
     def run(self, watch: Watch = _unwatched) -> str:
         """Delivers the job or gives it back; a word for what became of it. `watch` sees what moves."""
@@ -62,15 +74,36 @@ class Session:
         try:
             return self._deliver_all()
         except Halted:
-            verdict = self._heartbeat.verdict
-            return self._forgotten(verdict) if verdict else self._give_back("released")
+            return self._after_a_halt()
         except LeaseLost:
             return self._forgotten("lease_lost")
         except (ServerAway, ServerRefused) as error:
-            say("delivery_failed", job_id=self._job.id, reason=str(error))
-            if isinstance(error, ServerAway) and self._spool is not None:
-                return "undeliverable"  # what is kept goes first when the server is back, then the job
-            return self._give_back("undeliverable")
+            return self._undeliverable(error)
+        except TokenRefused:
+            raise
+        except Exception as error:  # noqa: BLE001 one job must not end the worker; its lease runs out
+            say("session_failed", job_id=self._job.id, **self._fault(error))
+            return "undeliverable"
+
+    def _undeliverable(self, error: ServerAway | ServerRefused) -> str:
+        say("delivery_failed", job_id=self._job.id, reason=str(error))
+        if isinstance(error, WorkerDisabled):
+            return self._give_back("disabled")
+        if isinstance(error, ServerRefused):
+            # Its lease runs out. To give it back costs no attempt, and the same would happen for ever.
+            return self._forgotten("undeliverable")
+        if self._kept:  # it goes first when the server is back, and then the job
+            return "undeliverable"
+        return self._give_back("undeliverable")
+
+    def _after_a_halt(self) -> str:
+        verdict = self._heartbeat.verdict
+        if verdict == "token_refused":  # what is kept stays: the token may be given back
+            raise TokenRefused("the server refused this worker's token")
+        return self._forgotten(verdict) if verdict else self._give_back("released")
+
+    def _fault(self, error: Exception) -> dict[str, str]:
+        return fault(error, self._job.prompt, self._job.negative_prompt)
 
     def _deliver_all(self) -> str:
         deliveries = Deliveries(self._deliver, self._halted)
@@ -82,6 +115,7 @@ class Session:
                 if not self._unmade:
                     self._about = self._engine.job_metadata(self._job)
                     self._heartbeat.enter("uploading")
+                    self._vitals.turn_to("delivering")
                 deliveries.add(self._parcel(finished))
                 del finished  # while the next one is made, this one need not fill memory
                 mark = time.monotonic()
@@ -95,17 +129,19 @@ class Session:
             return Parcel(finished, b"")
         if self._spool is None:
             return Parcel(finished, outcome.media)
-        asset = _completed(slot, outcome, "")
+        asset = completed(slot, outcome, "")
         try:
             file = self._spool.keep(self._job, slot.number, outcome.content_type, asset, outcome.media)
         except OSError as error:  # delivered from memory then; only a restart would lose it
             say("spool_failed", job_id=self._job.id, reason=error.strerror)
             return Parcel(finished, outcome.media)
+        self._kept.add(slot.number)
         return Parcel(FinishedSlot(slot, replace(outcome, media=b"")), file)
 
     def _forget(self, *slots: int) -> None:
         if self._spool is not None:
             self._spool.drop(self._job, *slots)
+        self._kept -= set(slots)
 
     def _forgotten(self, ending: str) -> str:
         """Nobody will take what is left of a job that is not ours any more."""
@@ -131,15 +167,20 @@ class Session:
             return
         try:
             job = replace(self._job, references=self._references())
+        except (LeaseLost, WorkerDisabled):
+            raise
         except ServerRefused as refused:
             yield from self._failures(AssetError("reference_missing", str(refused), retryable=True))
             return
+        self._vitals.turn_to("working")
         try:
             yield from self._engine.generate(job, self._progress, self._halted.is_set, self._previews)
         except Halted:
             raise
         except Exception as error:  # noqa: BLE001 an engine may raise anything; the slots say so
-            say("engine_failed", job_id=self._job.id, error=type(error).__name__)
+            told = self._fault(error)
+            say("engine_failed", job_id=self._job.id, **told)
+            self.engine_fault = f"{told['error']}: {told['message']}"
             message = f"The engine failed: {type(error).__name__}."
             failure = AssetError("engine_error", message, retryable=True)
         yield from self._failures(failure)
@@ -153,7 +194,7 @@ class Session:
         types = [each.type for each in self._job.references]
         if not types or with_references([self._job.job_type], *types)[0] in self._engine.pools:
             return None
-        message = f"This worker cannot go by {' and '.join(sorted(types))} here."
+        message = f"This worker cannot use {' and '.join(sorted(types))} references for this job type."
         return AssetError("reference_unsupported", message, retryable=True)
 
     def _references(self) -> tuple[Reference, ...]:
@@ -171,13 +212,13 @@ class Session:
         """The callback's entry for a slot, its file uploaded."""
         slot, outcome = parcel.finished.slot, parcel.finished.outcome
         if isinstance(outcome, AssetError):
-            return _failed(slot, outcome)
+            return failed(slot, outcome)
         try:
             upload = self._uploaded(parcel, outcome.content_type)
         except OSError as error:
             message = f"The worker cannot read the result that it kept: {error.strerror}."
             upload = Upload("", AssetError("spool_failed", message, retryable=True))
-        return _failed(slot, upload.error) if upload.error else _completed(slot, outcome, upload.upload_id)
+        return failed(slot, upload.error) if upload.error else completed(slot, outcome, upload.upload_id)
 
     def _uploaded(self, parcel: Parcel, content_type: str) -> Upload:
         limit = self._job.max_upload_bytes
@@ -186,17 +227,21 @@ class Session:
         slot = parcel.finished.slot.number
         try:
             return self._server.upload(self._job, slot, parcel.media, content_type, halted=self._halted)
+        except (LeaseLost, WorkerDisabled):
+            raise
         except ServerRefused as refused:
-            if refused.status != 413:
-                raise
-            return _too_large("The server takes no file of this size.")
+            if refused.status == 413:
+                return _too_large("The server takes no file of this size.")
+            return Upload("", AssetError("refused", f"The file was refused: {refused}.", retryable=True))
 
     def _report(self, slot: Slot, asset: dict[str, Any]) -> None:
         del self._open[slot.number]
-        self._delivered += asset["status"] == "completed"
+        is_made = asset["status"] == "completed"
+        self._delivered += is_made
         verdict = self._server.report(self._job, self._callback(asset), halted=self._halted)
-        for refused in verdict.get("rejected", ()):
-            say("asset_rejected", job_id=self._job.id, slot=slot.number, code=refused.get("code"))
+        for code in rejections(verdict):
+            say("asset_rejected", job_id=self._job.id, slot=slot.number, code=code)
+            self._delivered = max(0, self._delivered - is_made)
 
     def _callback(self, asset: dict[str, Any]) -> dict[str, Any]:
         status: CallbackStatus = "processing"
@@ -228,57 +273,5 @@ class Session:
         return self._forgotten(ending)
 
 
-def deliver_kept(server: Server, kept: Kept, halted: Event) -> None:
-    """What an earlier session could not deliver; the job goes back for the slots that it still lacks.
-
-    Raises ServerAway, WorkerDisabled or TokenRefused; anything else means that nobody wants it: it is
-    dropped.
-    """
-    try:
-        upload = server.upload(kept, kept.slot, kept.media, kept.content_type, halted=halted)
-        asset = kept.asset | {"upload_id": upload.upload_id}
-        if upload.error is None:
-            server.report(kept, {"status": "processing", "assets": [asset]}, halted=halted)
-        say("spooled_result_delivered", job_id=kept.id, slot=kept.slot)
-    except WorkerDisabled:
-        raise
-    except (LeaseLost, ServerRefused, OSError) as error:
-        say("spooled_result_dropped", job_id=kept.id, slot=kept.slot, reason=str(error))
-    except ServerAway as away:
-        if away.status != HTTP_FAULT:
-            raise
-        server.greet()  # raises where it fails over everything; else one result must not stop all work
-        say("spooled_result_dropped", job_id=kept.id, slot=kept.slot, reason=str(away))
-    kept.drop()
-
-
 def _too_large(message: str) -> Upload:
     return Upload("", AssetError("too_large", message, retryable=False))
-
-
-def _completed(slot: Slot, result: Result, upload_id: str) -> dict[str, Any]:
-    return {
-        "image_index": slot.image_index,
-        "status": "completed",
-        "upload_id": upload_id,
-        "seed": slot.seed,
-        "width": result.width,
-        "height": result.height,
-        "duration": result.duration,
-        "metadata": dict(result.metadata),
-        "error": None,
-    }
-
-
-def _failed(slot: Slot, error: AssetError) -> dict[str, Any]:
-    return {
-        "image_index": slot.image_index,
-        "status": "failed",
-        "upload_id": None,
-        "seed": slot.seed,
-        "width": None,
-        "height": None,
-        "duration": None,
-        "metadata": {},
-        "error": error.body(),
-    }

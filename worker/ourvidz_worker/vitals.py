@@ -21,7 +21,10 @@ class PortTaken(Exception):
 
 
 class Vitals:
-    """Written by the worker's threads, read by the watcher's. `activity`: loading, idle or working."""
+    """Written by the worker's threads, read by the watcher's.
+
+    `activity`: loading, idle, working (the engine), or delivering (only the server is waited for).
+    """
 
     def __init__(self, stuck_after_s: float = STUCK_AFTER_S) -> None:
         self._stuck_after_s = stuck_after_s
@@ -52,11 +55,16 @@ class Vitals:
             self._endings[ending] += 1
             self._busy_s += seconds
 
+    def is_stuck(self) -> bool:
+        """The engine is at work, and nothing has moved for very long."""
+        with self._lock:
+            return self._activity == "working" and time.monotonic() - self._moved > self._stuck_after_s
+
     def health(self) -> tuple[bool, dict[str, object]]:
-        """Whether it is well, and the facts. Stuck: at work, and nothing has moved for very long."""
+        """Whether it is well, and the facts."""
+        stuck = self.is_stuck()
         with self._lock:
             still_s = time.monotonic() - self._moved
-            stuck = self._activity == "working" and still_s > self._stuck_after_s
             return not stuck, {
                 "status": "stuck" if stuck else self._activity,
                 "connected": self._connected,
@@ -70,7 +78,7 @@ class Vitals:
         gauges = {
             "ourvidz_worker_healthy": int(well),
             "ourvidz_worker_connected": int(bool(facts["connected"])),
-            "ourvidz_worker_working": int(facts["status"] in ("working", "stuck")),
+            "ourvidz_worker_working": int(facts["status"] in ("working", "delivering", "stuck")),
             "ourvidz_worker_seconds_since_progress": facts["seconds_since_progress"],
         }
         lines = [
@@ -114,13 +122,16 @@ def told_on(host: str, port: int, vitals: Vitals) -> Iterator[int]:
             """A watcher that looks every few seconds is no event."""
 
     class Listener(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """A watcher that has gone is none either."""
+
         daemon_threads = True
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
     try:
         server = Listener((host, port), Handler)
     except OSError as error:
-        raise PortTaken(f"health cannot be told on {host}:{port}: {error.strerror}") from error
+        raise PortTaken(f"cannot listen on {host}:{port} for /health: {error.strerror}") from error
     thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
     thread.start()
     try:

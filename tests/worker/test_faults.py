@@ -1,0 +1,274 @@
+"""What must not make a worker that runs for months burn its GPU, its queue or somebody's results."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from ourvidz_worker.client import Server, backoff
+from ourvidz_worker.engines.base import (
+    NOBODY_LOOKS,
+    FinishedSlot,
+    Previews,
+    ReportProgress,
+    ShouldStop,
+)
+from ourvidz_worker.engines.sketch.engine import SketchEngine
+from ourvidz_worker.errors import EngineBroken, ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.protocol import Job, Offer, parse_job
+from ourvidz_worker.runner import MOST_FAULTS, Runner, ShutDown
+from ourvidz_worker.spool import Spool
+from ourvidz_worker.vitals import Vitals
+from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
+from tests.worker.test_runner import callbacks, ended, wait_for, with_reference, working
+
+PROMPT = "a secret garden"
+
+
+class Scripted(SketchEngine):
+    """Does `first` before it draws; counts how often it was loaded."""
+
+    def __init__(self, first: Callable[[Job], object]) -> None:
+        super().__init__()
+        self._first = first
+        self.loads = 0
+
+    def load(self) -> None:
+        self.loads += 1
+
+    def generate(
+        self,
+        job: Job,
+        report_progress: ReportProgress,
+        should_stop: ShouldStop,
+        previews: Previews = NOBODY_LOOKS,
+    ) -> Iterator[FinishedSlot]:
+        self._first(job)
+        return super().generate(job, report_progress, should_stop, previews)
+
+
+def poisoned(job: Job) -> None:
+    raise RuntimeError(f"CUDA error: an illegal memory access over {job.prompt}\nmore of it")
+
+
+def jobs(count: int, **parameters: Any) -> list[dict[str, Any]]:
+    return [job_body(**parameters) | {"job_id": f"job-{number}"} for number in range(count)]
+
+
+def events(text: str, name: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == name]
+
+
+def test_an_engine_that_only_fails_ends_the_process(
+    server: ProtocolServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A GPU whose state is spoilt fails every job in milliseconds, and never recovers by itself."""
+    server.jobs += jobs(20, prompt=PROMPT)
+    engine, client = Scripted(poisoned), Server(server.url, TOKEN)
+    with pytest.raises(EngineBroken, match=r"3 jobs in a row.*CUDA error: an illegal memory access"):
+        Runner(client, engine).run()
+    client.close()
+    assert len(server.jobs) == 20 - MOST_FAULTS
+    assert engine.loads == MOST_FAULTS  # anew after each but the last
+    told = events(capsys.readouterr().err, "engine_failed")
+    assert [each["error"] for each in told] == ["RuntimeError"] * MOST_FAULTS
+    assert told[0]["message"] == "CUDA error: an illegal memory access over …"
+    assert told[0]["at"].startswith("test_faults.py:")
+
+
+def test_faults_between_jobs_that_succeed_end_nothing(server: ProtocolServer) -> None:
+    server.jobs += jobs(6)
+    engine = Scripted(lambda job: poisoned(job) if int(job.id[-1]) % 2 else None)
+    with working(server, engine):
+        wait_for(lambda: len(callbacks(server)) == 6)
+    assert [each["status"] for each in callbacks(server)] == ["completed", "failed"] * 3
+
+
+def test_a_refused_upload_fails_its_slot(server: ProtocolServer) -> None:
+    """Given back instead, which costs no attempt, the job came again at once and for ever."""
+    server.jobs.append(job_body(slots=2))
+    server.script("PUT /uploads/0", 403, {"detail": "by the firewall"})
+    with working(server, SketchEngine()):
+        wait_for(lambda: ended(server))
+    refused, made = [each["assets"][0] for each in callbacks(server)]
+    assert (refused["error"]["code"], refused["error"]["retryable"]) == ("refused", True)
+    assert made["status"] == "completed"
+    assert not server.seen("/release")
+
+
+def test_a_refused_callback_gives_nothing_back(server: ProtocolServer, tmp_path: Path) -> None:
+    server.jobs += jobs(3)
+    for _ in range(3):
+        server.script("POST /job-callback", 403)
+    spool = Spool(tmp_path, server.url, TOKEN)
+    began = time.monotonic()
+    with working(server, SketchEngine(), spool):
+        wait_for(lambda: len(callbacks(server)) == 3)
+    spool.close()
+    assert time.monotonic() - began > 0.25 + 0.5  # it waits longer after each
+    assert not server.seen("/release")
+    assert not list(tmp_path.rglob("*.bin"))
+
+
+def test_a_result_that_the_server_fails_over_gives_nothing_back(
+    server: ProtocolServer, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path, server.url, TOKEN)
+    asset = {"image_index": 0, "status": "completed", "upload_id": "", "seed": 7}
+    spool.keep(parse_job(job_body()), 0, "image/png", asset, b"a picture")
+    server.script("POST /job-callback", 422)
+    with working(server, SketchEngine(), spool):
+        wait_for(lambda: server.seen("/lease"))
+    spool.close()
+    assert not server.seen("/release")
+    assert not list(tmp_path.rglob("*.bin"))
+
+
+def test_a_job_whose_reference_cannot_be_fetched_is_given_back(server: ProtocolServer) -> None:
+    """It waited for its lease to end instead, which costs an attempt."""
+    server.jobs.append(with_reference())
+    for _ in range(50):
+        server.script("GET /file", 503)
+    with working(server, SketchEngine(), patience=0.2):
+        wait_for(lambda: server.seen("/release"))
+    assert not callbacks(server)
+
+
+@pytest.mark.parametrize("rejected", [None, ["x"], 5, [{"code": None}]])
+def test_an_answer_of_nonsense_does_not_end_the_worker(server: ProtocolServer, rejected: object) -> None:
+    server.jobs += jobs(2)
+    server.script("POST /job-callback", 200, {"rejected": rejected})
+    with working(server, SketchEngine()):
+        wait_for(lambda: len(callbacks(server)) == 2)
+
+
+def test_a_job_of_which_nothing_was_taken_did_not_complete(
+    server: ProtocolServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.jobs.append(job_body())
+    server.script("POST /job-callback", 200, {"rejected": [{"image_index": 0, "code": "unknown_index"}]})
+    told = ""
+    with working(server, SketchEngine()):
+        while not events(told, "job_ended"):
+            told += capsys.readouterr().err
+            time.sleep(0.02)
+    assert events(told, "job_ended")[0]["ending"] == "failed"
+
+
+def test_a_revoked_token_takes_no_results_away(server: ProtocolServer, tmp_path: Path) -> None:
+    server.jobs.append(job_body(slots=2) | {"heartbeat_seconds": 1})
+    server.upload_s = 3.0
+
+    def revoke(job: Job) -> None:
+        server.token = "another"
+
+    spool, client = Spool(tmp_path, server.url, TOKEN), Server(server.url, TOKEN)
+    with pytest.raises(TokenRefused):
+        Runner(client, Scripted(revoke), spool).run()
+    client.close()
+    spool.close()
+    assert list(tmp_path.rglob("*.bin"))
+
+
+def test_a_signal_ends_a_load(server: ProtocolServer) -> None:
+    """Fourteen billion weights take minutes to load, and nothing is held meanwhile."""
+
+    class Slow(SketchEngine):
+        def load(self) -> None:
+            with pytest.raises(ShutDown):
+                runner.stop()
+            raise ShutDown
+
+    client = Server(server.url, TOKEN)
+    runner = Runner(client, Slow())
+    runner.run()
+    client.close()
+    assert not server.seen("/lease")
+
+
+HANGING = """
+import sys, time
+from ourvidz_worker.client import Server
+from ourvidz_worker.runner import Runner
+from ourvidz_worker.vitals import Vitals
+from tests.worker.test_faults import Scripted
+Runner(Server(*sys.argv[1:]), Scripted(lambda job: time.sleep(60)), vitals=Vitals(stuck_after_s=1.5)).run()
+"""
+
+
+def test_an_engine_that_hangs_loses_its_lease_and_ends_the_process(server: ProtocolServer) -> None:
+    """pitfall 18: its heartbeat renewed the lease for ever."""
+    server.jobs.append(job_body() | {"heartbeat_seconds": 1})
+    command = [sys.executable, "-c", HANGING, server.url, TOKEN]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 1
+    assert events(done.stderr, "engine_stuck")
+    assert server.seen("/heartbeat")
+    assert not server.seen("/release")
+
+
+def test_waiting_for_a_server_is_not_being_stuck(server: ProtocolServer) -> None:
+    vitals = Vitals(stuck_after_s=1.0)
+    server.jobs.append(job_body())
+    server.upload_s = 2.5
+    was_stuck = []
+    with working(server, SketchEngine(), vitals=vitals):
+        while not ended(server):
+            was_stuck.append(vitals.is_stuck())
+            time.sleep(0.05)
+    assert not any(was_stuck)
+
+
+def test_an_outage_during_a_job_is_told(server: ProtocolServer) -> None:
+    vitals = Vitals()
+    server.jobs.append(job_body())
+    server.script("PUT /uploads/0", 503, Retry_After="1")
+    with working(server, SketchEngine(), vitals=vitals):
+        wait_for(lambda: server.uploads() and not vitals.health()[1]["connected"])
+        wait_for(lambda: vitals.health()[1]["connected"])
+
+
+def test_a_conflict_over_a_lease_is_a_refusal(server: ProtocolServer) -> None:
+    """It ended the worker, and `check`, with a traceback."""
+    client = Server(server.url, TOKEN)
+    server.script("POST /lease", 409)
+    with pytest.raises(ServerRefused):
+        client.lease(Offer(("sdxl",), ("sdxl_image_fast",), "sketch", "0", "cpu"), 0.0)
+    client.close()
+    server.script("POST /lease", 204)
+    server.script("POST /lease", 409)
+    with working(server, SketchEngine()):
+        wait_for(lambda: len(server.seen("/lease")) >= 4)
+
+
+def test_what_a_newer_server_hands_out_is_given_back(server: ProtocolServer) -> None:
+    server.jobs.append({"job_id": "job-9", "lease_token": "lease-9", "slots": "of another kind"})
+    with working(server, SketchEngine()):
+        wait_for(lambda: server.seen("/jobs/job-9/release"))
+    assert server.seen("/release")[0].json == {"lease_token": "lease-9"}
+
+
+def test_no_patience_is_no_haste() -> None:
+    """A dead server was asked tens of thousands of times within ten seconds."""
+    client, asked = Server("http://127.0.0.1:9", TOKEN, patience=0.0), []
+    client.heard = lambda *, connected: asked.append(connected)
+    with pytest.raises(ServerAway):
+        client.heartbeat(parse_job(job_body() | {"heartbeat_seconds": 2}), 0, "starting", halted=Event())
+    client.close()
+    assert 2 <= len(asked) <= 8
+
+
+def test_waits_grow_and_differ() -> None:
+    waits = [[backoff(attempt) for _ in range(50)] for attempt in range(12)]
+    assert all(len(set(each)) > 40 for each in waits), "else all workers come back at once"
+    assert all(0.25 * 2**n <= min(each) <= max(each) <= 0.5 * 2**n for n, each in enumerate(waits[:6]))
+    assert max(map(max, waits)) <= 30.0

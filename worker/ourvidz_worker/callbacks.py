@@ -1,0 +1,45 @@
+"""A slot's entry in a callback, and what the answer to one rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ourvidz_worker.engines.base import Result
+from ourvidz_worker.protocol import AssetError, Slot
+
+
+def completed(slot: Slot, result: Result, upload_id: str) -> dict[str, Any]:
+    return {
+        "image_index": slot.image_index,
+        "status": "completed",
+        "upload_id": upload_id,
+        "seed": slot.seed,
+        "width": result.width,
+        "height": result.height,
+        "duration": result.duration,
+        "metadata": dict(result.metadata),
+        "error": None,
+    }
+
+
+def failed(slot: Slot, error: AssetError) -> dict[str, Any]:
+    return {
+        "image_index": slot.image_index,
+        "status": "failed",
+        "upload_id": None,
+        "seed": slot.seed,
+        "width": None,
+        "height": None,
+        "duration": None,
+        "metadata": {},
+        "error": error.body(),
+    }
+
+
+def rejections(verdict: Mapping[str, Any]) -> list[str]:
+    """The codes of what a callback's answer rejects, whatever stands there."""
+    rejected = verdict.get("rejected")
+    if not isinstance(rejected, list):
+        return []
+    return [str(each.get("code")) if isinstance(each, dict) else "unknown" for each in rejected]
