@@ -144,6 +144,6 @@ def test_a_check_finds_weights_that_can_never_fit(
     flags = ["--model", str(models / "sdxl"), "--device", "cpu"]
     main(["check", "--engine", "sdxl", *flags, "--style-adapter", str(models / "style.safetensors")])
     lines = {line[9:].partition(":")[0]: line for line in capsys.readouterr().out.splitlines()}
-    assert lines["memory"].startswith("missing ")
+    assert lines["memory"].startswith("FAIL ")
     assert "the weights alone take" in lines["memory"]
     assert "--image-encoder" in lines["image encoder"], "an adapter cannot do without"

@@ -34,7 +34,7 @@ def findings(chosen: Configuration) -> Iterator[Finding]:
     """One after the other, the slow ones last."""
     yield server_finding(chosen)
     if chosen.unused:
-        yield Finding("options", f"{', '.join(chosen.unused)}: nothing to the engine {chosen.engine.engine}")
+        yield Finding("options", f"{', '.join(chosen.unused)}: ignored by the engine {chosen.engine.engine}")
     yield _spool(chosen)
     yield _encoder()
     if chosen.engine.engine != "sketch":
@@ -46,7 +46,7 @@ def report(chosen: Configuration, write: Callable[[str], object]) -> int:
     failed = 0
     for finding in findings(chosen):
         failed += bool(finding.problem)
-        verdict = "missing" if finding.problem else "ok"
+        verdict = "FAIL" if finding.problem else "ok"
         write(f"{verdict:8} {finding.about}: {finding.problem or finding.answer}\n")
     return 1 if failed else 0
 
@@ -112,7 +112,7 @@ def _gpu(chosen: Configuration) -> Iterator[Finding]:
 
 
 def _device(chosen: Configuration) -> Iterator[Finding]:
-    from ourvidz_worker.engines.diffusion.placement import memory, placed
+    from ourvidz_worker.engines.diffusion.placement import placed
 
     try:
         placement = placed(chosen.engine, half="bfloat16")
@@ -123,8 +123,7 @@ def _device(chosen: Configuration) -> Iterator[Finding]:
     yield Finding("device", f"{placement.describe()}{slow}")
     if chosen.engine.attention != "auto":
         yield _attention(chosen.engine, placement)
-    is_half = placement.precision_name != "float32"
-    yield _memory(chosen.engine, *memory(placement.device), is_half=is_half)
+    yield from _memory(chosen.engine, placement)
 
 
 def _attention(settings: EngineSettings, placement: Placement) -> Finding:
@@ -137,15 +136,24 @@ def _attention(settings: EngineSettings, placement: Placement) -> Finding:
     return Finding("attention", settings.attention)
 
 
-def _memory(settings: EngineSettings, free: int, total: int, *, is_half: bool) -> Finding:
+def _memory(settings: EngineSettings, placement: Placement) -> Iterator[Finding]:
     """Too little is what can never do: weights may be stored twice as wide as they are used."""
+    from ourvidz_worker.engines.diffusion.placement import memory
+
     named = (settings.model, settings.image_model, settings.enhancer)
-    stored = sum(_size(_files(where)) for where in named if where)
-    least = stored / 2 if is_half else stored
+    parts = [size for where in named if where for size in _part_sizes(where)]
+    share = 1 if placement.precision_name == "float32" else 0.5
+    whole, largest = share * sum(parts), share * max(parts, default=0)
+    needed = {"none": whole, "model": largest, "sequential": 0}[settings.offload]
+    alone = "the weights alone take" if settings.offload == "none" else "the largest part alone takes"
+    yield _room("memory", *memory(placement.device), needed, alone)
+    if settings.offload != "none":
+        yield _room("main memory", *memory("cpu"), whole, "the weights alone take")
+
+
+def _room(about: str, free: int, total: int, needed: float, alone: str) -> Finding:
     there = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
-    if settings.offload == "none" and least > total:
-        return Finding("memory", "", f"{there}; the weights alone take {least / 2**30:.1f} GiB")
-    return Finding("memory", there)
+    return Finding(about, there, f"{there}; {alone} {needed / 2**30:.1f} GiB" if needed > total else "")
 
 
 def _weights(about: str, where: str, chosen: Configuration) -> Finding:
@@ -156,18 +164,42 @@ def _weights(about: str, where: str, chosen: Configuration) -> Finding:
         return Finding(about, f"{where}, {_size(files) / 2**30:.1f} GiB")
     if folder.is_dir():
         return Finding(about, "", f"{where} has no .safetensors files")
+    if _is_cached(where):
+        return Finding(about, f"{where}, which was fetched before")
     if chosen.engine.allow_download:
         return Finding(about, f"{where}, from the hub when the worker starts")
     return Finding(about, "", f"no folder {where}; a hub name needs --allow-download")
 
 
+def _is_cached(where: str) -> bool:
+    """Whether the hub's cache on this machine has that repository."""
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        told = (try_to_load_from_cache(where, name) for name in ("model_index.json", "config.json"))
+        return any(isinstance(path, str) for path in told)
+    except ValueError:  # no repository has such a name
+        return False
+
+
 def _files(where: str) -> list[Path]:
-    """The weights there; of a folder that has them in two precisions, the wider."""
+    """The weights there that are read: of a part in two precisions, the wider."""
     folder = Path(where)
     if folder.is_file():
         return [folder]
-    files = list(folder.rglob("*.safetensors"))
-    return [file for file in files if ".fp16" not in file.name] or files
+    # Beside a pipeline's parts there may be the same weights once more, as one file for other programs.
+    is_pipeline = (folder / "model_index.json").is_file()
+    files = list(folder.glob("*/*.safetensors" if is_pipeline else "*.safetensors"))
+    wide = [file for file in files if ".fp16" not in file.name]
+    parts = {file.parent for file in wide}
+    return wide + [file for file in files if file.parent not in parts]
+
+
+def _part_sizes(where: str) -> list[int]:
+    """In bytes, of each part of a pipeline: a part moves to the GPU as a whole."""
+    files = _files(where)
+    parts = {file.parent for file in files}
+    return [_size([file for file in files if file.parent == part]) for part in parts]
 
 
 def _size(files: list[Path]) -> int:

@@ -6,7 +6,7 @@ import argparse
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ class Configuration:
     """`spool` is empty where nobody named a folder; `unused`: flags of what was given for another engine."""
 
     server: str
-    token: str
+    token: str = field(repr=False)
     spool: str
     patience: float
     health: tuple[str, int] | None
@@ -124,6 +124,8 @@ def missing(chosen: Configuration) -> str | None:
         return f"no server: give --server or set {SERVER.variable}"
     if not is_url(chosen.server):
         return f"{chosen.server!r} is not the address of a server, such as https://ourvidz.example"
+    if urlsplit(chosen.server).username is not None:
+        return "the server's address holds a user name: a worker signs in with its token alone"
     if not chosen.token:
         return f"no token: set {TOKEN.variable} to what `manage.py create_worker` printed"
     if not chosen.token.isascii() or not chosen.token.isprintable() or " " in chosen.token:

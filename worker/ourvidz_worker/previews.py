@@ -74,6 +74,8 @@ class PreviewSender:
             return
 
     def _end(self, error: Exception) -> None:
+        if self._is_over:  # with its job, while this one was on its way
+            return
         self._is_over = True
         reason = str(error) if isinstance(error, WorkerError) else type(error).__name__
         say("previews_ended", job_id=self._job.id, reason=reason)

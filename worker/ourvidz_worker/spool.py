@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ourvidz_worker.journal import say
 from ourvidz_worker.protocol import Job, word
@@ -55,7 +56,7 @@ class Spool:
     def __init__(self, root: Path, server: str, token: str) -> None:
         """Raises OSError when the folder cannot be written."""
         _sweep(root)
-        owner = hashlib.sha256(f"{server}\n{token}".encode()).hexdigest()[:16]
+        owner = hashlib.sha256(f"{_same(server)}\n{token}".encode()).hexdigest()[:16]
         self._root = root / owner
         self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder, self._lock = _opened(self._root)
@@ -105,6 +106,12 @@ class Spool:
     def _path(self, job_id: str, slot: int) -> Path:
         name = hashlib.sha256(job_id.encode()).hexdigest()[:24]
         return self._folder / f"{name}-{slot}.json"
+
+
+def _same(server: str) -> str:
+    """However its address is spelled."""
+    parts = urlsplit(server)
+    return parts._replace(netloc=parts.netloc.lower(), path=parts.path.rstrip("/")).geturl()
 
 
 def _opened(root: Path) -> tuple[Path, int | None]:
