@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ourvidz_worker.cli import main
 from ourvidz_worker.engines import create_engine
@@ -34,19 +35,24 @@ def test_wan_computes_it_as_told_and_nothing_else_does(models: Path, wan: Make) 
     assert np.abs(pixels(made) - pixels(wan.results(picture)[0])).max() <= 2
 
 
-def test_sdxl_slices_it_when_told(models: Path, sdxl: Make) -> None:
-    make = Make(engine="sdxl", model=str(models / "sdxl"), attention="sliced")
-    kinds = {type(each).__name__ for each in make.engine._text.unet.attn_processors.values()}
-    assert kinds == {"SlicedAttnProcessor"}
-    sliced, usual = make.results(job())[0], sdxl.results(job())[0]
-    assert np.abs(pixels(sliced) - pixels(usual)).max() <= 2
+def test_sdxl_computes_it_as_told_and_nothing_else_does(models: Path, sdxl: Make) -> None:
+    make = Make(engine="sdxl", model=str(models / "sdxl"), attention="math")
+    used = set()
+    hook = make.engine._text.unet.register_forward_pre_hook(
+        lambda *_: used.add((torch.backends.cuda.math_sdp_enabled(), torch.backends.cuda.flash_sdp_enabled()))
+    )
+    plain, usual = make.results(job())[0], sdxl.results(job())[0]
+    hook.remove()
+    assert used == {(True, False)}
+    assert torch.backends.cuda.flash_sdp_enabled()
+    assert plain.metadata["attention"] == "math"
+    assert np.abs(pixels(plain) - pixels(usual)).max() <= 2
 
 
 @pytest.mark.parametrize(
     ("engine", "attention", "sentence"),
     [
-        ("sdxl", "flash", "is nothing for the engine sdxl, which has auto, sliced"),
-        ("wan", "sliced", "is nothing for the engine wan"),
+        ("sdxl", "flash", "is nothing for the engine sdxl, which has auto, math"),
         ("wan", "sage", "needs a CUDA device; here is only cpu"),
     ],
 )
@@ -65,8 +71,6 @@ def test_what_cannot_be_is_refused_in_one_line(
     ("attention", "package"), [("flash", "flash-attn"), ("sage", "sageattention"), ("xformers", "xformers")]
 )
 def test_a_package_that_is_not_there_is_named(attention: str, package: str) -> None:
-    import torch
-
     from ourvidz_worker.engines.diffusion.attention import check_attention
     from ourvidz_worker.engines.diffusion.placement import Placement
 

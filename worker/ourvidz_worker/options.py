@@ -196,7 +196,7 @@ ENGINE_OPTIONS = (
     Option(
         "attention",
         "OURVIDZ_WORKER_ATTENTION",
-        "auto; sdxl: sliced (less memory, slower); wan: math, or what you installed: flash, sage, xformers",
+        "auto; math, PyTorch's plainest kernel; for wan also what you installed: flash, sage, xformers",
         "auto",
         one_of(ATTENTIONS),
         engines=ON_GPU,

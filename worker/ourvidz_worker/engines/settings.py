@@ -8,7 +8,7 @@ from typing import Literal
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 OFFLOADS = ("none", "model", "sequential")
-ATTENTIONS = ("auto", "sliced", "math", "flash", "sage", "xformers")
+ATTENTIONS = ("auto", "math", "flash", "sage", "xformers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,8 +38,6 @@ class Adapters:
         self._seen: tuple[list[Reference | None], list[Any]] = ([], [])
         if not files:
             return
-        if settings.attention == "sliced":
-            raise EngineUnusable("--attention sliced does not go with a style or character adapter")
         encoder = _encoder(settings, placement)
         weights = [_weights(where, encoder, settings) for where in files.values()]
         side = encoder.config.image_size

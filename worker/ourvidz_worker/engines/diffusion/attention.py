@@ -6,12 +6,13 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from diffusers import attention_backend
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from ourvidz_worker.engines.diffusion.placement import Placement
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 
-USABLE = {"sdxl": ("auto", "sliced"), "wan": ("auto", "math", "flash", "sage", "xformers")}
+USABLE = {"sdxl": ("auto", "math"), "wan": ("auto", "math", "flash", "sage", "xformers")}
 BACKENDS = {"math": "_native_math", "flash": "flash", "sage": "sage", "xformers": "xformers"}
 ON_CUDA = ("flash", "sage", "xformers")
 IN_HALVES = ("flash", "sage")
@@ -41,6 +42,12 @@ def _misfit(name: str, engine: str, placement: Placement) -> str:
 
 
 def chosen_attention(settings: EngineSettings) -> AbstractContextManager[Any]:
-    """Inside, diffusers computes it so. Raises RuntimeError when a package that does is not there."""
-    backend = BACKENDS.get(settings.attention)
-    return attention_backend(backend) if backend else nullcontext()
+    """Inside, it is computed so. Raises RuntimeError when a package that does is not there."""
+    if settings.attention == "auto":
+        return nullcontext()
+    # SDXL's UNet calls PyTorch without asking diffusers for a backend.
+    is_asked = settings.engine != "sdxl"
+    chosen: AbstractContextManager[Any] = (
+        attention_backend(BACKENDS[settings.attention]) if is_asked else sdpa_kernel(SDPBackend.MATH)
+    )
+    return chosen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from ourvidz_worker.engines.base import (
     Result,
     ShouldStop,
 )
+from ourvidz_worker.engines.diffusion.account import Account
 from ourvidz_worker.engines.diffusion.attention import check_attention
 from ourvidz_worker.engines.diffusion.enhancer import Enhancer
 from ourvidz_worker.engines.diffusion.glimpse import Glimpse, Window
@@ -31,7 +31,7 @@ from ourvidz_worker.engines.diffusion.placement import (
 from ourvidz_worker.engines.diffusion.running import Stage, Steps
 from ourvidz_worker.engines.references import UnreadableReference, unreadable
 from ourvidz_worker.engines.settings import EngineSettings
-from ourvidz_worker.errors import Halted
+from ourvidz_worker.errors import EngineUnusable, Halted
 from ourvidz_worker.journal import say
 from ourvidz_worker.protocol import AssetError, Job, Slot
 
@@ -51,11 +51,7 @@ class DiffusionEngine(ABC):
         self.enhancer: Enhancer | None = None
         self.glimpse: Glimpse | None = None
         self.device = settings.device
-        self._prompt = ""
-        self._batch = settings.batch
-        self._seconds: dict[str, float] = {}
-        self._within = 0.0  # s of a timed stage that are counted for another inside it
-        self._notes: list[str] = []
+        self._account: Account | None = None  # of the last job that came here
 
     @property
     def model_name(self) -> str:
@@ -67,8 +63,17 @@ class DiffusionEngine(ABC):
     @abstractmethod
     def pools(self) -> tuple[str, ...]: ...
 
+    def load(self) -> None:
+        try:
+            self.load_weights()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            message = f"the weights do not fit into the memory of {self.device}: --offload model needs less"
+            raise EngineUnusable(message) from error
+
     @abstractmethod
-    def load(self) -> None: ...
+    def load_weights(self) -> None: ...
 
     @abstractmethod
     def make(self, job: Job, slots: Sequence[Slot], prompt: str, steps: Steps) -> list[Any]:
@@ -93,19 +98,15 @@ class DiffusionEngine(ABC):
             self.enhancer = Enhancer(self.settings, self.placement)
 
     def unload(self) -> None:
-        self.enhancer = self.glimpse = None
+        self.enhancer = self.glimpse = self._account = None
+        self.stage.leave()
         give_back_memory(self.placement.device)
 
     def job_metadata(self, job: Job) -> Mapping[str, object]:
-        told: dict[str, object] = {
-            "device": self.device,
-            "stages": {stage: round(spent, 3) for stage, spent in self._seconds.items()},
-            "memory_peak_mib": peak_mib(self.placement.device),
-            "libraries": libraries(),
-        }
-        if self._notes:
-            told["notes"] = list(self._notes)
-        return told | ({"enhanced_prompt": self._prompt} if job.parameters.enhance else {})
+        told: dict[str, object] = {"device": self.device, "libraries": libraries()}
+        if self._account is None or not self._account.is_of(job):  # it never came here
+            return told
+        return told | {"memory_peak_mib": peak_mib(self.placement.device)} | self._account.told()
 
     def generate(
         self,
@@ -114,13 +115,16 @@ class DiffusionEngine(ABC):
         should_stop: ShouldStop,
         previews: Previews = NOBODY_LOOKS,
     ) -> Iterator[FinishedSlot]:
-        self._seconds, self._notes, self._within = {}, [], 0.0
-        report_progress = self._watched(report_progress)
+        self._account = account = Account.of(job)
+        report_progress = self._watched(report_progress, account)
+        self.stage.begin()
         forget_peak(self.placement.device)
         if should_stop():
             raise Halted
         report_progress(0.0, "generating")
-        self._prompt = self._enhanced(job, report_progress, should_stop)
+        if job.parameters.enhance and not self._enhance(job, account, report_progress, should_stop):
+            yield from (FinishedSlot(slot, self._too_little_memory()) for slot in job.slots)
+            return
         waiting, size = list(job.slots), self.settings.batch
         while waiting:
             begin = 1 - len(waiting) / len(job.slots)
@@ -128,16 +132,16 @@ class DiffusionEngine(ABC):
             window = Window(previews, self.glimpse, [slot.number for slot in waiting[:size]])
             until = end - ENCODING_SHARE * (end - begin)
             steps = Steps(begin, until, report_progress, should_stop, window)
-            made = self._attempt(job, waiting[:size], steps)
+            made = self._attempt(job, waiting[:size], account, steps)
             if made is None:  # for want of memory: the same again, in smaller pieces
-                size = self._smaller(job, len(waiting[:size]))
+                size = self._smaller(job, account, len(waiting[:size]))
                 continue
             report_progress(until, "encoding")
             for slot, pixels in zip(waiting[:size], made, strict=True):
-                yield FinishedSlot(slot, self._finished(job, slot, pixels))
+                yield FinishedSlot(slot, self._finished(job, slot, account, pixels))
             waiting = waiting[size:]
 
-    def _watched(self, report_progress: ReportProgress) -> ReportProgress:
+    def _watched(self, report_progress: ReportProgress, account: Account) -> ReportProgress:
         """The same, and it tells when another pipeline's weights must be moved first."""
         reached = 0.0
 
@@ -149,54 +153,67 @@ class DiffusionEngine(ABC):
         @contextmanager
         def loading() -> Iterator[None]:
             report_progress(reached, "loading")
-            with self.timed("loading"):
+            with account.timed("loading"):
                 yield
 
         self.stage.loading = loading
         return watched
 
-    def _enhanced(self, job: Job, report_progress: ReportProgress, should_stop: ShouldStop) -> str:
-        if not job.parameters.enhance:
-            return job.prompt
+    def _enhance(
+        self, job: Job, account: Account, report_progress: ReportProgress, should_stop: ShouldStop
+    ) -> bool:
+        """False when there is too little memory."""
         if self.enhancer is None:
             raise RuntimeError("this job needs an enhancer, and the worker did not offer one")
         report_progress(0.0, "enhancing")
-        with self.timed("enhancing"):
-            said = self.enhancer.enhance(job.prompt, media=job.parameters.media, should_stop=should_stop)
-            return self.fit_prompt(said)
-
-    def _attempt(self, job: Job, slots: Sequence[Slot], steps: Steps) -> list[Any] | None:
-        """The pixels, or an error for each slot; None when it ran out of memory and can do with less."""
-        self._batch = len(slots)
+        media = job.parameters.media
         try:
-            with self.timed("generating"):
-                return self.make(job, slots, self._prompt, steps)
+            with account.timed("enhancing"):
+                said = self.enhancer.enhance(job.prompt, media=media, should_stop=should_stop)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            give_back_memory(self.placement.device)
+            return False
+        account.prompt, account.is_enhanced = self.fit_prompt(said), True
+        return True
+
+    def _attempt(self, job: Job, slots: Sequence[Slot], account: Account, steps: Steps) -> list[Any] | None:
+        """The pixels, or an error for each slot; None when it ran out of memory and can do with less."""
+        account.batch = len(slots)
+        try:
+            with account.timed("generating"):
+                return self.make(job, slots, account.prompt, steps)
         except UnreadableReference as error:
             return [unreadable(error) for _ in slots]
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
         give_back_memory(self.placement.device)
-        if len(slots) > 1 or self.stage.savings:
+        if len(slots) > 1 or self.stage.can_save:
             return None
-        message = f"Out of memory on {self.device}; --offload model needs less."
-        return [AssetError("out_of_memory", message, retryable=True) for _ in slots]
+        return [self._too_little_memory() for _ in slots]
 
-    def _smaller(self, job: Job, size: int) -> int:
-        """The next batch size; at one, everything that trades time for memory is switched on instead."""
+    def _too_little_memory(self) -> AssetError:
+        message = f"Out of memory on {self.device}; --offload model needs less."
+        return AssetError("out_of_memory", message, retryable=True)
+
+    def _smaller(self, job: Job, account: Account, size: int) -> int:
+        """The next batch size; at one, what trades time for memory is switched on for this job instead."""
         if size > 1:
             note = f"out of memory with {size} at once; went on with {size // 2}"
         else:
-            note = f"out of memory; went on with {self.stage.save_memory()}"
+            note = "out of memory; went on with a tiled VAE"
+            self.stage.save_memory()
         say("out_of_memory", job_id=job.id, note=note)
-        self._notes.append(note)
+        account.notes.append(note)
         return max(1, size // 2)
 
-    def _finished(self, job: Job, slot: Slot, pixels: Any) -> Result | AssetError:
+    def _finished(self, job: Job, slot: Slot, account: Account, pixels: Any) -> Result | AssetError:
         if isinstance(pixels, AssetError):
             return pixels
-        with self.timed("encoding"):
-            return self.encoded(job, slot, self._prompt, pixels)
+        with account.timed("encoding"):
+            return self.encoded(job, slot, account.prompt, pixels)
 
     def facts(self, job: Job, slot: Slot, more: Mapping[str, object]) -> dict[str, object]:
         """A result's metadata: enough to make it again."""
@@ -208,22 +225,11 @@ class DiffusionEngine(ABC):
             "model": self.model_name,
             "precision": self.placement.precision_name,
             "attention": self.settings.attention,
+            "vae_tiling": self.stage.tiles,
             "device": self.device,
-            "batch": self._batch,
+            "batch": self._account.batch if self._account else 1,
             "libraries": libraries(),
         }
         if job.references:
             told["references"] = {each.type: each.strength for each in job.references}
         return told | dict(more)
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Counts what is done within, less what is timed on its own there."""
-        mark, around = time.monotonic(), self._within
-        self._within = 0.0
-        try:
-            yield
-        finally:
-            spent = time.monotonic() - mark
-            self._seconds[stage] = self._seconds.get(stage, 0.0) + spent - self._within
-            self._within = around + spent

@@ -43,8 +43,8 @@ class Enhancer:
     def enhance(self, prompt: str, *, media: str, should_stop: ShouldStop) -> str:
         """The prompt itself when the model says nothing. Raises Halted."""
         given = self._encoded(prompt, media)
-        self._model.to(self._device)
         try:
+            self._model.to(self._device)
             with torch.inference_mode():
                 said = self._model.generate(
                     given.to(self._device),

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from diffusers import AutoencoderKL
 
 from ourvidz_worker.engines.base import ReportProgress, ShouldStop
 from ourvidz_worker.engines.diffusion.attention import chosen_attention
@@ -46,55 +47,89 @@ class Stage:
     def __init__(self, settings: EngineSettings, device: str) -> None:
         self._settings = settings
         self._device = device
-        self._on_stage: Any = None
+        self._on_stage: Any = None  # ready to run
+        self._there: Any = None  # the one whose parts lie on the device
+        self._vae_dtype: Any = None
         self.loading: Callable[[], AbstractContextManager[None]] = nullcontext  # around what enter() moves
-        self._slices = settings.attention == "sliced"
-        self._tiles = settings.vae_tiling
+        self.tiles = settings.vae_tiling
+
+    def begin(self) -> None:
+        """What saved memory for one job changes the pixels of no other."""
+        if self.tiles != self._settings.vae_tiling:
+            self.tiles = self._settings.vae_tiling
+            self._on_stage = None
 
     @property
-    def savings(self) -> list[str]:
-        """What could still be switched on that costs time instead of memory, in words."""
-        slices = [] if self._slices or not has_slices(self._on_stage) else ["attention slices"]
-        return slices + ([] if self._tiles else ["a tiled VAE"])
+    def can_save(self) -> bool:
+        return not self.tiles
+
+    def save_memory(self) -> None:
+        """A VAE that works in tiles takes more time and less memory: in use until `begin`."""
+        self.tiles = True
+        self._on_stage = None
 
     def enter(self, pipeline: Any) -> None:
         if pipeline is self._on_stage:
             return
         with self.loading():
-            self._set(pipeline)
+            self._place(pipeline)
+        pipeline.vae.enable_slicing()  # of a batch: pictures are decoded one by one
+        set_tiling(pipeline.vae, on=self.tiles)
+        self._vae_dtype = pipeline.vae.dtype
         self._on_stage = pipeline
 
-    def _set(self, pipeline: Any) -> None:
+    def _place(self, pipeline: Any) -> None:
         if self._settings.offload == "model":
             pipeline.enable_model_cpu_offload()
         elif self._settings.offload == "sequential":
             pipeline.enable_sequential_cpu_offload()
-        else:
-            pipeline.to(self._device)
-        if self._slices and has_slices(pipeline):
-            pipeline.enable_attention_slicing()
-        if self._tiles:
-            pipeline.vae.enable_tiling()
+        elif pipeline is not self._there:
+            self._exchange(pipeline)
 
-    def save_memory(self) -> str:
-        """From here on with all of `savings`; in words."""
-        told = " and ".join(self.savings)
-        self._slices = self._tiles = True
-        self._on_stage = None
-        return told
+    def _exchange(self, pipeline: Any) -> None:
+        """What only the last one uses leaves first: two large models need not fit side by side."""
+        last, self._there = self._there, None
+        for part in parts(last) - parts(pipeline):
+            part.to("cpu")
+        try:
+            pipeline.to(self._device)
+        except RuntimeError:  # halfway, for want of memory
+            pipeline.to("cpu")
+            raise
+        self._there = pipeline
 
     def attention(self) -> AbstractContextManager[Any]:
         return chosen_attention(self._settings)
 
     def clear(self, pipeline: Any) -> None:
-        """After a run that did not end by itself: what it had on the GPU goes back."""
+        """After a run that did not end by itself: what it had on the GPU goes back, and a VAE that was
+        widened to decode is what it was; its pipeline narrows it only after a picture.
+        """
         if self._settings.offload == "model":
             pipeline.maybe_free_model_hooks()
+        if pipeline.vae.dtype != self._vae_dtype:
+            pipeline.vae.to(self._vae_dtype)
+
+    def leave(self) -> None:
+        self._on_stage = self._there = None
 
 
-def has_slices(pipeline: Any) -> bool:
-    """Wan's attention knows no slices, and they would replace the adapters of a UNet that has some."""
-    return hasattr(pipeline, "unet") and pipeline.unet.encoder_hid_proj is None
+def parts(pipeline: Any) -> set[Any]:
+    """The models of a pipeline; of None, none."""
+    components = pipeline.components.values() if pipeline is not None else ()
+    return {part for part in components if isinstance(part, torch.nn.Module)}
+
+
+def set_tiling(vae: Any, *, on: bool) -> None:
+    if not on:
+        vae.disable_tiling()
+        return
+    vae.enable_tiling()
+    if isinstance(vae, AutoencoderKL):
+        # By itself it takes the whole of a usual picture for one tile.
+        side = vae.config.sample_size // 2
+        vae.tile_sample_min_size = side
+        vae.tile_latent_min_size = side >> (len(vae.config.block_out_channels) - 1)
 
 
 def generators(seeds: Sequence[int]) -> list[Any]:

@@ -46,7 +46,7 @@ class SdxlEngine(DiffusionEngine):
         adapted = self._adapters.types if self._adapters else ()
         return with_any_of(SDXL_IMAGES, ("composition", *adapted))
 
-    def load(self) -> None:
+    def load_weights(self) -> None:
         self.place(placed(self.settings, half="float16"))
         self._text = load_pipeline(
             StableDiffusionXLPipeline, self.settings.model, self.settings, self.placement

@@ -59,7 +59,7 @@ class WanEngine(DiffusionEngine):
     def _is_both(self) -> bool:
         return bool(self._text.config.expand_timesteps) and not self.settings.image_model
 
-    def load(self) -> None:
+    def load_weights(self) -> None:
         self.place(placed(self.settings, half="bfloat16"))
         self._text = load_pipeline(WanPipeline, self.settings.model, self.settings, self.placement)
         self.glimpse = fitted_glimpse(self._text.vae, self._text.vae_scale_factor_spatial)
