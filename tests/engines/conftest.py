@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of tiny models: sdxl, wan, wan-start, wan-both, words (a language model)."""
+    """A folder of tiny models: sdxl, wan, wan-start and its like, wan-both, words (a language model)."""
     from tests.engines.tiny import save_all
 
     folder = tmp_path_factory.mktemp("models")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import av
 import numpy as np
 from PIL import Image
 
@@ -76,6 +77,20 @@ def result(finished: FinishedSlot) -> Result:
 
 def pixels(made: Result) -> Any:
     return np.asarray(Image.open(io.BytesIO(made.media)).convert("RGB"), dtype=np.int16)
+
+
+def decoded(media: bytes) -> tuple[Any, dict[str, Any]]:
+    """A film's frames, and what its file says of it."""
+    with av.open(io.BytesIO(media), "r") as container:
+        stream = container.streams.video[0]
+        facts = {
+            "codec": stream.codec_context.name,
+            "pixels": stream.codec_context.pix_fmt,
+            "rate": stream.average_rate,
+            "comment": container.metadata.get("comment", ""),
+        }
+        frames = [frame.to_ndarray(format="rgb24").astype(np.int16) for frame in container.decode(stream)]
+    return frames, facts
 
 
 def read_back(text: str) -> tuple[str, str, dict[str, str]]:

@@ -20,11 +20,13 @@ from diffusers import (
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
+    CLIPImageProcessor,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
     CLIPVisionConfig,
+    CLIPVisionModel,
     CLIPVisionModelWithProjection,
     LlamaConfig,
     LlamaForCausalLM,
@@ -35,6 +37,8 @@ from transformers import (
 )
 
 LETTERS = [chr(code) for code in range(33, 127)]
+SEEN, TOLD = 32, 64  # what the image encoder gives, and what the UNet's cross attention takes
+HEADS, HEAD = 2, 16  # kernels for attention want multiples of 8
 WORDS = ["a", "the", "lighthouse", "dusk", "waves", "golden", "light", "slow", "pan", "mist", "gulls", "."]
 
 
@@ -45,6 +49,9 @@ def save_all(folder: Path) -> None:
     wan().save_pretrained(folder / "wan")
     wan(expand_timesteps=True).save_pretrained(folder / "wan-both")
     wan(kind=WanImageToVideoPipeline, channels=36).save_pretrained(folder / "wan-start")
+    wan_in_two().save_pretrained(folder / "wan-2.2-start")
+    wan_that_sees(places=None).save_pretrained(folder / "wan-2.1-start")
+    wan_that_sees(places=2).save_pretrained(folder / "wan-2.1-between")
     save_words(folder / "words")
     save_adapters(folder)
 
@@ -118,7 +125,49 @@ def sdxl() -> Any:
     )
 
 
-def wan(kind: Any = WanPipeline, channels: int = 16, **more: Any) -> Any:
+def wan_that_sees(places: int | None) -> Any:
+    """Wan 2.1 sees frames through CLIP too: one (I2V), or one at each of its `places` (FLF2V)."""
+    encoder = CLIPVisionModel(clip_vision()).eval()
+    looks = (encoder.config.image_size // encoder.config.patch_size) ** 2 + 1
+    return wan(
+        kind=WanImageToVideoPipeline,
+        channels=36,
+        sees={
+            "image_dim": encoder.config.hidden_size,
+            "added_kv_proj_dim": HEADS * HEAD,
+            "pos_embed_seq_len": places and places * looks,
+        },
+        image_encoder=encoder,
+        image_processor=clip_processor(encoder.config.image_size),
+    )
+
+
+def wan_in_two() -> Any:
+    """Wan 2.2 A14B: a transformer for much noise and one for little."""
+    both = wan(kind=WanImageToVideoPipeline, channels=36, boundary_ratio=0.9)
+    both.register_modules(transformer_2=wan(channels=36).transformer)
+    return both
+
+
+def clip_vision() -> CLIPVisionConfig:
+    return CLIPVisionConfig(
+        hidden_size=SEEN,
+        intermediate_size=37,
+        projection_dim=SEEN,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        image_size=32,
+        patch_size=8,
+    )
+
+
+def clip_processor(side: int) -> CLIPImageProcessor:
+    return CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
+
+
+def wan(
+    kind: Any = WanPipeline, channels: int = 16, sees: dict[str, int | None] | None = None, **more: Any
+) -> Any:
     """`channels`: 36 for a model that sees frames beside the noise."""
     vocabulary = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
     tokenizer = T5Tokenizer(
@@ -146,8 +195,8 @@ def wan(kind: Any = WanPipeline, channels: int = 16, **more: Any) -> Any:
     )
     transformer = WanTransformer3DModel(
         patch_size=(1, 2, 2),
-        num_attention_heads=2,
-        attention_head_dim=12,
+        num_attention_heads=HEADS,
+        attention_head_dim=HEAD,
         in_channels=channels,
         out_channels=16,
         text_dim=32,
@@ -157,6 +206,7 @@ def wan(kind: Any = WanPipeline, channels: int = 16, **more: Any) -> Any:
         cross_attn_norm=True,
         qk_norm="rms_norm_across_heads",
         rope_max_seq_len=1024,
+        **(sees or {}),
     )
     scheduler = UniPCMultistepScheduler(
         prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=3.0
@@ -194,21 +244,9 @@ def save_words(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-SEEN, TOLD = 32, 64  # what the image encoder gives, and what the UNet's cross attention takes
-
-
 def save_adapters(folder: Path) -> None:
     """style.safetensors and character.safetensors, for sdxl, with the image encoder they look through."""
-    vision = CLIPVisionConfig(
-        hidden_size=SEEN,
-        intermediate_size=37,
-        projection_dim=SEEN,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        image_size=32,
-        patch_size=8,
-    )
-    CLIPVisionModelWithProjection(vision).eval().save_pretrained(folder / "clip")
+    CLIPVisionModelWithProjection(clip_vision()).eval().save_pretrained(folder / "clip")
     save_file(plain_projection() | in_the_unet(), folder / "style.safetensors")
     save_file(plus_projection() | in_the_unet(), folder / "character.safetensors")
 

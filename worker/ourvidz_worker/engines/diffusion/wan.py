@@ -27,10 +27,13 @@ from ourvidz_worker.engines.pools import (
 )
 from ourvidz_worker.engines.references import picture, reference
 from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.protocol import Job, Slot
 
 PROMPT_TOKENS = 512  # what the model was trained with
 USUAL_SHIFT = 5.0
+START = ("start_frame",)
+START_AND_END = ("start_frame", "end_frame")
 
 
 class WanEngine(DiffusionEngine):
@@ -49,11 +52,8 @@ class WanEngine(DiffusionEngine):
         enhances = self.enhancer is not None
         videos = (*WAN_VIDEOS, *(ENHANCED_VIDEOS if enhances else ()))
         pools = (*WAN_IMAGES, *(ENHANCED_IMAGES if enhances else ()), *videos)
-        if self._image is None:
-            return pools
-        pools += with_references(videos, "start_frame")
-        # The model that serves both looks at a first frame only.
-        return pools if self._is_both else pools + with_references(videos, "start_frame", "end_frame")
+        frames = frames_taken(self._image) if self._image else ()
+        return sum((with_references(videos, *each) for each in frames), pools)
 
     @property
     def _is_both(self) -> bool:
@@ -67,6 +67,8 @@ class WanEngine(DiffusionEngine):
             self._image = load_pipeline(
                 WanImageToVideoPipeline, self.settings.image_model, self.settings, self.placement
             )
+            if not frames_taken(self._image):
+                raise EngineUnusable(f"the weights {self.settings.image_model!r} start from no frame")
         elif self._is_both:
             self._image = WanImageToVideoPipeline(**self._text.components, **_kept(self._text.config))
             self._image.set_progress_bar_config(disable=True)
@@ -137,6 +139,22 @@ class WanEngine(DiffusionEngine):
         film = mp4(pixels, width=width, height=height, fps=wanted.fps, comment=text)
         even = (width - width % 2, height - height % 2)
         return Result(film, "video/mp4", *even, count / wanted.fps, metadata)
+
+
+def frames_taken(pipeline: Any) -> tuple[tuple[str, ...], ...]:
+    """The sets of frames that the weights of an image pipeline were trained to start from.
+
+    Wan 2.1 shows its transformer what CLIP sees of the frames, of one (I2V) or, with a place for each,
+    of two (FLF2V); Wan 2.2 A14B has the frames among its channels only, one or two; 5B overwrites the first.
+    """
+    config = (pipeline.transformer or pipeline.transformer_2).config
+    if pipeline.config.expand_timesteps:
+        return (START,)
+    if config.in_channels <= pipeline.vae.config.z_dim:
+        return ()
+    if config.image_dim is None:
+        return START, START_AND_END
+    return (START_AND_END,) if config.pos_embed_seq_len else (START,)
 
 
 def _kept(config: Any) -> dict[str, Any]:
