@@ -66,19 +66,19 @@ def test_each_kind_of_weights_does_what_it_offers(models: Path, image_model: str
     ends = {START: (), BETWEEN: (drawing("end_frame", shade=100),)}
     for frames in able:
         one, other = (
-            make.results(film(drawing("start_frame", shade=shade), *ends[frames]))[0].media
+            make.results(film(drawing("start_frame", shade=shade), *ends[frames], height=64))[0].media
             for shade in (0, 255)
         )
         assert [len(decoded(each)[0]) for each in (one, other)] == [9, 9]
         assert one != other
-    assert len(decoded(make.results(film())[0].media)[0]) == 9
+    assert len(decoded(make.results(film(height=64))[0].media)[0]) == 9
 
 
 def test_a_transformer_for_little_noise_alone_will_do() -> None:
     from diffusers import WanImageToVideoPipeline
 
     from ourvidz_worker.engines.diffusion.wan import START_AND_END, frames_taken
-    from tests.engines.tiny import wan
+    from tests.engines.tiny_wan import wan
 
     pipeline = wan(kind=WanImageToVideoPipeline, channels=36, boundary_ratio=0.9)
     pipeline.register_modules(transformer_2=pipeline.transformer, transformer=None)

@@ -8,37 +8,26 @@ from typing import Any
 import torch
 from diffusers import (
     AutoencoderKL,
-    AutoencoderKLWan,
     EulerDiscreteScheduler,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
-    UniPCMultistepScheduler,
-    WanImageToVideoPipeline,
-    WanPipeline,
-    WanTransformer3DModel,
 )
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
-    CLIPImageProcessor,
     CLIPTextConfig,
     CLIPTextModel,
     CLIPTextModelWithProjection,
     CLIPTokenizer,
-    CLIPVisionConfig,
-    CLIPVisionModel,
     CLIPVisionModelWithProjection,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
-    T5Tokenizer,
-    UMT5Config,
-    UMT5EncoderModel,
 )
 
-LETTERS = [chr(code) for code in range(33, 127)]
-SEEN, TOLD = 32, 64  # what the image encoder gives, and what the UNet's cross attention takes
-HEADS, HEAD = 2, 16  # kernels for attention want multiples of 8
+from tests.engines.tiny_wan import LETTERS, SEEN, clip_vision, save_wans
+
+TOLD = 64  # what the UNet's cross attention takes
 WORDS = ["a", "the", "lighthouse", "dusk", "waves", "golden", "light", "slow", "pan", "mist", "gulls", "."]
 
 
@@ -46,12 +35,8 @@ def save_all(folder: Path) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     sdxl().save_pretrained(folder / "sdxl")
-    wan().save_pretrained(folder / "wan")
-    wan(expand_timesteps=True).save_pretrained(folder / "wan-both")
-    wan(kind=WanImageToVideoPipeline, channels=36).save_pretrained(folder / "wan-start")
-    wan_in_two().save_pretrained(folder / "wan-2.2-start")
-    wan_that_sees(places=None).save_pretrained(folder / "wan-2.1-start")
-    wan_that_sees(places=2).save_pretrained(folder / "wan-2.1-between")
+    sdxl(halvings=5).save_pretrained(folder / "sdxl-coarse")
+    save_wans(folder)
     save_words(folder / "words")
     save_adapters(folder)
 
@@ -62,7 +47,8 @@ def clip_tokenizer(pad: str) -> Any:
     return CLIPTokenizer(vocab=vocabulary, merges=[], pad_token=pad, model_max_length=77)
 
 
-def sdxl() -> Any:
+def sdxl(halvings: int = 3) -> Any:
+    """`halvings` of a picture's sides on the way to latents: 5 make the product's own sizes quick."""
     tokenizer = clip_tokenizer("<|endoftext|>")
     text = CLIPTextConfig(
         vocab_size=len(tokenizer),
@@ -95,13 +81,13 @@ def sdxl() -> Any:
         norm_num_groups=8,
     )
     vae = AutoencoderKL(
-        block_out_channels=(16, 16, 16, 16),
+        block_out_channels=(16,) * (halvings + 1),
         in_channels=3,
         out_channels=3,
         latent_channels=4,
         norm_num_groups=8,
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
+        down_block_types=("DownEncoderBlock2D",) * (halvings + 1),
+        up_block_types=("UpDecoderBlock2D",) * (halvings + 1),
         layers_per_block=1,
         sample_size=64,
         scaling_factor=0.13025,
@@ -122,102 +108,6 @@ def sdxl() -> Any:
         text_encoder=CLIPTextModel(text).eval(),
         text_encoder_2=CLIPTextModelWithProjection(text).eval(),
         scheduler=scheduler,
-    )
-
-
-def wan_that_sees(places: int | None) -> Any:
-    """Wan 2.1 sees frames through CLIP too: one (I2V), or one at each of its `places` (FLF2V)."""
-    encoder = CLIPVisionModel(clip_vision()).eval()
-    looks = (encoder.config.image_size // encoder.config.patch_size) ** 2 + 1
-    return wan(
-        kind=WanImageToVideoPipeline,
-        channels=36,
-        sees={
-            "image_dim": encoder.config.hidden_size,
-            "added_kv_proj_dim": HEADS * HEAD,
-            "pos_embed_seq_len": places and places * looks,
-        },
-        image_encoder=encoder,
-        image_processor=clip_processor(encoder.config.image_size),
-    )
-
-
-def wan_in_two() -> Any:
-    """Wan 2.2 A14B: a transformer for much noise and one for little."""
-    both = wan(kind=WanImageToVideoPipeline, channels=36, boundary_ratio=0.9)
-    both.register_modules(transformer_2=wan(channels=36).transformer)
-    return both
-
-
-def clip_vision() -> CLIPVisionConfig:
-    return CLIPVisionConfig(
-        hidden_size=SEEN,
-        intermediate_size=37,
-        projection_dim=SEEN,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        image_size=32,
-        patch_size=8,
-    )
-
-
-def clip_processor(side: int) -> CLIPImageProcessor:
-    return CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
-
-
-def wan(
-    kind: Any = WanPipeline, channels: int = 16, sees: dict[str, int | None] | None = None, **more: Any
-) -> Any:
-    """`channels`: 36 for a model that sees frames beside the noise."""
-    vocabulary = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
-    tokenizer = T5Tokenizer(
-        vocab=vocabulary + [(letter, -3.0) for letter in LETTERS], extra_ids=0, model_max_length=512
-    )
-    text_encoder = UMT5EncoderModel(
-        UMT5Config(
-            vocab_size=len(tokenizer),
-            d_model=32,
-            d_kv=8,
-            d_ff=37,
-            num_layers=2,
-            num_heads=4,
-            feed_forward_proj="gated-gelu",
-            pad_token_id=0,
-            eos_token_id=1,
-        )
-    ).eval()
-    vae = AutoencoderKLWan(
-        base_dim=3,
-        z_dim=16,
-        dim_mult=[1, 1, 1, 1],
-        num_res_blocks=1,
-        temperal_downsample=[False, True, True],
-    )
-    transformer = WanTransformer3DModel(
-        patch_size=(1, 2, 2),
-        num_attention_heads=HEADS,
-        attention_head_dim=HEAD,
-        in_channels=channels,
-        out_channels=16,
-        text_dim=32,
-        freq_dim=256,
-        ffn_dim=32,
-        num_layers=2,
-        cross_attn_norm=True,
-        qk_norm="rms_norm_across_heads",
-        rope_max_seq_len=1024,
-        **(sees or {}),
-    )
-    scheduler = UniPCMultistepScheduler(
-        prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=1000, flow_shift=3.0
-    )
-    return kind(
-        tokenizer=tokenizer,
-        text_encoder=text_encoder,
-        vae=vae,
-        transformer=transformer,
-        scheduler=scheduler,
-        **more,
     )
 
 
