@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from diffusers import (
     StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLPipeline,
@@ -17,6 +16,7 @@ from ourvidz_worker.engines.diffusion.adapters import Adapters
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.enhancer import fitted
 from ourvidz_worker.engines.diffusion.glimpse import fitted_glimpse
+from ourvidz_worker.engines.diffusion.pixels import as_pixels
 from ourvidz_worker.engines.diffusion.placement import placed
 from ourvidz_worker.engines.diffusion.running import Steps, generators, run
 from ourvidz_worker.engines.diffusion.told import parameters_text, sampler_name
@@ -83,7 +83,7 @@ class SdxlEngine(DiffusionEngine):
         adapted = self._adapters.arguments(pipeline, job)
         pipeline.scheduler = self._scheduler(job)
         images = run(pipeline, self.stage, lambda: pipeline(**common, **own, **adapted).images)
-        return list(np.rint(images * 255).astype(np.uint8))
+        return [as_pixels(each) for each in images]
 
     def _pipeline(self, job: Job) -> tuple[Any, Mapping[str, Any]]:
         """The pipeline for this job, with the arguments that only it takes."""

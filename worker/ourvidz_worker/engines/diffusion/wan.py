@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline
 
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.enhancer import fitted
 from ourvidz_worker.engines.diffusion.glimpse import fitted_glimpse
+from ourvidz_worker.engines.diffusion.pixels import as_pixels
 from ourvidz_worker.engines.diffusion.placement import placed
 from ourvidz_worker.engines.diffusion.running import Steps, generators, run
 from ourvidz_worker.engines.diffusion.told import parameters_text
@@ -105,7 +105,7 @@ class WanEngine(DiffusionEngine):
             "callback_on_step_end": steps,
         }
         films = run(pipeline, self.stage, lambda: pipeline(**call, **own).frames)
-        return [np.rint(film * 255).astype(np.uint8) for film in films]
+        return [as_pixels(each) for each in films]
 
     def _pipeline(self, job: Job) -> tuple[Any, Mapping[str, Any]]:
         start, end = reference(job, "start_frame"), reference(job, "end_frame")
