@@ -109,11 +109,15 @@ def test_a_composition_is_followed_as_closely_as_asked(sdxl: Make) -> None:
     assert apart(0.9) > 2 * apart(0.0)
 
 
-def test_how_much_was_noise_is_told(sdxl: Make) -> None:
-    made = sdxl.results(job(drawing("composition", 0.75), steps=8))[0]
+@pytest.mark.parametrize(
+    ("steps", "strength", "done"), [(15, 0.8, 3), (8, 0.75, 2), (20, 0.99, 1), (49, 1.0, 1), (4, 0.1, 4)]
+)
+def test_the_steps_that_are_done_are_whole(sdxl: Make, steps: int, strength: float, done: int) -> None:
+    made = sdxl.results(job(drawing("composition", strength), steps=steps))[0]
     with Image.open(io.BytesIO(made.media)) as picture:
-        assert read_back(picture.info["parameters"])[2]["Denoising strength"] == "0.25"
-    assert len([stage for _, stage in sdxl.progress if stage == "generating"]) == 1 + 2
+        told = read_back(picture.info["parameters"])[2]["Denoising strength"]
+    assert told == str(round(done / steps, 4))
+    assert len([stage for _, stage in sdxl.progress if stage == "generating"]) == 1 + done
 
 
 def test_a_reference_that_is_no_picture_fails_the_slots(sdxl: Make) -> None:

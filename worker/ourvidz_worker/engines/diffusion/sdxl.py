@@ -96,7 +96,9 @@ class SdxlEngine(DiffusionEngine):
         kept = picture(composition.content, size)
         if composition.strength == 0:
             return plain
-        return self._image, {"image": kept, "strength": _noise(job, composition)}
+        # Half a step more, because diffusers rounds down what is not quite whole.
+        share = min(1.0, (_noise_steps(job, composition) + 0.5) / wanted.steps)
+        return self._image, {"image": kept, "strength": share}
 
     def _scheduler(self, job: Job) -> Any:
         if job.parameters.solver == "unipc":
@@ -117,13 +119,13 @@ class SdxlEngine(DiffusionEngine):
         }
         composition = reference(job, "composition")
         if composition and composition.strength:
-            facts["Denoising strength"] = round(_noise(job, composition), 4)
+            facts["Denoising strength"] = round(_noise_steps(job, composition) / wanted.steps, 4)
         facts |= {f"{each.type.title()} strength": each.strength for each in job.references}
         text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, facts=facts)
         metadata = self.facts(job, slot, {"sampler": sampler})
         return Result(png(pixels, parameters=text), "image/png", width, height, None, metadata)
 
 
-def _noise(job: Job, composition: Reference) -> float:
-    """Ours is how much of the image is kept, diffusers' how much of it is noise; at least one step."""
-    return max(1 / job.parameters.steps, 1 - composition.strength)
+def _noise_steps(job: Job, composition: Reference) -> int:
+    """Its strength is how much of the image is kept; the rest of the steps start from noise, one at least."""
+    return max(1, round(job.parameters.steps * (1 - composition.strength)))
