@@ -137,32 +137,59 @@ def test_an_unloaded_engine_holds_nothing(models: Path, kind: str) -> None:
     assert make.engine._text is not None
 
 
-def test_what_only_the_last_pipeline_uses_leaves_the_device_first(models: Path) -> None:
-    """Two of 14 billion weights need not fit side by side. A device is told apart here by its precision."""
-    make = Make(engine="wan", model=str(models / "wan"), image_model=str(models / "wan-start"))
-    text, image, stage = make.engine._text, make.engine._image, make.engine.stage
+@contextmanager
+def moves_of(**models: Any) -> Iterator[list[tuple[str, str]]]:
+    """Where each model is moved to, and nothing else that is set on it."""
     moves: list[tuple[str, str]] = []
 
-    def watched(name: str, part: Any) -> None:
-        to = part.to
-
+    def watched(name: str, to: Callable[..., Any]) -> Callable[..., Any]:
         def moved(where: Any, *more: Any, **named: Any) -> Any:
-            moves.append((name, str(where)))
+            if str(where) in ("cpu", "cpu:0"):
+                moves.append((name, str(where)))
             return to(where, *more, **named)
 
-        part.to = moved
+        return moved
 
-    watched("text", text.transformer)
-    watched("image", image.transformer)
-    stage._device = "cpu:0"
-    stage.enter(image)
-    stage.enter(text)
-    assert [move for move in moves if move[1] in ("cpu", "cpu:0")] == [
-        ("text", "cpu"),
-        ("image", "cpu:0"),
-        ("image", "cpu"),
-        ("text", "cpu:0"),
-    ]
+    for name, model in models.items():
+        model.to = watched(name, model.to)
+    yield moves
+    for model in models.values():
+        del model.to
+
+
+@pytest.fixture
+def frames(models: Path) -> Make:
+    """Two pipelines. What is the device here is told from main memory by the number in its name."""
+    make = Make(engine="wan", model=str(models / "wan"), image_model=str(models / "wan-start"))
+    make.engine.stage._device = "cpu:0"
+    return make
+
+
+def test_what_only_the_last_pipeline_uses_leaves_the_device_first(frames: Make) -> None:
+    """Two of 14 billion weights need not fit side by side."""
+    text, image, stage = frames.engine._text, frames.engine._image, frames.engine.stage
+    with moves_of(text=text.transformer, image=image.transformer) as moves:
+        stage.enter(image)
+        stage.enter(text)
+    there_and_back = [("text", "cpu"), ("image", "cpu:0"), ("image", "cpu"), ("text", "cpu:0")]
+    assert moves == there_and_back
+
+
+def test_a_pipeline_that_does_not_fit_leaves_the_last_one_usable(frames: Make) -> None:
+    text, image, stage = frames.engine._text, frames.engine._image, frames.engine.stage
+    move = image.to
+
+    def refuse(where: str) -> None:
+        move(where)
+        if where == "cpu:0":
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    image.to = refuse
+    with moves_of(text=text.transformer, image=image.transformer) as moves:
+        with pytest.raises(torch.OutOfMemoryError):
+            stage.enter(image)
+        stage.enter(text)
+    assert moves[-2:] == [("image", "cpu"), ("text", "cpu:0")]
 
 
 def test_weights_too_large_for_the_device_are_said_in_one_line(

@@ -71,6 +71,7 @@ class Stage:
     def enter(self, pipeline: Any) -> None:
         if pipeline is self._on_stage:
             return
+        self._on_stage = None  # until all of it is there
         with self.loading():
             self._place(pipeline)
         pipeline.vae.enable_slicing()  # of a batch: pictures are decoded one by one
