@@ -8,7 +8,6 @@ from typing import Any
 from diffusers import (
     StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLPipeline,
-    UniPCMultistepScheduler,
 )
 
 from ourvidz_worker.engines.base import Result
@@ -18,6 +17,7 @@ from ourvidz_worker.engines.diffusion.enhancer import fitted
 from ourvidz_worker.engines.diffusion.glimpse import fitted_glimpse
 from ourvidz_worker.engines.diffusion.pixels import as_pixels
 from ourvidz_worker.engines.diffusion.placement import placed
+from ourvidz_worker.engines.diffusion.prompts import prompt_arguments
 from ourvidz_worker.engines.diffusion.running import Steps, generators, run
 from ourvidz_worker.engines.diffusion.told import parameters_text, sampler_name
 from ourvidz_worker.engines.diffusion.weights import load_pipeline
@@ -38,7 +38,6 @@ class SdxlEngine(DiffusionEngine):
         super().__init__(settings)
         self._text: Any = None
         self._image: Any = None
-        self._own_scheduler: Any = None
         self._adapters: Adapters | None = None
 
     @property
@@ -53,13 +52,16 @@ class SdxlEngine(DiffusionEngine):
         )
         self.glimpse = fitted_glimpse(self._text.vae, self._text.vae_scale_factor)
         self._adapters = Adapters(self._text, self.settings, self.placement)
-        self._image = StableDiffusionXLImg2ImgPipeline(**self._text.components)
+        zeros = self._text.config.force_zeros_for_empty_prompt
+        self._image = StableDiffusionXLImg2ImgPipeline(
+            **self._text.components, force_zeros_for_empty_prompt=zeros
+        )
+        self._text.watermark = self._image.watermark = None  # else diffusers has one wherever it can
         self._image.set_progress_bar_config(disable=True)
-        self._own_scheduler = self._text.scheduler
         self.stage.enter(self._text)
 
     def unload(self) -> None:
-        self._text = self._image = self._own_scheduler = self._adapters = None
+        self._text = self._image = self._adapters = None
         super().unload()
 
     def fit_prompt(self, prompt: str) -> str:
@@ -69,8 +71,6 @@ class SdxlEngine(DiffusionEngine):
     def make(self, job: Job, slots: Sequence[Slot], prompt: str, steps: Steps) -> list[Any]:
         wanted = job.parameters
         common = {
-            "prompt": [prompt] * len(slots),
-            "negative_prompt": [job.negative_prompt] * len(slots),
             "num_inference_steps": wanted.steps,
             "guidance_scale": wanted.guidance,
             "generator": generators([slot.seed for slot in slots]),
@@ -81,8 +81,12 @@ class SdxlEngine(DiffusionEngine):
         self.stage.enter(pipeline)
         assert self._adapters is not None
         adapted = self._adapters.arguments(pipeline, job)
-        pipeline.scheduler = self._scheduler(job)
-        images = run(pipeline, self.stage, lambda: pipeline(**common, **own, **adapted).images)
+
+        def call() -> Any:
+            words = prompt_arguments(pipeline, prompt, job.negative_prompt, len(slots))
+            return pipeline(**words, **common, **own, **adapted).images
+
+        images = run(pipeline, self.stage, call)
         return [as_pixels(each) for each in images]
 
     def _pipeline(self, job: Job) -> tuple[Any, Mapping[str, Any]]:
@@ -100,15 +104,10 @@ class SdxlEngine(DiffusionEngine):
         share = min(1.0, (_noise_steps(job, composition) + 0.5) / wanted.steps)
         return self._image, {"image": kept, "strength": share}
 
-    def _scheduler(self, job: Job) -> Any:
-        if job.parameters.solver == "unipc":
-            return UniPCMultistepScheduler.from_config(self._own_scheduler.config)
-        return self._own_scheduler
-
     def encoded(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
         height, width = pixels.shape[:2]
         wanted = job.parameters
-        sampler = sampler_name(self._scheduler(job))
+        sampler = sampler_name(self._text.scheduler)
         facts = {
             "Steps": wanted.steps,
             "Sampler": sampler,
