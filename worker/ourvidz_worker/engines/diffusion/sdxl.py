@@ -15,11 +15,11 @@ from ourvidz_worker.engines.diffusion.adapters import Adapters
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.enhancer import fitted
 from ourvidz_worker.engines.diffusion.glimpse import fitted_glimpse
+from ourvidz_worker.engines.diffusion.infotext import parameters_text, sampler_name
 from ourvidz_worker.engines.diffusion.pixels import as_pixels
 from ourvidz_worker.engines.diffusion.placement import placed
 from ourvidz_worker.engines.diffusion.prompts import prompt_arguments
 from ourvidz_worker.engines.diffusion.running import Steps, generators, run
-from ourvidz_worker.engines.diffusion.told import parameters_text, sampler_name
 from ourvidz_worker.engines.diffusion.weights import load_pipeline
 from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.pools import SDXL_IMAGES, with_any_of

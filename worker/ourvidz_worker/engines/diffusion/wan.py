@@ -11,10 +11,10 @@ from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.enhancer import fitted
 from ourvidz_worker.engines.diffusion.glimpse import fitted_glimpse
+from ourvidz_worker.engines.diffusion.infotext import parameters_text
 from ourvidz_worker.engines.diffusion.pixels import as_pixels
 from ourvidz_worker.engines.diffusion.placement import placed
 from ourvidz_worker.engines.diffusion.running import Steps, generators, run
-from ourvidz_worker.engines.diffusion.told import parameters_text
 from ourvidz_worker.engines.diffusion.weights import load_pipeline
 from ourvidz_worker.engines.mp4 import mp4
 from ourvidz_worker.engines.png import png
