@@ -85,6 +85,19 @@ def test_an_engine_that_only_fails_ends_the_process(
     assert told[0]["at"].startswith("test_faults.py:")
 
 
+def test_an_engine_that_cannot_even_be_unloaded_ends_the_process(server: ProtocolServer) -> None:
+    class Spoilt(Scripted):
+        def unload(self) -> None:
+            raise RuntimeError("CUDA error: an illegal memory access")
+
+    server.jobs += jobs(5)
+    client = Server(server.url, TOKEN)
+    with pytest.raises(EngineBroken, match="cannot be unloaded"):
+        Runner(client, Spoilt(poisoned)).run()
+    client.close()
+    assert len(server.jobs) == 4
+
+
 def test_faults_between_jobs_that_succeed_end_nothing(server: ProtocolServer) -> None:
     server.jobs += jobs(6)
     engine = Scripted(lambda job: poisoned(job) if int(job.id[-1]) % 2 else None)
@@ -205,8 +218,12 @@ Runner(Server(*sys.argv[1:]), Scripted(lambda job: time.sleep(60)), vitals=Vital
 """
 
 
-def test_an_engine_that_hangs_loses_its_lease_and_ends_the_process(server: ProtocolServer) -> None:
+@pytest.mark.parametrize("action", ["continue", "cancel"])
+def test_an_engine_that_hangs_loses_its_lease_and_ends_the_process(
+    server: ProtocolServer, action: str
+) -> None:
     """pitfall 18: its heartbeat renewed the lease for ever."""
+    server.action = action
     server.jobs.append(job_body() | {"heartbeat_seconds": 1})
     command = [sys.executable, "-c", HANGING, server.url, TOKEN]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)

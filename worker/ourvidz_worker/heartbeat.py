@@ -65,12 +65,12 @@ class Heartbeat:
         sent: News | None = None
         due = 0.0
         rest = min(self._job.heartbeat_seconds, LONGEST_REST_S)
-        while not self._done.is_set() and self.verdict is None:  # told to stop, it may still deliver
-            if self._is_stuck():
+        while not self._done.is_set():  # told to stop, it may still deliver
+            if self._is_stuck():  # and the engine does not hear of a verdict
                 say("engine_stuck", job_id=self._job.id, stage=self._news[1])
                 os._exit(1)
             news = self._news
-            if news != sent or time.monotonic() >= due:
+            if self.verdict is None and (news != sent or time.monotonic() >= due):
                 self._send(*news)
                 sent, due = news, time.monotonic() + rest
             self._done.wait(QUICKEST_S)

@@ -16,7 +16,7 @@ from ourvidz_worker.errors import (
     ServerRefused,
     WorkerDisabled,
 )
-from ourvidz_worker.journal import say
+from ourvidz_worker.journal import fault, say
 from ourvidz_worker.leftovers import deliver_leftovers
 from ourvidz_worker.protocol import Job, Offer
 from ourvidz_worker.session import Session
@@ -65,7 +65,7 @@ class Runner:
             try:
                 self._work()
             finally:
-                self._engine.unload()
+                self._unload()
         except ShutDown:
             self._holds_nothing = False
         say("stopped")
@@ -146,17 +146,23 @@ class Runner:
         say("job_ended", job_id=job.id, ending=ending, seconds=round(seconds, 2))
         self._faults = self._faults + 1 if session.engine_fault else 0
         self._undelivered = self._undelivered + 1 if ending == "undeliverable" else 0
-        if session.engine_fault:
+        if session.engine_fault and not self._stopping.is_set():
             self._start_engine_anew(session.engine_fault)
         if failed := max(self._faults, self._undelivered):
             self._stopping.wait(backoff(failed))
 
-    def _start_engine_anew(self, fault: str) -> None:
+    def _start_engine_anew(self, reason: str) -> None:
         """A GPU that has failed once may serve no more until its memory, or the process, is a new one."""
         if self._faults >= MOST_FAULTS:
-            raise EngineBroken(f"the engine failed {MOST_FAULTS} jobs in a row, the last with {fault}")
+            raise EngineBroken(f"the engine failed {MOST_FAULTS} jobs in a row, the last with {reason}")
+        if not self._unload():
+            raise EngineBroken(f"the engine cannot be unloaded after {reason}")
+        self._load()
+
+    def _unload(self) -> bool:
         try:
             self._engine.unload()
-        except Exception as error:
-            raise EngineBroken(f"the engine cannot be unloaded after {fault}") from error
-        self._load()
+        except Exception as error:  # noqa: BLE001 a spoilt GPU may refuse even this
+            say("unload_failed", **fault(error))
+            return False
+        return True

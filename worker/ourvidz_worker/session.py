@@ -115,11 +115,11 @@ class Session:
                 if not self._unmade:
                     self._about = self._engine.job_metadata(self._job)
                     self._heartbeat.enter("uploading")
-                    self._vitals.turn_to("delivering")
                 deliveries.add(self._parcel(finished))
                 del finished  # while the next one is made, this one need not fill memory
                 mark = time.monotonic()
         finally:
+            self._vitals.turn_to("delivering")
             deliveries.finish()
         return "completed" if self._delivered else "failed"
 
