@@ -29,8 +29,8 @@ class Request:
 class ProtocolServer:
     """`answers` maps "METHOD tail-of-path" to (status, headers, body), used up before the usual ones.
 
-    `hold_s`: how long a lease waits for a job; `slow_s`: how long a preview takes, `upload_s` an upload.
-    Of a body over `largest_kept` bytes nothing is kept.
+    `hold_s`: how long a lease waits for a job; `slow_s`: how long a preview takes, `upload_s` an upload,
+    `lease_s` the body of an answer to a lease. Of a body over `largest_kept` bytes nothing is kept.
     """
 
     url: str = ""
@@ -41,6 +41,7 @@ class ProtocolServer:
     hold_s: float = 0.0
     slow_s: float = 0.0
     upload_s: float = 0.0
+    lease_s: float = 0.0
     largest_kept: int = 2**30
     requests: list[Request] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
@@ -80,6 +81,10 @@ class ProtocolServer:
                 return 401, {}, {"title": "Unauthorized"}
             return self._usual(request)
 
+    def dally(self, path: str) -> None:
+        if path.endswith("/lease"):
+            self.released.wait(self.lease_s)
+
     def _usual(self, request: Request) -> tuple[int, dict[str, str], Any]:
         if request.path.endswith("/lease"):
             return (200, {}, self.jobs.pop(0)) if self.jobs else (204, {}, None)
@@ -111,6 +116,7 @@ def protocol_server() -> Iterator[ProtocolServer]:
             if status != 204:
                 self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
+            script.dally(self.path)
             with suppress(BrokenPipeError):  # a client that was stopped while it waited
                 self.wfile.write(payload)
 

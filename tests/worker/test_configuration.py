@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ourvidz_worker.cli import _parser
-from ourvidz_worker.configuration import Configuration, Nonsense, configuration
+from ourvidz_worker.configuration import BadOption, Configuration, configuration
 from ourvidz_worker.engines import create_engine
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
@@ -55,19 +55,19 @@ def test_without_a_word_it_sketches_and_fetches_nothing() -> None:
 def test_nonsense_in_a_file_is_named(tmp_path: Path, content: str, sentence: str) -> None:
     path = tmp_path / "worker.toml"
     path.write_text(content)
-    with pytest.raises(Nonsense) as refused:
+    with pytest.raises(BadOption) as refused:
         chosen("--config", str(path))
     assert sentence in str(refused.value)
     assert str(path) in str(refused.value)
 
 
 def test_nonsense_in_the_environment_is_named() -> None:
-    with pytest.raises(Nonsense, match="OURVIDZ_WORKER_OFFLOAD must be one of none, model, sequential"):
+    with pytest.raises(BadOption, match="OURVIDZ_WORKER_OFFLOAD must be one of none, model, sequential"):
         chosen(OURVIDZ_WORKER_OFFLOAD="some")
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    with pytest.raises(Nonsense, match=r"/nowhere\.toml cannot be read: No such file"):
+    with pytest.raises(BadOption, match=r"/nowhere\.toml cannot be read: No such file"):
         chosen("--config", "/nowhere.toml")
 
 

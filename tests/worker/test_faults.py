@@ -208,6 +208,17 @@ def test_a_signal_ends_a_load(server: ProtocolServer) -> None:
     assert not server.seen("/lease")
 
 
+def test_a_signal_while_a_lease_arrives_gives_the_job_back(server: ProtocolServer) -> None:
+    server.jobs.append(job_body())
+    server.lease_s = 1.0
+    with working(server, SketchEngine(pace=30)) as runner:
+        wait_for(lambda: server.seen("/lease"))
+        time.sleep(0.3)
+        runner.stop()  # raises nothing into an answer
+        wait_for(lambda: server.seen("/release"))
+    assert not callbacks(server)
+
+
 HANGING = """
 import sys, time
 from ourvidz_worker.client import Server

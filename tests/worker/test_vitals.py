@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from ourvidz_worker.engines.sketch.engine import SketchEngine
-from ourvidz_worker.vitals import PortTaken, Vitals, told_on
+from ourvidz_worker.vitals import PortTaken, Vitals, health_server
 from tests.worker.protocol_server import ProtocolServer, job_body
 from tests.worker.test_runner import ended, wait_for, working
 
@@ -38,7 +38,7 @@ def test_the_same_news_again_is_no_progress() -> None:
 def test_jobs_are_counted_by_how_they_ended(server: ProtocolServer) -> None:
     server.jobs += [job_body(), job_body(width=9000)]
     vitals = Vitals()
-    with told_on("127.0.0.1", 0, vitals) as port, working(server, SketchEngine(), vitals=vitals):
+    with health_server("127.0.0.1", 0, vitals) as port, working(server, SketchEngine(), vitals=vitals):
         wait_for(lambda: len(server.seen("/job-callback")) == 2 and ended(server))
         wait_for(lambda: 'ending="failed"' in vitals.metrics())
         health = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False)
@@ -52,7 +52,7 @@ def test_jobs_are_counted_by_how_they_ended(server: ProtocolServer) -> None:
 
 def test_it_is_told_over_ipv6_too() -> None:
     try:
-        with told_on("::1", 0, Vitals()) as port:
+        with health_server("::1", 0, Vitals()) as port:
             assert httpx.get(f"http://[::1]:{port}/health", trust_env=False).json()["status"] == "loading"
     except PortTaken as none:
         pytest.skip(f"no IPv6 here: {none}")
@@ -60,8 +60,8 @@ def test_it_is_told_over_ipv6_too() -> None:
 
 def test_a_port_that_is_taken_is_named() -> None:
     with (
-        told_on("127.0.0.1", 0, Vitals()) as port,
+        health_server("127.0.0.1", 0, Vitals()) as port,
         pytest.raises(PortTaken, match=str(port)),
-        told_on("127.0.0.1", port, Vitals()),
+        health_server("127.0.0.1", port, Vitals()),
     ):
         pass

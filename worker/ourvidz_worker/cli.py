@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from ourvidz_worker import __version__
 from ourvidz_worker.configuration import (
+    BadOption,
     Configuration,
-    Nonsense,
     add_options,
     configuration,
     missing,
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = _parser().parse_args(argv)
     try:
         return _obey(flags, configuration(flags))
-    except (Nonsense, ConnectionUnusable) as problem:
+    except (BadOption, ConnectionUnusable) as problem:
         return _refuse(str(problem))
     except KeyboardInterrupt:
         return 130
@@ -129,7 +129,7 @@ def _run(chosen: Configuration) -> int:
     from ourvidz_worker.errors import EngineBroken, EngineUnusable, ServerRefused, TokenRefused
     from ourvidz_worker.journal import say
     from ourvidz_worker.runner import Runner
-    from ourvidz_worker.vitals import PortTaken, Vitals, told_on
+    from ourvidz_worker.vitals import PortTaken, Vitals, health_server
 
     try:
         spool = _spool(chosen)
@@ -142,7 +142,7 @@ def _run(chosen: Configuration) -> int:
         vitals = Vitals()
         runner = Runner(server, create_engine(chosen.engine), spool, vitals)
         _stop_on_signals(runner.stop)
-        with told_on(*chosen.health, vitals) if chosen.health else nullcontext():
+        with health_server(*chosen.health, vitals) if chosen.health else nullcontext():
             runner.run()
     except (PortTaken, EngineBroken, EngineUnusable) as problem:
         return _refuse(str(problem), MAY_PASS)

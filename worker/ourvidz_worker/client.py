@@ -33,6 +33,7 @@ SHORTEST_DELAY_S, LONGEST_DELAY_S = 0.5, 30.0
 KEEP_ALIVE_S = 60.0  # longer than the time between two heartbeats
 
 Told = TypeVar("Told")
+Answered = Callable[[], None]
 
 
 class Heard(Protocol):
@@ -72,10 +73,15 @@ class Server:
     def close(self) -> None:
         self._http.close()
 
-    def lease(self, offer: Offer, wait_s: float = LEASE_WAIT_S) -> Job | None:
-        """One long poll: a job, or None when there is nothing to do. Never retries by itself."""
+    def lease(
+        self, offer: Offer, wait_s: float = LEASE_WAIT_S, answered: Answered | None = None
+    ) -> Job | None:
+        """One long poll: a job, or None when there is nothing to do. Never retries by itself.
+
+        Calls `answered` when an answer begins to come: from then on a job may be held.
+        """
         timeout = httpx.Timeout(wait_s + 15.0, connect=10.0)
-        answer = self._once("POST", "lease", json=offer.body(wait_s), timeout=timeout)
+        answer = self._once("POST", "lease", answered=answered, json=offer.body(wait_s), timeout=timeout)
         if answer.status == httpx.codes.NO_CONTENT:
             return None
         facts = answer.facts()
@@ -198,6 +204,7 @@ class Server:
         path: str,
         largest: int = LARGEST_ANSWER,
         longest_s: float | None = None,
+        answered: Answered | None = None,
         **request: Any,
     ) -> Answer:
         try:
@@ -205,6 +212,8 @@ class Server:
                 if isinstance(content := request.get("content"), Path):
                     request["content"] = stack.enter_context(content.open("rb"))
                 response = stack.enter_context(self._http.stream(method, path, **request))
+                if answered is not None:
+                    answered()
                 return read(response, largest, longest_s or LONGEST_ANSWER_S)
         except httpx.ConnectError as error:  # says which: name, port, certificate; never a header
             raise ServerAway(f"no connection to the server ({error})") from error

@@ -17,7 +17,7 @@ from ourvidz_worker.options import OPTIONS, SERVER, TOKEN, Option, switch
 CONFIG_VARIABLE = "OURVIDZ_WORKER_CONFIG"
 
 
-class Nonsense(Exception):
+class BadOption(Exception):
     """A value that cannot be meant; the message names where it came from."""
 
 
@@ -47,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser, options: tuple[Option, ...] = O
 
 
 def configuration(flags: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Configuration:
-    """Raises Nonsense with one sentence."""
+    """Raises BadOption with one sentence."""
     path = flags.config or environment.get(CONFIG_VARIABLE, "")
     filed = _file(Path(path)) if path else {}
     values = {option.name: _value(option, flags, environment, filed, path) for option in OPTIONS}
@@ -82,15 +82,15 @@ def _file(path: Path) -> Mapping[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise Nonsense(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise BadOption(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise Nonsense(f"{path} is not TOML: {error}") from error
+        raise BadOption(f"{path} is not TOML: {error}") from error
     known = {option.name for option in OPTIONS}
     for name, value in content.items():
         if name not in known:
-            raise Nonsense(f"{path} sets {name!r}, which is no option; there are {', '.join(sorted(known))}")
+            raise BadOption(f"{path} sets {name!r}, which is no option; there are {', '.join(sorted(known))}")
         if not isinstance(value, str | int | float | bool):
-            raise Nonsense(f"{path}: {name} must be one value")
+            raise BadOption(f"{path}: {name} must be one value")
     return content
 
 
@@ -114,7 +114,7 @@ def _value(
             return option.kind(text)
         except ValueError as error:
             shown = "" if option is TOKEN else f", not {text!r}"
-            raise Nonsense(f"{where} {error}{shown}") from error
+            raise BadOption(f"{where} {error}{shown}") from error
     return option.default
 
 

@@ -6,7 +6,7 @@ import time
 from threading import Event
 
 from ourvidz_worker import __version__
-from ourvidz_worker.client import Server, backoff
+from ourvidz_worker.client import LEASE_WAIT_S, Server, backoff
 from ourvidz_worker.engines.base import Engine
 from ourvidz_worker.errors import (
     EngineBroken,
@@ -103,13 +103,17 @@ class Runner:
         self._holds_nothing = True
         try:
             # The first call does not wait: its answer says that the server and the token are right.
-            job = self._server.lease(offer) if self._connected else self._server.lease(offer, 0.0)
+            wait_s = LEASE_WAIT_S if self._connected else 0.0
+            job = self._server.lease(offer, wait_s, self._hold)
         finally:
             self._holds_nothing = False
         if not self._connected:
             self._connected = True
             say("connected")
         return job
+
+    def _hold(self) -> None:
+        self._holds_nothing = False
 
     def _may_pass(self, refused: ServerRefused) -> bool:
         """Who is disabled may be enabled again. Once connected, the address is right: a 404 then comes from

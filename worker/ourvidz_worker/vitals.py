@@ -95,7 +95,7 @@ class Vitals:
 
 
 @contextmanager
-def told_on(host: str, port: int, vitals: Vitals) -> Iterator[int]:
+def health_server(host: str, port: int, vitals: Vitals) -> Iterator[int]:
     """Serves GET /health and GET /metrics; yields the port. Raises PortTaken."""
 
     class Handler(BaseHTTPRequestHandler):
