@@ -110,6 +110,8 @@ def test_without_guidance_too(both: Make) -> None:
 def test_what_was_gone_by_is_told(both: Make) -> None:
     (result,) = both.results(job(drawing("style", 0.7), drawing("character", 0.25)))
     assert result.metadata["references"] == {"style": 0.7, "character": 0.25}
+    assert result.metadata["adapters"] == {"style": "style.safetensors", "character": "character.safetensors"}
+    assert "adapters" not in both.results(job())[0].metadata
     with Image.open(io.BytesIO(result.media)) as picture:
         pairs = read_back(picture.info["parameters"])[2]
     assert (pairs["Style strength"], pairs["Character strength"]) == ("0.7", "0.25")

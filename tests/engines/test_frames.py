@@ -95,3 +95,12 @@ def test_weights_that_see_no_frame_are_refused(models: Path) -> None:
     where = str(models / "wan")
     with pytest.raises(EngineUnusable, match="start from no frame"):
         create_engine(EngineSettings(engine="wan", model=where, image_model=where)).load()
+
+
+@pytest.mark.parametrize(("model", "image_model"), [("wan-both", "wan-start"), ("wan", "wan-both")])
+def test_previews_go_by_the_vae_that_made_the_latents(models: Path, model: str, image_model: str) -> None:
+    """5B's has 48 channels, the others' 16."""
+    make = Make(engine="wan", model=str(models / model), image_model=str(models / image_model))
+    for references in ((), (drawing("start_frame"),)):
+        make.results(film(*references, height=64))
+        assert len(make.shown) == 2

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -72,9 +76,43 @@ def test_the_enhanced_prompt_fits_the_text_encoder(wan: Make) -> None:
     assert wan.engine.fit_prompt("a lighthouse") == "a lighthouse"
 
 
-def test_sdxl_prompts_would_fit_its_smaller_encoders(sdxl: Make) -> None:
-    short = sdxl.engine.fit_prompt("waves and gulls " * 50)
-    assert len(sdxl.engine._text.tokenizer(short).input_ids) <= 77
+def test_a_prompt_that_is_longer_than_that_is_said_to_be_cut(
+    wan: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = film(prompt="waves and gulls. " * 60, frames=1)
+    wan.results(wanted)
+    (note,) = wan.engine.job_metadata(wanted)["notes"]
+    assert note.endswith(" tokens; the model reads the first 512")
+    (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (line["event"], line["note"]) == ("prompt_cut", note)
+    assert "gulls" not in str(line)
+    wan.results(film(frames=1))
+    assert "notes" not in wan.engine.job_metadata(film())
+
+
+@pytest.mark.parametrize(
+    "other", [{"negative_prompt": "sunshine"}, {"negative_prompt": ""}, {"guidance": 1.5}, {"guidance": 1.0}]
+)
+def test_what_should_not_be_there_and_how_much_matter(wan: Make, other: dict[str, Any]) -> None:
+    one = film(media="image", frames=1, fps=0)
+    guidance = other.get("guidance", one.parameters.guidance)
+    changed = replace(
+        one,
+        negative_prompt=other.get("negative_prompt", one.negative_prompt),
+        parameters=replace(one.parameters, guidance=guidance),
+    )
+    assert not np.array_equal(*(pixels(wan.results(each)[0]) for each in (one, changed)))
+
+
+def test_it_names_the_weights_that_made_it(wan: Make) -> None:
+    plain, from_frame = wan.results(film())[0], wan.results(film(drawing("start_frame")))[0]
+    for made, name in ((plain, "wan"), (from_frame, "wan-start")):
+        assert made.metadata["model"] == name
+        assert read_back(decoded(made.media)[1]["comment"])[2]["Model"] == name
+    assert "enhancer" not in wan.engine.job_metadata(film())
+    wanted = film(enhance=True, frames=1)
+    wan.results(wanted)
+    assert wan.engine.job_metadata(wanted)["enhancer"] == "words"
 
 
 def test_a_cancel_stops_the_enhancer(wan: Make) -> None:

@@ -14,13 +14,14 @@ from ourvidz_worker.protocol import Job
 class Account:
     """Of one lease of one job, so that nothing of it is ever told of another.
 
-    `prompt`: what the pipeline is given. `batch`: slots that are denoised at once. `seconds` by stage.
+    `prompt`: what the pipeline is given; `enhancer` names the model that wrote it, if one did. `batch`: slots
+    that are denoised at once. `seconds` by stage.
     """
 
     job_id: str
     lease_token: str
     prompt: str
-    is_enhanced: bool = False
+    enhancer: str = ""
     batch: int = 1
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -38,7 +39,9 @@ class Account:
         told: dict[str, object] = {"stages": stages}
         if self.notes:
             told["notes"] = list(self.notes)
-        return told | ({"enhanced_prompt": self.prompt} if self.is_enhanced else {})
+        if self.enhancer:
+            told |= {"enhanced_prompt": self.prompt, "enhancer": self.enhancer}
+        return told
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from ourvidz_worker.engines.base import (
@@ -18,7 +18,7 @@ from ourvidz_worker.engines.base import (
 )
 from ourvidz_worker.engines.diffusion.account import Account
 from ourvidz_worker.engines.diffusion.attention import check_attention
-from ourvidz_worker.engines.diffusion.enhancer import Enhancer
+from ourvidz_worker.engines.diffusion.enhancer import Enhancer, fitted, token_count
 from ourvidz_worker.engines.diffusion.glimpse import Glimpse, Window
 from ourvidz_worker.engines.diffusion.placement import (
     Placement,
@@ -29,6 +29,7 @@ from ourvidz_worker.engines.diffusion.placement import (
     peak_mib,
 )
 from ourvidz_worker.engines.diffusion.running import Stage, Steps
+from ourvidz_worker.engines.diffusion.weights import public_name
 from ourvidz_worker.engines.references import UnreadableReference, unreadable
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, Halted
@@ -53,11 +54,12 @@ class DiffusionEngine(ABC):
         self.device = settings.device
         self._account: Account | None = None  # of the last job that came here
 
-    @property
-    def model_name(self) -> str:
-        """The folder's own name, without the way to it on this machine, or the name on the hub."""
-        path = Path(self.settings.model)
-        return path.name if path.exists() else self.settings.model
+    def model_for(self, job: Job) -> str:
+        """The name of the weights that this job is made by."""
+        return public_name(self.settings.model)
+
+    def glimpse_for(self, job: Job) -> Glimpse | None:
+        return self.glimpse
 
     @property
     @abstractmethod
@@ -83,9 +85,16 @@ class DiffusionEngine(ABC):
     def encoded(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
         """The file of a slot."""
 
-    @abstractmethod
+    @property
+    def text_limits(self) -> tuple[tuple[Any, int], ...]:
+        """The tokenizer of each text encoder that reads so many tokens and no more."""
+        return ()
+
     def fit_prompt(self, prompt: str) -> str:
-        """As much of an enhanced prompt as every text encoder of this engine reads."""
+        """As much of it as every text encoder reads."""
+        for tokenizer, limit in self.text_limits:
+            prompt = fitted(prompt, partial(token_count, tokenizer), limit)
+        return prompt
 
     def place(self, placement: Placement) -> None:
         check_attention(self.settings, placement)
@@ -125,11 +134,12 @@ class DiffusionEngine(ABC):
         if job.parameters.enhance and not self._enhance(job, account, report_progress, should_stop):
             yield from (FinishedSlot(slot, self._too_little_memory()) for slot in job.slots)
             return
+        self._note_cut(account)
         waiting, size = list(job.slots), self.settings.batch
         while waiting:
             begin = 1 - len(waiting) / len(job.slots)
             end = begin + min(size, len(waiting)) / len(job.slots)
-            window = Window(previews, self.glimpse, [slot.number for slot in waiting[:size]])
+            window = Window(previews, self.glimpse_for(job), [slot.number for slot in waiting[:size]])
             until = end - ENCODING_SHARE * (end - begin)
             steps = Steps(begin, until, report_progress, should_stop, window)
             made = self._attempt(job, waiting[:size], account, steps)
@@ -175,8 +185,17 @@ class DiffusionEngine(ABC):
                 raise
             give_back_memory(self.placement.device)
             return False
-        account.prompt, account.is_enhanced = self.fit_prompt(said), True
+        account.prompt, account.enhancer = self.fit_prompt(said), public_name(self.settings.enhancer)
         return True
+
+    def _note_cut(self, account: Account) -> None:
+        """Says so where a person's own prompt is longer than a text encoder reads."""
+        for tokenizer, limit in self.text_limits:
+            tokens = token_count(tokenizer, account.prompt)
+            if tokens > limit:
+                note = f"the prompt has {tokens} tokens; the model reads the first {limit}"
+                say("prompt_cut", job_id=account.job_id, note=note)
+                account.notes.append(note)
 
     def _attempt(self, job: Job, slots: Sequence[Slot], account: Account, steps: Steps) -> list[Any] | None:
         """The pixels, or an error for each slot; None when it ran out of memory and can do with less."""
@@ -222,7 +241,7 @@ class DiffusionEngine(ABC):
             "seed": slot.seed,
             "steps": parameters.steps,
             "guidance": parameters.guidance,
-            "model": self.model_name,
+            "model": self.model_for(job),
             "precision": self.placement.precision_name,
             "attention": self.settings.attention,
             "vae_tiling": self.stage.tiles,

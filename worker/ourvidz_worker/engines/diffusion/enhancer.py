@@ -87,6 +87,10 @@ def printable(text: str) -> str:
     return "".join(char for char in line if char.isprintable())
 
 
+def token_count(tokenizer: Any, text: str) -> int:
+    return len(tokenizer(text).input_ids)
+
+
 def fitted(text: str, count: TokenCount, limit: int) -> str:
     """Whole words from the start that take at most `limit` tokens; whole sentences if they are most of it."""
     if count(text) <= limit:

@@ -1,11 +1,13 @@
-"""What a result says about how it was made."""
+"""What a file says about how it was made, as AUTOMATIC1111's stable-diffusion-webui writes it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from ourvidz_worker import __version__
+from ourvidz_worker.protocol import Job, Slot
 
 SAMPLERS = {
     "UniPCMultistepScheduler": "UniPC",
@@ -18,9 +20,24 @@ SAMPLERS = {
 }
 
 
-def sampler_name(scheduler: object) -> str:
+def sampler_name(scheduler: Any) -> str:
     name = type(scheduler).__name__
-    return SAMPLERS.get(name, name.removesuffix("Scheduler"))
+    stochastic = " SDE" if str(scheduler.config.get("algorithm_type")).startswith("sde-") else ""
+    return SAMPLERS.get(name, name.removesuffix("Scheduler")) + stochastic
+
+
+def usual_facts(job: Job, slot: Slot, scheduler: Any, size: tuple[int, int], model: str) -> dict[str, object]:
+    """The pairs that every file has; `size` as (width, height) px."""
+    karras = {"Schedule type": "Karras"} if scheduler.config.get("use_karras_sigmas") else {}
+    return {
+        "Steps": job.parameters.steps,
+        "Sampler": sampler_name(scheduler),
+        **karras,
+        "CFG scale": job.parameters.guidance,
+        "Seed": slot.seed,
+        "Size": f"{size[0]}x{size[1]}",
+        "Model": model,
+    }
 
 
 def parameters_text(*, prompt: str, negative_prompt: str, facts: Mapping[str, object]) -> str:

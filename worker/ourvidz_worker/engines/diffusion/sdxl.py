@@ -13,14 +13,13 @@ from diffusers import (
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.adapters import Adapters
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
-from ourvidz_worker.engines.diffusion.enhancer import fitted
 from ourvidz_worker.engines.diffusion.glimpse import fitted_glimpse
-from ourvidz_worker.engines.diffusion.infotext import parameters_text, sampler_name
+from ourvidz_worker.engines.diffusion.infotext import parameters_text, sampler_name, usual_facts
 from ourvidz_worker.engines.diffusion.pixels import as_pixels
 from ourvidz_worker.engines.diffusion.placement import placed
 from ourvidz_worker.engines.diffusion.prompts import prompt_arguments
 from ourvidz_worker.engines.diffusion.running import Steps, generators, run
-from ourvidz_worker.engines.diffusion.weights import load_pipeline
+from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
 from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.pools import SDXL_IMAGES, with_any_of
 from ourvidz_worker.engines.references import picture, reference
@@ -64,10 +63,6 @@ class SdxlEngine(DiffusionEngine):
         self._text = self._image = self._adapters = None
         super().unload()
 
-    def fit_prompt(self, prompt: str) -> str:
-        tokenizers = (self._text.tokenizer, self._text.tokenizer_2)
-        return fitted(prompt, lambda text: max(len(each(text).input_ids) for each in tokenizers), 77)
-
     def make(self, job: Job, slots: Sequence[Slot], prompt: str, steps: Steps) -> list[Any]:
         wanted = job.parameters
         common = {
@@ -107,22 +102,21 @@ class SdxlEngine(DiffusionEngine):
     def encoded(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
         height, width = pixels.shape[:2]
         wanted = job.parameters
-        sampler = sampler_name(self._text.scheduler)
-        facts = {
-            "Steps": wanted.steps,
-            "Sampler": sampler,
-            "CFG scale": wanted.guidance,
-            "Seed": slot.seed,
-            "Size": f"{width}x{height}",
-            "Model": self.model_name,
-        }
+        scheduler = self._text.scheduler
+        facts = usual_facts(job, slot, scheduler, (width, height), self.model_for(job))
         composition = reference(job, "composition")
         if composition and composition.strength:
             facts["Denoising strength"] = round(_noise_steps(job, composition) / wanted.steps, 4)
         facts |= {f"{each.type.title()} strength": each.strength for each in job.references}
         text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, facts=facts)
-        metadata = self.facts(job, slot, {"sampler": sampler})
+        more = {"sampler": sampler_name(scheduler)} | self._adapters_used(job)
+        metadata = self.facts(job, slot, more)
         return Result(png(pixels, parameters=text), "image/png", width, height, None, metadata)
+
+    def _adapters_used(self, job: Job) -> dict[str, object]:
+        weights = {"style": self.settings.style_adapter, "character": self.settings.character_adapter}
+        used = {kind: public_name(where) for kind, where in weights.items() if reference(job, kind)}
+        return {"adapters": used} if used else {}
 
 
 def _noise_steps(job: Job, composition: Reference) -> int:

@@ -9,13 +9,12 @@ from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipel
 
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
-from ourvidz_worker.engines.diffusion.enhancer import fitted
-from ourvidz_worker.engines.diffusion.glimpse import fitted_glimpse
-from ourvidz_worker.engines.diffusion.infotext import parameters_text
+from ourvidz_worker.engines.diffusion.glimpse import Glimpse, fitted_glimpse
+from ourvidz_worker.engines.diffusion.infotext import parameters_text, usual_facts
 from ourvidz_worker.engines.diffusion.pixels import as_pixels
 from ourvidz_worker.engines.diffusion.placement import placed
 from ourvidz_worker.engines.diffusion.running import Steps, generators, run
-from ourvidz_worker.engines.diffusion.weights import load_pipeline
+from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
 from ourvidz_worker.engines.mp4 import mp4
 from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.pools import (
@@ -46,6 +45,7 @@ class WanEngine(DiffusionEngine):
         super().__init__(settings)
         self._text: Any = None
         self._image: Any = None
+        self._image_glimpse: Glimpse | None = None
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -69,18 +69,21 @@ class WanEngine(DiffusionEngine):
             )
             if not frames_taken(self._image):
                 raise EngineUnusable(f"the weights {self.settings.image_model!r} start from no frame")
+            self._image_glimpse = fitted_glimpse(self._image.vae, self._image.vae_scale_factor_spatial)
         elif self._is_both:
             self._image = WanImageToVideoPipeline(**self._text.components, **_kept(self._text.config))
             self._image.set_progress_bar_config(disable=True)
+            self._image_glimpse = self.glimpse
         self.load_enhancer()
         self.stage.enter(self._text)
 
     def unload(self) -> None:
-        self._text = self._image = None
+        self._text = self._image = self._image_glimpse = None
         super().unload()
 
-    def fit_prompt(self, prompt: str) -> str:
-        return fitted(prompt, lambda text: len(self._text.tokenizer(text).input_ids), PROMPT_TOKENS)
+    @property
+    def text_limits(self) -> tuple[tuple[Any, int], ...]:
+        return ((self._text.tokenizer, PROMPT_TOKENS),)
 
     def make(self, job: Job, slots: Sequence[Slot], prompt: str, steps: Steps) -> list[Any]:
         wanted = job.parameters
@@ -117,20 +120,24 @@ class WanEngine(DiffusionEngine):
             frames["last_image"] = picture(end.content, size)
         return self._image, frames
 
+    def _pipeline_for(self, job: Job) -> Any:
+        return self._image if reference(job, "start_frame") else self._text
+
+    def model_for(self, job: Job) -> str:
+        if self.settings.image_model and reference(job, "start_frame"):
+            return public_name(self.settings.image_model)
+        return super().model_for(job)
+
+    def glimpse_for(self, job: Job) -> Glimpse | None:
+        return self._image_glimpse if reference(job, "start_frame") else self.glimpse
+
     def encoded(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
         wanted = job.parameters
         count, height, width = pixels.shape[:3]
         shift = wanted.shift or USUAL_SHIFT
-        facts = {
-            "Steps": wanted.steps,
-            "Sampler": "UniPC",
-            "CFG scale": wanted.guidance,
-            "Seed": slot.seed,
-            "Size": f"{width}x{height}",
-            "Model": self.model_name,
-            "Shift": shift,
-        }
-        metadata = self.facts(job, slot, {"sampler": "UniPC", "shift": shift})
+        scheduler = self._pipeline_for(job).scheduler
+        facts = usual_facts(job, slot, scheduler, (width, height), self.model_for(job)) | {"Shift": shift}
+        metadata = self.facts(job, slot, {"sampler": facts["Sampler"], "shift": shift})
         if wanted.media == "image":
             text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, facts=facts)
             return Result(png(pixels[0], parameters=text), "image/png", width, height, None, metadata)

@@ -56,6 +56,12 @@ def explain(where: str, error: Exception, settings: EngineSettings) -> str:
     return f"the weights {where!r} cannot be used: {type(error).__name__}: {first_line[:200]}"
 
 
+def public_name(where: str) -> str:
+    """A folder's or a file's own name, without the way to it on this machine, or the name on the hub."""
+    path = Path(where)
+    return path.name if path.exists() else where
+
+
 def _variant(where: str) -> str | None:
     """`fp16` for a folder that holds nothing else; such a folder is common."""
     folder = Path(where)

@@ -1,0 +1,40 @@
+"""What files say of their sampler, in stable-diffusion-webui's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.engines.jobs import job
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "options", "told"),
+    [
+        ("DPMSolverMultistepScheduler", {}, "Sampler: DPM++ 2M, CFG"),
+        (
+            "DPMSolverMultistepScheduler",
+            {"use_karras_sigmas": True},
+            "Sampler: DPM++ 2M, Schedule type: Karras, CFG",
+        ),
+        (
+            "DPMSolverMultistepScheduler",
+            {"algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True},
+            "Sampler: DPM++ 2M SDE, Schedule type: Karras, CFG",
+        ),
+        ("EulerAncestralDiscreteScheduler", {}, "Sampler: Euler a, CFG"),
+        ("UniPCMultistepScheduler", {}, "Sampler: UniPC, CFG"),
+    ],
+)
+def test_samplers_have_the_names_that_people_know(scheduler: str, options: Any, told: str) -> None:
+    import diffusers
+
+    from ourvidz_worker.engines.diffusion.infotext import parameters_text, usual_facts
+
+    wanted, made = job(), getattr(diffusers, scheduler)(**options)
+    facts = usual_facts(wanted, wanted.slots[0], made, (128, 96), "sdxl-base")
+    text = parameters_text(prompt="a", negative_prompt="", facts=facts)
+    assert told in text
+    assert text.splitlines()[1].startswith("Steps: 2, ")
+    assert "Seed: 0, Size: 128x96, Model: sdxl-base, Version: " in text
