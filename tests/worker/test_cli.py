@@ -138,3 +138,20 @@ def test_a_signal_gives_the_job_back(server: ProtocolServer) -> None:
     assert server.seen("/release")
     assert "lighthouse" not in told
     assert TOKEN not in told
+
+
+LATE_WARNING = """
+import warnings
+from ourvidz_worker.cli import main
+main(["bench", "--no-report", "--json", "--job-type", "image_fast"])
+warnings.warn("it is deprecated\\nand so on", FutureWarning)
+"""
+
+
+def test_what_libraries_warn_of_is_a_line_like_any_other() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LATE_WARNING], capture_output=True, text=True, check=True, env=environment()
+    )
+    (told,) = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (told["event"], told["kind"]) == ("library_warning", "FutureWarning")
+    assert told["message"] == "it is deprecated"

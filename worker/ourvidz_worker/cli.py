@@ -173,7 +173,10 @@ def _spool(chosen: Configuration) -> Spool | None:
 
 
 def _prepare_libraries(chosen: Configuration) -> None:
-    """What they read from the environment when they are imported."""
+    """What they read from the environment when they are imported, and where their warnings go."""
+    from ourvidz_worker.journal import tell_warnings
+
+    tell_warnings()
     if chosen.engine.engine == "sketch":
         # One drawing at a time: threads of a BLAS would only cost memory.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

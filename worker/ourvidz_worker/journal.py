@@ -8,11 +8,12 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +45,24 @@ def say(event: str, **facts: object) -> None:
             return
         sys.stderr.write(_machine(now, event, facts) + "\n")
         sys.stderr.flush()
+
+
+def tell_warnings() -> None:
+    """From here on what libraries warn of is a line like any other."""
+
+    def tell(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        first_line = str(message).strip().partition("\n")[0]
+        at = f"{Path(filename).name}:{lineno}"
+        say("library_warning", kind=category.__name__, message=first_line[:LONGEST_MESSAGE], at=at)
+
+    warnings.showwarning = tell
 
 
 def fault(error: BaseException, *secrets: str) -> dict[str, str]:

@@ -9,12 +9,11 @@ from typing import Any
 import torch
 from diffusers.models.embeddings import ImageProjection
 from huggingface_hub import hf_hub_download
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from ourvidz_worker.engines.diffusion.placement import Placement
-from ourvidz_worker.engines.diffusion.weights import explain
+from ourvidz_worker.engines.diffusion.weights import loading
 from ourvidz_worker.engines.references import picture, reference
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
@@ -45,10 +44,8 @@ class Adapters:
             size={"shortest_edge": side}, crop_size={"height": side, "width": side}
         )
         pipeline.register_modules(image_encoder=encoder, feature_extractor=extractor)
-        try:
+        with loading(next(iter(files.values())), settings):
             pipeline.load_ip_adapter(weights, subfolder=[""] * len(files), weight_name=[""] * len(files))
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise EngineUnusable(explain(" and ".join(files.values()), error, settings)) from error
 
     def arguments(self, pipeline: Any, job: Job) -> Mapping[str, Any]:
         """Sets the strengths; what the call is given. Raises UnreadableReference."""
@@ -88,26 +85,23 @@ def _encoder(settings: EngineSettings, placement: Placement) -> Any:
             "a style or character adapter needs the CLIP it was trained with: --image-encoder"
         )
     repository, inside = (where, "") if Path(where).is_dir() else _on_hub(where)
-    try:
-        return CLIPVisionModelWithProjection.from_pretrained(
+    with loading(where, settings):
+        encoder = CLIPVisionModelWithProjection.from_pretrained(
             repository,
             subfolder=inside,
             dtype=placement.precision,
             local_files_only=not settings.allow_download,
             use_safetensors=True,
-        ).eval()
-    except (OSError, ValueError, KeyError) as error:
-        raise EngineUnusable(explain(where, error, settings)) from error
+        )
+    return encoder.eval()
 
 
 def _weights(where: str, encoder: Any, settings: EngineSettings) -> Weights:
     found: Weights = {"image_proj": {}, "ip_adapter": {}}
-    try:
+    with loading(where, settings):
         for name, tensor in load_file(_file(where, settings)).items():
             part, _, rest = name.partition(".")
             found.setdefault(part, {})[rest] = tensor
-    except (OSError, ValueError, SafetensorError) as error:
-        raise EngineUnusable(explain(where, error, settings)) from error
     if problem := _misfit(found, encoder.config):
         raise EngineUnusable(f"the weights {where!r} cannot be used: {problem}")
     return found

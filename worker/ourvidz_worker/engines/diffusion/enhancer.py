@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,15 +11,16 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, StoppingCriteria, 
 
 from ourvidz_worker.engines.base import ShouldStop
 from ourvidz_worker.engines.diffusion.placement import Placement
-from ourvidz_worker.engines.diffusion.weights import explain
+from ourvidz_worker.engines.diffusion.weights import loading
 from ourvidz_worker.engines.settings import EngineSettings
-from ourvidz_worker.errors import EngineUnusable, Halted
+from ourvidz_worker.errors import Halted
 
 INSTRUCTION = (
     "Rewrite the user's prompt for a {media} generator. Keep its subject and intent. Add concrete detail: "
     "setting, light, composition, colours, mood{motion}. One paragraph in English, no preamble, no quotes."
 )
 NEW_TOKENS = 200  # about 150 words; Wan was trained on prompts of 80 to 100
+THOUGHTS = re.compile(r"<think>.*?(?:</think>|$)", re.DOTALL)  # of models that reason before they answer
 TokenCount = Callable[[str], int]
 
 
@@ -32,11 +34,11 @@ class Enhancer:
             "pretrained_model_name_or_path": settings.enhancer,
             "local_files_only": not settings.allow_download,
         }
-        try:
+        with loading(settings.enhancer, settings):
             self._tokenizer: Any = AutoTokenizer.from_pretrained(**where)
-            self._model: Any = AutoModelForCausalLM.from_pretrained(dtype=placement.precision, **where).eval()
-        except (OSError, ValueError, KeyError) as error:
-            raise EngineUnusable(explain(settings.enhancer, error, settings)) from error
+            self._model: Any = AutoModelForCausalLM.from_pretrained(
+                dtype=placement.precision, use_safetensors=True, **where
+            ).eval()
         if not self._moves:
             self._model.to(self._device)
 
@@ -59,15 +61,27 @@ class Enhancer:
                 self._model.to("cpu")
         if should_stop():
             raise Halted
-        text = self._tokenizer.decode(said[0, given.shape[1] :], skip_special_tokens=True)
-        return printable(str(text)).strip("\"'") or prompt
+        return self._read(said[0, given.shape[1] :]) or prompt
+
+    def _read(self, tokens: Any) -> str:
+        text = str(self._tokenizer.decode(tokens, skip_special_tokens=True))
+        text = printable(THOUGHTS.sub("", text)).strip("\"'")
+        return text if self._ends(tokens) else whole(text)
+
+    def _ends(self, tokens: Any) -> bool:
+        """Whether it said that this is all; else it was cut off."""
+        ends = self._model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        return len(tokens) < NEW_TOKENS or int(tokens[-1]) in ends
 
     def _encoded(self, prompt: str, media: str) -> Any:
         motion = ", and how it moves" if media == "video" else ""
         system = INSTRUCTION.format(media=media, motion=motion)
         if self._tokenizer.chat_template:
             asked = [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
-            text = self._tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+            text = self._tokenizer.apply_chat_template(
+                asked, tokenize=False, add_generation_prompt=True, enable_thinking=False
+            )
             return self._tokenizer(text, return_tensors="pt", add_special_tokens=False).input_ids
         text = f"{system}\nPrompt: {prompt}\nRewritten prompt:"
         return self._tokenizer(text, return_tensors="pt").input_ids
@@ -100,6 +114,16 @@ def fitted(text: str, count: TokenCount, limit: int) -> str:
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if count(" ".join(words[:middle])) <= limit else (low, middle - 1)
-    cut = " ".join(words[:low])
+    return _tidy(" ".join(words[:low]))
+
+
+def whole(text: str) -> str:
+    """Of a text that was cut off somewhere: without the word and, if most is left, the sentence that is not
+    whole.
+    """
+    return text if text.endswith((".", "!", "?")) else _tidy(text.rpartition(" ")[0] or text)
+
+
+def _tidy(cut: str) -> str:
     sentence, dot, _ = cut.rpartition(". ")
     return f"{sentence}." if dot and len(sentence) > len(cut) / 2 else cut.rstrip(" ,;:")

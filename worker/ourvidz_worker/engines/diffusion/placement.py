@@ -15,7 +15,13 @@ from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 
 LIBRARIES = ("torch", "diffusers", "transformers")
-TOO_LITTLE_MEMORY = ("DefaultCPUAllocator", "out of memory", "STATUS_ALLOC_FAILED")
+TOO_LITTLE_MEMORY = (
+    "DefaultCPUAllocator",
+    "out of memory",
+    "STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",  # there was no room for its handle
+    "unable to find an engine to execute this computation",  # cuDNN's; none had room for its workspace
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +51,19 @@ def placed(settings: EngineSettings, *, half: str) -> Placement:
     device = _device(settings.device)
     if settings.offload != "none" and device != "cuda":
         raise EngineUnusable(f"--offload {settings.offload} needs a CUDA device; here is only {device}")
+    # Else cuDNN takes whatever is quickest at the moment, and the same seed gives other pixels.
+    torch.backends.cudnn.deterministic = True
     name = settings.precision
     if name == "auto":
         name = "float32" if device == "cpu" else half
-    if name == "bfloat16" and device == "cuda" and not torch.cuda.is_bf16_supported():
+    if name == "bfloat16" and device == "cuda" and not _computes_bfloat16():
         name = "float16"
     return Placement(device, getattr(torch, name))
+
+
+def _computes_bfloat16() -> bool:
+    """Emulated, as on a T4, it is slower than float32."""
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def _device(wanted: str) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ourvidz_worker.engines.diffusion.placement import Placement
+from safetensors import SafetensorError
+
+from ourvidz_worker.engines.diffusion.placement import Placement, is_out_of_memory
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
+
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError, SafetensorError)
 
 
 def load_pipeline(kind: Any, where: str, settings: EngineSettings, placement: Placement) -> Any:
@@ -17,7 +23,7 @@ def load_pipeline(kind: Any, where: str, settings: EngineSettings, placement: Pl
         EngineUnusable: the weights are not there or not of this kind.
     """
     _be_quiet()
-    try:
+    with loading(where, settings):
         pipeline = kind.from_pretrained(
             where,
             dtype={"default": placement.precision, "vae": vae_precision(kind, placement)},
@@ -25,10 +31,19 @@ def load_pipeline(kind: Any, where: str, settings: EngineSettings, placement: Pl
             variant=_variant(where),
             use_safetensors=True,
         )
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise EngineUnusable(explain(where, error, settings)) from error
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+@contextmanager
+def loading(where: str, settings: EngineSettings) -> Iterator[None]:
+    """Turns what libraries raise over weights into EngineUnusable, but for want of memory."""
+    try:
+        yield
+    except UNREADABLE as error:
+        if is_out_of_memory(error):
+            raise
+        raise EngineUnusable(explain(where, error, settings)) from error
 
 
 def vae_precision(kind: Any, placement: Placement) -> Any:
@@ -63,9 +78,10 @@ def public_name(where: str) -> str:
 
 
 def _variant(where: str) -> str | None:
-    """`fp16` for a folder that holds nothing else; such a folder is common."""
+    """`fp16` where a part has its weights in no other form, as is common; parts that have are read all the
+    same.
+    """
     folder = Path(where)
-    if not folder.is_dir():
-        return None
-    names = [path.name for path in folder.glob("*/*.safetensors")]
-    return "fp16" if names and all(".fp16" in name for name in names) else None
+    parts = {path.parent for path in folder.glob("*/*.safetensors")}
+    is_half = [all(".fp16." in path.name for path in part.glob("*.safetensors")) for part in parts]
+    return "fp16" if any(is_half) else None

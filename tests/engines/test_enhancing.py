@@ -1,0 +1,64 @@
+"""What is made of a language model's words before they are a prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ourvidz_worker.engines.diffusion.enhancer import NEW_TOKENS, Enhancer, whole
+from tests.engines.jobs import Make
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("A lighthouse above the sea. Waves crash against the cl", "A lighthouse above the sea."),
+        (
+            "A lighthouse above the sea, waves crash on the cl",
+            "A lighthouse above the sea, waves crash on the",
+        ),
+        ("A. Then a very long sentence without its en", "A. Then a very long sentence without its"),
+        ("A lighthouse above the sea.", "A lighthouse above the sea."),
+        ("lighthouse", "lighthouse"),
+    ],
+)
+def test_what_was_cut_off_ends_with_a_whole_word(text: str, kept: str) -> None:
+    assert whole(text) == kept
+
+
+@pytest.fixture
+def enhancer(models: Path) -> Enhancer:
+    make = Make(engine="wan", model=str(models / "wan"), enhancer=str(models / "words"))
+    made: Enhancer = make.engine.enhancer
+    return made
+
+
+def read(enhancer: Any, said: str, tokens: list[int], monkeypatch: pytest.MonkeyPatch) -> str:
+    """As if the model had said this with these tokens."""
+    monkeypatch.setattr(type(enhancer._tokenizer), "decode", lambda *_, **__: said)
+    text: str = enhancer._read(tokens)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("said", "prompt"),
+    [
+        ("<think>\nThe user wants light.\n</think>\n\nA lighthouse.", "A lighthouse."),
+        ("<think>\nThe user wants", ""),
+        ('"A lighthouse."', "A lighthouse."),
+    ],
+)
+def test_thoughts_and_quotes_are_no_prompt(
+    enhancer: Enhancer, monkeypatch: pytest.MonkeyPatch, said: str, prompt: str
+) -> None:
+    assert read(enhancer, said, [1], monkeypatch) == prompt
+
+
+def test_only_what_the_limit_cut_off_is_cut_back(enhancer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    said, end = "A lighthouse. Waves crash", enhancer._model.generation_config.eos_token_id
+    full = [end + 1] * NEW_TOKENS
+    assert read(enhancer, said, full, monkeypatch) == "A lighthouse."
+    assert read(enhancer, said, [*full[1:], end], monkeypatch) == said
+    assert read(enhancer, said, full[1:], monkeypatch) == said
