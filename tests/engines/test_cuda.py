@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.jobs import Make, drawing, film, job
+from ourvidz_worker.engines.base import Result
+from tests.engines.jobs import Make, decoded, drawing, film, job, pixels
 from tests.engines.test_adapters import adapted
 
 
@@ -26,10 +27,28 @@ def test_sdxl(models: Path, offload: str) -> None:
     for references in ((), (drawing("composition"),), (style,), (style, character)):
         batch = make.results(job(*references, slots=3))
         assert make.results(job(*references, slots=3, only=2))[0].media == batch[2].media
+        assert all(pixels(made).std() > 1 for made in batch)
         assert make.shown
     told = make.engine.job_metadata(job())
     assert told["memory_peak_mib"] > 0
     assert "GiB" in told["device"]
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16", "float32"])
+def test_each_precision_makes_pictures(models: Path, precision: str) -> None:
+    for engine, wanted in (("sdxl", job()), ("wan", film(media="image", frames=1, fps=0))):
+        make = Make(engine=engine, model=str(models / engine), device="cuda", precision=precision)
+        (made,) = make.results(wanted)
+        assert made.metadata["precision"] == precision
+        assert pixels(made).std() > 1
+
+
+@pytest.mark.parametrize("offload", ["none", "model", "sequential"])
+def test_a_long_prompt(models: Path, offload: str) -> None:
+    """Its pieces are read where the text encoders are at that moment."""
+    make = Make(engine="sdxl", model=str(models / "sdxl"), device="cuda", offload=offload)
+    gold, silver = (job(prompt=f"{'waves and gulls ' * 12}{end}") for end in ("gold", "silver"))
+    assert make.results(gold)[0].media == make.results(gold)[0].media != make.results(silver)[0].media
 
 
 def test_wan(models: Path) -> None:
@@ -45,7 +64,9 @@ def test_wan(models: Path) -> None:
     start, end = drawing("start_frame"), drawing("end_frame", shade=255)
     wanted = (film(), film(media="image", frames=1, fps=0), film(start), film(start, end), film(enhance=True))
     for each in wanted:
-        assert make.results(each)[0].media == make.results(each)[0].media
+        (made,) = make.results(each)
+        assert make.results(each)[0].media == made.media
+        assert is_picture(made)
 
 
 @pytest.mark.parametrize("attention", ["math", "flash", "sage", "xformers"])
@@ -54,9 +75,28 @@ def test_wan_computes_attention_as_told(models: Path, attention: str) -> None:
     if package:
         pytest.importorskip(package)
     make = Make(engine="wan", model=str(models / "wan"), device="cuda", attention=attention)
-    assert make.results(film())[0].media == make.results(film())[0].media
+    (made,) = make.results(film())
+    assert make.results(film())[0].media == made.media
+    assert is_picture(made)
 
 
 def test_wan_with_one_model_for_both(models: Path) -> None:
     make = Make(engine="wan", model=str(models / "wan-both"), device="cuda")
-    assert make.results(film())[0].media != make.results(film(drawing("start_frame")))[0].media
+    plain, started = (make.results(film(*given, height=64))[0] for given in ((), (drawing("start_frame"),)))
+    assert is_picture(plain)
+    assert is_picture(started)
+    assert plain.media != started.media
+
+
+@pytest.mark.parametrize("image_model", ["wan-2.1-start", "wan-2.1-between", "wan-2.2-start"])
+def test_each_kind_of_weights_for_frames(models: Path, image_model: str) -> None:
+    make = Make(engine="wan", model=str(models / "wan"), image_model=str(models / image_model), device="cuda")
+    end = (drawing("end_frame"),) if image_model == "wan-2.1-between" else ()
+    assert is_picture(make.results(film(drawing("start_frame"), *end))[0])
+
+
+def is_picture(made: Result) -> bool:
+    """Not black, as a picture of invalid numbers would be."""
+    if made.duration is None:
+        return bool(pixels(made).std() > 1)
+    return all(frame.std() > 1 for frame in decoded(made.media)[0])
