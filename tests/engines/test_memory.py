@@ -209,6 +209,8 @@ def test_weights_too_large_for_the_device_are_said_in_one_line(
     [
         "MPS backend out of memory (MPS allocated: 17.2 GB, other allocations: 1 GB, max allowed: 18.1 GB)",
         "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+        "GET was unable to find an engine to execute this computation",
         "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory",
     ],
 )

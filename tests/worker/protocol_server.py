@@ -19,6 +19,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    port: int  # of the client: one for each connection
 
     @property
     def json(self) -> Any:
@@ -63,6 +64,10 @@ class ProtocolServer:
         with self.lock:
             return [request for request in self.requests if "/previews/" in request.path]
 
+    def connections(self) -> int:
+        with self.lock:
+            return len({request.port for request in self.requests})
+
     def answer(self, request: Request) -> tuple[int, dict[str, str], Any]:
         with self.lock:
             self.requests.append(request)
@@ -93,7 +98,7 @@ class ProtocolServer:
         if "/previews/" in request.path:
             return 204, {}, None
         if request.method == "PUT":
-            return 201, {}, {"upload_id": f"u{request.path.rsplit('/', 1)[1]}", "sha256": "", "valid": True}
+            return 200, {}, {"upload_id": f"u{request.path.rsplit('/', 1)[1]}", "sha256": "", "valid": True}
         return 200, {}, {"accepted": [], "duplicate": [], "rejected": [], "job_status": "processing"}
 
 
@@ -107,7 +112,7 @@ def protocol_server() -> Iterator[ProtocolServer]:
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            request = Request(self.command, self.path, headers, self._body(length))
+            request = Request(self.command, self.path, headers, self._body(length), self.client_address[1])
             status, extra, body = script.answer(request)
             payload = b"" if body is None else json.dumps(body).encode()
             self.send_response(status)

@@ -43,6 +43,14 @@ def test_each_thing_missing_has_its_line(
     assert "ovw_wrong" not in "".join(lines.values())
 
 
+def test_an_option_of_another_engine_is_said_to_be_ignored(
+    server: ProtocolServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.script("POST /lease", 422)
+    flags = ["--server", server.url, "--token", TOKEN, "--spool", str(tmp_path), "--batch", "2"]
+    assert "--batch: ignored by the engine sketch" in checked(capsys, *flags)[1]["options"]
+
+
 def test_without_a_token_it_says_which_variable(capsys: pytest.CaptureFixture[str]) -> None:
     status, lines = checked(capsys, "--server", "http://localhost")
     assert status == 1

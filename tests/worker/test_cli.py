@@ -59,6 +59,7 @@ def test_it_tells_its_version() -> None:
         (["--server", "http://[::1", "--token", "t"], "not the address of a server"),
         (["--server", "http://our vidz", "--token", "t"], "not the address of a server"),
         (["--server", "http://our..vidz", "--token", "t"], "not the address of a server"),
+        (["--server", "https://me:pw@localhost", "--token", "t"], "holds a user name"),
         (["--server", "http://localhost"], "no token"),
         (["--server", "http://localhost", "--token", "t "], "characters that no token has"),
         (["--server", "http://localhost", "--token", "t", "--patience", "7200"], "seconds from 0 to 3600"),
@@ -155,3 +156,21 @@ def test_what_libraries_warn_of_is_a_line_like_any_other() -> None:
     (told,) = [json.loads(line) for line in done.stderr.splitlines()]
     assert (told["event"], told["kind"]) == ("library_warning", "FutureWarning")
     assert told["message"] == "it is deprecated"
+
+
+def test_a_port_that_is_taken_may_be_free_at_the_next_start(server: ProtocolServer) -> None:
+    told = run(
+        "run",
+        "--server",
+        server.url,
+        "--health-port",
+        server.url.rpartition(":")[2],
+        OURVIDZ_WORKER_TOKEN=TOKEN,
+    )
+    assert (told.returncode, told.stderr.count("\n")) == (1, 1)
+
+
+def test_the_unit_leaves_room_for_weights_and_restarts_after_all_but_a_wrong_option() -> None:
+    unit = (Path(__file__).parents[2] / "worker/packaging/ourvidz-worker.service").read_text().splitlines()
+    assert {"Restart=on-failure", "RestartPreventExitStatus=2"} <= set(unit)
+    assert {"CacheDirectory=ourvidz-worker", "Environment=HF_HOME=%C/ourvidz-worker"} <= set(unit)

@@ -34,6 +34,7 @@ def test_an_idle_server_gives_no_job(client: Server, server: ProtocolServer) -> 
     assert sent.headers["authorization"] == f"Bearer {TOKEN}"
     assert sent.json["engines"] == ["sdxl", "wan"]
     assert sent.json["worker_engine"] == "sketch"
+    assert sent.json["device"] == "cpu"
 
 
 def test_a_leased_job_carries_everything(client: Server, server: ProtocolServer) -> None:
@@ -122,7 +123,7 @@ def test_a_file_the_server_cannot_read_is_an_error_of_the_asset(
     client: Server, server: ProtocolServer, job: Job
 ) -> None:
     body = {"upload_id": "u", "valid": False, "error": {"code": "broken", "message": "no end"}}
-    server.script("PUT /uploads/0", 201, body)
+    server.script("PUT /uploads/0", 200, body)
     upload = client.upload(job, 0, b"x", "image/png", halted=Event())
     assert upload.error is not None
     assert upload.error.code == "broken"
@@ -153,3 +154,29 @@ def test_leasing_from_a_server_that_is_away_says_so_at_once() -> None:
     with pytest.raises(ServerAway):
         client.lease(OFFER, 0.1)
     client.close()
+
+
+def test_a_conflict_without_a_job_is_a_refusal(client: Server, server: ProtocolServer) -> None:
+    """Nobody expects a lost lease where there is none: it ended the process with a traceback."""
+    server.script("POST /lease", 409)
+    server.script("POST /lease", 409)
+    with pytest.raises(ServerRefused, match="409"):
+        client.lease(OFFER, 0.1)
+    with pytest.raises(ServerRefused, match="409"):
+        client.greet()
+
+
+def test_many_requests_share_few_connections(client: Server, server: ProtocolServer, job: Job) -> None:
+    for _ in range(20):
+        client.heartbeat(job, 1, "sketching", halted=Event())
+        client.upload(job, 0, b"x", "image/png", halted=Event())
+    assert server.connections() == 1
+
+
+def test_a_connection_outlives_the_time_between_two_heartbeats(
+    client: Server, server: ProtocolServer, job: Job
+) -> None:
+    client.heartbeat(job, 1, "sketching", halted=Event())
+    time.sleep(6)
+    client.heartbeat(job, 1, "sketching", halted=Event())
+    assert server.connections() == 1

@@ -101,3 +101,7 @@ def test_a_gpu_engine_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(EngineUnusable, match=r"pip install '\./worker\[gpu\]'") as refused:
         create_engine(EngineSettings(engine="sdxl", model="x"))
     assert "a_package_that_is_not_there" in str(refused.value)
+
+
+def test_the_token_stays_out_of_what_is_printed() -> None:
+    assert "ovw_secret" not in repr(chosen("--token", "ovw_secret"))

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -300,3 +300,22 @@ def test_waits_grow_and_differ() -> None:
     assert all(len(set(each)) > 40 for each in waits), "else all workers come back at once"
     assert all(0.25 * 2**n <= min(each) <= max(each) <= 0.5 * 2**n for n, each in enumerate(waits[:6]))
     assert max(map(max, waits)) <= 30.0
+
+
+class TellingEngine(SketchEngine):
+    """Cannot say how it made the first job."""
+
+    jobs = 0
+
+    def job_metadata(self, job: Job) -> Mapping[str, object]:
+        self.jobs += 1
+        if self.jobs == 1:
+            raise RuntimeError("no such job")
+        return {}
+
+
+def test_what_nobody_expects_ends_the_job_and_not_the_worker(server: ProtocolServer) -> None:
+    server.jobs += [job_body(), job_body()]
+    with working(server, TellingEngine()):
+        wait_for(lambda: ended(server))
+    assert not server.seen("/release")

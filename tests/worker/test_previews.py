@@ -94,6 +94,7 @@ def test_nothing_waits_for_a_preview_on_its_way(server: ProtocolServer, job: Job
         assert not previews.is_due()
         previews.show(0, NOISE)  # dropped
         wait_for(server.previews)
+        assert previews._outgoing.empty(), "it would be sent later, when it is old"
     assert time.monotonic() - began < 0.9
     wait_for(previews._outgoing.empty)
     assert len(server.previews()) == 1
@@ -128,3 +129,18 @@ def test_a_server_that_knows_no_slot_is_told_none(server: ProtocolServer) -> Non
     told = ["slot" in request.json for request in server.seen("/heartbeat")]
     assert sum(told) == 1
     assert told.count(False) > 2
+
+
+def test_a_preview_that_comes_after_its_job_is_no_event(
+    server: ProtocolServer, job: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.slow_s = 0.5
+    server.script("PUT /previews/0", 409)
+    client = Server(server.url, TOKEN)
+    with PreviewSender(client, job, PreviewTerms(65536, 512, 0.0)) as previews:
+        previews.show(0, NOISE)
+        wait_for(server.previews)
+    previews._thread.join(5)
+    client.close()
+    assert not previews._thread.is_alive()
+    assert "previews_ended" not in capsys.readouterr().err

@@ -310,3 +310,28 @@ def test_a_proxy_whose_server_is_being_replaced_does_not_end_the_worker(
 def test_a_lease_of_nonsense_is_malformed(field: str, value: Any) -> None:
     with pytest.raises(MalformedLease):
         parse_job(job_body() | {field: value})
+
+
+class WaveringEngine(SketchEngine):
+    """Says that it has made less than it said before."""
+
+    def generate(
+        self,
+        job: Job,
+        report_progress: ReportProgress,
+        should_stop: ShouldStop,
+        previews: Previews = NOBODY_LOOKS,
+    ) -> Iterator[FinishedSlot]:
+        for share in (0.6, 0.3, 0.7):
+            report_progress(share, f"at {share}")
+            time.sleep(1.2)
+        yield FinishedSlot(job.slots[0], Result(b"x", "image/png", 1, 1, None, {}))
+
+
+def test_progress_never_goes_back(server: ProtocolServer) -> None:
+    """pitfall 32"""
+    server.jobs.append(job_body())
+    with working(server, WaveringEngine()):
+        wait_for(lambda: ended(server))
+    told = {beat.json["stage"]: beat.json["progress"] for beat in server.seen("/heartbeat")}
+    assert (told["at 0.6"], told["at 0.3"], told["at 0.7"]) == (60, 60, 70)

@@ -360,3 +360,11 @@ def test_a_damaged_description_ends_no_start(tmp_path: Path, change: dict[str, o
     assert not list(spool.left())
     assert not description.exists()
     spool.close()
+
+
+@pytest.mark.parametrize("typed", ["https://x.example/", "HTTPS://X.example"])
+def test_a_server_is_the_same_however_it_is_typed(tmp_path: Path, typed: str) -> None:
+    kept(tmp_path, "https://x.example")
+    spool = Spool(tmp_path, typed, TOKEN)
+    assert len(list(spool.left())) == 1
+    spool.close()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import struct
+import time
+
 import httpx
 import pytest
 
@@ -65,3 +69,14 @@ def test_a_port_that_is_taken_is_named() -> None:
         health_server("127.0.0.1", port, Vitals()),
     ):
         pass
+
+
+def test_a_watcher_that_hangs_up_is_no_event(capsys: pytest.CaptureFixture[str]) -> None:
+    with health_server("127.0.0.1", 0, Vitals()) as port:
+        watcher = socket.create_connection(("127.0.0.1", port))
+        watcher.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        watcher.sendall(b"GET /hea")
+        time.sleep(0.2)
+        watcher.close()
+        time.sleep(0.3)
+    assert not capsys.readouterr().err
