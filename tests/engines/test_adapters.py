@@ -144,7 +144,7 @@ def test_only_what_is_configured_is_offered(models: Path, both: Make) -> None:
 def test_out_of_memory_slices_no_attention_that_it_would_lose(models: Path) -> None:
     make = Make(**adapted(models))
     assert made(make).any()
-    make.engine.stage.save_memory()
+    make.engine.placer.save_memory()
     dark, light = (made(make, drawing("style", 1.0, shade)) for shade in (0, 255))
     assert apart(dark, light) > 0.5
 

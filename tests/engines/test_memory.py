@@ -73,7 +73,7 @@ def test_a_batch_is_within_a_level_of_its_slots_alone(six: Make, sdxl: Make) -> 
 def test_one_alone_goes_on_with_what_saves_memory(models: Path, wan: Make) -> None:
     make = Make(engine="wan", model=str(models / "wan"))
     wanted = film()
-    with full(make.engine._text.transformer, lambda _: make.engine.stage.can_save):
+    with full(make.engine._text.transformer, lambda _: make.engine.placer.can_save):
         (made,) = make.results(wanted)
     assert make.engine._text.vae.use_tiling
     assert made.metadata["vae_tiling"] is True
@@ -161,22 +161,22 @@ def moves_of(**models: Any) -> Iterator[list[tuple[str, str]]]:
 def frames(models: Path) -> Make:
     """Two pipelines. What is the device here is told from main memory by the number in its name."""
     make = Make(engine="wan", model=str(models / "wan"), image_model=str(models / "wan-start"))
-    make.engine.stage._device = "cpu:0"
+    make.engine.placer._device = "cpu:0"
     return make
 
 
 def test_what_only_the_last_pipeline_uses_leaves_the_device_first(frames: Make) -> None:
     """Two of 14 billion weights need not fit side by side."""
-    text, image, stage = frames.engine._text, frames.engine._image, frames.engine.stage
+    text, image, placer = frames.engine._text, frames.engine._image, frames.engine.placer
     with moves_of(text=text.transformer, image=image.transformer) as moves:
-        stage.enter(image)
-        stage.enter(text)
+        placer.enter(image)
+        placer.enter(text)
     there_and_back = [("text", "cpu"), ("image", "cpu:0"), ("image", "cpu"), ("text", "cpu:0")]
     assert moves == there_and_back
 
 
 def test_a_pipeline_that_does_not_fit_leaves_the_last_one_usable(frames: Make) -> None:
-    text, image, stage = frames.engine._text, frames.engine._image, frames.engine.stage
+    text, image, placer = frames.engine._text, frames.engine._image, frames.engine.placer
     move = image.to
 
     def refuse(where: str) -> None:
@@ -187,8 +187,8 @@ def test_a_pipeline_that_does_not_fit_leaves_the_last_one_usable(frames: Make) -
     image.to = refuse
     with moves_of(text=text.transformer, image=image.transformer) as moves:
         with pytest.raises(torch.OutOfMemoryError):
-            stage.enter(image)
-        stage.enter(text)
+            placer.enter(image)
+        placer.enter(text)
     assert moves[-2:] == [("image", "cpu"), ("text", "cpu:0")]
 
 

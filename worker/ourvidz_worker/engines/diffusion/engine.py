@@ -28,7 +28,7 @@ from ourvidz_worker.engines.diffusion.placement import (
     libraries,
     peak_mib,
 )
-from ourvidz_worker.engines.diffusion.running import Stage, Steps
+from ourvidz_worker.engines.diffusion.running import Placer, Steps
 from ourvidz_worker.engines.diffusion.weights import public_name
 from ourvidz_worker.engines.references import UnreadableReference, unreadable
 from ourvidz_worker.engines.settings import EngineSettings
@@ -45,7 +45,7 @@ class DiffusionEngine(ABC):
     name: str
     serves: tuple[str, ...]
     placement: Placement
-    stage: Stage
+    placer: Placer
 
     def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
@@ -100,7 +100,7 @@ class DiffusionEngine(ABC):
         check_attention(self.settings, placement)
         self.placement = placement
         self.device = placement.describe()
-        self.stage = Stage(self.settings, placement.device)
+        self.placer = Placer(self.settings, placement.device)
 
     def load_enhancer(self) -> None:
         if self.settings.enhancer:
@@ -108,7 +108,7 @@ class DiffusionEngine(ABC):
 
     def unload(self) -> None:
         self.enhancer = self.glimpse = self._account = None
-        self.stage.leave()
+        self.placer.leave()
         give_back_memory(self.placement.device)
 
     def job_metadata(self, job: Job) -> Mapping[str, object]:
@@ -126,7 +126,7 @@ class DiffusionEngine(ABC):
     ) -> Iterator[FinishedSlot]:
         self._account = account = Account.of(job)
         report_progress = self._watched(report_progress, account)
-        self.stage.begin()
+        self.placer.begin()
         forget_peak(self.placement.device)
         if should_stop():
             raise Halted
@@ -166,7 +166,7 @@ class DiffusionEngine(ABC):
             with account.timed("loading"):
                 yield
 
-        self.stage.loading = loading
+        self.placer.loading = loading
         return watched
 
     def _enhance(
@@ -209,7 +209,7 @@ class DiffusionEngine(ABC):
             if not is_out_of_memory(error):
                 raise
         give_back_memory(self.placement.device)
-        if len(slots) > 1 or self.stage.can_save:
+        if len(slots) > 1 or self.placer.can_save:
             return None
         return [self._too_little_memory() for _ in slots]
 
@@ -223,7 +223,7 @@ class DiffusionEngine(ABC):
             note = f"out of memory with {size} at once; went on with {size // 2}"
         else:
             note = "out of memory; went on with a tiled VAE"
-            self.stage.save_memory()
+            self.placer.save_memory()
         say("out_of_memory", job_id=job.id, note=note)
         account.notes.append(note)
         return max(1, size // 2)
@@ -244,7 +244,7 @@ class DiffusionEngine(ABC):
             "model": self.model_for(job),
             "precision": self.placement.precision_name,
             "attention": self.settings.attention,
-            "vae_tiling": self.stage.tiles,
+            "vae_tiling": self.placer.tiles,
             "device": self.device,
             "batch": self._account.batch if self._account else 1,
             "libraries": libraries(),

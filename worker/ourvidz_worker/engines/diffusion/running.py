@@ -37,7 +37,7 @@ class Steps:
         return tensors
 
 
-class Stage:
+class Placer:
     """Puts the pipeline that is about to run on the device, as the operator's settings say.
 
     Pipelines share their parts, and an offloading hook belongs to one pipeline: whichever runs next
@@ -47,7 +47,7 @@ class Stage:
     def __init__(self, settings: EngineSettings, device: str) -> None:
         self._settings = settings
         self._device = device
-        self._on_stage: Any = None  # ready to run
+        self._ready: Any = None  # the one that may run
         self._there: Any = None  # the one whose parts lie on the device
         self._vae_dtype: Any = None
         self.loading: Callable[[], AbstractContextManager[None]] = nullcontext  # around what enter() moves
@@ -57,7 +57,7 @@ class Stage:
         """What saved memory for one job changes the pixels of no other."""
         if self.tiles != self._settings.vae_tiling:
             self.tiles = self._settings.vae_tiling
-            self._on_stage = None
+            self._ready = None
 
     @property
     def can_save(self) -> bool:
@@ -66,18 +66,18 @@ class Stage:
     def save_memory(self) -> None:
         """A VAE that works in tiles takes more time and less memory: in use until `begin`."""
         self.tiles = True
-        self._on_stage = None
+        self._ready = None
 
     def enter(self, pipeline: Any) -> None:
-        if pipeline is self._on_stage:
+        if pipeline is self._ready:
             return
-        self._on_stage = None  # until all of it is there
+        self._ready = None  # until all of it is there
         with self.loading():
             self._place(pipeline)
         pipeline.vae.enable_slicing()  # of a batch: pictures are decoded one by one
         set_tiling(pipeline.vae, on=self.tiles)
         self._vae_dtype = pipeline.vae.dtype
-        self._on_stage = pipeline
+        self._ready = pipeline
 
     def _place(self, pipeline: Any) -> None:
         if self._settings.offload == "model":
@@ -112,7 +112,7 @@ class Stage:
             pipeline.vae.to(self._vae_dtype)
 
     def leave(self) -> None:
-        self._on_stage = self._there = None
+        self._ready = self._there = None
 
 
 def parts(pipeline: Any) -> set[Any]:
@@ -138,11 +138,11 @@ def generators(seeds: Sequence[int]) -> list[Any]:
     return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
 
 
-def run(pipeline: Any, stage: Stage, call: Callable[[], Any]) -> Any:
-    stage.enter(pipeline)
+def run(pipeline: Any, placer: Placer, call: Callable[[], Any]) -> Any:
+    placer.enter(pipeline)
     try:
-        with torch.inference_mode(), stage.attention():
+        with torch.inference_mode(), placer.attention():
             return call()
     except BaseException:
-        stage.clear(pipeline)
+        placer.clear(pipeline)
         raise

@@ -57,7 +57,7 @@ class SdxlEngine(DiffusionEngine):
         )
         self._text.watermark = self._image.watermark = None  # else diffusers has one wherever it can
         self._image.set_progress_bar_config(disable=True)
-        self.stage.enter(self._text)
+        self.placer.enter(self._text)
 
     def unload(self) -> None:
         self._text = self._image = self._adapters = None
@@ -73,7 +73,7 @@ class SdxlEngine(DiffusionEngine):
             "callback_on_step_end": steps,
         }
         pipeline, own = self._pipeline(job)
-        self.stage.enter(pipeline)
+        self.placer.enter(pipeline)
         assert self._adapters is not None
         adapted = self._adapters.arguments(pipeline, job)
 
@@ -81,7 +81,7 @@ class SdxlEngine(DiffusionEngine):
             words = prompt_arguments(pipeline, prompt, job.negative_prompt, len(slots))
             return pipeline(**words, **common, **own, **adapted).images
 
-        images = run(pipeline, self.stage, call)
+        images = run(pipeline, self.placer, call)
         return [as_pixels(each) for each in images]
 
     def _pipeline(self, job: Job) -> tuple[Any, Mapping[str, Any]]:

@@ -75,7 +75,7 @@ class WanEngine(DiffusionEngine):
             self._image.set_progress_bar_config(disable=True)
             self._image_glimpse = self.glimpse
         self.load_enhancer()
-        self.stage.enter(self._text)
+        self.placer.enter(self._text)
 
     def unload(self) -> None:
         self._text = self._image = self._image_glimpse = None
@@ -107,7 +107,7 @@ class WanEngine(DiffusionEngine):
             "output_type": "np",
             "callback_on_step_end": steps,
         }
-        films = run(pipeline, self.stage, lambda: pipeline(**call, **own).frames)
+        films = run(pipeline, self.placer, lambda: pipeline(**call, **own).frames)
         return [as_pixels(each) for each in films]
 
     def _pipeline(self, job: Job) -> tuple[Any, Mapping[str, Any]]:
