@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,13 +14,7 @@ from typing import Any
 import pytest
 
 from ourvidz_worker.client import Server, backoff
-from ourvidz_worker.engines.base import (
-    NOBODY_LOOKS,
-    FinishedSlot,
-    Previews,
-    ReportProgress,
-    ShouldStop,
-)
+from ourvidz_worker.engines.base import ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import EngineBroken, ServerAway, ServerRefused, TokenRefused
 from ourvidz_worker.protocol import Job, Offer, parse_job
@@ -28,34 +22,13 @@ from ourvidz_worker.runner import MOST_FAULTS, Runner, ShutDown
 from ourvidz_worker.spool import Spool
 from ourvidz_worker.vitals import Vitals
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
+from tests.worker.scripted import ScriptedEngine
 from tests.worker.test_runner import callbacks, ended, wait_for, with_reference, working
 
 PROMPT = "a secret garden"
 
 
-class Scripted(SketchEngine):
-    """Does `first` before it draws; counts how often it was loaded."""
-
-    def __init__(self, first: Callable[[Job], object]) -> None:
-        super().__init__()
-        self._first = first
-        self.loads = 0
-
-    def load(self) -> None:
-        self.loads += 1
-
-    def generate(
-        self,
-        job: Job,
-        report_progress: ReportProgress,
-        should_stop: ShouldStop,
-        previews: Previews = NOBODY_LOOKS,
-    ) -> Iterator[FinishedSlot]:
-        self._first(job)
-        return super().generate(job, report_progress, should_stop, previews)
-
-
-def poisoned(job: Job) -> None:
+def poisoned(job: Job, report_progress: ReportProgress) -> None:
     raise RuntimeError(f"CUDA error: an illegal memory access over {job.prompt}\nmore of it")
 
 
@@ -73,7 +46,7 @@ def test_an_engine_that_only_fails_ends_the_process(
 ) -> None:
     """A GPU whose state is spoilt fails every job in milliseconds, and never recovers by itself."""
     server.jobs += jobs(20, prompt=PROMPT)
-    engine, client = Scripted(poisoned), Server(server.url, TOKEN)
+    engine, client = ScriptedEngine(poisoned), Server(server.url, TOKEN)
     with pytest.raises(EngineBroken, match=r"3 jobs in a row.*CUDA error: an illegal memory access"):
         Runner(client, engine).run()
     client.close()
@@ -86,7 +59,7 @@ def test_an_engine_that_only_fails_ends_the_process(
 
 
 def test_an_engine_that_cannot_even_be_unloaded_ends_the_process(server: ProtocolServer) -> None:
-    class Spoilt(Scripted):
+    class Spoilt(ScriptedEngine):
         def unload(self) -> None:
             raise RuntimeError("CUDA error: an illegal memory access")
 
@@ -100,7 +73,7 @@ def test_an_engine_that_cannot_even_be_unloaded_ends_the_process(server: Protoco
 
 def test_faults_between_jobs_that_succeed_end_nothing(server: ProtocolServer) -> None:
     server.jobs += jobs(6)
-    engine = Scripted(lambda job: poisoned(job) if int(job.id[-1]) % 2 else None)
+    engine = ScriptedEngine(lambda job, report: poisoned(job, report) if int(job.id[-1]) % 2 else None)
     with working(server, engine):
         wait_for(lambda: len(callbacks(server)) == 6)
     assert [each["status"] for each in callbacks(server)] == ["completed", "failed"] * 3
@@ -181,12 +154,12 @@ def test_a_revoked_token_takes_no_results_away(server: ProtocolServer, tmp_path:
     server.jobs.append(job_body(slots=2) | {"heartbeat_seconds": 1})
     server.upload_s = 3.0
 
-    def revoke(job: Job) -> None:
+    def revoke(job: Job, report_progress: ReportProgress) -> None:
         server.token = "another"
 
     spool, client = Spool(tmp_path, server.url, TOKEN), Server(server.url, TOKEN)
     with pytest.raises(TokenRefused):
-        Runner(client, Scripted(revoke), spool).run()
+        Runner(client, ScriptedEngine(revoke), spool).run()
     client.close()
     spool.close()
     assert list(tmp_path.rglob("*.bin"))
@@ -224,8 +197,9 @@ import sys, time
 from ourvidz_worker.client import Server
 from ourvidz_worker.runner import Runner
 from ourvidz_worker.vitals import Vitals
-from tests.worker.test_faults import Scripted
-Runner(Server(*sys.argv[1:]), Scripted(lambda job: time.sleep(60)), vitals=Vitals(stuck_after_s=1.5)).run()
+from tests.worker.scripted import ScriptedEngine
+engine = ScriptedEngine(lambda *_: time.sleep(60))
+Runner(Server(*sys.argv[1:]), engine, vitals=Vitals(stuck_after_s=1.5)).run()
 """
 
 

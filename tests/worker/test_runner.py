@@ -11,15 +11,7 @@ from typing import Any
 import pytest
 
 from ourvidz_worker.client import Server
-from ourvidz_worker.engines.base import (
-    NOBODY_LOOKS,
-    Engine,
-    FinishedSlot,
-    Previews,
-    ReportProgress,
-    Result,
-    ShouldStop,
-)
+from ourvidz_worker.engines.base import Engine, FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import MalformedLease
 from ourvidz_worker.protocol import Job, parse_job
@@ -27,22 +19,13 @@ from ourvidz_worker.runner import Runner, ShutDown
 from ourvidz_worker.spool import Spool
 from ourvidz_worker.vitals import Vitals
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
+from tests.worker.scripted import ScriptedEngine, finished
 
 
-class BreakingEngine(SketchEngine):
+def breaking(job: Job, report_progress: ReportProgress) -> Iterator[FinishedSlot]:
     """Delivers one slot, then fails the way a driver does."""
-
-    name = "breaking"
-
-    def generate(
-        self,
-        job: Job,
-        report_progress: ReportProgress,
-        should_stop: ShouldStop,
-        previews: Previews = NOBODY_LOOKS,
-    ) -> Iterator[FinishedSlot]:
-        yield FinishedSlot(job.slots[0], Result(b"x", "image/png", 1, 1, None, {}))
-        raise RuntimeError("out of memory")
+    yield finished(job.slots[0])
+    raise RuntimeError("out of memory")
 
 
 @contextmanager
@@ -124,7 +107,7 @@ def test_a_job_without_an_image_index_says_null(server: ProtocolServer) -> None:
 def test_what_an_engine_fails_to_make_is_reported_slot_by_slot(server: ProtocolServer) -> None:
     """pitfall 6"""
     server.jobs.append(job_body(slots=3))
-    with working(server, BreakingEngine()):
+    with working(server, ScriptedEngine(breaking)):
         wait_for(lambda: ended(server))
     assets = [each["assets"][0] for each in callbacks(server)]
     assert [asset["status"] for asset in assets] == ["completed", "failed", "failed"]
@@ -142,24 +125,6 @@ def test_a_job_of_which_nothing_could_be_made_fails(server: ProtocolServer) -> N
     assert last["error_message"]
 
 
-class TracingEngine(SketchEngine):
-    """Keeps the jobs that it was given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.jobs: list[Job] = []
-
-    def generate(
-        self,
-        job: Job,
-        report_progress: ReportProgress,
-        should_stop: ShouldStop,
-        previews: Previews = NOBODY_LOOKS,
-    ) -> Iterator[FinishedSlot]:
-        self.jobs.append(job)
-        return super().generate(job, report_progress, should_stop, previews)
-
-
 def with_reference() -> dict[str, Any]:
     address = "https://the.server/media/7/file"
     return job_body(slots=2) | {"references": [{"type": "composition", "strength": 0.5, "url": address}]}
@@ -168,7 +133,7 @@ def with_reference() -> dict[str, Any]:
 def test_an_engine_gets_references_with_their_files(server: ProtocolServer) -> None:
     server.jobs.append(with_reference())
     server.script("GET /file", 200, "picture")
-    engine = TracingEngine()
+    engine = ScriptedEngine()
     with working(server, engine):
         wait_for(lambda: ended(server))
     (reference,) = engine.jobs[0].references
@@ -179,7 +144,7 @@ def test_a_job_is_not_made_without_its_reference(server: ProtocolServer) -> None
     """pitfall 19"""
     server.jobs.append(with_reference())
     server.script("GET /file", 404)
-    engine = TracingEngine()
+    engine = ScriptedEngine()
     with working(server, engine):
         wait_for(lambda: ended(server))
     assert not engine.jobs
@@ -312,26 +277,18 @@ def test_a_lease_of_nonsense_is_malformed(field: str, value: Any) -> None:
         parse_job(job_body() | {field: value})
 
 
-class WaveringEngine(SketchEngine):
+def wavering(job: Job, report_progress: ReportProgress) -> Iterator[FinishedSlot]:
     """Says that it has made less than it said before."""
-
-    def generate(
-        self,
-        job: Job,
-        report_progress: ReportProgress,
-        should_stop: ShouldStop,
-        previews: Previews = NOBODY_LOOKS,
-    ) -> Iterator[FinishedSlot]:
-        for share in (0.6, 0.3, 0.7):
-            report_progress(share, f"at {share}")
-            time.sleep(1.2)
-        yield FinishedSlot(job.slots[0], Result(b"x", "image/png", 1, 1, None, {}))
+    for share in (0.6, 0.3, 0.7):
+        report_progress(share, f"at {share}")
+        time.sleep(1.2)
+    yield finished(job.slots[0])
 
 
 def test_progress_never_goes_back(server: ProtocolServer) -> None:
     """pitfall 32"""
     server.jobs.append(job_body())
-    with working(server, WaveringEngine()):
+    with working(server, ScriptedEngine(wavering)):
         wait_for(lambda: ended(server))
     told = {beat.json["stage"]: beat.json["progress"] for beat in server.seen("/heartbeat")}
     assert (told["at 0.6"], told["at 0.3"], told["at 0.7"]) == (60, 60, 70)

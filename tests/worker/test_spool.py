@@ -17,20 +17,14 @@ from threading import Event
 import pytest
 
 from ourvidz_worker.client import Server
-from ourvidz_worker.engines.base import (
-    NOBODY_LOOKS,
-    FinishedSlot,
-    Previews,
-    ReportProgress,
-    Result,
-    ShouldStop,
-)
+from ourvidz_worker.engines.base import FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import ServerAway
 from ourvidz_worker.leftovers import deliver_kept
 from ourvidz_worker.protocol import Job, parse_job
 from ourvidz_worker.spool import Spool
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
+from tests.worker.scripted import ScriptedEngine, finished
 from tests.worker.test_runner import callbacks, ended, wait_for, working
 
 ASSET = {"image_index": 0, "status": "completed", "upload_id": "", "seed": 7}
@@ -188,32 +182,19 @@ def test_a_result_made_before_a_kill_is_delivered_after_it(server: ProtocolServe
     assert server.seen("/release")
 
 
-class QuickEngine(SketchEngine):
-    """Makes its slots at once and says when."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.made: list[float] = []
-
-    def generate(
-        self,
-        job: Job,
-        report_progress: ReportProgress,
-        should_stop: ShouldStop,
-        previews: Previews = NOBODY_LOOKS,
-    ) -> Iterator[FinishedSlot]:
-        for slot in job.slots:
-            self.made.append(time.monotonic())
-            yield FinishedSlot(slot, Result(b"x", "image/png", 1, 1, None, {}))
-
-
 def test_the_engine_does_not_wait_for_an_upload(server: ProtocolServer) -> None:
     server.jobs.append(job_body(slots=6))
     server.script("PUT /uploads/0", 503, Retry_After="1")
-    engine = QuickEngine()
-    with working(server, engine):
+    made: list[float] = []
+
+    def quick(job: Job, report_progress: ReportProgress) -> Iterator[FinishedSlot]:
+        for slot in job.slots:
+            made.append(time.monotonic())
+            yield finished(slot)
+
+    with working(server, ScriptedEngine(quick)):
         wait_for(lambda: ended(server))
-    assert engine.made[-1] - engine.made[0] < 0.5
+    assert made[-1] - made[0] < 0.5
     assert [each["assets"][0]["image_index"] for each in callbacks(server)] == list(range(6))
     assert callbacks(server)[-1]["status"] == "completed"
 
