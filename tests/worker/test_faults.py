@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 
 from ourvidz_worker.client import Server, backoff
-from ourvidz_worker.engines.base import ReportProgress
+from ourvidz_worker.engines.base import FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
-from ourvidz_worker.errors import EngineBroken, ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.errors import EngineBroken, Halted, ServerAway, ServerRefused, TokenRefused
 from ourvidz_worker.protocol import Job, Offer, parse_job
 from ourvidz_worker.runner import MOST_FAULTS, Runner, ShutDown
 from ourvidz_worker.spool import Spool
 from ourvidz_worker.vitals import Vitals
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
-from tests.worker.scripted import ScriptedEngine
+from tests.worker.scripted import ScriptedEngine, finished
 from tests.worker.test_runner import callbacks, ended, wait_for, with_reference, working
 
 PROMPT = "a secret garden"
@@ -152,14 +152,18 @@ def test_a_job_of_which_nothing_was_taken_did_not_complete(
 
 def test_a_revoked_token_takes_no_results_away(server: ProtocolServer, tmp_path: Path) -> None:
     server.jobs.append(job_body(slots=2) | {"heartbeat_seconds": 1})
-    server.upload_s = 3.0
+    for _ in range(9):
+        server.script("PUT /uploads/0", 503)
 
-    def revoke(job: Job, report_progress: ReportProgress) -> None:
+    def revoked(job: Job, report_progress: ReportProgress) -> Iterator[FinishedSlot]:
+        yield finished(job.slots[0])
         server.token = "another"
+        time.sleep(2.5)  # until a heartbeat was told
+        raise Halted
 
     spool, client = Spool(tmp_path, server.url, TOKEN), Server(server.url, TOKEN)
     with pytest.raises(TokenRefused):
-        Runner(client, ScriptedEngine(revoke), spool).run()
+        Runner(client, ScriptedEngine(revoked), spool).run()
     client.close()
     spool.close()
     assert list(tmp_path.rglob("*.bin"))
