@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ourvidz_worker.engines.diffusion.enhancer import NEW_TOKENS, Enhancer, whole
+from ourvidz_worker.errors import EngineUnusable
 from tests.engines.jobs import Make
 
 
@@ -62,3 +64,32 @@ def test_only_what_the_limit_cut_off_is_cut_back(enhancer: Any, monkeypatch: pyt
     assert read(enhancer, said, full, monkeypatch) == "A lighthouse."
     assert read(enhancer, said, [*full[1:], end], monkeypatch) == said
     assert read(enhancer, said, full[1:], monkeypatch) == said
+
+
+EACH, END = "{% for each in messages %}", "{% endfor %}"
+REFUSES = "{% if each.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "begins"),
+    [
+        (f"{EACH}{REFUSES}{{{{ each.content }}}}{END}", "Rewrite"),
+        (f"{EACH}{{{{ each.role }}}} {END}", "system"),
+    ],
+)
+def test_a_chat_without_a_system_is_asked_in_one_message(
+    models: Path, tmp_path: Path, template: str, begins: str
+) -> None:
+    """Every enhanced job failed, and was offered all the same."""
+    words = shutil.copytree(models / "words", tmp_path / "words")
+    (words / "chat_template.jinja").write_text(template)
+    enhancer: Any = Make(engine="wan", model=str(models / "wan"), enhancer=str(words)).engine.enhancer
+    assert enhancer._chat("Rewrite", "prompt", takes_system=enhancer._takes_system).startswith(begins)
+    assert enhancer.enhance("a lighthouse", media="video", should_stop=bool)
+
+
+def test_a_chat_that_cannot_be_is_refused_at_the_start(models: Path, tmp_path: Path) -> None:
+    words = shutil.copytree(models / "words", tmp_path / "words")
+    (words / "chat_template.jinja").write_text("{{ raise_exception('never') }}")
+    with pytest.raises(EngineUnusable, match=r"cannot be used.*never"):
+        Make(engine="wan", model=str(models / "wan"), enhancer=str(words))

@@ -104,3 +104,15 @@ def test_previews_go_by_the_vae_that_made_the_latents(models: Path, model: str, 
     for references in ((), (drawing("start_frame"),)):
         make.results(film(*references, height=64))
         assert len(make.shown) == 2
+
+
+def test_weights_that_only_start_from_frames_are_no_model_for_text(models: Path) -> None:
+    """They were offered every job, and failed each."""
+    with pytest.raises(EngineUnusable, match="only start from frames: name them with --image-model"):
+        create_engine(EngineSettings(engine="wan", model=str(models / "wan-start"))).load()
+
+
+def test_weights_of_another_engine_are_refused_in_one_line(models: Path) -> None:
+    with pytest.raises(EngineUnusable, match="cannot be used") as refused:
+        create_engine(EngineSettings(engine="wan", model=str(models / "sdxl"))).load()
+    assert "\n" not in str(refused.value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import weakref
 from collections.abc import Callable, Iterator
@@ -128,11 +127,12 @@ def test_a_tiled_decoder_takes_less_than_the_usual_picture_at_once(models: Path)
 @pytest.mark.parametrize("kind", ["sdxl", "wan"])
 def test_an_unloaded_engine_holds_nothing(models: Path, kind: str) -> None:
     make = Make(engine=kind, model=str(models / kind))
-    pipeline = weakref.ref(make.engine._text)
+    model = make.engine._text.unet if kind == "sdxl" else make.engine._text.transformer
+    held = [weakref.ref(make.engine._text), weakref.ref(model)]
+    del model
     make.results(job() if kind == "sdxl" else film(media="image", frames=1, fps=0))
     make.engine.unload()
-    gc.collect()
-    assert pipeline() is None
+    assert [each() for each in held] == [None, None]
     make.engine.load()
     assert make.engine._text is not None
 

@@ -17,6 +17,7 @@ from ourvidz_worker.client import Server, backoff
 from ourvidz_worker.engines.base import FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import EngineBroken, Halted, ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.journal import fault
 from ourvidz_worker.protocol import Job, Offer, parse_job
 from ourvidz_worker.runner import MOST_FAULTS, Runner, ShutDown
 from ourvidz_worker.spool import Spool
@@ -299,3 +300,37 @@ def test_what_nobody_expects_ends_the_job_and_not_the_worker(server: ProtocolSer
     with working(server, TellingEngine()):
         wait_for(lambda: ended(server))
     assert not server.seen("/release")
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("bad prompt: my garden\nby night", "bad prompt: …"),
+        ("got ['my garden\\nby night']", "got ['…']"),
+        ("it ends: by night", "it ends: …"),
+        ("a short word is no secret", "a short word is no secret"),
+    ],
+)
+def test_a_fault_tells_no_prompt(message: str, told: str) -> None:
+    assert fault(ValueError(message), "my garden\nby night", "a")["message"] == told
+
+
+def test_a_server_that_is_busy_is_there(server: ProtocolServer) -> None:
+    client, heard = Server(server.url, TOKEN), []
+    client.heard = lambda *, connected: heard.append(connected)
+    for status in (429, 503):
+        server.script("POST /lease", status)
+        with pytest.raises(ServerAway):
+            client.lease(Offer(("sdxl",), ("sdxl_image_fast",), "sketch", "0", "cpu"), 0.0)
+    client.close()
+    assert heard == [True, False]
+
+
+def test_told_to_stop_it_starts_no_long_poll(server: ProtocolServer, tmp_path: Path) -> None:
+    """Of a moment in which nobody can break in: while it gives a job back, say."""
+    client = Server(server.url, TOKEN)
+    runner = Runner(client, ScriptedEngine())
+    runner.stop()
+    runner.run()
+    client.close()
+    assert not server.requests

@@ -17,7 +17,7 @@ from tests.worker.test_runner import ended, wait_for, working
 
 def test_a_busy_worker_is_well_and_a_stuck_one_is_not() -> None:
     """pitfall 18"""
-    vitals = Vitals(stuck_after_s=0.0)
+    vitals = Vitals(stuck_after_s=1e-9)
     vitals.turn_to("idle")
     assert vitals.health()[0], "an idle one has nothing to move"
     vitals.turn_to("working")

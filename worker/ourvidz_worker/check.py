@@ -14,6 +14,7 @@ from ourvidz_worker.configuration import Configuration, missing, usual_spool
 from ourvidz_worker.engines import GPU_PACKAGES, missing_packages
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.stored import is_cached, misfit, part_sizes, size
 
 if TYPE_CHECKING:  # it imports torch
     from ourvidz_worker.engines.diffusion.placement import Placement
@@ -140,70 +141,36 @@ def _memory(settings: EngineSettings, placement: Placement) -> Iterator[Finding]
     """Too little is what can never do: weights may be stored twice as wide as they are used."""
     from ourvidz_worker.engines.diffusion.placement import memory
 
-    named = (settings.model, settings.image_model, settings.enhancer)
-    parts = [size for where in named if where for size in _part_sizes(where)]
     share = 1 if placement.precision_name == "float32" else 0.5
-    whole, largest = share * sum(parts), share * max(parts, default=0)
-    needed = {"none": whole, "model": largest, "sequential": 0}[settings.offload]
-    alone = "the weights alone take" if settings.offload == "none" else "the largest part alone takes"
-    yield _room("memory", *memory(placement.device), needed, alone)
-    if settings.offload != "none":
-        yield _room("main memory", *memory("cpu"), whole, "the weights alone take")
+    pipelines, enhancer = (settings.model, settings.image_model), settings.enhancer
+    whole = share * sum(map(size, (*pipelines, enhancer)))
+    largest = share * max((each for where in (*pipelines, enhancer) for each in part_sizes(where)), default=0)
+    one_at_a_time = share * (max(map(size, pipelines)) + size(enhancer))
+    needed = {"none": one_at_a_time, "model": largest, "sequential": 0}[settings.offload]
+    is_apart = placement.device == "cuda"  # what is not on the GPU waits in main memory
+    yield _room("memory", *memory(placement.device), needed if is_apart else whole)
+    if is_apart:
+        yield _room("main memory", *memory("cpu"), whole)
 
 
-def _room(about: str, free: int, total: int, needed: float, alone: str) -> Finding:
+def _room(about: str, free: int, total: int, needed: float) -> Finding:
     there = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
-    return Finding(about, there, f"{there}; {alone} {needed / 2**30:.1f} GiB" if needed > total else "")
+    lacking = f"{there}; the weights alone take {needed / 2**30:.1f} GiB there"
+    return Finding(about, there, lacking if needed > total else "")
 
 
 def _weights(about: str, where: str, chosen: Configuration) -> Finding:
     if not where:
         return Finding(about, "", f"name the weights with --{about.replace(' ', '-')}")
-    folder = Path(where)
-    if files := _files(where):
-        return Finding(about, f"{where}, {_size(files) / 2**30:.1f} GiB")
-    if folder.is_dir():
-        return Finding(about, "", f"{where} has no .safetensors files")
-    if _is_cached(where):
+    if problem := misfit(about, where):
+        return Finding(about, "", problem)
+    if Path(where).exists():
+        return Finding(about, f"{where}, {size(where) / 2**30:.1f} GiB")
+    if is_cached(about, where):
         return Finding(about, f"{where}, which was fetched before")
     if chosen.engine.allow_download:
         return Finding(about, f"{where}, from the hub when the worker starts")
     return Finding(about, "", f"no folder {where}; a hub name needs --allow-download")
-
-
-def _is_cached(where: str) -> bool:
-    """Whether the hub's cache on this machine has that repository."""
-    from huggingface_hub import try_to_load_from_cache
-
-    try:
-        told = (try_to_load_from_cache(where, name) for name in ("model_index.json", "config.json"))
-        return any(isinstance(path, str) for path in told)
-    except ValueError:  # no repository has such a name
-        return False
-
-
-def _files(where: str) -> list[Path]:
-    """The weights there that are read: of a part in two precisions, the wider."""
-    folder = Path(where)
-    if folder.is_file():
-        return [folder]
-    # Beside a pipeline's parts there may be the same weights once more, as one file for other programs.
-    is_pipeline = (folder / "model_index.json").is_file()
-    files = list(folder.glob("*/*.safetensors" if is_pipeline else "*.safetensors"))
-    wide = [file for file in files if ".fp16" not in file.name]
-    parts = {file.parent for file in wide}
-    return wide + [file for file in files if file.parent not in parts]
-
-
-def _part_sizes(where: str) -> list[int]:
-    """In bytes, of each part of a pipeline: a part moves to the GPU as a whole."""
-    files = _files(where)
-    parts = {file.parent for file in files}
-    return [_size([file for file in files if file.parent == part]) for part in parts]
-
-
-def _size(files: list[Path]) -> int:
-    return sum(file.stat().st_size for file in files)
 
 
 def _version(name: str) -> str:

@@ -53,7 +53,8 @@ def _obey(flags: argparse.Namespace, chosen: Configuration) -> int:
         problem = missing(chosen)
         return _refuse(problem) if problem else _run(chosen)
     if flags.report and (problem := _unreachable(chosen)):
-        return _refuse(f"{problem}; --no-report needs no server")
+        status = WRONG if missing(chosen) else MAY_PASS
+        return _refuse(f"{problem.rstrip('.')}; --no-report needs no server", status)
     return _bench(chosen, flags)
 
 
@@ -94,7 +95,7 @@ def _bench(chosen: Configuration, flags: argparse.Namespace) -> int:
         engine = create_engine(chosen.engine)
         figures = benchmark.benchmark(engine, wanted=flags.job_type, runs=flags.runs)
     except EngineUnusable as unusable:
-        return _refuse(str(unusable))
+        return _refuse(str(unusable), MAY_PASS)
     if not figures.job_types:
         return _refuse("this engine, as it is set up, does none of these job types")
     if flags.json:
@@ -138,8 +139,9 @@ def _run(chosen: Configuration) -> int:
     if chosen.unused:
         say("options_unused", engine=chosen.engine.engine, options=", ".join(chosen.unused))
     server = Server(chosen.server, chosen.token, chosen.patience)
+    _stop_on_signals(lambda: sys.exit(0))  # nothing is held while libraries are imported
     try:
-        vitals = Vitals()
+        vitals = Vitals(chosen.stuck_after)
         runner = Runner(server, create_engine(chosen.engine), spool, vitals)
         _stop_on_signals(runner.stop)
         with health_server(*chosen.health, vitals) if chosen.health else nullcontext():

@@ -22,6 +22,7 @@ from ourvidz_worker.errors import (
     ServerRefused,
     WorkerError,
 )
+from ourvidz_worker.journal import say
 from ourvidz_worker.protocol import AssetError, Job, Leased, Offer, Upload, parse_job, word
 
 LEASE_WAIT_S = 25.0
@@ -182,6 +183,8 @@ class Server:
                 delay = max(backoff(attempt, rarest), away.retry_after or 0.0)
                 if time.monotonic() + delay > deadline:
                     raise
+                if attempt == 0:  # the others are the same news
+                    say("server_away", reason=str(away), patience_s=round(patience))
             if halted.wait(delay):
                 raise Halted
             attempt += 1
@@ -189,8 +192,8 @@ class Server:
     def _once(self, method: str, path: str, *limits: Any, **request: Any) -> Answer:
         try:
             answer = self._answer(method, path, *limits, **request)
-        except ServerAway:
-            self.heard(connected=False)
+        except ServerAway as away:
+            self.heard(connected=away.status is not None and away.status < 500)
             raise
         except WorkerError:  # an answer too
             self.heard(connected=True)

@@ -29,6 +29,7 @@ class Configuration:
     token: str = field(repr=False)
     spool: str
     patience: float
+    stuck_after: float
     health: tuple[str, int] | None
     engine: EngineSettings
     unused: tuple[str, ...] = ()
@@ -61,6 +62,7 @@ def configuration(flags: argparse.Namespace, environment: Mapping[str, str] = os
         values.pop("token"),
         values.pop("spool"),
         values.pop("patience"),
+        values.pop("stuck_after"),
         values.pop("health_port"),
         EngineSettings(**values),
         unused,

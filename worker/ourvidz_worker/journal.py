@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FRAMES = 4
 LONGEST_MESSAGE = 300  # characters
+SHORTEST_SECRET = 3
 
 
 @lru_cache
@@ -69,12 +70,19 @@ def fault(error: BaseException, *secrets: str) -> dict[str, str]:
     """What to say of an error that nobody foresaw: its kind, the first line of its message without the
     `secrets`, and where it came from, innermost first.
     """
-    message = (str(error).strip().splitlines() or [""])[0]
-    for secret in filter(None, secrets):
-        message = message.replace(secret, "…")
+    message = (_without(str(error), secrets).strip().splitlines() or [""])[0]
     frames = traceback.extract_tb(error.__traceback__)[: -FRAMES - 1 : -1]
     places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
     return {"error": type(error).__name__, "message": message[:LONGEST_MESSAGE], "at": " < ".join(places)}
+
+
+def _without(message: str, secrets: tuple[str, ...]) -> str:
+    """Also as Python would show them, and line by line; what is very short is no secret."""
+    lines = [line for secret in secrets for line in (secret, *secret.splitlines())]
+    for line in sorted(lines, key=len, reverse=True):
+        if len(line) > SHORTEST_SECRET:
+            message = message.replace(line, "…").replace(repr(line)[1:-1], "…")
+    return message
 
 
 def _machine(now: datetime, event: str, facts: dict[str, object]) -> str:

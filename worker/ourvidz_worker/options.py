@@ -8,6 +8,7 @@ from typing import Any
 
 from ourvidz_worker.engines import ENGINES
 from ourvidz_worker.engines.settings import ATTENTIONS, DEVICES, OFFLOADS, PRECISIONS
+from ourvidz_worker.vitals import STUCK_AFTER_S
 
 YES = ("1", "true", "yes", "on")
 NO = ("", "0", "false", "no", "off")
@@ -94,6 +95,14 @@ PATIENCE = Option(
     "OURVIDZ_WORKER_PATIENCE",
     "seconds for which a result is offered to a server that is away before its job is given up; 600",
     600.0,
+    seconds,
+    "SECONDS",
+)
+STUCK_AFTER = Option(
+    "stuck_after",
+    "OURVIDZ_WORKER_STUCK_AFTER",
+    "seconds without progress after which an engine is taken for stuck and the process ends; 0: never; 1800",
+    STUCK_AFTER_S,
     seconds,
     "SECONDS",
 )
@@ -218,4 +227,4 @@ ENGINE_OPTIONS = (
         engines=ON_GPU,
     ),
 )
-OPTIONS = (SERVER, TOKEN, SPOOL, PATIENCE, HEALTH_PORT, *ENGINE_OPTIONS)
+OPTIONS = (SERVER, TOKEN, SPOOL, PATIENCE, STUCK_AFTER, HEALTH_PORT, *ENGINE_OPTIONS)

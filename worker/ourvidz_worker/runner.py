@@ -74,6 +74,7 @@ class Runner:
         self._vitals.turn_to("loading")
         self._holds_nothing = True
         try:
+            self._heed_stop()
             self._engine.load()
         finally:
             self._holds_nothing = False
@@ -102,6 +103,7 @@ class Runner:
     def _poll(self, offer: Offer) -> Job | None:
         self._holds_nothing = True
         try:
+            self._heed_stop()
             # The first call does not wait: its answer says that the server and the token are right.
             wait_s = LEASE_WAIT_S if self._connected else 0.0
             job = self._server.lease(offer, wait_s, self._hold)
@@ -111,6 +113,11 @@ class Runner:
             self._connected = True
             say("connected")
         return job
+
+    def _heed_stop(self) -> None:
+        """Of a moment in which nobody could break in."""
+        if self._stopping.is_set():
+            raise ShutDown
 
     def _hold(self) -> None:
         self._holds_nothing = False

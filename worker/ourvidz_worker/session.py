@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from threading import Event
 from typing import Any
@@ -103,7 +103,11 @@ class Session:
         return self._forgotten(verdict) if verdict else self._give_back("released")
 
     def _fault(self, error: Exception) -> dict[str, str]:
-        return fault(error, self._job.prompt, self._job.negative_prompt)
+        told: Mapping[str, object] = {}
+        with suppress(Exception):  # of an engine that may be able to say nothing any more
+            told = self._engine.job_metadata(self._job)
+        enhanced = str(told.get("enhanced_prompt", ""))
+        return fault(error, self._job.prompt, self._job.negative_prompt, enhanced)
 
     def _deliver_all(self) -> str:
         deliveries = Deliveries(self._deliver, self._halted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 import time
@@ -13,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from ourvidz_worker import __version__
 
-STUCK_AFTER_S = 900.0  # no step of any engine takes this long on a machine that is fit for it
+STUCK_AFTER_S = 1800.0  # no step takes this long on a machine that is fit for it
 
 
 class PortTaken(Exception):
@@ -24,6 +25,7 @@ class Vitals:
     """Written by the worker's threads, read by the watcher's.
 
     `activity`: loading, idle, working (the engine), or delivering (only the server is waited for).
+    `stuck_after_s`: without progress; 0 for never.
     """
 
     def __init__(self, stuck_after_s: float = STUCK_AFTER_S) -> None:
@@ -58,7 +60,8 @@ class Vitals:
     def is_stuck(self) -> bool:
         """The engine is at work, and nothing has moved for very long."""
         with self._lock:
-            return self._activity == "working" and time.monotonic() - self._moved > self._stuck_after_s
+            limit = self._stuck_after_s or math.inf
+            return self._activity == "working" and time.monotonic() - self._moved > limit
 
     def health(self) -> tuple[bool, dict[str, object]]:
         """Whether it is well, and the facts."""

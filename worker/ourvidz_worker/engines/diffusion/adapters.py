@@ -18,6 +18,7 @@ from ourvidz_worker.engines.references import picture, reference
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.protocol import Job, Reference
+from ourvidz_worker.stored import on_hub
 
 Weights = dict[str, dict[str, Any]]
 
@@ -84,7 +85,7 @@ def _encoder(settings: EngineSettings, placement: Placement) -> Any:
         raise EngineUnusable(
             "a style or character adapter needs the CLIP it was trained with: --image-encoder"
         )
-    repository, inside = (where, "") if Path(where).is_dir() else _on_hub(where)
+    repository, inside = (where, "") if Path(where).is_dir() else on_hub(where)
     with loading(where, settings):
         encoder = CLIPVisionModelWithProjection.from_pretrained(
             repository,
@@ -112,15 +113,8 @@ def _file(where: str, settings: EngineSettings) -> str:
         raise ValueError("not a .safetensors file")
     if Path(where).is_file():
         return where
-    repository, inside = _on_hub(where)
+    repository, inside = on_hub(where)
     return str(hf_hub_download(repository, inside, local_files_only=not settings.allow_download))
-
-
-def _on_hub(where: str) -> tuple[str, str]:
-    """`owner/name/some/folder` as the repository and what is named in it."""
-    owner, _, rest = where.partition("/")
-    name, _, inside = rest.partition("/")
-    return f"{owner}/{name}", inside
 
 
 def _misfit(weights: Weights, encoder: Any) -> str:

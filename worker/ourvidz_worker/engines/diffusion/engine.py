@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -109,6 +110,7 @@ class DiffusionEngine(ABC):
     def unload(self) -> None:
         self.enhancer = self.glimpse = self._account = None
         self.placer.leave()
+        gc.collect()  # diffusers ties a transformer that has run to itself
         give_back_memory(self.placement.device)
 
     def job_metadata(self, job: Job) -> Mapping[str, object]:

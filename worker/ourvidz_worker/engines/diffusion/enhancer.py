@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from transformers import AutoModelForCausalLM, AutoTokenizer, StoppingCriteria, StoppingCriteriaList
 
 from ourvidz_worker.engines.base import ShouldStop
@@ -39,8 +40,21 @@ class Enhancer:
             self._model: Any = AutoModelForCausalLM.from_pretrained(
                 dtype=placement.precision, use_safetensors=True, **where
             ).eval()
+        self._takes_system = self._takes_system_role(settings)
         if not self._moves:
             self._model.to(self._device)
+
+    def _takes_system_role(self, settings: EngineSettings) -> bool:
+        """Some chats have none: then what is asked stands in front of the prompt."""
+        if not self._tokenizer.chat_template:
+            return False
+        try:
+            self._chat("instruction", "prompt", takes_system=True)
+        except TemplateError:
+            with loading(settings.enhancer, settings):
+                self._chat("instruction", "prompt", takes_system=False)
+            return False
+        return True
 
     def enhance(self, prompt: str, *, media: str, should_stop: ShouldStop) -> str:
         """The prompt itself when the model says nothing. Raises Halted."""
@@ -78,13 +92,19 @@ class Enhancer:
         motion = ", and how it moves" if media == "video" else ""
         system = INSTRUCTION.format(media=media, motion=motion)
         if self._tokenizer.chat_template:
-            asked = [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
-            text = self._tokenizer.apply_chat_template(
-                asked, tokenize=False, add_generation_prompt=True, enable_thinking=False
-            )
+            text = self._chat(system, prompt, takes_system=self._takes_system)
             return self._tokenizer(text, return_tensors="pt", add_special_tokens=False).input_ids
         text = f"{system}\nPrompt: {prompt}\nRewritten prompt:"
         return self._tokenizer(text, return_tensors="pt").input_ids
+
+    def _chat(self, system: str, prompt: str, *, takes_system: bool) -> str:
+        asked = [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
+        if not takes_system:
+            asked = [{"role": "user", "content": f"{system}\n\n{prompt}"}]
+        text: str = self._tokenizer.apply_chat_template(
+            asked, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+        return text
 
 
 class _Stop(StoppingCriteria):

@@ -62,6 +62,9 @@ class WanEngine(DiffusionEngine):
     def load_weights(self) -> None:
         self.place(placed(self.settings, half="bfloat16"))
         self._text = load_pipeline(WanPipeline, self.settings.model, self.settings, self.placement)
+        if needs_frames(self._text):
+            named = f"the weights {self.settings.model!r}"
+            raise EngineUnusable(f"{named} only start from frames: name them with --image-model")
         self.glimpse = fitted_glimpse(self._text.vae, self._text.vae_scale_factor_spatial)
         if self.settings.image_model:
             self._image = load_pipeline(
@@ -148,6 +151,12 @@ class WanEngine(DiffusionEngine):
         return Result(film, "video/mp4", *even, count / wanted.fps, metadata)
 
 
+def needs_frames(pipeline: Any) -> bool:
+    """Whether its transformer wants more channels than the noise has."""
+    config = (pipeline.transformer or pipeline.transformer_2).config
+    return bool(config.in_channels > pipeline.vae.config.z_dim)
+
+
 def frames_taken(pipeline: Any) -> tuple[tuple[str, ...], ...]:
     """The sets of frames that the weights of an image pipeline were trained to start from.
 
@@ -157,7 +166,7 @@ def frames_taken(pipeline: Any) -> tuple[tuple[str, ...], ...]:
     config = (pipeline.transformer or pipeline.transformer_2).config
     if pipeline.config.expand_timesteps:
         return (START,)
-    if config.in_channels <= pipeline.vae.config.z_dim:
+    if not needs_frames(pipeline):
         return ()
     if config.image_dim is None:
         return START, START_AND_END

@@ -7,13 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
 from safetensors import SafetensorError
 
 from ourvidz_worker.engines.diffusion.placement import Placement, is_out_of_memory
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 
-UNREADABLE = (OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError, SafetensorError)
+UNREADABLE = (
+    *(OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError),
+    *(AttributeError, SafetensorError, TemplateError),
+)
 
 
 def load_pipeline(kind: Any, where: str, settings: EngineSettings, placement: Placement) -> Any:
@@ -78,10 +82,8 @@ def public_name(where: str) -> str:
 
 
 def _variant(where: str) -> str | None:
-    """`fp16` where a part has its weights in no other form, as is common; parts that have are read all the
-    same.
-    """
+    """`fp16` where a part has its weights in no other form, as is common; parts that have are read too."""
     folder = Path(where)
     parts = {path.parent for path in folder.glob("*/*.safetensors")}
-    is_half = [all(".fp16." in path.name for path in part.glob("*.safetensors")) for part in parts]
+    is_half = [all(".fp16" in path.name for path in part.glob("*.safetensors")) for part in parts]
     return "fp16" if any(is_half) else None
