@@ -159,8 +159,10 @@ class Supervisor:
     def start_workers(self, tokens: list[str]) -> None:
         program = str(Path(sys.executable).parent / "ourvidz-worker")
         command = [program, "run", "--server", self.options.address, "--engine", "sketch"]
+        spool = str(self.options.data / "spool")
         for index, token in enumerate(tokens, 1):
-            self.workers.append(self.start(f"worker-{index}", command, OURVIDZ_WORKER_TOKEN=token))
+            chosen = {"OURVIDZ_WORKER_TOKEN": token, "OURVIDZ_WORKER_SPOOL": spool}
+            self.workers.append(self.start(f"worker-{index}", command, **chosen))
         self.wait_until(self.workers_are_connected, "a worker did not connect")
 
     def workers_are_connected(self) -> bool:

@@ -52,6 +52,7 @@ class Installation:
             "DJANGO_SETTINGS_MODULE": "ourvidz.settings",
             **environment,
             "DATA_DIR": str(data),
+            "XDG_STATE_HOME": str(data / "state"),  # where workers keep what they made
             "PORT": str(self.port),
         }
         self.web: Program | None = None

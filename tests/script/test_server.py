@@ -97,6 +97,7 @@ def test_it_starts_restarts_a_killed_worker_and_stops_cleanly(server: Server) ->
     with urllib.request.urlopen(link) as answer:
         assert answer.status == 200
 
+    assert list((server.data / "spool").glob("*/run-*")), "nothing outside the data folder"
     assert "already running" in refusal(server.data)
 
     killed = server.child("ourvidz-worker")

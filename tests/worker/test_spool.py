@@ -349,3 +349,17 @@ def test_a_server_is_the_same_however_it_is_typed(tmp_path: Path, typed: str) ->
     spool = Spool(tmp_path, typed, TOKEN)
     assert len(list(spool.left())) == 1
     spool.close()
+
+
+def test_the_folders_of_old_tokens_do_not_pile_up(tmp_path: Path) -> None:
+    for token in ("ovw_old", "ovw_new"):
+        Spool(tmp_path, "http://server", token).close()
+    (tmp_path / "owner").mkdir()
+    (tmp_path / "owner" / "notes").touch()
+    old, new = sorted(path for path in tmp_path.iterdir() if path.name != "owner")
+    for path in (old, tmp_path / "owner"):
+        os.utime(path, (0, 0))
+    Spool(tmp_path, "http://server", "ovw_third").close()
+    assert not old.exists()
+    assert new.exists()
+    assert (tmp_path / "owner" / "notes").exists()

@@ -182,6 +182,10 @@ def _sweep(root: Path) -> None:
         os.close(lock)
         shutil.rmtree(folder, ignore_errors=True)
         say("spool_swept", folder=f"{folder.parent.name}/{folder.name}")
+    for owner in root.glob("*"):
+        with suppress(OSError):
+            if time.time() - owner.stat().st_mtime > KEPT_S:
+                owner.rmdir()  # which only an empty one lets happen
 
 
 def _locked(folder: Path) -> int | None:
