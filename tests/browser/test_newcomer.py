@@ -60,6 +60,7 @@ def test_from_the_sign_in_link_to_the_library(live: Installation, browsers: Brow
     go_live(page)
 
     # The viewer: a video lies before the pictures, and still each tile opens what it shows.
+    library = page.url
     image_tiles = page.locator('[data-tile][data-media="image"]')
     for number in (0, 3, 5):
         tile = image_tiles.nth(number)
@@ -69,6 +70,7 @@ def test_from_the_sign_in_link_to_the_library(live: Installation, browsers: Brow
         )
         page.keyboard.press("Escape")
         expect(page.locator("#lightbox")).to_be_hidden()
+        expect(page).to_have_url(library)  # only then has the viewer put the focus where it belongs
         expect(tile.locator("[data-open]")).to_be_focused()
     page.locator("[data-open]").first.press("Enter")
     files = [tile.get_attribute("data-file") for tile in page.locator("[data-tile]").all()]
