@@ -21,8 +21,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import fresh_tokens, sign_in_links
 from accounts.forms import THROTTLED, SignInForm, TokenForm, password_form
 from accounts.signed_in import SignedInRequest
+from generation.access.tokens import issue_personal_token
 from generation.models import PersonalToken
-from generation.tokens import issue_personal_token
 
 SET_ONE = "Welcome. You have no password yet: set one under Account, or signing in again takes a new link."
 

@@ -17,9 +17,9 @@ from django.db import models
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from generation.keys import new_id
-from generation.lifecycle.claim import pick
+from generation.core.ids import new_id
 from generation.models import Image, Job, Upload
+from generation.queue.claim import pick
 
 Row = Mapping[str, Any]
 Template = tuple[Row, Sequence[Row]]

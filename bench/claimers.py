@@ -16,10 +16,10 @@ from django.contrib.auth.models import User
 
 from bench import hints
 from bench.databases import disconnect, use
-from generation.lifecycle.lease import lease
-from generation.lifecycle.submit import submit
+from generation.catalog.submission import Submission
+from generation.jobs.lease import lease
+from generation.jobs.submit import submit
 from generation.models import Attempt, Job, JobStatus, Worker
-from generation.submission import Submission
 
 ENGINE = "sdxl"
 

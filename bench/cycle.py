@@ -15,14 +15,14 @@ from django.contrib.auth.models import User
 from bench.bare import Bare, Lease
 from bench.databases import connect, counted, use
 from bench.meter import Probe
-from generation.job_types import JOB_TYPES
-from generation.lifecycle.callback import Receipt, Report, report
-from generation.lifecycle.lease import lease
-from generation.lifecycle.submit import submit
-from generation.lifecycle.uploads import store_upload
-from generation.lifecycle.verdicts import AssetReport
+from generation.catalog.job_types import JOB_TYPES
+from generation.catalog.submission import Submission
+from generation.jobs.lease import lease
+from generation.jobs.report import Receipt, Report, report
+from generation.jobs.report_rules import AssetReport
+from generation.jobs.submit import submit
+from generation.jobs.uploads import store_upload
 from generation.models import Job, Project, Upload, Worker
-from generation.submission import Submission
 from tests.factories import png
 
 POOL = "sdxl_image_fast"

@@ -15,7 +15,7 @@ from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
 from psycopg.types.json import Jsonb
 
-from generation.job_types import JOB_TYPES
+from generation.catalog.job_types import JOB_TYPES
 from generation.models import Attempt, Image, Job, OwnerCounter, Project, Video, Worker
 
 OWNERS = 2001

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from generation import events
+from generation.changes import publisher
 
 
 def serve() -> None:
     """A loop for this process; a fork needs its own."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
-    events.leave_by(loop)
+    publisher.leave_by(loop)

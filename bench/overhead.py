@@ -17,7 +17,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from bench.output import json_line, say, table
-from generation.media import measure
+from generation.media.measure import measure
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import (
     NOBODY_LOOKS,

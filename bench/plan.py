@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from bench.databases import use
-from generation.lifecycle.lease import lease
+from generation.jobs.lease import lease
 from generation.models import Worker
 
 

@@ -17,14 +17,14 @@ from django.db.models.functions import Now
 
 from bench.databases import counted
 from bench.stream import IMAGES, Fate, Outcome, Step, batches
-from generation.lifecycle.callback import Report, report
-from generation.lifecycle.lease import lease
-from generation.lifecycle.submit import submit
-from generation.lifecycle.uploads import store_upload
-from generation.lifecycle.verdicts import AssetReport
+from generation.catalog.submission import Submission
+from generation.jobs.lease import lease
+from generation.jobs.report import Report, report
+from generation.jobs.report_rules import AssetReport
+from generation.jobs.submit import submit
+from generation.jobs.uploads import store_upload
 from generation.models import AssetStatus, Image, Job, JobStatus, Upload, Worker
 from generation.models.job import ACTIVE
-from generation.submission import Submission
 from tests.factories import png
 
 ENGINES = ("sdxl",)

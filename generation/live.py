@@ -15,8 +15,9 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
 
-from generation import events, feed
-from generation.feed import Changes
+from generation.assets import listing
+from generation.assets.listing import Changes
+from generation.changes import publisher
 
 log = structlog.get_logger("ourvidz.live")
 SIGNED_OUT = 4401
@@ -64,8 +65,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     async def _with_layer(self, act: Callable[[str, str], Awaitable[None]]) -> None:
         """Join or leave the owner's group; a channel layer that is away only makes the page slower."""
         try:
-            async with asyncio.timeout(events.DEADLINE_SECONDS):
-                await act(events.group_of(self.owner_id), self.channel_name)
+            async with asyncio.timeout(publisher.DEADLINE_SECONDS):
+                await act(publisher.group_of(self.owner_id), self.channel_name)
         except Exception as error:  # noqa: BLE001 - whatever the layer's client raises
             log.warning("hints.away", error=type(error).__name__)
 
@@ -119,7 +120,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             while more:
                 try:
                     changes, rendered = await self._newer()
-                except feed.StaleCursor:
+                except listing.StaleCursor:
                     await self.send_json({"type": "reload"})
                     return
                 except SignedOut:
@@ -134,7 +135,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         if not self._is_signed_in():
             raise SignedOut
         assert self.revision is not None
-        changes = feed.changes(owner_id=self.owner_id, after=self.revision, limit=self.page_size)
+        changes = listing.changes(owner_id=self.owner_id, after=self.revision, limit=self.page_size)
         return changes, self.render(changes)
 
     @database_sync_to_async

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 
-from generation.feed import MODELS
+from generation.assets.listing import MODELS
 from generation.models import Asset, Project
 
 SEARCH_LENGTH = 200

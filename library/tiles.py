@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from generation.files import download_name
+from generation.assets.delivery import download_name
 from generation.models import Asset, Image, Video
 
 

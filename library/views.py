@@ -12,10 +12,9 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from generation import feed
-from generation.lifecycle import keep
-from generation.lifecycle.errors import TooMany
-from generation.projects import owned_projects
+from generation.access.projects import owned_projects
+from generation.assets import actions, listing
+from generation.core.errors import TooMany
 from library.answers import moved, refused
 from library.filters import Filters
 from library.picked import Picked
@@ -27,7 +26,7 @@ from library.tiles import Tile, by_day
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     # Before the rows: what changes between the reads is sent again, never missed.
-    revision = feed.current_revision(_owner_id(request))
+    revision = listing.current_revision(_owner_id(request))
     projects = owned_projects(_owner_id(request))
     filters = Filters.read(request.GET).within(projects)
     page = _page(request, filters)
@@ -47,16 +46,16 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "library/home.html", context)
 
 
-def _page(request: HttpRequest, filters: Filters) -> feed.Page:
+def _page(request: HttpRequest, filters: Filters) -> listing.Page:
     try:
-        return feed.library(
+        return listing.library(
             owner_id=_owner_id(request),
             media=filters.media,
             project_id=filters.project_id,
             q=filters.q,
             cursor=request.GET.get("cursor", ""),
         )
-    except feed.BadCursor as error:
+    except listing.BadCursor as error:
         raise Http404 from error
 
 
@@ -64,10 +63,10 @@ def _page(request: HttpRequest, filters: Filters) -> feed.Page:
 @login_required
 @require_safe
 def trash(request: HttpRequest) -> HttpResponse:
-    revision = feed.current_revision(_owner_id(request))
+    revision = listing.current_revision(_owner_id(request))
     try:
-        page = feed.trash(owner_id=_owner_id(request), cursor=request.GET.get("cursor", ""))
-    except feed.BadCursor as error:
+        page = listing.trash(owner_id=_owner_id(request), cursor=request.GET.get("cursor", ""))
+    except listing.BadCursor as error:
         raise Http404 from error
     context: dict[str, object] = {
         "days": by_day(page.assets, in_trash=True),
@@ -88,7 +87,7 @@ def trash(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    found = feed.find_asset(owner_id=_owner_id(request), media=media, asset_id=asset_id)
+    found = listing.find_asset(owner_id=_owner_id(request), media=media, asset_id=asset_id)
     if found is None or found.completed_at is None:
         raise Http404
     tile = Tile(found, in_trash=found.trashed_at is not None)
@@ -102,7 +101,7 @@ def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse
 def discard(request: HttpRequest) -> HttpResponse:
     picked = Picked.of(request)
     try:
-        count = keep.discard(owner_id=_owner_id(request), images=picked.images, videos=picked.videos)
+        count = actions.discard(owner_id=_owner_id(request), images=picked.images, videos=picked.videos)
     except TooMany as error:
         return refused(request, error.message)
     if not count:
@@ -117,7 +116,7 @@ def discard(request: HttpRequest) -> HttpResponse:
 def restore(request: HttpRequest) -> HttpResponse:
     picked = Picked.of(request)
     try:
-        count = keep.restore(owner_id=_owner_id(request), images=picked.images, videos=picked.videos)
+        count = actions.restore(owner_id=_owner_id(request), images=picked.images, videos=picked.videos)
     except TooMany as error:
         return refused(request, error.message)
     if not count:
@@ -134,7 +133,7 @@ def _wants_fragment(request: HttpRequest) -> bool:
     return request.headers.get("X-Fragment") == "1"
 
 
-def _more(request: HttpRequest, page: feed.Page, filters: Filters) -> str:
+def _more(request: HttpRequest, page: listing.Page, filters: Filters) -> str:
     """Where the next page is; empty on the last one."""
     if not page.next_cursor:
         return ""

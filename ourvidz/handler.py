@@ -13,7 +13,7 @@ import django
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 
-from generation import events
+from generation.changes import publisher
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
@@ -26,7 +26,7 @@ class OneHopHandler(ASGIHandler):
         super().load_middleware(is_async=False)
 
     async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:  # type: ignore[override] # the stub says HttpResponse
-        events.leave_by(asyncio.get_running_loop())
+        publisher.leave_by(asyncio.get_running_loop())
         return await sync_to_async(self.get_response, thread_sensitive=True)(request)
 
 

@@ -17,7 +17,7 @@ urlpatterns = [
     path("api/", include("generation.api.docs_urls")),
     path("api/v1/worker/", include("generation.worker_api.urls")),
     path("api/v1/", include("generation.api.urls")),
-    path("media/", include("generation.file_urls")),
+    path("media/", include("generation.assets.urls")),
     path("library/", include("library.urls")),
     path("", include("accounts.urls")),
     path("", include("workspace.urls")),

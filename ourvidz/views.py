@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.views import defaults
 
-from generation.outages import outage_of
+from generation.core.service_errors import outage_of
 
 log = structlog.get_logger("ourvidz.views")
 

@@ -6,7 +6,7 @@ import pytest
 from django.conf import LazySettings
 from django.db import connection
 
-from generation.lifecycle import grace
+from generation.queue import reap_hold
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def django_db_modify_db_settings(
 @pytest.fixture(autouse=True)
 def _without_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     """A 503 of another test keeps no lease of this one alive."""
-    monkeypatch.setattr(grace, "_until", 0.0)
+    monkeypatch.setattr(reap_hold, "_until", 0.0)
 
 
 @pytest.fixture(autouse=True)

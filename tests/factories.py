@@ -12,14 +12,14 @@ import av
 from django.contrib.auth.models import User
 from PIL import Image as Picture
 
-from generation.lifecycle.callback import Receipt, Report, report
-from generation.lifecycle.lease import lease
-from generation.lifecycle.submit import submit
-from generation.lifecycle.uploads import store_upload
-from generation.lifecycle.verdicts import AssetReport, SlotError
+from generation.assets.references import upload_reference
+from generation.catalog.submission import Submission
+from generation.jobs.lease import lease
+from generation.jobs.report import Receipt, Report, report
+from generation.jobs.report_rules import AssetReport, SlotError
+from generation.jobs.submit import submit
+from generation.jobs.uploads import store_upload
 from generation.models import Asset, Job, Reference, Upload, Worker
-from generation.references import upload_reference
-from generation.submission import Submission
 
 _number = itertools.count(1)
 

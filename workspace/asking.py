@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 from django.http import Http404, QueryDict
 from django.urls import reverse
 
-from generation import feed
-from generation.lifecycle.errors import JobNotFound
+from generation.assets import listing
+from generation.core.errors import JobNotFound
 from generation.models import Asset, Job
 from workspace.stacks import Stack
 
 
 class Ids(TypedDict):
-    """As the bulk moves of generation.lifecycle.keep take them."""
+    """As the bulk moves of generation.assets.actions take them."""
 
     images: list[uuid.UUID]
     videos: list[uuid.UUID]
@@ -24,7 +24,7 @@ class Ids(TypedDict):
 
 def owned_job(owner_id: int, job_id: uuid.UUID) -> Job:
     """The owner's job with its slots. Raises JobNotFound."""
-    for job in feed.jobs_with_slots(owner_id=owner_id, job_ids=[job_id]):
+    for job in listing.jobs_with_slots(owner_id=owner_id, job_ids=[job_id]):
         return job
     raise JobNotFound
 
@@ -37,7 +37,7 @@ def under_review(owner_id: int, job_id: uuid.UUID) -> Ids:
 
 def owned_asset(owner_id: int, media: str, asset_id: uuid.UUID) -> Ids:
     """That one asset. Raises Http404 when it is not the owner's."""
-    asset = feed.find_asset(owner_id=owner_id, media=media, asset_id=asset_id)
+    asset = listing.find_asset(owner_id=owner_id, media=media, asset_id=asset_id)
     if asset is None:
         raise Http404
     return _by_media([asset])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from generation.job_types import Engine, JobType, Media, find
+from generation.catalog.job_types import Engine, JobType, Media, find
 
 QUALITIES = (("fast", "Fast"), ("high", "High"))
 ENGINES = (("", "Automatic"), *Engine.choices)

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from generation.job_types import SDXL_SIZES, Media
-from generation.projects import DEFAULT_NAME, NAME_LENGTH, owned_projects
-from generation.submission import MAX_SEED, InvalidSubmission, Submission
+from generation.access.projects import DEFAULT_NAME, NAME_LENGTH, owned_projects
+from generation.catalog.job_types import SDXL_SIZES, Media
+from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
 from workspace import choosing
 from workspace.references import ReferencesField
 

@@ -10,10 +10,10 @@ from typing import Any
 from django import forms
 from django.urls import reverse
 
-from generation import feed
-from generation.job_types import FRAMES, LOOKS, JobType, ReferenceType
+from generation.assets import listing
+from generation.catalog.job_types import FRAMES, LOOKS, JobType, ReferenceType
+from generation.catalog.submission import AskedReference
 from generation.models import Asset, AssetStatus, Job, JobReference, Reference
-from generation.submission import AskedReference
 
 # As many as any job type can use.
 MOST = max(len(LOOKS), len(FRAMES))
@@ -108,7 +108,7 @@ def still_kept(owner_id: int, rows: Sequence[Sequence[str]]) -> list[Row]:
 
 def with_image(rows: Sequence[Row], *, owner_id: int, image_id: uuid.UUID, job_type: JobType) -> list[Row]:
     """The rows and one for this image of the owner's, for something that the job type can still use."""
-    image = feed.find_asset(owner_id=owner_id, media="image", asset_id=image_id)
+    image = listing.find_asset(owner_id=owner_id, media="image", asset_id=image_id)
     source = f"image:{image_id}"
     others = [row for row in rows if row.source != source and row.type in job_type.references]
     if image is None or not _usable(image):

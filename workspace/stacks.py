@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from generation.estimates import Place, places
+from generation.jobs.progress import Running, running
 from generation.models import Asset, AssetStatus, Job, JobStatus
-from generation.running import Running, running
+from generation.queue.estimates import Place, places
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from generation import estimates, feed
-from generation.job_types import ReferenceType
-from generation.lifecycle import control, keep
-from generation.lifecycle.errors import DomainError, JobNotFound
-from generation.media import CONTENT_TYPES
+from generation.assets import actions as asset_actions
+from generation.assets import listing
+from generation.catalog.job_types import ReferenceType
+from generation.core.errors import DomainError, JobNotFound
+from generation.jobs import actions as job_actions
+from generation.media.measure import CONTENT_TYPES
+from generation.queue import estimates
 from workspace import asking, composing
 from workspace.answers import done, refused, wants_json
 from workspace.choosing import combinations
@@ -64,11 +66,11 @@ def home(request: OwnersRequest) -> HttpResponse:
 
 def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> HttpResponse:
     # The revision is read first: what changes after it is sent again, which is harmless; nothing is missed.
-    revision = feed.current_revision(request.user.pk)
+    revision = listing.current_revision(request.user.pk)
     cursor = request.GET.get("cursor", "")
     try:
-        page = feed.staged_jobs(owner_id=request.user.pk, cursor=cursor)
-    except feed.BadCursor as bad:
+        page = listing.staged_jobs(owner_id=request.user.pk, cursor=cursor)
+    except listing.BadCursor as bad:
         raise Http404 from bad
     context = {
         "form": form,
@@ -113,13 +115,13 @@ def offered(request: OwnersRequest) -> HttpResponse:
 
 @action
 def cancel(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    control.cancel(owner_id=request.user.pk, job_id=job_id)
+    job_actions.cancel(owner_id=request.user.pk, job_id=job_id)
     return done(request, "Cancelled. What was finished stays.")
 
 
 @action
 def cancel_all(request: OwnersRequest) -> HttpResponse:
-    cancelled = control.cancel_all(owner_id=request.user.pk)
+    cancelled = job_actions.cancel_all(owner_id=request.user.pk)
     if cancelled:
         return done(
             request, f"Cancelled {cancelled}. What was finished stays; Try again brings the rest back."
@@ -129,34 +131,34 @@ def cancel_all(request: OwnersRequest) -> HttpResponse:
 
 @action
 def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    control.retry(owner_id=request.user.pk, job_id=job_id)
+    job_actions.retry(owner_id=request.user.pk, job_id=job_id)
     return done(request, "Trying again.")
 
 
 @action
 def save_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    moved = keep.save(owner_id=request.user.pk, **asking.under_review(request.user.pk, job_id))
+    moved = asset_actions.save(owner_id=request.user.pk, **asking.under_review(request.user.pk, job_id))
     return done(request, f"Saved {moved} to the Library.")
 
 
 @action
 def discard_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     waiting = asking.under_review(request.user.pk, job_id)
-    moved = keep.discard(owner_id=request.user.pk, **waiting)
+    moved = asset_actions.discard(owner_id=request.user.pk, **waiting)
     return done(request, f"Discarded {moved}.", undo=asking.restore_url(**waiting) if moved else "")
 
 
 @action
 def clear_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     asking.owned_job(request.user.pk, job_id)
-    if keep.clear(owner_id=request.user.pk, job_ids=[job_id]):
+    if asset_actions.clear(owner_id=request.user.pk, job_ids=[job_id]):
         return done(request, "Cleared. What was saved stays in the Library.")
     return refused(request, "Not cleared: it is still in work, or its results wait for your review.")
 
 
 @action
 def clear(request: OwnersRequest) -> HttpResponse:
-    cleared = keep.clear(owner_id=request.user.pk)
+    cleared = asset_actions.clear(owner_id=request.user.pk)
     if cleared:
         return done(request, f"Cleared {cleared}. What was saved stays in the Library.")
     return refused(request, "Nothing to clear: work in progress and results under review stay.")
@@ -164,27 +166,27 @@ def clear(request: OwnersRequest) -> HttpResponse:
 
 @action
 def save(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    keep.save(owner_id=request.user.pk, **asking.owned_asset(request.user.pk, media, asset_id))
+    asset_actions.save(owner_id=request.user.pk, **asking.owned_asset(request.user.pk, media, asset_id))
     return done(request, "Saved to the Library.")
 
 
 @action
 def discard(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
     one = asking.owned_asset(request.user.pk, media, asset_id)
-    keep.discard(owner_id=request.user.pk, **one)
+    asset_actions.discard(owner_id=request.user.pk, **one)
     return done(request, "Discarded.", undo=asking.restore_url(**one))
 
 
 @action
 def restore(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
     one = asking.owned_asset(request.user.pk, media, asset_id)
-    return _restored(request, keep.restore(owner_id=request.user.pk, **one))
+    return _restored(request, asset_actions.restore(owner_id=request.user.pk, **one))
 
 
 @action
 def restore_many(request: OwnersRequest) -> HttpResponse:
     """Undo of a discard: the ids are in the query, so that a plain button can carry them."""
-    return _restored(request, keep.restore(owner_id=request.user.pk, **asking.listed(request.GET)))
+    return _restored(request, asset_actions.restore(owner_id=request.user.pk, **asking.listed(request.GET)))
 
 
 def _restored(request: OwnersRequest, moved: int) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from generation.admin.base import Record
-from generation.lifecycle import keep
+from generation.assets import actions
 from generation.models import Asset, Image, Video
 
 
@@ -33,11 +33,11 @@ class AssetAdmin(Record):
 
     @admin.action(description="Discard selected assets (to their owner's trash)", permissions=["change"])
     def discard_assets(self, request: HttpRequest, assets: QuerySet[Asset]) -> None:
-        self._move(request, assets, keep.discard, "discarded")
+        self._move(request, assets, actions.discard, "discarded")
 
     @admin.action(description="Restore selected assets from the trash", permissions=["change"])
     def restore_assets(self, request: HttpRequest, assets: QuerySet[Asset]) -> None:
-        self._move(request, assets, keep.restore, "restored")
+        self._move(request, assets, actions.restore, "restored")
 
     def _move(
         self, request: HttpRequest, assets: QuerySet[Asset], move: Callable[..., int], done: str
@@ -51,7 +51,7 @@ class AssetAdmin(Record):
         self.message_user(request, f"{count} {done}, {left} left as they were.", level)
 
     def _move_of(self, owner_id: int, ids: list[uuid.UUID], move: Callable[..., int]) -> int:
-        batches = (ids[start : start + keep.MOST_IDS] for start in range(0, len(ids), keep.MOST_IDS))
+        batches = (ids[start : start + actions.MOST_IDS] for start in range(0, len(ids), actions.MOST_IDS))
         return sum(move(owner_id=owner_id, **{self.ids_name: batch}) for batch in batches)
 
 

@@ -10,12 +10,12 @@ from django.contrib.admin.options import InlineModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from generation.access.quotas import OverLimit
 from generation.admin.base import Record
-from generation.job_types import Media
-from generation.lifecycle.control import cancel, retry
-from generation.lifecycle.errors import NotRetryable
+from generation.catalog.job_types import Media
+from generation.core.errors import NotRetryable
+from generation.jobs.actions import cancel, retry
 from generation.models import Attempt, Image, Job, JobReference, JobStatus, Video
-from generation.quotas import OverLimit
 
 ENDS = ["error_code", "error_message", "started_at", "finished_at", "cleared_at", "metadata"]
 ASKED = (

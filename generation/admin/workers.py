@@ -15,12 +15,12 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
+from generation.access.tokens import issue_worker_token
 from generation.admin.base import FoundById, Record
 from generation.admin.jobs import ReadOnlyInline
 from generation.admin.people import TokenAdmin
-from generation.job_types import Engine
+from generation.catalog.job_types import Engine
 from generation.models import Attempt, Job, JobStatus, Outcome, Pace, Worker, WorkerToken
-from generation.tokens import issue_worker_token
 
 NEW_LINE = mark_safe("<br>")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
-from generation import tokens
+from generation.access import tokens
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

@@ -12,10 +12,10 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from generation.lifecycle import grace
-from generation.lifecycle.errors import DomainError
-from generation.outages import outage_of
-from generation.submission import InvalidSubmission
+from generation.catalog.submission import InvalidSubmission
+from generation.core.errors import DomainError
+from generation.core.service_errors import outage_of
+from generation.queue import reap_hold
 
 log = structlog.get_logger("ourvidz.api")
 BODY = "body"
@@ -70,7 +70,7 @@ def _of_the_framework(exc: Exception) -> Response | None:
             return answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.", code="too_large")
     if outage := outage_of(exc):
         log.error(outage.event, error=type(exc).__name__, reason=str(exc)[:200])
-        grace.begin()
+        reap_hold.begin()
         away = HTTPStatus.SERVICE_UNAVAILABLE
         return answer(away, outage.message, code=outage.code, headers=outage.headers)
     return None

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import TextChoices
 from rest_framework import serializers
 
-from generation.job_types import JOB_TYPES
+from generation.catalog.job_types import JOB_TYPES
 
 A_DAY_SECONDS = 86_400
 METADATA_BYTES = 32 * 1024

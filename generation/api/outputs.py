@@ -9,9 +9,8 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from generation.api.fields import OneOf
-from generation.estimates import Place
-from generation.feed import Page
-from generation.job_types import Engine, JobType, Media, ReferenceType
+from generation.assets.listing import Page
+from generation.catalog.job_types import Engine, JobType, Media, ReferenceType
 from generation.models import (
     Asset,
     AssetStatus,
@@ -24,6 +23,7 @@ from generation.models import (
     Reference,
     Video,
 )
+from generation.queue.estimates import Place
 
 
 class Failure(serializers.Serializer[Any]):

@@ -4,7 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import generation.keys
+import generation.core.ids
 
 
 class Migration(migrations.Migration):
@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=generation.keys.new_id, editable=False, primary_key=True, serialize=False
+                        default=generation.core.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("name", models.CharField(max_length=80)),
@@ -92,7 +92,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=generation.keys.new_id, editable=False, primary_key=True, serialize=False
+                        default=generation.core.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
@@ -218,7 +218,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=generation.keys.new_id, editable=False, primary_key=True, serialize=False
+                        default=generation.core.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("prompt", models.TextField()),
@@ -312,7 +312,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=generation.keys.new_id, editable=False, primary_key=True, serialize=False
+                        default=generation.core.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("lease_token", models.UUIDField()),
@@ -350,7 +350,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=generation.keys.new_id, editable=False, primary_key=True, serialize=False
+                        default=generation.core.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("prompt", models.TextField()),
@@ -426,7 +426,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=generation.keys.new_id, editable=False, primary_key=True, serialize=False
+                        default=generation.core.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("name", models.CharField(max_length=80, unique=True)),
@@ -567,7 +567,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=generation.keys.new_id, editable=False, primary_key=True, serialize=False
+                        default=generation.core.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("digest", models.CharField(editable=False, max_length=64, unique=True)),
@@ -593,7 +593,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=generation.keys.new_id, editable=False, primary_key=True, serialize=False
+                        default=generation.core.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("digest", models.CharField(editable=False, max_length=64, unique=True)),

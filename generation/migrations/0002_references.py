@@ -4,7 +4,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import generation.keys
+import generation.core.ids
 
 
 class Migration(migrations.Migration):
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=generation.keys.new_id, editable=False, primary_key=True, serialize=False
+                        default=generation.core.ids.new_id, editable=False, primary_key=True, serialize=False
                     ),
                 ),
                 ("sha256", models.CharField(max_length=64)),

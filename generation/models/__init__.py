@@ -1,4 +1,4 @@
-"""Every table. The database carries the rules; generation.lifecycle is the only writer of a status."""
+"""Every table. The database carries the rules; generation.jobs is the only writer of a status."""
 
 from generation.models.allowance import Allowance
 from generation.models.asset import Asset, AssetStatus, Image, Video

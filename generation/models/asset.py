@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from generation.keys import new_id
+from generation.core.ids import new_id
 from generation.models.job import Job
 from generation.models.project import Project
 

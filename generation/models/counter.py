@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from generation.job_types import Media
+from generation.catalog.job_types import Media
 
 
 class OwnerCounter(models.Model):

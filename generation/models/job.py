@@ -6,8 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from generation.job_types import JOB_TYPES, Engine, JobType, Media
-from generation.keys import new_id
+from generation.catalog.job_types import JOB_TYPES, Engine, JobType, Media
+from generation.core.ids import new_id
 from generation.models.project import Project
 from generation.models.worker import Worker
 
@@ -87,7 +87,7 @@ class Job(models.Model):
     progress = models.PositiveSmallIntegerField(default=0, help_text="Percent, of the current attempt.")
     stage = models.CharField(max_length=40, blank=True)
     current_slot = models.PositiveSmallIntegerField(null=True, help_text="In work, as its worker says.")
-    # The last two hints and the last two previews: generation.lifecycle.hints allows two a second of each.
+    # The last two hints and the last two previews: jobs.progress_throttle allows two a second of each.
     hinted_at = models.DateTimeField(null=True, editable=False)
     hinted_before_at = models.DateTimeField(null=True, editable=False)
     previewed_at = models.DateTimeField(null=True, editable=False)

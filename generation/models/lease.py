@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from generation.keys import new_id
+from generation.core.ids import new_id
 from generation.models.job import Job
 from generation.models.worker import Worker
 

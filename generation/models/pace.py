@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from generation.job_types import JOB_TYPES
+from generation.catalog.job_types import JOB_TYPES
 from generation.models.worker import Worker
 
 

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from generation.keys import new_id
+from generation.core.ids import new_id
 
 
 class Project(models.Model):

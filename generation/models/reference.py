@@ -4,8 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
-from generation.job_types import FRAMES, ReferenceType
-from generation.keys import new_id
+from generation.catalog.job_types import FRAMES, ReferenceType
+from generation.core.ids import new_id
 from generation.models.job import ACTIVE, Job
 
 
@@ -23,7 +23,7 @@ class Reference(models.Model):
     """A picture that its owner's jobs go by: uploaded, or copied from an image of the owner's.
 
     Copied, so that a job can be retried though the image was purged from the trash meanwhile. The same
-    bytes of one owner are kept once. `generation.chores` removes what no job can need any more.
+    bytes of one owner are kept once. `generation.maintenance` removes what no job can need any more.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

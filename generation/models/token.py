@@ -4,12 +4,12 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from generation.keys import new_id
+from generation.core.ids import new_id
 from generation.models.worker import Worker
 
 
 class AccessToken(models.Model):
-    """A bearer token, kept only as the SHA-256 of its text (generation.tokens makes and checks them)."""
+    """A bearer token, kept only as the SHA-256 of its text (access.tokens makes and checks them)."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from generation.keys import new_id
+from generation.core.ids import new_id
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):

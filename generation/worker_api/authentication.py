@@ -10,7 +10,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 
-from generation import tokens
+from generation.access import tokens
 from generation.api.authentication import REALM, bearer_of
 from generation.models import Worker
 from generation.worker_api.presence import seen

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from generation.api.base import body_of
 from generation.api.documentation import problems
-from generation.lifecycle.lease import lease, offered_pools
+from generation.jobs.lease import lease, offered_pools
 from generation.worker_api.authentication import worker_of
 from generation.worker_api.payloads import LeaseAnswer, LeaseRequest, lease_answer
 from generation.worker_api.presence import offered

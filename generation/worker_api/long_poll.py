@@ -15,8 +15,8 @@ import structlog
 from channels.layers import get_channel_layer
 from django.urls import reverse
 
-from generation import events
-from generation.job_types import Engine
+from generation.catalog.job_types import Engine
+from generation.changes import publisher
 
 log = structlog.get_logger("ourvidz.worker_api")
 BODY_BYTES = 16 * 1024
@@ -130,10 +130,10 @@ async def _joined(layer: Any, engines: Sequence[str]) -> str | None:
     """A channel that hears of these engines' jobs; None when the layer is away."""
     channel: str | None = None
     try:
-        async with asyncio.timeout(events.DEADLINE_SECONDS):
+        async with asyncio.timeout(publisher.DEADLINE_SECONDS):
             channel = await layer.new_channel()
             for engine in engines:
-                await layer.group_add(events.queue_group(engine), channel)
+                await layer.group_add(publisher.queue_group(engine), channel)
     except Exception as error:  # noqa: BLE001 - whatever the layer's client raises, workers must not be sent away
         log.warning("hints.away", error=type(error).__name__)
         await _leave(layer, channel, engines)
@@ -145,9 +145,9 @@ async def _leave(layer: Any, channel: str | None, engines: Sequence[str]) -> Non
     if channel is None:
         return
     try:
-        async with asyncio.timeout(events.DEADLINE_SECONDS):
+        async with asyncio.timeout(publisher.DEADLINE_SECONDS):
             for engine in engines:
-                await layer.group_discard(events.queue_group(engine), channel)
+                await layer.group_discard(publisher.queue_group(engine), channel)
     except Exception as error:  # noqa: BLE001 - as above
         log.warning("hints.away", error=type(error).__name__)
 

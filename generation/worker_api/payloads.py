@@ -11,9 +11,9 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from generation.api.fields import OneOf, StrictSerializer, Text
-from generation.job_types import JOB_TYPES, Engine, ReferenceType
-from generation.lifecycle import previews
-from generation.media import CONTENT_TYPES
+from generation.catalog.job_types import JOB_TYPES, Engine, ReferenceType
+from generation.jobs import previews
+from generation.media.measure import CONTENT_TYPES
 from generation.models import Job
 
 MOST_WAIT_SECONDS = 25

@@ -11,10 +11,10 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from generation.api.documentation import problems
-from generation.files import reference_response
-from generation.job_types import ReferenceType
-from generation.media import CONTENT_TYPES
-from generation.references import reference_in_hand
+from generation.assets.delivery import reference_response
+from generation.assets.references import reference_in_hand
+from generation.catalog.job_types import ReferenceType
+from generation.media.measure import CONTENT_TYPES
 from generation.worker_api.authentication import worker_of
 from generation.worker_api.views import WorkerView
 

@@ -17,8 +17,8 @@ from generation.api.fields import (
     Text,
     WholeNumber,
 )
-from generation.lifecycle.callback import Report
-from generation.lifecycle.verdicts import AssetReport, SlotError
+from generation.jobs.report import Report
+from generation.jobs.report_rules import AssetReport, SlotError
 from generation.models import JobStatus, Upload
 
 MOST_ASSETS = 24

@@ -15,12 +15,12 @@ from rest_framework.response import Response
 from generation.api.base import Api, body_of
 from generation.api.body import capped_body
 from generation.api.documentation import problems
-from generation.estimates import believe
-from generation.lifecycle.callback import report
-from generation.lifecycle.lease import heartbeat, release
-from generation.lifecycle.previews import MAX_BYTES, store_preview
-from generation.lifecycle.uploads import store_upload
-from generation.media import CONTENT_TYPES
+from generation.jobs.lease import heartbeat, release
+from generation.jobs.previews import MAX_BYTES, store_preview
+from generation.jobs.report import report
+from generation.jobs.uploads import store_upload
+from generation.media.measure import CONTENT_TYPES
+from generation.queue.estimates import believe
 from generation.worker_api.authentication import IsWorker, WorkerTokenAuthentication, worker_of
 from generation.worker_api.reports import (
     Benchmark,

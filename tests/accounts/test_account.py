@@ -6,8 +6,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from accounts.first_account import ensure_owner
+from generation.access.tokens import issue_personal_token, owner_of
 from generation.models import PersonalToken
-from generation.tokens import issue_personal_token, owner_of
 from tests.factories import make_user
 
 PASSWORD = "a good long password"

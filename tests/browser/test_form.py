@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from generation.job_types import JOB_TYPES, JobType
+from generation.catalog.job_types import JOB_TYPES, JobType
 from tests.browser.conftest import Browsers
 from tests.browser.pages import choose, go_live, make, newest, toast, write
 from tests.functional.callers import Machine

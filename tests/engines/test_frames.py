@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from generation.job_types import POOLS
+from generation.catalog.job_types import POOLS
 from ourvidz_worker.engines import create_engine
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable

@@ -8,7 +8,7 @@ import re
 import av
 from PIL import Image as Picture
 
-from generation.job_types import JOB_TYPES
+from generation.catalog.job_types import JOB_TYPES
 from tests.functional import ledger
 from tests.functional.callers import Person
 from tests.functional.installation import Installation

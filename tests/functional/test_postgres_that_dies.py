@@ -15,8 +15,8 @@ import httpx
 import pytest
 from pytest_django import DjangoDbBlocker
 
+from generation.access.tokens import issue_personal_token
 from generation.models import Attempt, Image, Job
-from generation.tokens import issue_personal_token
 from tests.functional import ledger
 from tests.functional.callers import LATER_S
 from tests.functional.conftest import QUICK

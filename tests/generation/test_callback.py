@@ -14,13 +14,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from generation import feed
-from generation.chores import drop_old_uploads
-from generation.lifecycle.callback import Report, report
-from generation.lifecycle.control import cancel, retry
-from generation.lifecycle.errors import JobNotFound, LeaseLost
-from generation.lifecycle.lease import heartbeat, release
-from generation.lifecycle.verdicts import AssetReport, SlotError
+from generation.assets import listing
+from generation.core.errors import JobNotFound, LeaseLost
+from generation.jobs.actions import cancel, retry
+from generation.jobs.lease import heartbeat, release
+from generation.jobs.report import Report, report
+from generation.jobs.report_rules import AssetReport, SlotError
+from generation.maintenance import drop_old_uploads
 from generation.models import Attempt, Image, Job, Upload, Video, Worker
 from tests.factories import (
     call_back,
@@ -61,7 +61,7 @@ def snapshot(job: Job) -> object:
     row = {**vars(fresh(job))}
     for each in (row, *slots):
         each.pop("_state")
-    return row, slots, feed.current_revision(job.owner_id), Upload.objects.count()
+    return row, slots, listing.current_revision(job.owner_id), Upload.objects.count()
 
 
 @pytest.mark.parametrize("quantity", [1, 3, 6])
@@ -497,9 +497,9 @@ def test_a_report_costs_as_many_queries_for_six_results_as_for_one(owner: User, 
 def test_each_changed_row_gets_the_next_revision(owner: User, worker: Worker) -> None:
     job = held_job(owner, worker, 3)
     reports = [completed(job, slot) for slot in (2, 0)]
-    before = feed.current_revision(owner.pk)
+    before = listing.current_revision(owner.pk)
     call_back(job, *reports, status="processing")
-    changed = feed.changes(owner_id=owner.pk, after=before)
+    changed = listing.changes(owner_id=owner.pk, after=before)
     rows: list[Any] = [*changed.images, *changed.jobs]
     stamped = sorted(row.revision for row in rows)
     assert stamped == [before + 1, before + 2, before + 3]

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from generation.clock import Now, from_now
+from generation.core.clock import Now, from_now
 from generation.models import Project
 
 

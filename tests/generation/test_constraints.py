@@ -12,6 +12,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from generation.catalog.submission import AskedReference
 from generation.models import (
     Asset,
     Attempt,
@@ -28,7 +29,6 @@ from generation.models import (
     Video,
     Worker,
 )
-from generation.submission import AskedReference
 from tests.factories import call_back, completed, lease_next, make_job, make_reference, upload
 
 NOW = timezone.now()

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from generation import feed
-from generation.clock import from_now
-from generation.lifecycle import grace
-from generation.lifecycle.errors import JobNotFound, LeaseLost
-from generation.lifecycle.lease import heartbeat, lease, reap, release
+from generation.assets import listing
+from generation.core.clock import from_now
+from generation.core.errors import JobNotFound, LeaseLost
+from generation.jobs.lease import heartbeat, lease, reap, release
 from generation.models import Attempt, Job, Worker
+from generation.queue import reap_hold
 from tests.factories import call_back, completed, failed, fresh, lease_next, make_job, make_worker
 
 
@@ -52,20 +52,20 @@ def test_a_heartbeat_renews_the_lease_and_tells_how_far_it_is(job: Job) -> None:
 def test_after_an_outage_no_lease_is_lost_before_its_worker_could_renew_it(job: Job, settings: Any) -> None:
     """pitfall 14: what it made while we were away is still wanted."""
     let_expire(job)
-    grace.begin()
+    reap_hold.begin()
     assert reap() == 0
     assert lease(worker=make_worker(), engines=["sdxl", "wan"]) is None
     assert beat(job) == "continue"
     let_expire(job)
     settings.LEASE_SECONDS = 0
-    grace.begin()
+    reap_hold.begin()
     assert reap() == 1
 
 
 def test_a_heartbeat_is_no_change_in_the_feed(job: Job) -> None:
-    before = feed.current_revision(job.owner_id)
+    before = listing.current_revision(job.owner_id)
     beat(job)
-    assert feed.current_revision(job.owner_id) == before
+    assert listing.current_revision(job.owner_id) == before
 
 
 def test_a_long_stage_is_cut(job: Job) -> None:

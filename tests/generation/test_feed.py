@@ -11,11 +11,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from generation import feed
-from generation.feed import BadCursor, Page
-from generation.lifecycle.keep import discard, restore, save
+from generation.access.projects import create_project
+from generation.assets import listing
+from generation.assets.actions import discard, restore, save
+from generation.assets.listing import BadCursor, Page
 from generation.models import Asset, Image, Video, Worker
-from generation.projects import create_project
 from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_user
 
 
@@ -45,7 +45,7 @@ def saved(owner: User, worker: Worker) -> list[Asset]:
 def test_the_pages_show_everything_once_in_order(owner: User, saved: list[Asset], limit: int) -> None:
     """pitfall 26: on SQLite the asset that a page ended with began the next one again, for ever."""
     assert len({image.saved_at for image in saved if isinstance(image, Image)}) == 2
-    assert all_pages(lambda cursor: feed.library(owner_id=owner.pk, cursor=cursor, limit=limit)) == saved
+    assert all_pages(lambda cursor: listing.library(owner_id=owner.pk, cursor=cursor, limit=limit)) == saved
 
 
 @pytest.mark.parametrize("limit", [1, 3, 60])
@@ -55,13 +55,13 @@ def test_equal_moments_of_both_kinds_are_told_apart_by_id(
     same = datetime(2026, 5, 1, 12, 0, 0, tzinfo=UTC)  # whole seconds: SQLite writes them without a fraction
     Image.objects.update(saved_at=same)
     Video.objects.update(saved_at=same)
-    found = all_pages(lambda cursor: feed.library(owner_id=owner.pk, cursor=cursor, limit=limit))
+    found = all_pages(lambda cursor: listing.library(owner_id=owner.pk, cursor=cursor, limit=limit))
     assert found == sorted(saved, key=lambda asset: asset.pk, reverse=True)
 
 
 def test_the_page_ends_exactly_with_the_last_asset(owner: User, saved: list[Asset]) -> None:
-    assert feed.library(owner_id=owner.pk, limit=len(saved)).next_cursor == ""
-    assert feed.library(owner_id=owner.pk, limit=len(saved) - 1).next_cursor != ""
+    assert listing.library(owner_id=owner.pk, limit=len(saved)).next_cursor == ""
+    assert listing.library(owner_id=owner.pk, limit=len(saved) - 1).next_cursor != ""
 
 
 def test_media_project_and_prompt_narrow_the_library(owner: User, worker: Worker, saved: list[Asset]) -> None:
@@ -69,7 +69,7 @@ def test_media_project_and_prompt_narrow_the_library(owner: User, worker: Worker
     mine = complete(make_job(owner, "image_fast", prompt="WAVES again", project_id=project.pk), worker)
 
     def found(**by: object) -> list[Asset]:
-        return feed.library(owner_id=owner.pk, **by).assets  # type: ignore[arg-type] # as the test says
+        return listing.library(owner_id=owner.pk, **by).assets  # type: ignore[arg-type] # as the test says
 
     assert found(media="video") == [saved[1]]
     assert found(media="image") == [*mine, saved[0], *saved[2:]]
@@ -83,39 +83,39 @@ def test_media_project_and_prompt_narrow_the_library(owner: User, worker: Worker
 
 def test_a_search_for_what_cannot_be_in_a_prompt_finds_nothing(owner: User, saved: list[Asset]) -> None:
     """A NUL made PostgreSQL's driver raise."""
-    assert feed.library(owner_id=owner.pk, q="a\0b").assets == []
+    assert listing.library(owner_id=owner.pk, q="a\0b").assets == []
 
 
 def test_a_stranger_sees_none_of_it(saved: list[Asset]) -> None:
     stranger = make_user()
-    assert feed.library(owner_id=stranger.pk).assets == []
-    assert feed.trash(owner_id=stranger.pk).assets == []
-    assert feed.staged_jobs(owner_id=stranger.pk).jobs == []
-    assert feed.find_asset(owner_id=stranger.pk, media="image", asset_id=saved[0].pk) is None
+    assert listing.library(owner_id=stranger.pk).assets == []
+    assert listing.trash(owner_id=stranger.pk).assets == []
+    assert listing.staged_jobs(owner_id=stranger.pk).jobs == []
+    assert listing.find_asset(owner_id=stranger.pk, media="image", asset_id=saved[0].pk) is None
 
 
 def test_only_saved_results_are_in_the_library(owner: User, worker: Worker) -> None:
     job = make_job(owner, quantity=3, review=True)
     leased = lease_next(worker)
     call_back(leased, completed(leased, 0), completed(leased, 1), failed(leased, 2))
-    assert feed.library(owner_id=owner.pk).assets == []
+    assert listing.library(owner_id=owner.pk).assets == []
     first = job.slots[0]
     save(owner_id=owner.pk, images=[first.pk])
-    assert feed.library(owner_id=owner.pk).assets == [first]
+    assert listing.library(owner_id=owner.pk).assets == [first]
 
 
 def test_the_trash_shows_what_was_discarded_last_first(owner: User, saved: list[Asset]) -> None:
     images = [asset.pk for asset in saved if isinstance(asset, Image)]
     discard(owner_id=owner.pk, images=images[:2])
     discard(owner_id=owner.pk, videos=[saved[1].pk])
-    discarded = all_pages(lambda cursor: feed.trash(owner_id=owner.pk, cursor=cursor, limit=1))
+    discarded = all_pages(lambda cursor: listing.trash(owner_id=owner.pk, cursor=cursor, limit=1))
     assert discarded[0] == saved[1]
     assert discarded == sorted(discarded, key=lambda asset: (asset.trashed_at, asset.pk), reverse=True)
     assert len(discarded) == 3
-    assert not set(discarded) & set(feed.library(owner_id=owner.pk).assets)
+    assert not set(discarded) & set(listing.library(owner_id=owner.pk).assets)
     restore(owner_id=owner.pk, images=images[:2], videos=[saved[1].pk])
-    assert feed.trash(owner_id=owner.pk).assets == []
-    assert feed.library(owner_id=owner.pk).assets == saved
+    assert listing.trash(owner_id=owner.pk).assets == []
+    assert listing.library(owner_id=owner.pk).assets == saved
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_the_trash_shows_what_was_discarded_last_first(owner: User, saved: list[
     ["x", "%%%", "é", "\0", "bm90IGEgY3Vyc29y", "MjAyNi0wMS0wMVQwMDowMDowMHx4", "a" * 5000, "=", "////"],
 )
 def test_a_cursor_that_is_not_ours_is_refused(owner: User, cursor: str) -> None:
-    for read in (feed.library, feed.trash, feed.staged_jobs, feed.all_jobs):
+    for read in (listing.library, listing.trash, listing.staged_jobs, listing.all_jobs):
         with pytest.raises(BadCursor):
             read(owner_id=owner.pk, cursor=cursor)
 
@@ -131,22 +131,22 @@ def test_a_cursor_that_is_not_ours_is_refused(owner: User, cursor: str) -> None:
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_a_cursor_at_the_edge_of_time_is_refused(owner: User, moment: str) -> None:
     """Made up by hand; turning it into UTC overflowed."""
-    cursor = feed._cursor((datetime.fromisoformat(moment), uuid.uuid4()))
+    cursor = listing._cursor((datetime.fromisoformat(moment), uuid.uuid4()))
     with pytest.raises(BadCursor):
-        feed.library(owner_id=owner.pk, cursor=cursor)
+        listing.library(owner_id=owner.pk, cursor=cursor)
 
 
 def test_a_cursor_survives_the_asset_it_names(owner: User, saved: list[Asset]) -> None:
-    page = feed.library(owner_id=owner.pk, limit=2)
+    page = listing.library(owner_id=owner.pk, limit=2)
     discard(owner_id=owner.pk, videos=[page.assets[-1].pk])
-    rest = feed.library(owner_id=owner.pk, cursor=page.next_cursor).assets
+    rest = listing.library(owner_id=owner.pk, cursor=page.next_cursor).assets
     assert rest == saved[2:]
 
 
 def test_a_page_costs_as_many_queries_for_one_asset_as_for_all(owner: User, saved: list[Asset]) -> None:
     def queries(limit: int) -> int:
         with CaptureQueriesContext(connection) as counted:
-            feed.library(owner_id=owner.pk, limit=limit)
+            listing.library(owner_id=owner.pk, limit=limit)
         return len(counted)
 
     assert queries(1) == queries(60) == 2
@@ -154,9 +154,9 @@ def test_a_page_costs_as_many_queries_for_one_asset_as_for_all(owner: User, save
 
 def test_the_workspace_shows_jobs_newest_first_with_their_slots(owner: User) -> None:
     jobs = [make_job(owner, quantity=3) for _ in range(5)]
-    first = feed.staged_jobs(owner_id=owner.pk, limit=2)
-    second = feed.staged_jobs(owner_id=owner.pk, limit=2, cursor=first.next_cursor)
-    third = feed.staged_jobs(owner_id=owner.pk, limit=2, cursor=second.next_cursor)
+    first = listing.staged_jobs(owner_id=owner.pk, limit=2)
+    second = listing.staged_jobs(owner_id=owner.pk, limit=2, cursor=first.next_cursor)
+    third = listing.staged_jobs(owner_id=owner.pk, limit=2, cursor=second.next_cursor)
     assert [*first.jobs, *second.jobs, *third.jobs] == jobs[::-1]
     assert third.next_cursor == ""
     with CaptureQueriesContext(connection) as counted:
@@ -170,7 +170,7 @@ def test_a_page_of_jobs_costs_as_many_queries_for_one_as_for_many(owner: User) -
 
     def queries(limit: int) -> int:
         with CaptureQueriesContext(connection) as counted:
-            for job in feed.staged_jobs(owner_id=owner.pk, limit=limit).jobs:
+            for job in listing.staged_jobs(owner_id=owner.pk, limit=limit).jobs:
                 assert len(job.slots) == 6
                 assert job.project.name
         return len(counted)
@@ -179,10 +179,10 @@ def test_a_page_of_jobs_costs_as_many_queries_for_one_as_for_many(owner: User) -
 
 
 def test_an_asset_is_found_by_its_owner_with_its_job_and_project(owner: User, saved: list[Asset]) -> None:
-    found = feed.find_asset(owner_id=owner.pk, media="video", asset_id=saved[1].pk)
+    found = listing.find_asset(owner_id=owner.pk, media="video", asset_id=saved[1].pk)
     assert found == saved[1]
-    assert feed.find_asset(owner_id=owner.pk, media="image", asset_id=saved[1].pk) is None
-    assert feed.find_asset(owner_id=owner.pk, media="sound", asset_id=saved[1].pk) is None
+    assert listing.find_asset(owner_id=owner.pk, media="image", asset_id=saved[1].pk) is None
+    assert listing.find_asset(owner_id=owner.pk, media="sound", asset_id=saved[1].pk) is None
     with CaptureQueriesContext(connection) as counted:
         assert found.job.prompt == "waves"
         assert found.project.name
@@ -193,4 +193,4 @@ def test_saving_later_moves_to_the_front(owner: User, worker: Worker, saved: lis
     reviewed = complete(make_job(owner, "image_fast", review=True), worker)
     Image.objects.filter(pk=reviewed[0].pk).update(created_at=reviewed[0].created_at - timedelta(days=9))
     save(owner_id=owner.pk, images=[reviewed[0].pk])
-    assert feed.library(owner_id=owner.pk, limit=1).assets == reviewed
+    assert listing.library(owner_id=owner.pk, limit=1).assets == reviewed

@@ -15,8 +15,7 @@ from django.test import AsyncRequestFactory, Client
 from django.urls import reverse
 from structlog.testing import capture_logs
 
-from generation import files
-from generation.lifecycle import keep
+from generation.assets import actions, delivery
 from generation.models import Asset, Job
 from tests import factories
 
@@ -98,7 +97,7 @@ def test_an_unknown_id_a_wrong_media_and_an_unfinished_asset_are_404() -> None:
 
 def test_a_trashed_asset_is_still_served_to_its_owner() -> None:
     asset = make_asset()
-    keep.discard(owner_id=asset.owner_id, images=[asset.pk])
+    actions.discard(owner_id=asset.owner_id, images=[asset.pk])
 
     response = client_of(asset).get(url_of(asset))
 
@@ -302,7 +301,7 @@ def test_a_prompt_without_letters_still_gives_a_name() -> None:
 
 @pytest.mark.parametrize("prompt", ["word " * 300, "x" * 900, "雪" * 900])
 def test_a_long_prompt_gives_a_name_that_file_systems_take(prompt: str) -> None:
-    assert len(files.download_name(make_asset(prompt)).encode()) <= 110
+    assert len(delivery.download_name(make_asset(prompt)).encode()) <= 110
 
 
 def test_a_file_name_in_the_address_is_only_for_people() -> None:
@@ -318,11 +317,11 @@ def test_a_file_name_in_the_address_is_only_for_people() -> None:
 
 
 def test_under_asgi_chunks_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "CHUNK_BYTES", 50)
+    monkeypatch.setattr(delivery, "CHUNK_BYTES", 50)
     asset = make_asset()
     whole = stored(asset)
     response = asked_by_asgi(asset)
-    assert isinstance(response, files.FileStream)
+    assert isinstance(response, delivery.FileStream)
 
     async def read() -> list[bytes]:
         return [chunk async for chunk in response]
@@ -348,7 +347,7 @@ def test_a_stream_closes_its_file_even_when_nobody_read_it() -> None:
 def asked_by_asgi(asset: Asset) -> HttpResponseBase:
     request = AsyncRequestFactory().get(url_of(asset))
     request.user = asset.owner
-    return files.file(request, asset.media, asset.pk)
+    return delivery.file(request, asset.media, asset.pk)
 
 
 def test_a_file_costs_one_query_beside_the_session(django_assert_num_queries: Any) -> None:

@@ -11,9 +11,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from generation import events
-from generation.lifecycle.lease import heartbeat
-from generation.lifecycle.previews import store_preview
+from generation.changes import publisher
+from generation.jobs.lease import heartbeat
+from generation.jobs.previews import store_preview
 from generation.models import Job, Worker
 from tests.factories import fresh, lease_next, make_job, png
 
@@ -30,7 +30,7 @@ def job(owner: User, worker: Worker) -> Job:
 def hints(job: Job, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The hints that were published."""
     sent: list[dict[str, Any]] = []
-    monkeypatch.setattr(events, "progressed", lambda **said: sent.append(said))
+    monkeypatch.setattr(publisher, "progressed", lambda **said: sent.append(said))
     return sent
 
 

@@ -10,11 +10,11 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from generation.clock import from_now
-from generation.lifecycle.control import cancel, retry
-from generation.lifecycle.errors import LeaseLost
-from generation.lifecycle.keep import clear, discard, restore
-from generation.lifecycle.lease import heartbeat, reap, release
+from generation.assets.actions import clear, discard, restore
+from generation.core.clock import from_now
+from generation.core.errors import LeaseLost
+from generation.jobs.actions import cancel, retry
+from generation.jobs.lease import heartbeat, reap, release
 from generation.models import Attempt, Job, Worker
 from tests.factories import call_back, completed, failed, fresh, lease_next, make_job, make_worker, upload
 

@@ -7,13 +7,13 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from generation.clock import from_now
-from generation.job_types import JOB_TYPES
-from generation.lifecycle.control import cancel
-from generation.lifecycle.lease import lease, promote
-from generation.lifecycle.submit import submit
+from generation.catalog.job_types import JOB_TYPES
+from generation.catalog.submission import AskedReference, Submission
+from generation.core.clock import from_now
+from generation.jobs.actions import cancel
+from generation.jobs.lease import lease, promote
+from generation.jobs.submit import submit
 from generation.models import Attempt, Job, OwnerCounter, Worker
-from generation.submission import AskedReference, Submission
 from generation.worker_api.presence import offered, seen
 from tests.factories import (
     call_back,

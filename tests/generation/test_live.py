@@ -16,13 +16,14 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from generation import events, feed
-from generation.feed import Changes
-from generation.lifecycle.control import cancel
-from generation.lifecycle.submit import submit
+from generation.assets import listing
+from generation.assets.listing import Changes
+from generation.catalog.submission import Submission
+from generation.changes import publisher
+from generation.jobs.actions import cancel
+from generation.jobs.submit import submit
 from generation.live import SIGNED_OUT, LiveConsumer
 from generation.models import Job, OwnerCounter
-from generation.submission import Submission
 from tests.factories import make_job, make_user, make_worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_no_connection_left")]
@@ -190,7 +191,7 @@ async def test_an_old_hint_asks_for_nothing(user: User, client: Client, open_pag
     socket = await open_page(client)
     await begin(socket)
     message = {"type": "owner.changed", "revision": 1, "jobs": []}
-    await get_channel_layer().group_send(events.group_of(user.pk), message)
+    await get_channel_layer().group_send(publisher.group_of(user.pk), message)
     assert await socket.receive_nothing(timeout=QUIET_SECONDS)
 
 
@@ -218,7 +219,7 @@ class WatchingPage(Page):
 
 
 async def progressed(user: User, job: Job) -> None:
-    await sync_to_async(events.progressed)(owner_id=user.pk, job_id=job.pk)
+    await sync_to_async(publisher.progressed)(owner_id=user.pk, job_id=job.pk)
 
 
 async def test_progress_is_passed_on_and_is_no_revision(user: User, client: Client, open_page: Open) -> None:
@@ -227,7 +228,7 @@ async def test_progress_is_passed_on_and_is_no_revision(user: User, client: Clie
     await begin(socket)
     await progressed(user, job)
     assert await next_message(socket) == {"type": "progress", "job": str(job.pk)}
-    assert await sync_to_async(feed.current_revision)(user.pk) == 2
+    assert await sync_to_async(listing.current_revision)(user.pk) == 2
 
 
 async def test_a_page_that_shows_no_progress_hears_of_none(

@@ -15,7 +15,8 @@ from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.conf import LazySettings
 from django.db import connection
 
-from generation import events, tokens
+from generation.access import tokens
+from generation.changes import publisher
 from generation.models import Job, Worker
 from generation.worker_api import long_poll
 from tests.factories import make_job, make_user, make_worker
@@ -100,7 +101,7 @@ async def submitted(**fields: Any) -> Job:
 async def waiting_for(engine: str, calls: int) -> None:
     """Until so many calls listen for this engine's hints."""
     for _ in range(400):
-        if len(get_channel_layer().groups.get(events.queue_group(engine), {})) >= calls:
+        if len(get_channel_layer().groups.get(publisher.queue_group(engine), {})) >= calls:
             await asyncio.sleep(0.1)  # the look after they began to listen
             return
         await asyncio.sleep(0.05)
@@ -161,7 +162,7 @@ async def test_a_worker_that_hung_up_gets_no_job(token: str) -> None:
     call = await Call(token, 25).begin()
     await waiting_for("sdxl", 1)
     await call.hang_up()
-    assert events.queue_group("sdxl") not in get_channel_layer().groups
+    assert publisher.queue_group("sdxl") not in get_channel_layer().groups
     job = await submitted()
     await asyncio.sleep(0.3)
     assert (await Job.objects.aget(pk=job.pk)).status == "queued"

@@ -10,7 +10,7 @@ import warnings
 import pytest
 from PIL import Image
 
-from generation.media import MAX_PIXELS, BrokenMedia, Measured, measure
+from generation.media.measure import MAX_PIXELS, BrokenMedia, Measured, measure
 from tests.factories import mp4, png
 from tests.generation.pictures import animated, clip, encoded, plain, png_that_claims, sound_only
 
@@ -154,7 +154,7 @@ def test_a_picture_that_claims_too_many_pixels_is_refused_before_it_is_decoded(s
 
 
 def test_a_clip_of_too_many_frames_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generation.media.MAX_FRAMES", 10)
+    monkeypatch.setattr("generation.media.measure.MAX_FRAMES", 10)
     assert refusal(clip(), "video") == "too_large"
 
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
+from generation.access.projects import BadProjectName, create_project, default_project, owned_projects
 from generation.models import Project
-from generation.projects import BadProjectName, create_project, default_project, owned_projects
 from tests.factories import make_user
 
 

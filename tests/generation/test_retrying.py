@@ -10,11 +10,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from generation.lifecycle.control import cancel, retry
-from generation.lifecycle.errors import JobNotFound, NotRetryable
-from generation.lifecycle.keep import clear
+from generation.access.quotas import OverLimit
+from generation.assets.actions import clear
+from generation.core.errors import JobNotFound, NotRetryable
+from generation.jobs.actions import cancel, retry
 from generation.models import Job, Worker
-from generation.quotas import OverLimit
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, make_user
 
 

@@ -9,16 +9,16 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from generation import feed
-from generation.lifecycle.errors import UnknownSlot
-from generation.lifecycle.lease import heartbeat, release
+from generation.assets import listing
+from generation.core.errors import UnknownSlot
+from generation.jobs.lease import heartbeat, release
+from generation.jobs.progress import Running, running
 from generation.models import Job, Pace, Preview, Worker
-from generation.running import Running, running
 from tests.factories import call_back, completed, failed, lease_next, make_job, make_worker
 
 
 def of(job: Job) -> Running:
-    (known,) = feed.jobs_with_slots(owner_id=job.owner_id, job_ids=[job.pk])
+    (known,) = listing.jobs_with_slots(owner_id=job.owner_id, job_ids=[job.pk])
     return running([known])[job.pk]
 
 
@@ -117,12 +117,12 @@ def test_what_failed_for_good_is_not_waited_for(owner: User, worker: Worker) -> 
 
 def test_only_jobs_in_hand_are_told_and_the_queries_do_not_grow(owner: User) -> None:
     make_job(owner)
-    assert running(feed.staged_jobs(owner_id=owner.pk).jobs) == {}
+    assert running(listing.staged_jobs(owner_id=owner.pk).jobs) == {}
     counts: list[int] = []
     for _ in range(2):
         lease_next(make_worker())
         make_job(owner, quantity=6)
-        jobs = feed.staged_jobs(owner_id=owner.pk).jobs
+        jobs = listing.staged_jobs(owner_id=owner.pk).jobs
         with CaptureQueriesContext(connection) as queries:
             assert len(running(jobs)) == len(counts) + 1
         counts.append(len(queries))

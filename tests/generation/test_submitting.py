@@ -12,13 +12,19 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
-from generation.job_types import JOB_TYPES, Engine, JobType
-from generation.lifecycle.errors import IdempotencyKeyReused
-from generation.lifecycle.submit import submit
+from generation.access.projects import create_project
+from generation.access.quotas import OverLimit
+from generation.catalog.job_types import JOB_TYPES, Engine, JobType
+from generation.catalog.submission import (
+    MAX_SEED,
+    PROMPT_LENGTH,
+    AskedReference,
+    InvalidSubmission,
+    Submission,
+)
+from generation.core.errors import IdempotencyKeyReused
+from generation.jobs.submit import submit
 from generation.models import Image, Job, OwnerCounter, Project, Video
-from generation.projects import create_project
-from generation.quotas import OverLimit
-from generation.submission import MAX_SEED, PROMPT_LENGTH, AskedReference, InvalidSubmission, Submission
 from tests.factories import make_job, make_user
 
 EVERY_QUANTITY = [(name, quantity) for name, kind in JOB_TYPES.items() for quantity in kind.quantities]

@@ -12,8 +12,7 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client
 
-from generation import feed
-from generation.lifecycle import keep
+from generation.assets import actions, listing
 from library.consumers import LibraryConsumer
 from tests import factories
 from tests.library.conftest import made
@@ -49,7 +48,7 @@ def content(user: User, url: str = "/library/") -> str:
 
 
 make = sync_to_async(made)
-revision = sync_to_async(feed.current_revision)
+revision = sync_to_async(listing.current_revision)
 
 
 async def test_a_pushed_tile_is_contained_in_the_reloaded_page(owner: User) -> None:
@@ -82,7 +81,7 @@ async def test_what_is_discarded_leaves_the_page_and_appears_in_the_trash(owner:
     """Pitfall 29."""
     [image] = await make(owner, quantity=1)
     seen = await revision(owner.pk)
-    await sync_to_async(keep.discard)(owner_id=owner.pk, images=[image.pk])
+    await sync_to_async(actions.discard)(owner_id=owner.pk, images=[image.pk])
 
     async with socket(owner, after=seen) as library, socket(owner, "trash=1", seen) as trash:
         gone, come = await assets(library), await assets(trash)

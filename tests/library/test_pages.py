@@ -13,9 +13,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from generation.lifecycle import keep
+from generation.access.projects import create_project
+from generation.assets import actions
 from generation.models import Image
-from generation.projects import create_project
 from library.tiles import clock
 from tests import factories
 from tests.library.conftest import headings, made, many, shown
@@ -270,7 +270,7 @@ def test_an_unfinished_asset_has_no_page(reader: Client, owner: User) -> None:
 def test_the_trash_shows_what_was_discarded_with_its_days_left(reader: Client, owner: User) -> None:
     """Pitfall 35."""
     first, second, _ = made(owner, quantity=3)
-    keep.discard(owner_id=owner.pk, images=[first.pk, second.pk])
+    actions.discard(owner_id=owner.pk, images=[first.pk, second.pk])
     now = timezone.now()
     Image.objects.filter(pk=first.pk).update(
         trashed_at=now - timedelta(days=settings.TRASH_DAYS - 1, hours=2)

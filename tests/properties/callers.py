@@ -7,7 +7,7 @@ from typing import Any
 from django.test import Client
 from rest_framework.test import APIClient
 
-from generation.tokens import issue_personal_token
+from generation.access.tokens import issue_personal_token
 from tests.factories import make_user
 
 V1 = "/api/v1"

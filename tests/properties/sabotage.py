@@ -9,7 +9,7 @@ GUARDS = "tests/properties/test_guards.py"
 CONSTRAINTS = "tests/generation/test_constraints.py"
 LEASING = "tests/generation/test_leasing.py"
 RACES = "tests/generation/test_races.py"
-LIFECYCLE = "generation/lifecycle/"
+GENERATION = "generation/"
 
 
 @dataclass(frozen=True)
@@ -27,5 +27,5 @@ class Sabotage:
     postgres: bool = False
 
 
-def in_lifecycle(name: str, module: str, old: str, new: str, *tests: str) -> Sabotage:
-    return Sabotage(name, (Edit(f"{LIFECYCLE}{module}.py", old, new),), tests or (MACHINE,))
+def in_generation(name: str, module: str, old: str, new: str, *tests: str) -> Sabotage:
+    return Sabotage(name, (Edit(f"{GENERATION}{module}.py", old, new),), tests or (MACHINE,))

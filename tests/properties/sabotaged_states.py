@@ -2,71 +2,81 @@
 
 from __future__ import annotations
 
-from tests.properties.sabotage import LEASING, RACES, Edit, Sabotage, in_lifecycle
+from tests.properties.sabotage import LEASING, RACES, Edit, Sabotage, in_generation
 
 STATES = (
-    in_lifecycle(
+    in_generation(
         "the same key makes another job",
-        "submit",
+        "jobs/submit",
         "    job = Job.objects.of(owner_id).filter(idempotency_key=key).first()\n",
         "    return None\n",
     ),
-    in_lifecycle(
+    in_generation(
         "a key used again with another body",
-        "submit",
+        "jobs/submit",
         "if job and job.request_digest != submission.digest():",
         "if False:",
     ),
-    in_lifecycle("attempts not counted", "claim", '        attempts_left=F("attempts_left") - 1,\n', ""),
-    in_lifecycle("a release costs an attempt", "lease", "    job.attempts_left += 1\n", ""),
-    in_lifecycle(
-        "partly completed told as completed", "settle", "    if all(completed):", "    if any(completed):"
+    in_generation(
+        "attempts not counted", "queue/claim", '        attempts_left=F("attempts_left") - 1,\n', ""
     ),
-    in_lifecycle(
+    in_generation("a release costs an attempt", "jobs/lease", "    job.attempts_left += 1\n", ""),
+    in_generation(
+        "partly completed told as completed",
+        "jobs/finish",
+        "    if all(completed):",
+        "    if any(completed):",
+    ),
+    in_generation(
         "only the first slot fails",
-        "settle",
+        "jobs/finish",
         "    for asset in assets:\n",
         "    for asset in list(assets)[:1]:\n",
     ),
-    in_lifecycle(
+    in_generation(
         "cancel leaves its slots queued",
-        "control",
+        "jobs/actions",
         "        asset.status = AssetStatus.CANCELLED\n",
         "        asset.error_code = asset.error_code\n",
     ),
-    in_lifecycle(
+    in_generation(
         "retry starts completed slots again",
-        "control",
-        "for asset in rows.lock_assets(job) if asset.status != AssetStatus.COMPLETED]",
-        "for asset in rows.lock_assets(job)]",
+        "jobs/actions",
+        "for asset in writes.lock_assets(job) if asset.status != AssetStatus.COMPLETED]",
+        "for asset in writes.lock_assets(job)]",
     ),
-    in_lifecycle(
+    in_generation(
         "retries are never promoted",
-        "lease",
+        "jobs/lease",
         "due.filter(pk__in=ripe).update(retry_at=None) if ripe else 0",
         "len(ripe)",
     ),
-    in_lifecycle("the lease call reaps nothing", "lease", "return promote() + reap()", "return promote()"),
-    in_lifecycle(
-        "an open slot ends the job at once", "settle", "if still_open and job.attempts_left > 0:", "if False:"
+    in_generation(
+        "the lease call reaps nothing", "jobs/lease", "return promote() + reap()", "return promote()"
+    ),
+    in_generation(
+        "an open slot ends the job at once",
+        "jobs/finish",
+        "if still_open and job.attempts_left > 0:",
+        "if False:",
     ),
     Sabotage(
         "the limit on waiting work not enforced",
-        (Edit("generation/quotas.py", "at_most=limit) >= limit:", "at_most=limit) > limit:"),),
+        (Edit("generation/access/quotas.py", "at_most=limit) >= limit:", "at_most=limit) > limit:"),),
     ),
-    in_lifecycle(
-        "no fairness", "fairness", "return max([*after_own, *head], default=0)", "return 0", LEASING
+    in_generation(
+        "no fairness", "queue/fairness", "return max([*after_own, *head], default=0)", "return 0", LEASING
     ),
-    in_lifecycle(
+    in_generation(
         "the newest first",
-        "claim",
+        "queue/claim",
         "ORDER BY priority DESC, fair_tag, id LIMIT 1 {lock}",
         "ORDER BY id DESC LIMIT 1 {lock}",
         LEASING,
     ),
-    in_lifecycle(
+    in_generation(
         "what others own can be moved",
-        "keep",
+        "assets/actions",
         "model.objects.of(owner_id).filter(pk__in=ids)",
         "model.objects.filter(pk__in=ids)",
     ),
@@ -74,7 +84,7 @@ STATES = (
         "strangers read a job",
         (
             Edit(
-                "generation/feed.py",
+                "generation/assets/listing.py",
                 "Job.objects.of(owner_id).filter(pk__in=job_ids)",
                 "Job.objects.filter(pk__in=job_ids)",
             ),
@@ -84,51 +94,53 @@ STATES = (
         "clear takes what is under review",
         (
             Edit(
-                "generation/lifecycle/keep.py",
+                "generation/assets/actions.py",
                 "        finished = finished.exclude(Exists(model.objects.under_review()",
                 "        Exists(model.objects.under_review()",
             ),
             Edit(
-                "generation/lifecycle/keep.py",
+                "generation/assets/actions.py",
                 '.filter(job=OuterRef("pk"))))\n',
                 '.filter(job=OuterRef("pk")))\n',
             ),
-            Edit("generation/lifecycle/keep.py", "if job.pk not in restored]", "]"),
+            Edit("generation/assets/actions.py", "if job.pk not in restored]", "]"),
         ),
         ("tests/generation/test_keeping.py",),
     ),
 )
 
 FEED = (
-    in_lifecycle(
+    in_generation(
         "a changed slot keeps its revision",
-        "rows",
+        "changes/writes",
         "        asset.revision = next(revision)\n",
         "        next(revision)\n",
     ),
-    in_lifecycle(
+    in_generation(
         "a leased job keeps its revision",
-        "claim",
+        "queue/claim",
         '"leased_by_id": worker.pk, "revision": revision}',
         '"leased_by_id": worker.pk, "revision": 1}',
     ),
-    in_lifecycle(
+    in_generation(
         "a moved asset keeps its revision",
-        "keep",
+        "assets/actions",
         "        asset.revision = next(revision)\n",
         "        next(revision)\n",
     ),
-    in_lifecycle("the counter leaves a gap", "rows", "count=len(assets) + 1)", "count=len(assets) + 2)"),
+    in_generation(
+        "the counter leaves a gap", "changes/writes", "count=len(assets) + 1)", "count=len(assets) + 2)"
+    ),
     Sabotage(
         "a purge is not told",
-        (Edit("generation/chores.py", "    Purged.objects.bulk_create(rows)\n", ""),),
+        (Edit("generation/maintenance.py", "    Purged.objects.bulk_create(rows)\n", ""),),
         ("tests/generation/test_changes.py",),
     ),
     Sabotage(
         "changes of a page's last row are skipped",
         (
             Edit(
-                "generation/feed.py",
+                "generation/assets/listing.py",
                 "revision=revision_of(page[-1]) if more",
                 "revision=revision_of(found[-1]) if more",
             ),
@@ -138,7 +150,7 @@ FEED = (
         "the counter read, then written",
         (
             Edit(
-                "generation/lifecycle/revisions.py",
+                "generation/changes/revisions.py",
                 "    for counter in prepared.rows(OwnerCounter, _counting",
                 "    mine = OwnerCounter.objects.filter(pk=owner_id)\n"
                 '    seen = mine.values_list("revision", flat=True).first()\n'

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from tests.properties.sabotage import CONSTRAINTS, GUARDS, RACES, Edit, Sabotage, in_lifecycle
+from tests.properties.sabotage import CONSTRAINTS, GUARDS, RACES, Edit, Sabotage, in_generation
 from tests.properties.sabotaged_states import FEED, STATES
 
 HELD = "held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)"
 ANY = "held = Job.objects.filter(pk=job_id)"
 GUARD = Edit(
-    "generation/lifecycle/rows.py",
+    "generation/changes/writes.py",
     "filter(pk=job.pk, status=job.status, lease_token=job.lease_token)",
     "filter(pk=job.pk)",
 )
 CLAIM_GUARD = Edit(
-    "generation/lifecycle/claim.py", "Job.objects.claimable().filter(pk=given", "Job.objects.filter(pk=given"
+    "generation/queue/claim.py", "Job.objects.claimable().filter(pk=given", "Job.objects.filter(pk=given"
 )
 MIGRATION = "generation/migrations/0001_initial.py"
 INSERT = """\
@@ -25,32 +25,32 @@ len(
         )"""
 
 FENCES = (
-    in_lifecycle(
+    in_generation(
         "callback and release without the fence",
-        "lease",
+        "jobs/lease",
         f"{HELD}\n    if job := held.select",
         f"{ANY}\n    if job := held.select",
     ),
-    in_lifecycle("heartbeat without the fence", "lease", f"{HELD}\n    running", f"{ANY}\n    running"),
-    in_lifecycle("upload without the fence", "uploads", HELD, ANY),
-    in_lifecycle(
-        "a lease that any worker may use", "lease", ", leased_by=worker)\n    if job", ")\n    if job"
+    in_generation("heartbeat without the fence", "jobs/lease", f"{HELD}\n    running", f"{ANY}\n    running"),
+    in_generation("upload without the fence", "jobs/uploads", HELD, ANY),
+    in_generation(
+        "a lease that any worker may use", "jobs/lease", ", leased_by=worker)\n    if job", ")\n    if job"
     ),
-    in_lifecycle(
+    in_generation(
         "the reaper leaves the old token",
-        "lease",
+        "jobs/lease",
         'reason=WORKER_LOST, changes={"lease_token": None})',
         "reason=WORKER_LOST)",
     ),
-    in_lifecycle("retry leaves the old token", "control", "        lease_token=None,\n", ""),
+    in_generation("retry leaves the old token", "jobs/actions", "        lease_token=None,\n", ""),
 )
 
 GUARDED = (
     Sabotage("a job's compare-and-set removed", (GUARD,), (GUARDS,)),
     Sabotage("the claim's compare-and-set removed", (CLAIM_GUARD,), (GUARDS,)),
-    in_lifecycle(
+    in_generation(
         "slots that were not written go unnoticed",
-        "rows",
+        "changes/writes",
         " != len(assets):\n        raise",
         " < 0:\n        raise",
         GUARDS,
@@ -60,7 +60,7 @@ GUARDED = (
         (
             CLAIM_GUARD,
             Edit(
-                "generation/lifecycle/claim.py",
+                "generation/queue/claim.py",
                 'connection.ops.for_update_sql(skip_locked=True) if locks else ""',
                 '"" if locks else ""',
             ),
@@ -72,9 +72,9 @@ GUARDED = (
         "callback without lock and guard",
         (
             GUARD,
-            Edit("generation/lifecycle/lease.py", "held.select_for_update().first()", "held.first()"),
+            Edit("generation/jobs/lease.py", "held.select_for_update().first()", "held.first()"),
             Edit(
-                "generation/lifecycle/rows.py",
+                "generation/changes/writes.py",
                 "model.objects.select_for_update().filter(job=job)",
                 "model.objects.filter(job=job)",
             ),
@@ -87,59 +87,61 @@ GUARDED = (
     ),
     Sabotage(
         "callback in pieces instead of one transaction",
-        (Edit("generation/lifecycle/callback.py", "@transaction.atomic\ndef report(", "def report("),),
+        (Edit("generation/jobs/report.py", "@transaction.atomic\ndef report(", "def report("),),
         (f"{RACES}::test_a_replayed_report_racing_itself_counts_once",),
         postgres=True,
     ),
 )
 
 RESULTS = (
-    in_lifecycle(
+    in_generation(
         "a second result overwrites the first",
-        "verdicts",
+        "jobs/report_rules",
         "    if asset.status == AssetStatus.COMPLETED:\n",
         "    if False:\n",
     ),
-    in_lifecycle(
+    in_generation(
         "other bytes taken for a duplicate",
-        "verdicts",
+        "jobs/report_rules",
         "upload.sha256 == asset.sha256",
         "upload.sha256 != ''",
     ),
-    in_lifecycle(
+    in_generation(
         "a failed slot reported again changes",
-        "verdicts",
+        "jobs/report_rules",
         "    if asset.status == AssetStatus.FAILED:\n",
         "    if False:\n",
     ),
-    in_lifecycle("a late result is taken after cancel", "verdicts", "    if not live:\n", "    if False:\n"),
-    in_lifecycle(
+    in_generation(
+        "a late result is taken after cancel", "jobs/report_rules", "    if not live:\n", "    if False:\n"
+    ),
+    in_generation(
         "completion inserts instead of updating",
-        "rows",
-        'bulk.update_each(assets, [*fields, "revision"])',
+        "changes/writes",
+        'bulk_update.update_each(assets, [*fields, "revision"])',
         INSERT,
     ),
-    in_lifecycle(
+    in_generation(
         "results paired by position",
-        "callback",
+        "jobs/report",
         "    for given in report.assets:\n        asset = by_index.get(given.image_index)\n",
         "    for at, given in enumerate(report.assets):\n"
         "        asset = dict(enumerate(by_index.values())).get(at)\n",
     ),
-    in_lifecycle(
+    in_generation(
         "the upload of another slot fills the slot",
-        "verdicts",
+        "jobs/report_rules",
         "if upload is None or upload.slot != asset.slot:",
         "if upload is None:",
     ),
-    in_lifecycle(
+    in_generation(
         "the upload of another job fills the slot",
-        "callback",
+        "jobs/report",
         "filter(job=job, pk__in=named) if named",
         "filter(pk__in=named) if named",
     ),
-    in_lifecycle(
-        "broken bytes complete a slot", "verdicts", "    if upload.error_code:\n", "    if False:\n"
+    in_generation(
+        "broken bytes complete a slot", "jobs/report_rules", "    if upload.error_code:\n", "    if False:\n"
     ),
     Sabotage(
         "the database requires no file",
@@ -152,16 +154,18 @@ RESULTS = (
         ),
         (CONSTRAINTS,),
     ),
-    in_lifecycle(
+    in_generation(
         "seed 0 reported is no seed",
-        "callback",
+        "jobs/report",
         "asset.seed if given.seed is None else given.seed",
         "given.seed or asset.seed",
     ),
-    in_lifecycle("seed 0 asked for is no seed", "submit", "if job.seed is None else", "if not job.seed else"),
-    in_lifecycle(
+    in_generation(
+        "seed 0 asked for is no seed", "jobs/submit", "if job.seed is None else", "if not job.seed else"
+    ),
+    in_generation(
         "a file that was dropped again",
-        "uploads",
+        "jobs/uploads",
         "    return _record(upload) or same.get()",
         "    kept = _record(upload) or same.get()\n    _drop(kept.file.name)\n    return kept",
     ),
@@ -181,12 +185,12 @@ FAULTS = (
     ),
     Sabotage(
         "a full disk keeps half of a result",
-        (Edit("generation/storing.py", "        drop(*names)\n        raise\n", "        raise\n"),),
+        (Edit("generation/media/storage.py", "        drop(*names)\n        raise\n", "        raise\n"),),
         ("tests/generation/worker_api/test_uploading.py",),
     ),
-    in_lifecycle(
+    in_generation(
         "a replay days later is a conflict",
-        "verdicts",
+        "jobs/report_rules",
         "    if upload is None:\n        return PurePosixPath",
         "    if upload is None:\n        return False and PurePosixPath",
         "tests/generation/test_callback.py",
@@ -195,7 +199,7 @@ FAULTS = (
         "promoters wait for each other",
         (
             Edit(
-                "generation/lifecycle/lease.py",
+                "generation/jobs/lease.py",
                 "due.select_for_update(skip_locked=True)",
                 "due.select_for_update(nowait=True)",
             ),

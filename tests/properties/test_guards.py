@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
-from generation import feed
-from generation.lifecycle import rows
-from generation.lifecycle.claim import _hold
-from generation.lifecycle.control import cancel
-from generation.lifecycle.rows import StateChanged
+from generation.assets import listing
+from generation.changes import writes
+from generation.changes.writes import StateChanged
+from generation.jobs.actions import cancel
 from generation.models import AssetStatus, Job, JobStatus, Worker
+from generation.queue.claim import _hold
 from tests.factories import fresh, lease_next, make_job, make_user, make_worker
 
 
@@ -29,7 +29,7 @@ def test_a_job_that_was_cancelled_meanwhile_is_not_ended_again(owner: User) -> N
     as_read = make_job(owner)
     cancel(owner_id=owner.pk, job_id=as_read.pk)
     with pytest.raises(StateChanged):
-        rows.write(as_read, changes=rows.ended(JobStatus.COMPLETED))
+        writes.write(as_read, changes=writes.ended(JobStatus.COMPLETED))
     assert fresh(as_read).status == "cancelled"
 
 
@@ -40,7 +40,7 @@ def test_a_job_that_was_leased_again_meanwhile_is_not_written(owner: User, worke
     as_read.attempts.update(ended_at=as_read.created_at, outcome="expired")
     lease_next(worker)
     with pytest.raises(StateChanged):
-        rows.write(as_read, changes={"progress": 50})
+        writes.write(as_read, changes={"progress": 50})
     assert fresh(as_read).progress == 0
 
 
@@ -51,7 +51,7 @@ def test_a_slot_that_is_gone_is_not_written_as_if_it_were_there(owner: User) -> 
     slots[0].status = AssetStatus.CANCELLED
     type(slots[0]).objects.filter(pk=slots[0].pk).delete()
     with pytest.raises(StateChanged):
-        rows.write(job, changes=rows.ended(JobStatus.CANCELLED), assets=slots, fields=["status"])
+        writes.write(job, changes=writes.ended(JobStatus.CANCELLED), assets=slots, fields=["status"])
 
 
 def test_only_a_waiting_job_can_be_held(owner: User, worker: Worker) -> None:
@@ -59,5 +59,5 @@ def test_only_a_waiting_job_can_be_held(owner: User, worker: Worker) -> None:
     job = make_job(owner)
     held = lease_next(worker)
     with pytest.raises(StateChanged):
-        _hold(make_worker(), job.pk, feed.current_revision(owner.pk) + 1)
+        _hold(make_worker(), job.pk, listing.current_revision(owner.pk) + 1)
     assert (fresh(job).leased_by_id, fresh(job).lease_token) == (worker.pk, held.lease_token)

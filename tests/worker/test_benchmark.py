@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from generation.job_types import JOB_TYPES
+from generation.catalog.job_types import JOB_TYPES
 from ourvidz_worker.cli import main
 from ourvidz_worker.configuration import usual_state
 from ourvidz_worker.engines import usual

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from generation.media import measure
+from generation.media.measure import measure
 from ourvidz_worker.engines.png import png
 
 CHANCE = np.random.default_rng(7)

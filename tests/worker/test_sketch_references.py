@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from generation.job_types import POOLS
+from generation.catalog.job_types import POOLS
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.protocol import AssetError, Reference, parse_job

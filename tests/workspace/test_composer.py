@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from generation.job_types import JOB_TYPES
+from generation.access.projects import create_project
+from generation.catalog.job_types import JOB_TYPES
 from generation.models import Image, Job, Reference, Video, Worker
-from generation.projects import create_project
 from tests.factories import complete, make_job, make_reference, make_user, make_worker
 from workspace.choosing import combinations
 from workspace.references import Row

@@ -9,9 +9,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from generation import feed
-from generation.lifecycle import control, keep
-from generation.lifecycle.lease import heartbeat
+from generation.assets import actions as asset_actions
+from generation.assets import listing
+from generation.jobs import actions as job_actions
+from generation.jobs.lease import heartbeat
 from generation.models import Job
 from tests.factories import (
     call_back,
@@ -29,7 +30,7 @@ from workspace.consumers import WorkspaceConsumer
 def pushes(owner: User, after: int) -> list[dict[str, Any]]:
     consumer = WorkspaceConsumer()
     consumer.owner_id = owner.pk
-    jobs: list[dict[str, Any]] = consumer.render(feed.changes(owner_id=owner.pk, after=after))["jobs"]
+    jobs: list[dict[str, Any]] = consumer.render(listing.changes(owner_id=owner.pk, after=after))["jobs"]
     return jobs
 
 
@@ -54,7 +55,7 @@ def partly_failed(owner: User) -> None:
 
 def retried(owner: User) -> None:
     partly_failed(owner)
-    control.retry(owner_id=owner.pk, job_id=Job.objects.get().pk)
+    job_actions.retry(owner_id=owner.pk, job_id=Job.objects.get().pk)
 
 
 def to_try_again(owner: User) -> None:
@@ -64,7 +65,7 @@ def to_try_again(owner: User) -> None:
 
 
 def cancelled(owner: User) -> None:
-    control.cancel(owner_id=owner.pk, job_id=make_job(owner, quantity=3).pk)
+    job_actions.cancel(owner_id=owner.pk, job_id=make_job(owner, quantity=3).pk)
 
 
 def video_done(owner: User) -> None:
@@ -77,12 +78,12 @@ def under_review(owner: User) -> None:
 
 def one_saved(owner: User) -> None:
     under_review(owner)
-    keep.save(owner_id=owner.pk, images=[Job.objects.get().slots[0].pk])
+    asset_actions.save(owner_id=owner.pk, images=[Job.objects.get().slots[0].pk])
 
 
 def one_discarded(owner: User) -> None:
     under_review(owner)
-    keep.discard(owner_id=owner.pk, images=[Job.objects.get().slots[0].pk])
+    asset_actions.discard(owner_id=owner.pk, images=[Job.objects.get().slots[0].pk])
 
 
 def enhanced(owner: User) -> None:
@@ -120,18 +121,18 @@ def test_a_pushed_stack_is_exactly_the_pages(
 
 def test_a_cleared_job_is_pushed_as_gone_and_is_gone_from_the_page(signed_in: Client, owner: User) -> None:
     (image,) = complete(make_job(owner))
-    before = feed.current_revision(owner.pk)
-    keep.clear(owner_id=owner.pk)
+    before = listing.current_revision(owner.pk)
+    asset_actions.clear(owner_id=owner.pk)
     assert pushes(owner, after=before) == [{"id": str(image.job_id), "html": "", "removed": True}]
     assert f"stack-{image.job_id}" not in signed_in.get("/").content.decode()
 
 
 def test_a_retry_of_a_cleared_job_brings_it_back(signed_in: Client, owner: User) -> None:
     cancelled(owner)
-    keep.clear(owner_id=owner.pk)
+    asset_actions.clear(owner_id=owner.pk)
     job = Job.objects.get()
-    before = feed.current_revision(owner.pk)
-    control.retry(owner_id=owner.pk, job_id=job.pk)
+    before = listing.current_revision(owner.pk)
+    job_actions.retry(owner_id=owner.pk, job_id=job.pk)
     (pushed,) = pushes(owner, after=before)
     assert pushed["removed"] is False
     assert pushed["html"].strip() in signed_in.get("/").content.decode()
@@ -140,19 +141,19 @@ def test_a_retry_of_a_cleared_job_brings_it_back(signed_in: Client, owner: User)
 def test_only_what_is_newer_is_pushed(owner: User) -> None:
     """pitfall 23"""
     make_job(owner)
-    before = feed.current_revision(owner.pk)
+    before = listing.current_revision(owner.pk)
     second = make_job(owner)
     assert [job["id"] for job in pushes(owner, after=before)] == [str(second.pk)]
-    assert pushes(owner, after=feed.current_revision(owner.pk)) == []
+    assert pushes(owner, after=listing.current_revision(owner.pk)) == []
 
 
 def test_a_change_of_one_asset_raises_the_revision_of_its_stack(owner: User) -> None:
     """A browser ignores a stack with a lower revision than the one it shows."""
     under_review(owner)
     (first,) = pushes(owner, after=0)
-    keep.discard(owner_id=owner.pk, images=[Job.objects.get().slots[0].pk])
+    asset_actions.discard(owner_id=owner.pk, images=[Job.objects.get().slots[0].pk])
     (second,) = pushes(owner, after=0)
-    assert revision_of(second) == feed.current_revision(owner.pk) > revision_of(first)
+    assert revision_of(second) == listing.current_revision(owner.pk) > revision_of(first)
 
 
 def revision_of(job: dict[str, Any]) -> int:
@@ -169,4 +170,4 @@ def test_the_page_starts_from_the_revision_it_shows(signed_in: Client, owner: Us
     """pitfall 23"""
     make_job(owner)
     shown = signed_in.get("/").content.decode()
-    assert f'data-revision="{feed.current_revision(owner.pk)}" data-cursor' in shown
+    assert f'data-revision="{listing.current_revision(owner.pk)}" data-cursor' in shown

@@ -12,11 +12,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from generation.lifecycle import keep
-from generation.lifecycle.lease import heartbeat
+from generation.access.projects import create_project
+from generation.assets import actions
+from generation.catalog.submission import AskedReference
+from generation.jobs.lease import heartbeat
 from generation.models import Job, Worker
-from generation.projects import create_project
-from generation.submission import AskedReference
 from tests.factories import (
     call_back,
     complete,
@@ -84,7 +84,7 @@ def test_each_ending_is_told_in_words(signed_in: Client, owner: User) -> None:
 
 def test_discarded_results_leave_the_page_and_are_counted(signed_in: Client, owner: User) -> None:
     first, *_ = complete(make_job(owner, quantity=3))
-    keep.discard(owner_id=owner.pk, images=[first.pk])
+    actions.discard(owner_id=owner.pk, images=[first.pk])
     shown = html(signed_in)
     assert f"image-{first.pk}" not in shown
     assert "3 of 3 · 1 discarded" in shown
@@ -321,7 +321,7 @@ def test_the_page_of_a_server_error_needs_nothing_that_could_fail(
     def broken(**_: object) -> int:
         raise RuntimeError
 
-    monkeypatch.setattr("generation.feed.current_revision", lambda owner_id: broken())
+    monkeypatch.setattr("generation.assets.listing.current_revision", lambda owner_id: broken())
     signed_in.raise_request_exception = False
     answer = signed_in.get("/")
     assert answer.status_code == 500

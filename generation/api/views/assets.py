@@ -13,13 +13,12 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from generation import feed
 from generation.api.base import Api, body_of, owner_of, query_of
 from generation.api.documentation import problems
 from generation.api.inputs import FileQuery, LibraryQuery, Paging, Selection
 from generation.api.outputs import AssetPage, ImageAnswer, Moved, VideoAnswer
-from generation.files import media_response
-from generation.lifecycle import keep
+from generation.assets import actions, listing
+from generation.assets.delivery import media_response
 from generation.models import Asset, AssetStatus
 
 
@@ -29,7 +28,7 @@ def owned(request: Request, media: str, asset_id: uuid.UUID) -> Asset:
     Raises:
         NotFound: there is none, or it is somebody else's.
     """
-    asset = feed.find_asset(owner_id=owner_of(request).pk, media=media, asset_id=asset_id)
+    asset = listing.find_asset(owner_id=owner_of(request).pk, media=media, asset_id=asset_id)
     if asset is None:
         raise NotFound(f"There is no such {media}.")
     return asset
@@ -46,7 +45,7 @@ class Library(Api):
     def get(self, request: Request) -> Response:
         """Your Library, newest first, images and videos in one order."""
         query = query_of(request, LibraryQuery)
-        page = feed.library(owner_id=owner_of(request).pk, project_id=query.pop("project"), **query)
+        page = listing.library(owner_id=owner_of(request).pk, project_id=query.pop("project"), **query)
         return Response(AssetPage(page).data)
 
 
@@ -60,7 +59,7 @@ class Trash(Api):
     )
     def get(self, request: Request) -> Response:
         """What you discarded, last first."""
-        page = feed.trash(owner_id=owner_of(request).pk, **query_of(request, Paging))
+        page = listing.trash(owner_id=owner_of(request).pk, **query_of(request, Paging))
         return Response(AssetPage(page).data)
 
 
@@ -169,18 +168,18 @@ def _moves(name: str, summary: str) -> Callable[[type[Move]], type[Move]]:
 class Save(Move):
     """Put results under review into the Library."""
 
-    move = staticmethod(keep.save)
+    move = staticmethod(actions.save)
 
 
 @_moves("assets_discard", "Discard to the trash")
 class Discard(Move):
     """Move completed assets to the trash, where they stay for a while."""
 
-    move = staticmethod(keep.discard)
+    move = staticmethod(actions.discard)
 
 
 @_moves("assets_restore", "Restore from the trash")
 class Restore(Move):
     """Bring assets back from the trash to where they were."""
 
-    move = staticmethod(keep.restore)
+    move = staticmethod(actions.restore)

@@ -13,16 +13,16 @@ from rest_framework.exceptions import NotFound, UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from generation import feed
 from generation.api.base import Api, owner_of, query_of
 from generation.api.body import capped_body
 from generation.api.documentation import problems
 from generation.api.inputs import Paging
 from generation.api.outputs import ReferenceAnswer, ReferencePage
-from generation.files import reference_response
-from generation.media import CONTENT_TYPES
+from generation.assets import listing
+from generation.assets.delivery import reference_response
+from generation.assets.references import find_reference, forget_reference, upload_reference
+from generation.media.measure import CONTENT_TYPES
 from generation.models import Reference
-from generation.references import find_reference, forget_reference, upload_reference
 
 
 def owned(request: Request, reference_id: uuid.UUID) -> Reference:
@@ -51,7 +51,7 @@ class References(Api):
     )
     def get(self, request: Request) -> Response:
         """Your reference images, newest first."""
-        page = feed.references(owner_id=owner_of(request).pk, **query_of(request, Paging))
+        page = listing.references(owner_id=owner_of(request).pk, **query_of(request, Paging))
         return Response(ReferencePage(page).data)
 
     @extend_schema(

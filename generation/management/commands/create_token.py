@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from generation.tokens import issue_personal_token
+from generation.access.tokens import issue_personal_token
 
 
 class Command(BaseCommand):

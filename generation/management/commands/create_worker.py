@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from generation.job_types import Engine
+from generation.access.tokens import issue_worker_token
+from generation.catalog.job_types import Engine
 from generation.models import Worker
-from generation.tokens import issue_worker_token
 
 
 def engines_of(text: str) -> list[str]:

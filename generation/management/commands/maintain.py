@@ -9,10 +9,10 @@ from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from generation import chores
-from generation.lifecycle import grace
-from generation.lifecycle.lease import promote, reap
-from generation.previews import drop_previews
+from generation import maintenance
+from generation.assets.previews import drop_previews
+from generation.jobs.lease import promote, reap
+from generation.queue import reap_hold
 
 log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
@@ -23,10 +23,10 @@ QUEUE: Mapping[str, Callable[[], int]] = {
     "previews_dropped": drop_previews,
 }
 KEEPING: Mapping[str, Callable[[], int]] = {
-    "trash_purged": chores.purge_trash,
-    "purges_forgotten": chores.forget_purged,
-    "uploads_dropped": chores.drop_old_uploads,
-    "references_dropped": chores.drop_old_references,
+    "trash_purged": maintenance.purge_trash,
+    "purges_forgotten": maintenance.forget_purged,
+    "uploads_dropped": maintenance.drop_old_uploads,
+    "references_dropped": maintenance.drop_old_references,
 }
 ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
@@ -59,11 +59,11 @@ class Command(BaseCommand):
             _loop()
 
     def _compare_files(self, *, delete: bool) -> None:
-        for name in chores.unknown_files():
+        for name in maintenance.unknown_files():
             self.stdout.write(f"{'deleted' if delete else 'would delete'} file without row: {name}")
             if delete:
                 default_storage.delete(name)
-        for row in chores.rows_without_files():
+        for row in maintenance.rows_without_files():
             self.stdout.write(f"row without file: {row}")
 
 
@@ -73,13 +73,13 @@ def _done(some: Mapping[str, Callable[[], int]]) -> dict[str, int]:
 
 def _loop() -> None:
     number = 0
-    grace.begin()
+    reap_hold.begin()
     while True:
         try:
             done = _done(QUEUE) | (_done(KEEPING) if number % ROUNDS_IN_AN_HOUR == 0 else {})
         except (OperationalError, InterfaceError) as error:
             log.warning("chores.database_away", error=type(error).__name__)
-            grace.begin()
+            reap_hold.begin()
         else:
             number += 1
             if any(done.values()):

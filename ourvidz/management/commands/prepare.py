@@ -8,9 +8,9 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from accounts.first_account import ensure_owner
 from accounts.sign_in_links import sign_in_path
-from generation.job_types import Engine
+from generation.access.tokens import issue_worker_token
+from generation.catalog.job_types import Engine
 from generation.models import Worker
-from generation.tokens import issue_worker_token
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
+from generation.access.tokens import issue_personal_token, issue_worker_token, owner_of, worker_of
 from generation.models import Image, Job, PersonalToken, Worker, WorkerToken
-from generation.tokens import issue_personal_token, issue_worker_token, owner_of, worker_of
 from tests.factories import complete, fresh, lease_next, make_job, make_user, make_worker
 
 TOKEN = re.compile(r"ovw_[\w-]{40,}")
@@ -148,7 +148,7 @@ def test_workers_are_switched(boss: Client, action: str, field: str, value: bool
 
 
 def test_a_draining_worker_gets_no_new_job(boss: Client) -> None:
-    from generation.lifecycle.lease import lease
+    from generation.jobs.lease import lease
 
     make_job(make_user())
     worker = make_worker()

@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
+from generation.access.tokens import owner_of, worker_of
 from generation.models import PersonalToken, Worker
-from generation.tokens import owner_of, worker_of
 from tests.factories import make_user, make_worker
 
 pytestmark = pytest.mark.django_db

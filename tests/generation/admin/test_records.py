@@ -12,6 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from generation.access.tokens import issue_personal_token, issue_worker_token
+from generation.catalog.submission import AskedReference
 from generation.models import (
     Allowance,
     Attempt,
@@ -23,8 +25,6 @@ from generation.models import (
     Worker,
     WorkerToken,
 )
-from generation.submission import AskedReference
-from generation.tokens import issue_personal_token, issue_worker_token
 from tests.factories import (
     call_back,
     complete,

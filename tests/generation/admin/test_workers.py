@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from generation.admin.workers import WorkerAdmin
-from generation.estimates import believe, learn
-from generation.lifecycle.lease import reap
+from generation.jobs.lease import reap
 from generation.models import Attempt, Job, Worker
+from generation.queue.estimates import believe, learn
 from tests.factories import (
     call_back,
     complete,

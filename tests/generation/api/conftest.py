@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from generation.tokens import issue_personal_token
+from generation.access.tokens import issue_personal_token
 from tests.factories import make_user
 
 

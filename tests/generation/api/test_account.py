@@ -5,7 +5,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from generation.job_types import JOB_TYPES
+from generation.catalog.job_types import JOB_TYPES
 from generation.models import Project
 from tests.factories import complete, make_job
 

@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from generation.access.projects import create_project
 from generation.models import Asset, Image
-from generation.projects import create_project
 from tests.factories import complete, make_job, make_worker, mp4, png
 
 

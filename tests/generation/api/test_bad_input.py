@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from generation.access.projects import create_project
 from generation.models import Image, Job, OwnerCounter, Project, Video
-from generation.projects import create_project
 from tests.factories import make_user
 from tests.generation.api.conftest import JSONClient
 

@@ -10,8 +10,8 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 
-from generation.job_types import JOB_TYPES
-from generation.lifecycle.lease import lease
+from generation.catalog.job_types import JOB_TYPES
+from generation.jobs.lease import lease
 from generation.models import Job, Reference
 from tests.factories import complete, make_job, make_worker, png
 from tests.generation.api.conftest import JSONClient

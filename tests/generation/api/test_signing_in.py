@@ -8,8 +8,8 @@ from django.db import OperationalError
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from generation.access.tokens import issue_personal_token, issue_worker_token
 from generation.models import Job, PersonalToken
-from generation.tokens import issue_personal_token, issue_worker_token
 from tests.factories import make_worker
 
 BODY = {"job_type": "sdxl_image_fast", "prompt": "a lighthouse"}
@@ -96,7 +96,9 @@ def test_a_session_writes_only_with_the_csrf_token(owner: User) -> None:
 
 
 def test_a_database_that_is_away_asks_to_try_again(mine: APIClient) -> None:
-    with patch("generation.feed.all_jobs", side_effect=OperationalError("connection refused: secret host")):
+    with patch(
+        "generation.assets.listing.all_jobs", side_effect=OperationalError("connection refused: secret host")
+    ):
         response = mine.get("/api/v1/jobs")
 
     assert response.status_code == 503

@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from generation.job_types import JOB_TYPES
+from generation.access.projects import create_project
+from generation.catalog.job_types import JOB_TYPES
 from generation.models import Image, Job, Video
-from generation.projects import create_project
 
 SIX = {"job_type": "sdxl_image_fast", "prompt": "a lighthouse", "quantity": 6}
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from generation.estimates import learn, live_fleet, places
 from generation.models import Pace, Worker
+from generation.queue.estimates import learn, live_fleet, places
 from tests.factories import make_job
 from tests.generation.worker_api.conftest import Machine
 

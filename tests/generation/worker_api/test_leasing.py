@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from generation.lifecycle.lease import KEPT_RELEASES, reap
+from generation.jobs.lease import KEPT_RELEASES, reap
 from generation.models import Attempt, Image, Job, Worker
 from tests.factories import fresh, make_job, make_worker, png
 from tests.generation.worker_api.conftest import Machine, expire, nobody_elses
@@ -126,7 +126,7 @@ def test_a_heartbeat_renews_and_carries_progress(machine: Machine, owner: User) 
 
 
 def test_a_cancelled_job_tells_its_worker_to_stop(machine: Machine, owner: User) -> None:
-    from generation.lifecycle.control import cancel
+    from generation.jobs.actions import cancel
 
     job = make_job(owner)
     lease = machine.lease().json()

@@ -9,10 +9,10 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from generation.lifecycle.control import cancel
-from generation.lifecycle.lease import reap
+from generation.catalog.submission import AskedReference
+from generation.jobs.actions import cancel
+from generation.jobs.lease import reap
 from generation.models import Job
-from generation.submission import AskedReference
 from tests.factories import make_job, make_reference, png
 from tests.generation.worker_api.conftest import Machine, expire
 

@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from generation.access.tokens import issue_personal_token, issue_worker_token
 from generation.models import Worker, WorkerToken
-from generation.tokens import issue_personal_token, issue_worker_token
 from tests.factories import make_job
 from tests.generation.worker_api.conftest import V1, Machine
 

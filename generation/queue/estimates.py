@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Now
 
-from generation.job_types import JOB_TYPES
+from generation.catalog.job_types import JOB_TYPES
 from generation.models import Job, JobStatus, Pace, Worker
 
 ALIVE_SECONDS = 60

@@ -17,15 +17,16 @@ from django.db.models import Sum
 from django.db.models.functions import Greatest
 from django.template.defaultfilters import filesizeformat
 
-from generation import storing, trace
-from generation.clock import Now
-from generation.job_types import ReferenceType
-from generation.keys import new_id
-from generation.lifecycle import revisions
-from generation.lifecycle.errors import DomainError, ReferencesGone
-from generation.media import EXTENSIONS, BrokenMedia, Measured, measure
+from generation.catalog.job_types import ReferenceType
+from generation.catalog.submission import AskedReference, InvalidSubmission
+from generation.changes import revisions
+from generation.core import audit_log
+from generation.core.clock import Now
+from generation.core.errors import DomainError, ReferencesGone
+from generation.core.ids import new_id
+from generation.media import storage
+from generation.media.measure import EXTENSIONS, BrokenMedia, Measured, measure
 from generation.models import Image, Job, JobReference, JobStatus, Reference, Worker
-from generation.submission import AskedReference, InvalidSubmission
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -85,7 +86,7 @@ def upload_reference(*, owner: User, content: BinaryIO) -> Reference:
         TooManyAtOnce: AT_ONCE others are being decoded.
         OverReferenceQuota: there is no room for it; nothing was kept.
     """
-    sha256, byte_size = storing.fingerprint(content)
+    sha256, byte_size = storage.fingerprint(content)
     known = Reference.objects.of(owner.pk).filter(sha256=sha256)
     if known.update(used_at=Now()):
         return known.get()
@@ -129,8 +130,8 @@ def forget_reference(*, owner_id: int, reference_id: uuid.UUID) -> bool:
     if not mine.idle().exists():
         raise ReferenceInUse
     mine.delete()
-    storing.delete_after_commit(storing.names_of(reference))
-    trace.after_commit("reference.removed", reference=str(reference_id), owner=owner_id)
+    storage.delete_after_commit(storage.names_of(reference))
+    audit_log.after_commit("reference.removed", reference=str(reference_id), owner=owner_id)
     return True
 
 
@@ -203,9 +204,9 @@ def reference_in_hand(*, worker: Worker, job_id: uuid.UUID, type_: str) -> Refer
 def _store(picture: Reference, content: BinaryIO, thumbnail: bytes) -> None:
     picture.id = new_id()
     picture.used_at = Now()
-    stem = f"{storing.references_of(picture.owner_id)}/{picture.id}"
+    stem = f"{storage.references_of(picture.owner_id)}/{picture.id}"
     extension = EXTENSIONS[picture.content_type]
-    picture.file, picture.thumbnail = storing.store(stem, content, extension, thumbnail)
+    picture.file, picture.thumbnail = storage.store(stem, content, extension, thumbnail)
 
 
 def _copies(owner_id: int, images: dict[str, Image]) -> dict[str, Reference]:
@@ -252,7 +253,7 @@ def _record(owner_id: int, pictures: Sequence[Reference]) -> dict[str, Reference
         raise
     _drop([picture for picture in pictures if picture.sha256 in known])
     for picture in new:
-        trace.after_commit("reference.stored", reference=str(picture.pk), owner=owner_id)
+        audit_log.after_commit("reference.stored", reference=str(picture.pk), owner=owner_id)
     return known | {picture.sha256: picture for picture in new}
 
 
@@ -265,4 +266,4 @@ def _check_quota(owner_id: int, new: Sequence[Reference]) -> None:
 
 def _drop(pictures: Iterable[Reference]) -> None:
     for picture in pictures:
-        storing.drop(*storing.names_of(picture))
+        storage.drop(*storage.names_of(picture))

@@ -8,11 +8,11 @@ from typing import BinaryIO
 
 from django.db import transaction
 
-from generation.clock import Now
-from generation.lifecycle.errors import TooManyPreviews, UnknownSlot, UnusablePreview
-from generation.lifecycle.hints import PREVIEWS, hint
-from generation.lifecycle.lease import refusal
-from generation.media import BrokenMedia, measure
+from generation.core.clock import Now
+from generation.core.errors import TooManyPreviews, UnknownSlot, UnusablePreview
+from generation.jobs.lease import refusal
+from generation.jobs.progress_throttle import PREVIEWS, hint
+from generation.media.measure import BrokenMedia, measure
 from generation.models import Job, JobStatus, Preview, Worker
 from generation.models.job import JobQuerySet
 

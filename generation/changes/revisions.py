@@ -8,8 +8,8 @@ from functools import lru_cache
 from django.db import connection
 from django.db.models import F
 
-from generation.lifecycle import prepared
-from generation.lifecycle.prepared import Given, Statement
+from generation.core import prepared
+from generation.core.prepared import Given, Statement
 from generation.models import OwnerCounter
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.db.models import OuterRef, Subquery
 
-from generation.estimates import live_workers
-from generation.job_types import Engine
+from generation.catalog.job_types import Engine
 from generation.models import Attempt, Job, JobStatus
+from generation.queue.estimates import live_workers
 
 
 def start_tag(job: Job, *, cost: int) -> int:

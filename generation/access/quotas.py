@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from generation.lifecycle.errors import DomainError
+from generation.core.errors import DomainError
 from generation.models import Allowance, Job
 from generation.models.job import ACTIVE
 

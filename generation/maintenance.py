@@ -14,9 +14,10 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from generation import events, storing, trace
-from generation.clock import Now
-from generation.lifecycle import revisions
+from generation.changes import publisher, revisions
+from generation.core import audit_log
+from generation.core.clock import Now
+from generation.media import storage
 from generation.models import (
     Asset,
     Image,
@@ -67,10 +68,10 @@ def _purge_of(model: type[Asset], owner_id: int, old: object, limit: int) -> int
     ]
     Purged.objects.bulk_create(rows)
     model.objects.filter(pk__in=[asset.pk for asset in assets]).delete()
-    storing.delete_after_commit([name for asset in assets for name in storing.names_of(asset)])
+    storage.delete_after_commit([name for asset in assets for name in storage.names_of(asset)])
     for asset in assets:
-        trace.after_commit("asset.purged", asset=str(asset.pk), job=str(asset.job_id))
-    events.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids={a.job_id for a in assets})
+        audit_log.after_commit("asset.purged", asset=str(asset.pk), job=str(asset.job_id))
+    publisher.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids={a.job_id for a in assets})
     return len(assets)
 
 
@@ -101,7 +102,7 @@ def drop_old_uploads(limit: int = BATCH) -> int:
     mine = list(old.select_for_update(skip_locked=True).order_by("created_at")[:limit])
     Upload.objects.filter(pk__in=[upload.pk for upload in mine]).delete()
     unused = [upload for upload in mine if upload.accepted_at is None]
-    storing.delete_after_commit([name for row in unused for name in storing.names_of(row)])
+    storage.delete_after_commit([name for row in unused for name in storage.names_of(row)])
     return len(mine)
 
 
@@ -116,7 +117,7 @@ def drop_old_references(limit: int = BATCH) -> int:
     idle = Reference.objects.idle().filter(used_at__lt=old)
     mine = list(idle.select_for_update(skip_locked=True, of=("self",)).order_by("used_at")[:limit])
     Reference.objects.filter(pk__in=[reference.pk for reference in mine]).delete()
-    storing.delete_after_commit([name for row in mine for name in storing.names_of(row)])
+    storage.delete_after_commit([name for row in mine for name in storage.names_of(row)])
     return len(mine)
 
 
@@ -135,7 +136,7 @@ def unknown_files() -> Iterator[str]:
 
 def _named(folder: str) -> set[str]:
     """The file names that rows hold in this folder: one for each job, or one for an owner's references."""
-    owner_id = storing.owner_of(folder)
+    owner_id = storage.owner_of(folder)
     if owner_id is not None:
         rows: list[QuerySet[Any]] = [Reference.objects.of(owner_id)]
     else:
@@ -157,5 +158,5 @@ def rows_without_files() -> Iterator[Asset | Reference]:
     ]
     for rows in kept:
         for row in rows.order_by("id").iterator(chunk_size=BATCH):
-            if not all(default_storage.exists(name) for name in storing.names_of(row)):
+            if not all(default_storage.exists(name) for name in storage.names_of(row)):
                 yield row

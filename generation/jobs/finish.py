@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from generation import events, trace
-from generation.lifecycle import rows
+from generation.changes import publisher, writes
+from generation.core import audit_log
 from generation.models import Asset, AssetStatus, Job, JobStatus
 
 ASSET_END = ("status", "error_code", "error_message")
@@ -46,12 +46,12 @@ def settle(
     changes = changes or {}
     still_open = [asset for asset in assets if asset.status == AssetStatus.QUEUED]
     if still_open and job.attempts_left > 0:
-        delay = rows.backoff_seconds(job) if delay_seconds is None else delay_seconds
-        changes = rows.requeued(delay_seconds=delay) | changes
-        rows.write(job, changes=changes, assets=touched, fields=fields)
-        trace.after_commit("job.requeued", job=str(job.pk), attempt=job.attempt, slots=len(still_open))
+        delay = writes.backoff_seconds(job) if delay_seconds is None else delay_seconds
+        changes = writes.requeued(delay_seconds=delay) | changes
+        writes.write(job, changes=changes, assets=touched, fields=fields)
+        audit_log.after_commit("job.requeued", job=str(job.pk), attempt=job.attempt, slots=len(still_open))
         if not delay:
-            events.queued(engine=job.engine)
+            publisher.queued(engine=job.engine)
         return JobStatus.QUEUED
     fail(still_open, reason)
     status = final_status(asset.status for asset in assets)
@@ -61,9 +61,9 @@ def settle(
         "error_code": first_error.error_code if first_error else "",
         "error_message": first_error.error_message if first_error else "",
     }
-    changes = rows.ended(status, **error) | changes
-    rows.write(job, changes=changes, assets=changed, fields=tuple({*fields, *ASSET_END}))
-    trace.after_commit("job.ended", job=str(job.pk), attempt=job.attempt, status=status.value)
+    changes = writes.ended(status, **error) | changes
+    writes.write(job, changes=changes, assets=changed, fields=tuple({*fields, *ASSET_END}))
+    audit_log.after_commit("job.ended", job=str(job.pk), attempt=job.attempt, status=status.value)
     return status
 
 

@@ -7,12 +7,15 @@ import uuid
 from django.conf import settings
 from django.db import transaction
 
-from generation import events, quotas, references, trace
-from generation.lifecycle import fairness, revisions, rows
-from generation.lifecycle.errors import JobNotFound, NotRetryable
-from generation.lifecycle.settle import ASSET_END, final_status
+from generation.access import quotas
+from generation.assets import references
+from generation.changes import publisher, revisions, writes
+from generation.core import audit_log
+from generation.core.errors import JobNotFound, NotRetryable
+from generation.jobs.finish import ASSET_END, final_status
 from generation.models import AssetStatus, Job, JobStatus, Outcome
 from generation.models.job import ACTIVE
+from generation.queue import fairness
 
 
 @transaction.atomic
@@ -24,19 +27,19 @@ def cancel(*, owner_id: int, job_id: uuid.UUID) -> Job:
     Raises:
         JobNotFound: not the owner's.
     """
-    job = rows.find_owned(owner_id=owner_id, job_id=job_id)
+    job = writes.find_owned(owner_id=owner_id, job_id=job_id)
     if job is None:
         raise JobNotFound
     if not job.is_active:
         return job
-    assets = rows.lock_assets(job)
+    assets = writes.lock_assets(job)
     stopped = [asset for asset in assets if asset.status == AssetStatus.QUEUED]
     for asset in stopped:
         asset.status = AssetStatus.CANCELLED
     status = JobStatus.CANCELLED if stopped else final_status(asset.status for asset in assets)
-    rows.write(job, changes=rows.ended(status), assets=stopped, fields=["status"])
-    rows.end_attempt(job, Outcome.CANCELLED)
-    trace.after_commit("job.cancelled", job=str(job.pk), attempt=job.attempt, slots=len(stopped))
+    writes.write(job, changes=writes.ended(status), assets=stopped, fields=["status"])
+    writes.end_attempt(job, Outcome.CANCELLED)
+    audit_log.after_commit("job.cancelled", job=str(job.pk), attempt=job.attempt, slots=len(stopped))
     job.refresh_from_db()
     return job
 
@@ -57,18 +60,18 @@ def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
         NotRetryable: the job is active or completed, or a picture that it goes by was removed.
         OverLimit: the owner has as much work waiting and running as is allowed.
     """
-    job = rows.find_owned(owner_id=owner_id, job_id=job_id)
+    job = writes.find_owned(owner_id=owner_id, job_id=job_id)
     if job is None:
         raise JobNotFound
     if not job.can_retry:
         raise NotRetryable(job.status)
-    again = [asset for asset in rows.lock_assets(job) if asset.status != AssetStatus.COMPLETED]
+    again = [asset for asset in writes.lock_assets(job) if asset.status != AssetStatus.COMPLETED]
     revisions.hold(owner_id=owner_id)
     quotas.check(owner_id)
     references.keep_for(job)
     for asset in again:
         asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
-    changes = rows.requeued(
+    changes = writes.requeued(
         delay_seconds=0,
         attempts_left=settings.MAX_ATTEMPTS,
         fair_tag=fairness.start_tag(job, cost=job.type.estimate(len(again))),
@@ -78,8 +81,8 @@ def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
         error_code="",
         error_message="",
     )
-    rows.write(job, changes=changes, assets=again, fields=ASSET_END)
-    events.queued(engine=job.engine)
-    trace.after_commit("job.retried", job=str(job.pk), attempt=job.attempt, slots=len(again))
+    writes.write(job, changes=changes, assets=again, fields=ASSET_END)
+    publisher.queued(engine=job.engine)
+    audit_log.after_commit("job.retried", job=str(job.pk), attempt=job.attempt, slots=len(again))
     job.refresh_from_db()
     return job

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from generation.job_types import JOB_TYPES, JobType, ReferenceType
+from generation.catalog.job_types import JOB_TYPES, JobType, ReferenceType
 
 PROMPT_LENGTH = 4000
 MAX_SEED = 2**32 - 1

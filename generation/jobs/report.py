@@ -11,13 +11,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from generation import estimates, trace
-from generation.clock import Now, from_now
-from generation.lifecycle import rows
-from generation.lifecycle.lease import lock_held
-from generation.lifecycle.settle import ASSET_END, Reason, settle
-from generation.lifecycle.verdicts import AssetReport, Verdict, judge
+from generation.changes import writes
+from generation.core import audit_log
+from generation.core.clock import Now, from_now
+from generation.jobs.finish import ASSET_END, Reason, settle
+from generation.jobs.lease import lock_held
+from generation.jobs.report_rules import AssetReport, Verdict, judge
 from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outcome, Upload, Video, Worker
+from generation.queue import estimates
 
 RESULT_FIELDS = (
     *ASSET_END,
@@ -90,7 +91,7 @@ def report(*, worker: Worker, report: Report) -> Receipt:
     """
     job = lock_held(worker=worker, job_id=report.job_id, lease_token=report.lease_token)
     live = job.status == JobStatus.PROCESSING
-    assets = rows.lock_assets(job)
+    assets = writes.lock_assets(job)
     uploads = _uploads(job, report)
     receipt = Receipt(job_status=job.status)
     changed = _judge_all(job, assets, uploads, report, receipt, live=live)
@@ -173,11 +174,11 @@ def _write(
     }
     if report.is_final:
         status = settle(job, assets, reason=report.reason, touched=changed, fields=fields, changes=changes)
-        rows.end_attempt(job, Outcome.REPORTED, **counted)
+        writes.end_attempt(job, Outcome.REPORTED, **counted)
         _learn_pace(job)
         return status
     changes["lease_expires_at"] = from_now(settings.LEASE_SECONDS)
-    rows.write(job, changes=changes, assets=changed, fields=fields)
+    writes.write(job, changes=changes, assets=changed, fields=fields)
     Attempt.objects.filter(job=job, ended_at=None).update(**counted)
     return JobStatus.PROCESSING
 
@@ -220,7 +221,7 @@ def _trace_slots(job: Job, assets: Sequence[Asset], receipt: Receipt, worker: Wo
     asset_of = {asset.reported_index: str(asset.pk) for asset in assets}
     ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(worker.pk)}
     for index in receipt.accepted:
-        trace.after_commit("asset.reported", asset=asset_of[index], image_index=index, **ids)
+        audit_log.after_commit("asset.reported", asset=asset_of[index], image_index=index, **ids)
     for refused in receipt.rejected:
         asset, index = asset_of.get(refused.image_index), refused.image_index
-        trace.after_commit("asset.rejected", asset=asset, image_index=index, code=refused.code, **ids)
+        audit_log.after_commit("asset.rejected", asset=asset, image_index=index, code=refused.code, **ids)

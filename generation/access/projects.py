@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, models, transaction
 
-from generation.lifecycle.errors import DomainError
+from generation.core.errors import DomainError
 from generation.models import Project
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from typing import BinaryIO
 
 from django.db import IntegrityError, transaction
 
-from generation import storing, trace
-from generation.keys import new_id
-from generation.lifecycle.errors import TooManyUploads, UnknownSlot
-from generation.lifecycle.lease import refusal
-from generation.media import BrokenMedia, measure
+from generation.core import audit_log
+from generation.core.errors import TooManyUploads, UnknownSlot
+from generation.core.ids import new_id
+from generation.jobs.lease import refusal
+from generation.media import storage
+from generation.media.measure import BrokenMedia, measure
 from generation.models import Job, JobStatus, Upload, Worker
 
 # Of one slot in one lease. A worker needs one; a few more, when the first ones were broken.
@@ -36,7 +37,7 @@ def store_upload(
         raise refusal(worker=worker, job_id=job_id)
     if not 0 <= slot < job.quantity:
         raise UnknownSlot(slot)
-    sha256, byte_size = storing.fingerprint(content)
+    sha256, byte_size = storage.fingerprint(content)
     of_slot = Upload.objects.filter(job=job, lease_token=lease_token, slot=slot)
     same = of_slot.filter(sha256=sha256)
     if known := same.first():
@@ -54,13 +55,13 @@ def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str) -> None
     except BrokenMedia as error:
         upload.error_code, upload.error_message = error.code, error.message
         ids = {"job": str(upload.job_id), "slot": upload.slot, "code": error.code}
-        trace.refused("upload.broken", **ids)
+        audit_log.refused("upload.broken", **ids)
         return
     upload.content_type = measured.content_type
     upload.width, upload.height = measured.width, measured.height
     upload.duration, upload.frames = measured.duration, measured.frames
     upload.id = new_id()
-    upload.file, upload.thumbnail = storing.store(
+    upload.file, upload.thumbnail = storage.store(
         f"{upload.job_id}/{upload.id}", content, measured.extension, measured.thumbnail
     )
 
@@ -74,7 +75,7 @@ def _record(upload: Upload) -> Upload | None:
         with transaction.atomic():
             upload.save(force_insert=True)
     except IntegrityError:
-        storing.drop(*storing.names_of(upload))
+        storage.drop(*storage.names_of(upload))
         return None
-    trace.after_commit("upload.stored", job=str(upload.job_id), slot=upload.slot, upload=str(upload.pk))
+    audit_log.after_commit("upload.stored", job=str(upload.job_id), slot=upload.slot, upload=str(upload.pk))
     return upload

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from generation import events
-from generation.clock import Now, from_now
-from generation.job_types import Media
-from generation.lifecycle import bulk, revisions
+from generation.catalog.job_types import Media
+from generation.changes import publisher, revisions
+from generation.core import bulk_update
+from generation.core.clock import Now, from_now
 from generation.models import Asset, Attempt, Image, Job, JobStatus, Outcome, Video
 
 
@@ -40,12 +40,12 @@ def write(
     for asset in assets:
         asset.revision = next(revision)
     last = next(revision)
-    if assets and bulk.update_each(assets, [*fields, "revision"]) != len(assets):
+    if assets and bulk_update.update_each(assets, [*fields, "revision"]) != len(assets):
         raise StateChanged
     guarded = Job.objects.filter(pk=job.pk, status=job.status, lease_token=job.lease_token)
     if not guarded.update(**changes, revision=last):
         raise StateChanged
-    events.changed(owner_id=job.owner_id, revision=last, job_ids=[job.pk])
+    publisher.changed(owner_id=job.owner_id, revision=last, job_ids=[job.pk])
 
 
 def end_attempt(job: Job, outcome: Outcome, **reported: object) -> None:

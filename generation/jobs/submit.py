@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from generation import events, quotas, references, trace
-from generation.job_types import JobType, Media
-from generation.lifecycle import fairness, revisions
-from generation.lifecycle.errors import IdempotencyKeyReused
+from generation.access import quotas
+from generation.access.projects import default_project, find_project
+from generation.assets import references
+from generation.catalog.job_types import JobType, Media
+from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
+from generation.changes import publisher, revisions
+from generation.core import audit_log
+from generation.core.errors import IdempotencyKeyReused
 from generation.models import Asset, Image, Job, Project, Video
-from generation.projects import default_project, find_project
-from generation.submission import MAX_SEED, InvalidSubmission, Submission
+from generation.queue import fairness
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -76,9 +79,9 @@ def _write(owner_id: int, submission: Submission, job_type: JobType, key: str) -
     assets = _assets(job, list(revision))
     type(assets[0]).objects.bulk_create(assets)
     ids = {"job": str(job.pk), "owner": owner_id}
-    trace.after_commit("job.submitted", job_type=job.job_type, slots=quantity, **ids)
-    events.changed(owner_id=owner_id, revision=assets[-1].revision, job_ids=[job.pk])
-    events.queued(engine=job.engine)
+    audit_log.after_commit("job.submitted", job_type=job.job_type, slots=quantity, **ids)
+    publisher.changed(owner_id=owner_id, revision=assets[-1].revision, job_ids=[job.pk])
+    publisher.queued(engine=job.engine)
     return job
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from django.db.models import F, Q
 
-from generation import events
-from generation.clock import Now, from_now
+from generation.changes import publisher
+from generation.core.clock import Now, from_now
 from generation.models import Job
 from generation.models.job import JobQuerySet
 
@@ -44,5 +44,5 @@ def hint(running: JobQuerySet, *, job_id: uuid.UUID, **changes: object) -> bool:
     if not running.filter(HINTS.free()).update(**changes, **HINTS.taken()):
         return False
     owner_id = Job.objects.values_list("owner_id", flat=True).get(pk=job_id)
-    events.progressed(owner_id=owner_id, job_id=job_id)
+    publisher.progressed(owner_id=owner_id, job_id=job_id)
     return True

@@ -12,11 +12,11 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
-from generation import events, trace
-from generation.clock import Now, from_now
-from generation.lifecycle import prepared, revisions, rows
-from generation.lifecycle.prepared import Statement
-from generation.lifecycle.rows import StateChanged
+from generation.changes import publisher, revisions, writes
+from generation.changes.writes import StateChanged
+from generation.core import audit_log, prepared
+from generation.core.clock import Now, from_now
+from generation.core.prepared import Statement
 from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Worker
 
 # One probe of the claim index for the head of each offered pool; the best head's pool gives its first job
@@ -73,8 +73,8 @@ def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
         "lease_token": job.lease_token,
     }
     prepared.run(_noting(connection.vendor), **attempt)
-    events.changed(owner_id=owner_id, revision=job.revision, job_ids=[job.pk])
-    trace.after_commit("job.leased", job=str(job.pk), attempt=job.attempt, worker=str(worker.pk))
+    publisher.changed(owner_id=owner_id, revision=job.revision, job_ids=[job.pk])
+    audit_log.after_commit("job.leased", job=str(job.pk), attempt=job.attempt, worker=str(worker.pk))
     return Claim(job, bool(overdue))
 
 
@@ -87,7 +87,7 @@ def _hold(worker: Worker, job_id: object, revision: int) -> Job:
 
 
 def _open_slots(job: Job) -> list[Asset]:
-    model = rows.asset_model(job.media)
+    model = writes.asset_model(job.media)
     slots = prepared.rows(model, _reading_slots(connection.vendor, model), job_id=job.pk)
     return sorted(slots, key=lambda asset: asset.slot)
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import av
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from generation.containers import container_of, is_whole_picture, is_whole_video
+from generation.media.container_formats import container_of, is_whole_picture, is_whole_video
 
 MAX_PIXELS = 64_000_000  # 8000 x 8000; the largest job type makes about 1 MP
 MAX_VIDEO_PIXELS = 4096 * 2304

@@ -10,17 +10,18 @@ from typing import Literal
 from django.conf import settings
 from django.db import connection, transaction
 
-from generation import trace
-from generation.clock import Now, from_now
-from generation.job_types import JOB_TYPES, POOLS
-from generation.lifecycle import grace, prepared, rows
-from generation.lifecycle.claim import claim
-from generation.lifecycle.errors import JobNotFound, LeaseLost, UnknownSlot
-from generation.lifecycle.hints import hint
-from generation.lifecycle.prepared import Statement
-from generation.lifecycle.settle import Reason, settle
+from generation.catalog.job_types import JOB_TYPES, POOLS
+from generation.changes import writes
+from generation.core import audit_log, prepared
+from generation.core.clock import Now, from_now
+from generation.core.errors import JobNotFound, LeaseLost, UnknownSlot
+from generation.core.prepared import Statement
+from generation.jobs.finish import Reason, settle
+from generation.jobs.progress_throttle import hint
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
 from generation.models.job import JobQuerySet
+from generation.queue import reap_hold
+from generation.queue.claim import claim
 
 # Of one job, that brought nothing.
 KEPT_RELEASES = 20
@@ -97,7 +98,7 @@ def heartbeat(
 def refusal(*, worker: Worker, job_id: uuid.UUID) -> JobNotFound | LeaseLost:
     """What to raise when a worker names a job with a lease that is not the current one."""
     had_it = Attempt.objects.filter(job_id=job_id, worker=worker).exists()
-    trace.refused("lease.refused", job=str(job_id), worker=str(worker.pk), had_it=had_it)
+    audit_log.refused("lease.refused", job=str(job_id), worker=str(worker.pk), had_it=had_it)
     return LeaseLost() if had_it else JobNotFound()
 
 
@@ -121,8 +122,8 @@ def release(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Non
         return
     job.attempts_left += 1
     changes: dict[str, object] = {"attempts_left": job.attempts_left, "lease_token": None}
-    settle(job, rows.lock_assets(job), reason=WORKER_LOST, changes=changes, delay_seconds=0)
-    rows.end_attempt(job, Outcome.RELEASED)
+    settle(job, writes.lock_assets(job), reason=WORKER_LOST, changes=changes, delay_seconds=0)
+    writes.end_attempt(job, Outcome.RELEASED)
     _forget_releases(job)
 
 
@@ -146,7 +147,7 @@ def reap(limit: int = 100) -> int:
 
     None while workers still have a grace after an outage.
     """
-    if grace.runs():
+    if reap_hold.runs():
         return 0
     overdue = _expired().order_by("lease_expires_at").values_list("pk", flat=True)[:limit]
     return sum(_expire(job_id) for job_id in list(overdue))
@@ -157,9 +158,11 @@ def _expire(job_id: uuid.UUID) -> int:
     job = _expired().filter(pk=job_id).select_for_update(skip_locked=True).first()
     if job is None:
         return 0
-    trace.after_commit("lease.expired", job=str(job.pk), attempt=job.attempt, worker=str(job.leased_by_id))
-    settle(job, rows.lock_assets(job), reason=WORKER_LOST, changes={"lease_token": None})
-    rows.end_attempt(job, Outcome.EXPIRED)
+    audit_log.after_commit(
+        "lease.expired", job=str(job.pk), attempt=job.attempt, worker=str(job.leased_by_id)
+    )
+    settle(job, writes.lock_assets(job), reason=WORKER_LOST, changes={"lease_token": None})
+    writes.end_attempt(job, Outcome.EXPIRED)
     return 1
 
 

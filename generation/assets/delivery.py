@@ -16,11 +16,11 @@ from django.utils.http import content_disposition_header
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
-from generation import feed
-from generation.media import EXTENSIONS
+from generation.assets import listing
+from generation.assets.previews import picture_of
+from generation.assets.references import find_reference
+from generation.media.measure import EXTENSIONS
 from generation.models import Asset, AssetStatus, Image, Reference
-from generation.previews import picture_of
-from generation.references import find_reference
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -98,7 +98,7 @@ def preview(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpRespon
 
 def _owned(request: HttpRequest, media: str, asset_id: uuid.UUID) -> Asset:
     owner_id = request.user.pk
-    asset = feed.find_asset(owner_id=owner_id, media=media, asset_id=asset_id) if owner_id else None
+    asset = listing.find_asset(owner_id=owner_id, media=media, asset_id=asset_id) if owner_id else None
     if asset is None:
         raise Http404
     return asset

@@ -15,7 +15,7 @@ from typing import TypeVar
 from django.db.models import F, Model, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
-from generation.lifecycle.errors import DomainError
+from generation.core.errors import DomainError
 from generation.models import Asset, Image, Job, OwnerCounter, Purged, Reference, Video
 from generation.models.job import JobQuerySet
 

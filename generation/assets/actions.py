@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from generation import events, trace
-from generation.clock import Now
-from generation.lifecycle import bulk, revisions
-from generation.lifecycle.errors import TooMany
+from generation.changes import publisher, revisions
+from generation.core import audit_log, bulk_update
+from generation.core.clock import Now
+from generation.core.errors import TooMany
 from generation.models import Asset, Image, Job, Video
 from generation.models.asset import AssetQuerySet
 from generation.models.job import ACTIVE, JobQuerySet
@@ -69,8 +69,8 @@ def _move(what: str, owner_id: int, images: Ids, videos: Ids, *, choose: Choose,
         return 0
     last = _stamp(owner_id, picked, change)
     for asset in picked:
-        trace.after_commit(f"asset.{what}", asset=str(asset.pk), job=str(asset.job_id))
-    events.changed(owner_id=owner_id, revision=last, job_ids={asset.job_id for asset in picked})
+        audit_log.after_commit(f"asset.{what}", asset=str(asset.pk), job=str(asset.job_id))
+    publisher.changed(owner_id=owner_id, revision=last, job_ids={asset.job_id for asset in picked})
     return len(picked)
 
 
@@ -90,7 +90,7 @@ def _stamp(owner_id: int, picked: Sequence[Asset], change: dict[str, object]) ->
     fields = ["revision", *change]
     for model in (Image, Video):
         if changed := [asset for asset in picked if isinstance(asset, model)]:
-            bulk.update_each(changed, fields)
+            bulk_update.update_each(changed, fields)
     return picked[-1].revision
 
 
@@ -118,7 +118,7 @@ def _clear(owner_id: int, among: JobQuerySet) -> int:
     restored = {job_id for model in (Image, Video) for job_id in _jobs_under_review(model, jobs)}
     jobs = [job for job in jobs if job.pk not in restored]
     for job in jobs:
-        trace.after_commit("job.cleared", job=str(job.pk))
+        audit_log.after_commit("job.cleared", job=str(job.pk))
     _stage(owner_id, jobs, cleared_at=Now())
     return len(jobs)
 
@@ -134,5 +134,5 @@ def _stage(owner_id: int, jobs: Sequence[Job], *, cleared_at: Now | None) -> Non
     revision = revisions.take(owner_id=owner_id, count=len(jobs))
     for job in jobs:
         job.revision, job.cleared_at = next(revision), cleared_at
-    bulk.update_each(jobs, ["revision", "cleared_at"])
-    events.changed(owner_id=owner_id, revision=jobs[-1].revision, job_ids=[job.pk for job in jobs])
+    bulk_update.update_each(jobs, ["revision", "cleared_at"])
+    publisher.changed(owner_id=owner_id, revision=jobs[-1].revision, job_ids=[job.pk for job in jobs])
