@@ -15,9 +15,8 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
 
-from generation.assets import listing
-from generation.assets.listing import Changes
-from generation.changes import publisher
+from generation.changes import feed, publisher
+from generation.changes.feed import Changes
 
 log = structlog.get_logger("ourvidz.live")
 SIGNED_OUT = 4401
@@ -120,7 +119,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             while more:
                 try:
                     changes, rendered = await self._newer()
-                except listing.StaleCursor:
+                except feed.StaleCursor:
                     await self.send_json({"type": "reload"})
                     return
                 except SignedOut:
@@ -135,7 +134,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         if not self._is_signed_in():
             raise SignedOut
         assert self.revision is not None
-        changes = listing.changes(owner_id=self.owner_id, after=self.revision, limit=self.page_size)
+        changes = feed.changes(owner_id=self.owner_id, after=self.revision, limit=self.page_size)
         return changes, self.render(changes)
 
     @database_sync_to_async

@@ -7,7 +7,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
 from django.template.loader import render_to_string
 
-from generation.assets.listing import Changes
+from generation.changes.feed import Changes
 from generation.live import LiveConsumer
 from generation.models import Asset, AssetStatus
 from library.filters import Filters

@@ -14,7 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from generation.access.projects import owned_projects
 from generation.assets import actions, listing
+from generation.changes import feed
 from generation.core.errors import TooMany
+from generation.core.keyset import BadCursor
 from library.answers import moved, refused
 from library.filters import Filters
 from library.picked import Picked
@@ -26,7 +28,7 @@ from library.tiles import Tile, by_day
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     # Before the rows: what changes between the reads is sent again, never missed.
-    revision = listing.current_revision(_owner_id(request))
+    revision = feed.current_revision(_owner_id(request))
     projects = owned_projects(_owner_id(request))
     filters = Filters.read(request.GET).within(projects)
     page = _page(request, filters)
@@ -55,7 +57,7 @@ def _page(request: HttpRequest, filters: Filters) -> listing.Page:
             q=filters.q,
             cursor=request.GET.get("cursor", ""),
         )
-    except listing.BadCursor as error:
+    except BadCursor as error:
         raise Http404 from error
 
 
@@ -63,10 +65,10 @@ def _page(request: HttpRequest, filters: Filters) -> listing.Page:
 @login_required
 @require_safe
 def trash(request: HttpRequest) -> HttpResponse:
-    revision = listing.current_revision(_owner_id(request))
+    revision = feed.current_revision(_owner_id(request))
     try:
         page = listing.trash(owner_id=_owner_id(request), cursor=request.GET.get("cursor", ""))
-    except listing.BadCursor as error:
+    except BadCursor as error:
         raise Http404 from error
     context: dict[str, object] = {
         "days": by_day(page.assets, in_trash=True),

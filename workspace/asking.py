@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from generation.assets import listing
 from generation.core.errors import JobNotFound
+from generation.jobs import listing as job_listing
 from generation.models import Asset, Job
 from workspace.stacks import Stack
 
@@ -24,7 +25,7 @@ class Ids(TypedDict):
 
 def owned_job(owner_id: int, job_id: uuid.UUID) -> Job:
     """The owner's job with its slots. Raises JobNotFound."""
-    for job in listing.jobs_with_slots(owner_id=owner_id, job_ids=[job_id]):
+    for job in job_listing.jobs_with_slots(owner_id=owner_id, job_ids=[job_id]):
         return job
     raise JobNotFound
 

@@ -10,10 +10,10 @@ from django.db import transaction
 from django.http import HttpRequest, QueryDict
 
 from generation.access.projects import BadProjectName, create_project, owned_projects
-from generation.assets import listing
 from generation.assets.references import keep_images
 from generation.catalog.submission import InvalidSubmission
 from generation.core.errors import DomainError
+from generation.jobs import listing as job_listing
 from generation.jobs.submit import submit
 from generation.models import Job, Project
 from workspace import choosing
@@ -97,7 +97,9 @@ def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
 
 def _named_job(owner: User, query: QueryDict) -> Job | None:
     job_id = _named_id(query, "from")
-    return next(iter(listing.jobs_with_slots(owner_id=owner.pk, job_ids=[job_id])), None) if job_id else None
+    return (
+        next(iter(job_listing.jobs_with_slots(owner_id=owner.pk, job_ids=[job_id])), None) if job_id else None
+    )
 
 
 def _named_id(query: QueryDict, name: str) -> uuid.UUID | None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.template.loader import render_to_string
 
-from generation.assets import listing
-from generation.assets.listing import Changes
+from generation.changes.feed import Changes
+from generation.jobs import listing as job_listing
 from generation.live import LiveConsumer
 from workspace.stacks import Stack, stacks_of
 
@@ -15,11 +15,11 @@ class WorkspaceConsumer(LiveConsumer):
     """Sends each changed job as the stack that the page itself would show."""
 
     def render(self, changes: Changes) -> dict[str, Any]:
-        jobs = listing.jobs_with_slots(owner_id=self.owner_id, job_ids=changes.job_ids)
+        jobs = job_listing.jobs_with_slots(owner_id=self.owner_id, job_ids=changes.job_ids)
         return {"jobs": [pushed(stack) for stack in stacks_of(jobs)]}
 
     def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
-        jobs = listing.jobs_with_slots(owner_id=self.owner_id, job_ids=[job_id])
+        jobs = job_listing.jobs_with_slots(owner_id=self.owner_id, job_ids=[job_id])
         return {"jobs": [pushed(stack) for stack in stacks_of(jobs)]} if jobs else None
 
 

@@ -16,10 +16,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from generation.assets import actions as asset_actions
-from generation.assets import listing
 from generation.catalog.job_types import ReferenceType
+from generation.changes import feed
 from generation.core.errors import DomainError, JobNotFound
+from generation.core.keyset import BadCursor
 from generation.jobs import actions as job_actions
+from generation.jobs import listing as job_listing
 from generation.media.measure import CONTENT_TYPES
 from generation.queue import estimates
 from workspace import asking, composing
@@ -66,11 +68,11 @@ def home(request: OwnersRequest) -> HttpResponse:
 
 def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> HttpResponse:
     # The revision is read first: what changes after it is sent again, which is harmless; nothing is missed.
-    revision = listing.current_revision(request.user.pk)
+    revision = feed.current_revision(request.user.pk)
     cursor = request.GET.get("cursor", "")
     try:
-        page = listing.staged_jobs(owner_id=request.user.pk, cursor=cursor)
-    except listing.BadCursor as bad:
+        page = job_listing.staged_jobs(owner_id=request.user.pk, cursor=cursor)
+    except BadCursor as bad:
         raise Http404 from bad
     context = {
         "form": form,

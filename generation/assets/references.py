@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from django.conf import settings
@@ -24,6 +24,7 @@ from generation.core import audit_log
 from generation.core.clock import Now
 from generation.core.errors import DomainError, ReferencesGone
 from generation.core.ids import new_id
+from generation.core.keyset import newest_by_id
 from generation.media import storage
 from generation.media.measure import EXTENSIONS, BrokenMedia, Measured, measure
 from generation.models import Image, Job, JobReference, JobStatus, Reference, Worker
@@ -108,6 +109,19 @@ def _measured(content: BinaryIO) -> Measured:
         raise UnusablePicture(broken.message) from None
     finally:
         _decoding.release()
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePage:
+    """Reference images newest first; `next_cursor` is empty on the last page."""
+
+    references: list[Reference]
+    next_cursor: str
+
+
+def list_references(*, owner_id: int, cursor: str = "", limit: int = 60) -> ReferencePage:
+    """A page of the owner's reference images, newest first. Raises BadCursor."""
+    return ReferencePage(*newest_by_id(Reference.objects.of(owner_id), cursor, limit))
 
 
 def find_reference(*, owner_id: int, reference_id: uuid.UUID) -> Reference | None:

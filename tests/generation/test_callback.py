@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from generation.assets import listing
+from generation.changes import feed
 from generation.core.errors import JobNotFound, LeaseLost
 from generation.jobs.actions import cancel, retry
 from generation.jobs.lease import heartbeat, release
@@ -61,7 +61,7 @@ def snapshot(job: Job) -> object:
     row = {**vars(fresh(job))}
     for each in (row, *slots):
         each.pop("_state")
-    return row, slots, listing.current_revision(job.owner_id), Upload.objects.count()
+    return row, slots, feed.current_revision(job.owner_id), Upload.objects.count()
 
 
 @pytest.mark.parametrize("quantity", [1, 3, 6])
@@ -497,9 +497,9 @@ def test_a_report_costs_as_many_queries_for_six_results_as_for_one(owner: User, 
 def test_each_changed_row_gets_the_next_revision(owner: User, worker: Worker) -> None:
     job = held_job(owner, worker, 3)
     reports = [completed(job, slot) for slot in (2, 0)]
-    before = listing.current_revision(owner.pk)
+    before = feed.current_revision(owner.pk)
     call_back(job, *reports, status="processing")
-    changed = listing.changes(owner_id=owner.pk, after=before)
+    changed = feed.changes(owner_id=owner.pk, after=before)
     rows: list[Any] = [*changed.images, *changed.jobs]
     stamped = sorted(row.revision for row in rows)
     assert stamped == [before + 1, before + 2, before + 3]

@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from generation.assets import listing
+from generation.changes import feed
 from generation.core.errors import JobNotFound, LeaseLost
+from generation.jobs import listing as job_listing
 from generation.jobs.actions import cancel, cancel_all
 from generation.jobs.lease import heartbeat, lease
 from generation.models import Attempt, Worker
@@ -58,7 +59,7 @@ def test_the_worker_learns_at_its_next_heartbeat(owner: User, worker: Worker) ->
 def test_a_job_waiting_for_its_next_attempt_is_cancelled_for_good(owner: User, worker: Worker) -> None:
     make_job(owner)
     call_back(lease_next(worker))
-    job = cancel(owner_id=owner.pk, job_id=listing.staged_jobs(owner_id=owner.pk).jobs[0].pk)
+    job = cancel(owner_id=owner.pk, job_id=job_listing.staged_jobs(owner_id=owner.pk).jobs[0].pk)
     assert (job.status, job.retry_at) == ("cancelled", None)
     assert lease(worker=worker, engines=["sdxl"]) is None
 
@@ -67,10 +68,10 @@ def test_cancelling_what_has_ended_changes_nothing(owner: User, worker: Worker) 
     done = make_job(owner)
     complete(done, worker)
     stopped = cancel(owner_id=owner.pk, job_id=make_job(owner).pk)
-    before = listing.current_revision(owner.pk)
+    before = feed.current_revision(owner.pk)
     assert cancel(owner_id=owner.pk, job_id=done.pk).status == "completed"
     assert cancel(owner_id=owner.pk, job_id=stopped.pk).finished_at == stopped.finished_at
-    assert listing.current_revision(owner.pk) == before
+    assert feed.current_revision(owner.pk) == before
 
 
 def test_a_stranger_cannot_cancel_nor_learn_that_the_job_exists(owner: User) -> None:

@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from generation import maintenance
-from generation.assets import listing
 from generation.assets.actions import clear, discard, restore
-from generation.assets.listing import Changes, StaleCursor
+from generation.changes import feed
+from generation.changes.feed import Changes, StaleCursor
 from generation.core.clock import from_now
 from generation.jobs.actions import cancel, retry
 from generation.jobs.lease import heartbeat, lease, reap
@@ -26,11 +26,11 @@ def revisions(changes: Changes) -> list[int]:
 
 
 def newer(owner: User, after: int = 0, **by: int) -> Changes:
-    return listing.changes(owner_id=owner.pk, after=after, **by)
+    return feed.changes(owner_id=owner.pk, after=after, **by)
 
 
 def test_an_owner_without_work_is_at_zero(owner: User) -> None:
-    assert newer(owner).revision == listing.current_revision(owner.pk) == 0
+    assert newer(owner).revision == feed.current_revision(owner.pk) == 0
 
 
 def test_a_submission_takes_a_revision_for_each_row(owner: User) -> None:
@@ -91,7 +91,7 @@ def test_pages_of_any_size_tell_everything_once(owner: User, worker: Worker, lim
         after, more = changes.revision, changes.more
     kept = [*Job.objects.all(), *Image.objects.all(), *Video.objects.all()]
     assert told == sorted(row.revision for row in kept)
-    assert after == listing.current_revision(owner.pk)
+    assert after == feed.current_revision(owner.pk)
 
 
 def test_a_stranger_is_told_nothing(owner: User) -> None:
@@ -103,7 +103,7 @@ def test_owners_count_apart(owner: User) -> None:
     make_job(owner)
     other = make_user()
     make_job(other)
-    assert listing.current_revision(owner.pk) == listing.current_revision(other.pk) == 2
+    assert feed.current_revision(owner.pk) == feed.current_revision(other.pk) == 2
 
 
 def test_a_revision_ahead_of_the_database_means_reload(owner: User) -> None:
@@ -125,7 +125,7 @@ def test_a_purge_is_told(owner: User, worker: Worker) -> None:
     """Also of two at once, each with a revision of its own."""
     images = complete(make_job(owner, quantity=3), worker)[:2]
     discard(owner_id=owner.pk, images=[image.pk for image in images])
-    at = listing.current_revision(owner.pk)
+    at = feed.current_revision(owner.pk)
     Image.objects.in_trash().update(trashed_at=from_now(-31 * 24 * 3600))
     assert maintenance.purge_trash() == 2
     changes = newer(owner, after=at)
@@ -150,4 +150,4 @@ def test_a_page_of_changes_costs_as_many_queries_for_one_as_for_many(owner: User
 def test_an_idle_lease_call_changes_nothing(owner: User, worker: Worker) -> None:
     make_job(owner, "video_fast")
     lease(worker=worker, engines=["sdxl"])
-    assert listing.current_revision(owner.pk) == 2
+    assert feed.current_revision(owner.pk) == 2

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from generation.assets import listing
+from generation.changes import feed
 from generation.core.clock import from_now
 from generation.core.errors import JobNotFound, LeaseLost
 from generation.jobs.lease import heartbeat, lease, reap, release
@@ -63,9 +63,9 @@ def test_after_an_outage_no_lease_is_lost_before_its_worker_could_renew_it(job: 
 
 
 def test_a_heartbeat_is_no_change_in_the_feed(job: Job) -> None:
-    before = listing.current_revision(job.owner_id)
+    before = feed.current_revision(job.owner_id)
     beat(job)
-    assert listing.current_revision(job.owner_id) == before
+    assert feed.current_revision(job.owner_id) == before
 
 
 def test_a_long_stage_is_cut(job: Job) -> None:

@@ -14,7 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from generation.access.projects import create_project
 from generation.assets import listing
 from generation.assets.actions import discard, restore, save
-from generation.assets.listing import BadCursor, Page
+from generation.assets.listing import Page
+from generation.core.keyset import BadCursor, cursor_of
+from generation.jobs import listing as job_listing
 from generation.models import Asset, Image, Video, Worker
 from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_user
 
@@ -90,7 +92,7 @@ def test_a_stranger_sees_none_of_it(saved: list[Asset]) -> None:
     stranger = make_user()
     assert listing.library(owner_id=stranger.pk).assets == []
     assert listing.trash(owner_id=stranger.pk).assets == []
-    assert listing.staged_jobs(owner_id=stranger.pk).jobs == []
+    assert job_listing.staged_jobs(owner_id=stranger.pk).jobs == []
     assert listing.find_asset(owner_id=stranger.pk, media="image", asset_id=saved[0].pk) is None
 
 
@@ -123,7 +125,7 @@ def test_the_trash_shows_what_was_discarded_last_first(owner: User, saved: list[
     ["x", "%%%", "é", "\0", "bm90IGEgY3Vyc29y", "MjAyNi0wMS0wMVQwMDowMDowMHx4", "a" * 5000, "=", "////"],
 )
 def test_a_cursor_that_is_not_ours_is_refused(owner: User, cursor: str) -> None:
-    for read in (listing.library, listing.trash, listing.staged_jobs, listing.all_jobs):
+    for read in (listing.library, listing.trash, job_listing.staged_jobs, job_listing.all_jobs):
         with pytest.raises(BadCursor):
             read(owner_id=owner.pk, cursor=cursor)
 
@@ -131,7 +133,7 @@ def test_a_cursor_that_is_not_ours_is_refused(owner: User, cursor: str) -> None:
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
 def test_a_cursor_at_the_edge_of_time_is_refused(owner: User, moment: str) -> None:
     """Made up by hand; turning it into UTC overflowed."""
-    cursor = listing._cursor((datetime.fromisoformat(moment), uuid.uuid4()))
+    cursor = cursor_of(datetime.fromisoformat(moment), uuid.uuid4())
     with pytest.raises(BadCursor):
         listing.library(owner_id=owner.pk, cursor=cursor)
 
@@ -154,9 +156,9 @@ def test_a_page_costs_as_many_queries_for_one_asset_as_for_all(owner: User, save
 
 def test_the_workspace_shows_jobs_newest_first_with_their_slots(owner: User) -> None:
     jobs = [make_job(owner, quantity=3) for _ in range(5)]
-    first = listing.staged_jobs(owner_id=owner.pk, limit=2)
-    second = listing.staged_jobs(owner_id=owner.pk, limit=2, cursor=first.next_cursor)
-    third = listing.staged_jobs(owner_id=owner.pk, limit=2, cursor=second.next_cursor)
+    first = job_listing.staged_jobs(owner_id=owner.pk, limit=2)
+    second = job_listing.staged_jobs(owner_id=owner.pk, limit=2, cursor=first.next_cursor)
+    third = job_listing.staged_jobs(owner_id=owner.pk, limit=2, cursor=second.next_cursor)
     assert [*first.jobs, *second.jobs, *third.jobs] == jobs[::-1]
     assert third.next_cursor == ""
     with CaptureQueriesContext(connection) as counted:
@@ -170,7 +172,7 @@ def test_a_page_of_jobs_costs_as_many_queries_for_one_as_for_many(owner: User) -
 
     def queries(limit: int) -> int:
         with CaptureQueriesContext(connection) as counted:
-            for job in listing.staged_jobs(owner_id=owner.pk, limit=limit).jobs:
+            for job in job_listing.staged_jobs(owner_id=owner.pk, limit=limit).jobs:
                 assert len(job.slots) == 6
                 assert job.project.name
         return len(counted)

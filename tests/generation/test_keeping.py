@@ -12,7 +12,9 @@ from django.test.utils import CaptureQueriesContext
 
 from generation.assets import listing
 from generation.assets.actions import MOST_IDS, clear, discard, restore, save
+from generation.changes import feed
 from generation.core.errors import TooMany
+from generation.jobs import listing as job_listing
 from generation.jobs.actions import cancel
 from generation.models import Asset, Image, Job, Video, Worker
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, make_user
@@ -27,7 +29,7 @@ def library(owner: User) -> list[uuid.UUID]:
 
 
 def staged(owner: User) -> list[uuid.UUID]:
-    return [job.pk for job in listing.staged_jobs(owner_id=owner.pk).jobs]
+    return [job.pk for job in job_listing.staged_jobs(owner_id=owner.pk).jobs]
 
 
 @pytest.fixture
@@ -50,10 +52,10 @@ def test_under_review_nothing_is_saved_until_asked(owner: User, reviewed: list[A
 def test_saving_twice_changes_nothing(owner: User, reviewed: list[Asset]) -> None:
     save(owner_id=owner.pk, images=ids(reviewed))
     first = fresh(reviewed[0].job).slots[0].saved_at
-    before = listing.current_revision(owner.pk)
+    before = feed.current_revision(owner.pk)
     assert save(owner_id=owner.pk, images=ids(reviewed)) == 0
     assert fresh(reviewed[0].job).slots[0].saved_at == first
-    assert listing.current_revision(owner.pk) == before
+    assert feed.current_revision(owner.pk) == before
 
 
 def test_what_has_no_result_cannot_be_moved(owner: User) -> None:
@@ -122,9 +124,9 @@ def test_more_ids_than_one_call_takes_are_refused(owner: User, reviewed: list[As
 
 
 def test_every_moved_row_gets_its_revision(owner: User, reviewed: list[Asset]) -> None:
-    before = listing.current_revision(owner.pk)
+    before = feed.current_revision(owner.pk)
     save(owner_id=owner.pk, images=ids(reviewed))
-    changed = listing.changes(owner_id=owner.pk, after=before)
+    changed = feed.changes(owner_id=owner.pk, after=before)
     assert sorted(image.revision for image in changed.images) == [before + 1, before + 2, before + 3]
     assert changed.revision == before + 3
 
@@ -194,10 +196,10 @@ def test_a_result_restored_after_its_job_was_cleared_is_seen_again(
     save(owner_id=owner.pk, images=ids(reviewed[1:]))
     discard(owner_id=owner.pk, images=[reviewed[0].pk])
     assert clear(owner_id=owner.pk) == 1
-    before = listing.current_revision(owner.pk)
+    before = feed.current_revision(owner.pk)
     restore(owner_id=owner.pk, images=[reviewed[0].pk])
     assert staged(owner) == [job.pk]
-    assert job.pk in {changed.pk for changed in listing.changes(owner_id=owner.pk, after=before).jobs}
+    assert job.pk in {changed.pk for changed in feed.changes(owner_id=owner.pk, after=before).jobs}
     assert clear(owner_id=owner.pk) == 0
 
 

@@ -16,10 +16,9 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from generation.assets import listing
-from generation.assets.listing import Changes
 from generation.catalog.submission import Submission
-from generation.changes import publisher
+from generation.changes import feed, publisher
+from generation.changes.feed import Changes
 from generation.jobs.actions import cancel
 from generation.jobs.submit import submit
 from generation.live import SIGNED_OUT, LiveConsumer
@@ -228,7 +227,7 @@ async def test_progress_is_passed_on_and_is_no_revision(user: User, client: Clie
     await begin(socket)
     await progressed(user, job)
     assert await next_message(socket) == {"type": "progress", "job": str(job.pk)}
-    assert await sync_to_async(listing.current_revision)(user.pk) == 2
+    assert await sync_to_async(feed.current_revision)(user.pk) == 2
 
 
 async def test_a_page_that_shows_no_progress_hears_of_none(

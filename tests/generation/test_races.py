@@ -17,10 +17,10 @@ from django.db.models import Count
 
 from generation.access.projects import default_project
 from generation.access.quotas import OverLimit
-from generation.assets import listing
 from generation.assets.actions import clear, discard, restore
 from generation.assets.previews import drop_previews
 from generation.catalog.submission import Submission
+from generation.changes import feed
 from generation.core.clock import from_now
 from generation.core.errors import DomainError, LeaseLost, NotRetryable, TooManyPreviews
 from generation.jobs.actions import cancel, retry
@@ -132,7 +132,7 @@ def test_a_replayed_report_racing_itself_counts_once(user: User) -> None:
     make_job(user, quantity=6)
     job = lease_next(make_worker())
     reports = [completed(job, slot) for slot in range(6)]
-    before = listing.current_revision(user.pk)
+    before = feed.current_revision(user.pk)
 
     def tell() -> Receipt:
         return call_back(job, *reports)
@@ -141,7 +141,7 @@ def test_a_replayed_report_racing_itself_counts_once(user: User) -> None:
     assert sorted(len(receipt.accepted) for receipt in receipts) == [0] * 7 + [6]
     assert sorted(len(receipt.duplicate) for receipt in receipts) == [0] + [6] * 7
     assert {receipt.job_status for receipt in receipts} == {"completed"}
-    assert listing.current_revision(user.pk) == before + 7
+    assert feed.current_revision(user.pk) == before + 7
     assert Attempt.objects.get(job=job).accepted == 6
     consistent(user)
 
@@ -256,7 +256,7 @@ def test_twin_submissions_with_one_key_are_one_job(user: User) -> None:
     answers = together([twin] * 25) + together([twin] * 25)
     assert len({job.pk for job in answers}) == 1
     assert (Job.objects.count(), Image.objects.count()) == (1, 6)
-    assert listing.current_revision(user.pk) == 7
+    assert feed.current_revision(user.pk) == 7
     consistent(user)
 
 
@@ -307,7 +307,7 @@ class Reader:
         self.newest: dict[object, int] = {}
 
     def read_on(self) -> None:
-        page = listing.changes(owner_id=self.owner_id, after=self.after, limit=7)
+        page = feed.changes(owner_id=self.owner_id, after=self.after, limit=7)
         rows: list[Any] = [*page.jobs, *page.images]
         for row in rows:
             assert self.after < row.revision <= page.revision
@@ -337,7 +337,7 @@ def test_a_reader_with_a_cursor_misses_nothing_of_eight_writers(user: User) -> N
     writers: list[Callable[[], None]] = [partial(write, seed) for seed in range(8)]
     together([read, *writers])
     reader.read_on()
-    assert reader.after == listing.current_revision(user.pk)
+    assert reader.after == feed.current_revision(user.pk)
     for row in [*Job.objects.of(user.pk), *Image.objects.filter(owner=user)]:
         assert reader.newest[row.pk] == row.revision
     consistent(user)

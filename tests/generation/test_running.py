@@ -9,8 +9,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from generation.assets import listing
 from generation.core.errors import UnknownSlot
+from generation.jobs import listing as job_listing
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.progress import Running, running
 from generation.models import Job, Pace, Preview, Worker
@@ -18,7 +18,7 @@ from tests.factories import call_back, completed, failed, lease_next, make_job, 
 
 
 def of(job: Job) -> Running:
-    (known,) = listing.jobs_with_slots(owner_id=job.owner_id, job_ids=[job.pk])
+    (known,) = job_listing.jobs_with_slots(owner_id=job.owner_id, job_ids=[job.pk])
     return running([known])[job.pk]
 
 
@@ -117,12 +117,12 @@ def test_what_failed_for_good_is_not_waited_for(owner: User, worker: Worker) -> 
 
 def test_only_jobs_in_hand_are_told_and_the_queries_do_not_grow(owner: User) -> None:
     make_job(owner)
-    assert running(listing.staged_jobs(owner_id=owner.pk).jobs) == {}
+    assert running(job_listing.staged_jobs(owner_id=owner.pk).jobs) == {}
     counts: list[int] = []
     for _ in range(2):
         lease_next(make_worker())
         make_job(owner, quantity=6)
-        jobs = listing.staged_jobs(owner_id=owner.pk).jobs
+        jobs = job_listing.staged_jobs(owner_id=owner.pk).jobs
         with CaptureQueriesContext(connection) as queries:
             assert len(running(jobs)) == len(counts) + 1
         counts.append(len(queries))

@@ -12,7 +12,8 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client
 
-from generation.assets import actions, listing
+from generation.assets import actions
+from generation.changes import feed
 from library.consumers import LibraryConsumer
 from tests import factories
 from tests.library.conftest import made
@@ -48,7 +49,7 @@ def content(user: User, url: str = "/library/") -> str:
 
 
 make = sync_to_async(made)
-revision = sync_to_async(listing.current_revision)
+revision = sync_to_async(feed.current_revision)
 
 
 async def test_a_pushed_tile_is_contained_in_the_reloaded_page(owner: User) -> None:

@@ -84,7 +84,7 @@ STATES = (
         "strangers read a job",
         (
             Edit(
-                "generation/assets/listing.py",
+                "generation/jobs/listing.py",
                 "Job.objects.of(owner_id).filter(pk__in=job_ids)",
                 "Job.objects.filter(pk__in=job_ids)",
             ),
@@ -140,7 +140,7 @@ FEED = (
         "changes of a page's last row are skipped",
         (
             Edit(
-                "generation/assets/listing.py",
+                "generation/changes/feed.py",
                 "revision=revision_of(page[-1]) if more",
                 "revision=revision_of(found[-1]) if more",
             ),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
-from generation.assets import listing
-from generation.changes import writes
+from generation.changes import feed, writes
 from generation.changes.writes import StateChanged
 from generation.jobs.actions import cancel
 from generation.models import AssetStatus, Job, JobStatus, Worker
@@ -59,5 +58,5 @@ def test_only_a_waiting_job_can_be_held(owner: User, worker: Worker) -> None:
     job = make_job(owner)
     held = lease_next(worker)
     with pytest.raises(StateChanged):
-        _hold(make_worker(), job.pk, listing.current_revision(owner.pk) + 1)
+        _hold(make_worker(), job.pk, feed.current_revision(owner.pk) + 1)
     assert (fresh(job).leased_by_id, fresh(job).lease_token) == (worker.pk, held.lease_token)

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from generation.assets import actions as asset_actions
-from generation.assets import listing
+from generation.changes import feed
 from generation.jobs import actions as job_actions
 from generation.jobs.lease import heartbeat
 from generation.models import Job
@@ -30,7 +30,7 @@ from workspace.consumers import WorkspaceConsumer
 def pushes(owner: User, after: int) -> list[dict[str, Any]]:
     consumer = WorkspaceConsumer()
     consumer.owner_id = owner.pk
-    jobs: list[dict[str, Any]] = consumer.render(listing.changes(owner_id=owner.pk, after=after))["jobs"]
+    jobs: list[dict[str, Any]] = consumer.render(feed.changes(owner_id=owner.pk, after=after))["jobs"]
     return jobs
 
 
@@ -121,7 +121,7 @@ def test_a_pushed_stack_is_exactly_the_pages(
 
 def test_a_cleared_job_is_pushed_as_gone_and_is_gone_from_the_page(signed_in: Client, owner: User) -> None:
     (image,) = complete(make_job(owner))
-    before = listing.current_revision(owner.pk)
+    before = feed.current_revision(owner.pk)
     asset_actions.clear(owner_id=owner.pk)
     assert pushes(owner, after=before) == [{"id": str(image.job_id), "html": "", "removed": True}]
     assert f"stack-{image.job_id}" not in signed_in.get("/").content.decode()
@@ -131,7 +131,7 @@ def test_a_retry_of_a_cleared_job_brings_it_back(signed_in: Client, owner: User)
     cancelled(owner)
     asset_actions.clear(owner_id=owner.pk)
     job = Job.objects.get()
-    before = listing.current_revision(owner.pk)
+    before = feed.current_revision(owner.pk)
     job_actions.retry(owner_id=owner.pk, job_id=job.pk)
     (pushed,) = pushes(owner, after=before)
     assert pushed["removed"] is False
@@ -141,10 +141,10 @@ def test_a_retry_of_a_cleared_job_brings_it_back(signed_in: Client, owner: User)
 def test_only_what_is_newer_is_pushed(owner: User) -> None:
     """pitfall 23"""
     make_job(owner)
-    before = listing.current_revision(owner.pk)
+    before = feed.current_revision(owner.pk)
     second = make_job(owner)
     assert [job["id"] for job in pushes(owner, after=before)] == [str(second.pk)]
-    assert pushes(owner, after=listing.current_revision(owner.pk)) == []
+    assert pushes(owner, after=feed.current_revision(owner.pk)) == []
 
 
 def test_a_change_of_one_asset_raises_the_revision_of_its_stack(owner: User) -> None:
@@ -153,7 +153,7 @@ def test_a_change_of_one_asset_raises_the_revision_of_its_stack(owner: User) -> 
     (first,) = pushes(owner, after=0)
     asset_actions.discard(owner_id=owner.pk, images=[Job.objects.get().slots[0].pk])
     (second,) = pushes(owner, after=0)
-    assert revision_of(second) == listing.current_revision(owner.pk) > revision_of(first)
+    assert revision_of(second) == feed.current_revision(owner.pk) > revision_of(first)
 
 
 def revision_of(job: dict[str, Any]) -> int:
@@ -170,4 +170,4 @@ def test_the_page_starts_from_the_revision_it_shows(signed_in: Client, owner: Us
     """pitfall 23"""
     make_job(owner)
     shown = signed_in.get("/").content.decode()
-    assert f'data-revision="{listing.current_revision(owner.pk)}" data-cursor' in shown
+    assert f'data-revision="{feed.current_revision(owner.pk)}" data-cursor' in shown

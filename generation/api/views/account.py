@@ -14,10 +14,10 @@ from generation.api.base import Api, body_of, owner_of, query_of
 from generation.api.documentation import problems
 from generation.api.inputs import ChangesQuery, ProjectBody
 from generation.api.outputs import ChangesAnswer, JobTypeList, Me, ProjectAnswer, ProjectList
-from generation.assets import listing
 from generation.assets.actions import MOST_IDS
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH
+from generation.changes import feed
 from generation.models import Image, Job, Video
 from generation.models.job import ACTIVE
 
@@ -32,7 +32,7 @@ class Changes(Api):
     )
     def get(self, request: Request) -> Response:
         """Everything of yours with a higher revision, as it is now. What the pages get, scripts get here."""
-        changes = listing.changes(owner_id=owner_of(request).pk, **query_of(request, ChangesQuery))
+        changes = feed.changes(owner_id=owner_of(request).pk, **query_of(request, ChangesQuery))
         return Response(ChangesAnswer(changes).data)
 
 
@@ -82,7 +82,7 @@ class WhoAmI(Api):
     def get(self, request: Request) -> Response:
         """You, your limits and what you have used."""
         owner = owner_of(request)
-        revision = listing.current_revision(owner.pk)
+        revision = feed.current_revision(owner.pk)
         identity = {"id": owner.pk, "username": owner.get_username(), "revision": revision}
         return Response(Me(identity | {"limits": limits_of(owner.pk), "use": use_of(owner.pk)}).data)
 

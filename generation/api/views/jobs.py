@@ -14,8 +14,8 @@ from generation.api.base import Api, owner_of, query_of
 from generation.api.documentation import INVALID, problems
 from generation.api.inputs import SUBMISSIONS, Paging, SubmissionBody
 from generation.api.outputs import Cancelled, JobAnswer, JobPage
-from generation.assets import listing
 from generation.core.errors import JobNotFound
+from generation.jobs import listing as job_listing
 from generation.jobs.actions import cancel, cancel_all, retry
 from generation.jobs.submit import submit
 from generation.queue.estimates import places
@@ -38,7 +38,7 @@ def key_of(request: Request) -> str:
 
 def whole(request: Request, job_id: uuid.UUID) -> Response:
     """The job with all its records as they are now."""
-    jobs = listing.jobs_with_slots(owner_id=owner_of(request).pk, job_ids=[job_id])
+    jobs = job_listing.jobs_with_slots(owner_id=owner_of(request).pk, job_ids=[job_id])
     if not jobs:
         raise JobNotFound
     return Response(JobAnswer(jobs[0], context={"places": places(jobs)}).data)
@@ -54,7 +54,7 @@ class Jobs(Api):
     )
     def get(self, request: Request) -> Response:
         """Your jobs, newest first, each with its records."""
-        page = listing.all_jobs(owner_id=owner_of(request).pk, **query_of(request, Paging))
+        page = job_listing.all_jobs(owner_id=owner_of(request).pk, **query_of(request, Paging))
         return Response(JobPage(page, context={"places": places(page.jobs)}).data)
 
     @extend_schema(

@@ -18,9 +18,8 @@ from generation.api.body import capped_body
 from generation.api.documentation import problems
 from generation.api.inputs import Paging
 from generation.api.outputs import ReferenceAnswer, ReferencePage
-from generation.assets import listing
 from generation.assets.delivery import reference_response
-from generation.assets.references import find_reference, forget_reference, upload_reference
+from generation.assets.references import find_reference, forget_reference, list_references, upload_reference
 from generation.media.measure import CONTENT_TYPES
 from generation.models import Reference
 
@@ -51,7 +50,7 @@ class References(Api):
     )
     def get(self, request: Request) -> Response:
         """Your reference images, newest first."""
-        page = listing.references(owner_id=owner_of(request).pk, **query_of(request, Paging))
+        page = list_references(owner_id=owner_of(request).pk, **query_of(request, Paging))
         return Response(ReferencePage(page).data)
 
     @extend_schema(

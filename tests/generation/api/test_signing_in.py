@@ -97,7 +97,7 @@ def test_a_session_writes_only_with_the_csrf_token(owner: User) -> None:
 
 def test_a_database_that_is_away_asks_to_try_again(mine: APIClient) -> None:
     with patch(
-        "generation.assets.listing.all_jobs", side_effect=OperationalError("connection refused: secret host")
+        "generation.jobs.listing.all_jobs", side_effect=OperationalError("connection refused: secret host")
     ):
         response = mine.get("/api/v1/jobs")
 

@@ -1,0 +1,90 @@
+"""The change feed: everything of an owner with a higher revision, in order."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+
+from generation.core.errors import DomainError
+from generation.models import Image, Job, OwnerCounter, Purged, Video
+
+Row = TypeVar("Row", bound=Model)
+
+
+class StaleCursor(DomainError):
+    """A revision that changes cannot be told from: load afresh."""
+
+    code = "reload"
+
+    def __init__(self) -> None:
+        super().__init__("Changes cannot be told from this revision. Load everything afresh.")
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Everything with a higher revision than asked, in order; the reader stands at `revision` after it."""
+
+    revision: int
+    jobs: list[Job]
+    images: list[Image]
+    videos: list[Video]
+    purged: list[Purged]
+    more: bool
+
+    @property
+    def job_ids(self) -> set[uuid.UUID]:
+        """The jobs whose stack looks different now."""
+        of_assets = {row.job_id for row in (*self.images, *self.videos)}
+        return {job.pk for job in self.jobs} | of_assets | {row.job_id for row in self.purged}
+
+
+def current_revision(owner_id: int) -> int:
+    """The owner's last revision; 0 before the first change."""
+    return _counter(owner_id)[0]
+
+
+def _counter(owner_id: int) -> tuple[int, int]:
+    counter = OwnerCounter.objects.filter(pk=owner_id).values_list("revision", "horizon")
+    return counter.first() or (0, 0)
+
+
+def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
+    """Up to `limit` rows of the owner that changed after revision `after`.
+
+    The counter is read first and bounds what is read after it: a change that commits between two of
+    the reads is left to the next call, never skipped.
+
+    Raises:
+        StaleCursor: `after` is from another database, or so old that purges since then are forgotten.
+    """
+    upto, horizon = _counter(owner_id)
+    if after > upto or after < horizon:
+        raise StaleCursor
+
+    def newer(rows: QuerySet[Row]) -> list[Row]:
+        mine = rows.filter(owner_id=owner_id, revision__gt=after, revision__lte=upto)
+        return list(mine.order_by("revision")[: limit + 1])
+
+    revision_of: Callable[[Model], int] = attrgetter("revision")
+    found: list[Model] = [
+        *newer(Job.objects.all()),
+        *newer(Image.objects.select_related("job")),
+        *newer(Video.objects.select_related("job")),
+        *newer(Purged.objects.all()),
+    ]
+    found.sort(key=revision_of)
+    page = found[:limit]
+    more = len(found) > limit
+    return Changes(
+        revision=revision_of(page[-1]) if more else upto,
+        jobs=[row for row in page if isinstance(row, Job)],
+        images=[row for row in page if isinstance(row, Image)],
+        videos=[row for row in page if isinstance(row, Video)],
+        purged=[row for row in page if isinstance(row, Purged)],
+        more=more,
+    )

@@ -1,0 +1,39 @@
+"""Reading an owner's jobs with their assets: the Workspace's, all of them, or those named."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from generation.core.keyset import newest_by_id
+from generation.models import Job
+from generation.models.job import JobQuerySet
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Jobs newest first with their assets; `next_cursor` is empty on the last page."""
+
+    jobs: list[Job]
+    next_cursor: str
+
+
+def staged_jobs(*, owner_id: int, cursor: str = "", limit: int = 20) -> JobPage:
+    """A page of the Workspace, newest job first. Raises BadCursor."""
+    return _page(Job.objects.of(owner_id).staged(), cursor, limit)
+
+
+def all_jobs(*, owner_id: int, cursor: str = "", limit: int = 50) -> JobPage:
+    """A page of every job of the owner, newest first. Raises BadCursor."""
+    return _page(Job.objects.of(owner_id), cursor, limit)
+
+
+def _page(source: JobQuerySet, cursor: str, limit: int) -> JobPage:
+    return JobPage(*newest_by_id(source.with_slots().select_related("project"), cursor, limit))
+
+
+def jobs_with_slots(*, owner_id: int, job_ids: Iterable[uuid.UUID]) -> list[Job]:
+    """These jobs of the owner, newest first, with their assets."""
+    mine = Job.objects.of(owner_id).filter(pk__in=job_ids).select_related("project")
+    return list(mine.with_slots().order_by("-id"))
