@@ -8,27 +8,11 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
 from generation.access import tokens
+from generation.http.authentication import REALM, bearer_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from rest_framework.request import Request
-
-REALM = 'Bearer realm="OurVidz"'
-
-
-def bearer_of(header: str) -> str | None:
-    """The token in an Authorization header's value; None when it speaks of something else.
-
-    Raises:
-        AuthenticationFailed: a bearer header without exactly one token in plain ASCII.
-    """
-    scheme, _, raw = header.partition(" ")
-    if scheme.lower() != "bearer":
-        return None
-    raw = raw.strip()
-    if not raw or not raw.isascii() or not raw.isprintable() or " " in raw:
-        raise AuthenticationFailed("Send exactly one token: Authorization: Bearer …")
-    return raw
 
 
 class PersonalTokenAuthentication(BaseAuthentication):

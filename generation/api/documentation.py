@@ -1,4 +1,4 @@
-"""The OpenAPI side of the API: both token schemes, the problem answers, and the browsable page."""
+"""The OpenAPI side of the API: its token scheme, an example of a refusal, and the browsable page."""
 
 from __future__ import annotations
 
@@ -6,28 +6,15 @@ from functools import cache
 from typing import Any
 
 from django.http import HttpResponse
-from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+from drf_spectacular.utils import OpenApiExample
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
 
-from generation.api.outputs import ProblemAnswer
+from generation.http.openapi import PROBLEM_JSON
 
-PROBLEM_JSON = "application/problem+json"
-MEANINGS = {
-    401: "No token, or one that is unknown or revoked.",
-    403: "Not allowed: a missing CSRF token, or a worker that is disabled.",
-    404: "There is no such thing, or it is not yours.",
-    409: "The state has moved on.",
-    410: "Too long ago to tell what changed; read your lists afresh, and go on from `me`'s revision.",
-    413: "The body is too large.",
-    415: "Another content type is needed.",
-    422: "Something in the request cannot be used; `errors` names each field.",
-    429: "You have as much as you may: work waiting and running, or reference images kept.",
-    503: "The database does not answer; try again after Retry-After seconds.",
-}
 INVALID = OpenApiExample(
     "A field that cannot be used",
     value={
@@ -44,14 +31,6 @@ INVALID = OpenApiExample(
 )
 
 
-def problems(*statuses: int) -> dict[Any, Any]:
-    """The problem answers of a call; every call knows 401 and 503."""
-    return {
-        (status, PROBLEM_JSON): OpenApiResponse(ProblemAnswer, MEANINGS[status])
-        for status in sorted({401, 503, *statuses})
-    }
-
-
 class PersonalTokenScheme(OpenApiAuthenticationExtension):
     target_class = "generation.api.authentication.PersonalTokenAuthentication"
     name = "personalToken"
@@ -59,25 +38,6 @@ class PersonalTokenScheme(OpenApiAuthenticationExtension):
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         made = "`manage.py create_token USER` prints one: `ovu_…`."
         return {"type": "http", "scheme": "bearer", "description": made}
-
-
-class WorkerTokenScheme(OpenApiAuthenticationExtension):
-    target_class = "generation.worker_api.authentication.WorkerTokenAuthentication"
-    name = "workerToken"
-
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        made = "`manage.py create_worker NAME --engines sdxl,wan` prints one: `ovw_…`."
-        return {"type": "http", "scheme": "bearer", "description": made}
-
-
-class NamedChoices(OpenApiSerializerFieldExtension):
-    target_class = "generation.api.fields.OneOf"
-
-    def get_name(self) -> str:
-        return str(self.target.named)
-
-    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
-        return {"type": "string", "enum": list(self.target.choices)}
 
 
 class BrowsableDocs(SpectacularSwaggerSplitView):

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from generation.api.base import NothingHere
 from generation.api.views import account, assets, jobs, references
+from generation.api.views.not_found import NotFoundView
 
 app_name = "api"
 
@@ -36,5 +36,5 @@ urlpatterns = [
     path("job-types", account.JobTypes.as_view(), name="job-types"),
     path("projects", account.Projects.as_view(), name="projects"),
     path("me", account.WhoAmI.as_view(), name="me"),
-    re_path(r"", NothingHere.as_view()),
+    re_path(r"", NotFoundView.as_view()),
 ]

@@ -1,4 +1,4 @@
-"""Why a domain call is refused. generation.api.errors maps each to its HTTP answer, once."""
+"""Why a domain call is refused. generation.http.problems maps each to its HTTP answer, once."""
 
 from __future__ import annotations
 

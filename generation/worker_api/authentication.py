@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 from django.contrib.auth.models import AnonymousUser
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 
 from generation.access import tokens
-from generation.api.authentication import REALM, bearer_of
+from generation.http.authentication import REALM, bearer_of
 from generation.models import Worker
 from generation.worker_api.presence import seen
 
@@ -50,3 +51,12 @@ class IsWorker(BasePermission):
 def worker_of(request: Request) -> Worker:
     """The calling worker; IsWorker has refused everybody else."""
     return cast("Worker", request.auth)
+
+
+class WorkerTokenScheme(OpenApiAuthenticationExtension):
+    target_class = "generation.worker_api.authentication.WorkerTokenAuthentication"
+    name = "workerToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        made = "`manage.py create_worker NAME --engines sdxl,wan` prints one: `ovw_…`."
+        return {"type": "http", "scheme": "bearer", "description": made}

@@ -7,8 +7,8 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from generation.api.base import body_of
-from generation.api.documentation import problems
+from generation.http.openapi import problems
+from generation.http.views import body_of
 from generation.jobs.lease import lease, offered_pools
 from generation.worker_api.authentication import worker_of
 from generation.worker_api.payloads import LeaseAnswer, LeaseRequest, lease_answer

@@ -10,8 +10,8 @@ from django.urls import reverse
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from generation.api.fields import OneOf, StrictSerializer, Text
 from generation.catalog.job_types import JOB_TYPES, Engine, ReferenceType
+from generation.http.fields import OneOf, StrictSerializer, Text
 from generation.jobs import previews
 from generation.media.measure import CONTENT_TYPES
 from generation.models import Job

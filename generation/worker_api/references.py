@@ -10,10 +10,10 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from generation.api.documentation import problems
 from generation.assets.delivery import reference_response
 from generation.assets.references import reference_in_hand
 from generation.catalog.job_types import ReferenceType
+from generation.http.openapi import problems
 from generation.media.measure import CONTENT_TYPES
 from generation.worker_api.authentication import worker_of
 from generation.worker_api.views import WorkerView

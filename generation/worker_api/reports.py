@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from generation.api.fields import (
+from generation.http.fields import (
     Flag,
     Identifier,
     Metadata,

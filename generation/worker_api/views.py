@@ -12,9 +12,9 @@ from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from generation.api.base import Api, body_of
-from generation.api.body import capped_body
-from generation.api.documentation import problems
+from generation.http.bodies import capped_body
+from generation.http.openapi import problems
+from generation.http.views import Api, body_of
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.previews import MAX_BYTES, store_preview
 from generation.jobs.report import report

@@ -10,14 +10,14 @@ from rest_framework.response import Response
 
 from generation.access import quotas
 from generation.access.projects import create_project, owned_projects
-from generation.api.base import Api, body_of, owner_of, query_of
-from generation.api.documentation import problems
-from generation.api.inputs import ChangesQuery, ProjectBody
-from generation.api.outputs import ChangesAnswer, JobTypeList, Me, ProjectAnswer, ProjectList
+from generation.api.requests import ChangesQuery, ProjectBody
+from generation.api.responses import ChangesAnswer, JobTypeList, Me, ProjectAnswer, ProjectList
 from generation.assets.actions import MOST_IDS
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH
 from generation.changes import feed
+from generation.http.openapi import problems
+from generation.http.views import Api, body_of, owner_of, query_of
 from generation.models import Image, Job, Video
 from generation.models.job import ACTIVE
 

@@ -13,12 +13,12 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from generation.api.base import Api, body_of, owner_of, query_of
-from generation.api.documentation import problems
-from generation.api.inputs import FileQuery, LibraryQuery, Paging, Selection
-from generation.api.outputs import AssetPage, ImageAnswer, Moved, VideoAnswer
+from generation.api.requests import FileQuery, LibraryQuery, Paging, Selection
+from generation.api.responses import AssetPage, ImageAnswer, Moved, VideoAnswer
 from generation.assets import actions, listing
 from generation.assets.delivery import media_response
+from generation.http.openapi import problems
+from generation.http.views import Api, body_of, owner_of, query_of
 from generation.models import Asset, AssetStatus
 
 

@@ -10,11 +10,12 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from generation.api.base import Api, owner_of, query_of
-from generation.api.documentation import INVALID, problems
-from generation.api.inputs import SUBMISSIONS, Paging, SubmissionBody
-from generation.api.outputs import Cancelled, JobAnswer, JobPage
+from generation.api.documentation import INVALID
+from generation.api.requests import SUBMISSIONS, Paging, SubmissionBody
+from generation.api.responses import Cancelled, JobAnswer, JobPage
 from generation.core.errors import JobNotFound
+from generation.http.openapi import problems
+from generation.http.views import Api, owner_of, query_of
 from generation.jobs import listing as job_listing
 from generation.jobs.actions import cancel, cancel_all, retry
 from generation.jobs.submit import submit
@@ -36,7 +37,7 @@ def key_of(request: Request) -> str:
     raise ValidationError({"Idempotency-Key": ["1 to 200 visible ASCII characters."]})
 
 
-def whole(request: Request, job_id: uuid.UUID) -> Response:
+def job_response(request: Request, job_id: uuid.UUID) -> Response:
     """The job with all its records as they are now."""
     jobs = job_listing.jobs_with_slots(owner_id=owner_of(request).pk, job_ids=[job_id])
     if not jobs:
@@ -72,7 +73,7 @@ class Jobs(Api):
         body.is_valid(raise_exception=True)
         key = key_of(request)
         job = submit(owner=owner_of(request), submission=body.to_submission(), idempotency_key=key)
-        answer = whole(request, job.pk)
+        answer = job_response(request, job.pk)
         answer.status_code = 201
         return answer
 
@@ -86,7 +87,7 @@ class OneJob(Api):
     )
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """One job with all its records."""
-        return whole(request, job_id)
+        return job_response(request, job_id)
 
 
 class CancelJob(Api):
@@ -100,7 +101,7 @@ class CancelJob(Api):
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Stop a job. Completed results stay; a job that has ended is left as it is."""
         cancel(owner_id=owner_of(request).pk, job_id=job_id)
-        return whole(request, job_id)
+        return job_response(request, job_id)
 
 
 class CancelAll(Api):
@@ -127,4 +128,4 @@ class RetryJob(Api):
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Queue the slots that did not complete again; completed ones are not touched."""
         retry(owner_id=owner_of(request).pk, job_id=job_id)
-        return whole(request, job_id)
+        return job_response(request, job_id)

@@ -13,13 +13,13 @@ from rest_framework.exceptions import NotFound, UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from generation.api.base import Api, owner_of, query_of
-from generation.api.body import capped_body
-from generation.api.documentation import problems
-from generation.api.inputs import Paging
-from generation.api.outputs import ReferenceAnswer, ReferencePage
+from generation.api.requests import Paging
+from generation.api.responses import ReferenceAnswer, ReferencePage
 from generation.assets.delivery import reference_response
 from generation.assets.references import find_reference, forget_reference, list_references, upload_reference
+from generation.http.bodies import capped_body
+from generation.http.openapi import problems
+from generation.http.views import Api, owner_of, query_of
 from generation.media.measure import CONTENT_TYPES
 from generation.models import Reference
 

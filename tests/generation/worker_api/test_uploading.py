@@ -14,7 +14,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.test import RequestFactory
 from PIL import Image as Picture
 
-from generation.api.body import capped_body
+from generation.http.bodies import capped_body
 from generation.models import Image, Upload
 from tests.factories import fresh, make_job, mp4, png
 from tests.generation.worker_api.conftest import Machine

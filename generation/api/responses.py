@@ -8,9 +8,9 @@ from django.urls import reverse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from generation.api.fields import OneOf
 from generation.assets.listing import Page
 from generation.catalog.job_types import Engine, JobType, Media, ReferenceType
+from generation.http.fields import OneOf
 from generation.models import (
     Asset,
     AssetStatus,
@@ -304,16 +304,3 @@ class ChangesAnswer(serializers.Serializer[Any]):
     images = ImageAnswer(many=True)
     videos = VideoAnswer(many=True)
     purged = PurgedAnswer(many=True)
-
-
-class ProblemAnswer(serializers.Serializer[Any]):
-    """What every refusal looks like."""
-
-    type = serializers.CharField()
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    code = serializers.CharField(help_text="Stable, for programs.")
-    detail = serializers.CharField()
-    errors = serializers.DictField(  # type: ignore[assignment] # the metaclass takes fields off the class
-        child=serializers.CharField(), help_text="One sentence for each field."
-    )

@@ -7,9 +7,9 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
-from generation.api.fields import Flag, Identifier, OneOf, StrictSerializer, Text, WholeNumber
 from generation.catalog.job_types import JOB_TYPES, Media, ReferenceType
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH, AskedReference, Submission
+from generation.http.fields import Flag, Identifier, OneOf, StrictSerializer, Text, WholeNumber
 
 PAGE = 60
 MAX_PAGE = 200

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from rest_framework.exceptions import NotFound, ParseError
+from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
@@ -87,13 +87,3 @@ def _checked(serializer: BaseSerializer[Any]) -> dict[str, Any]:
 def owner_of(request: Request) -> User:
     """The signed-in caller; permissions have refused everybody else."""
     return cast("User", request.user)
-
-
-class NothingHere(Api):
-    """Unknown addresses under the API answer with a problem object too."""
-
-    permission_classes = []
-    schema = None
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> NoReturn:
-        raise NotFound("There is no such address.")

@@ -1,0 +1,1 @@
+"""What both APIs share: views, bodies, fields, problem objects, and their documentation."""
