@@ -24,7 +24,7 @@ from generation.jobs.report_rules import AssetReport
 from generation.jobs.submit import submit
 from generation.jobs.uploads import store_upload
 from generation.models import AssetStatus, Image, Job, JobStatus, Upload, Worker
-from generation.models.job import ACTIVE
+from generation.models.statuses import ACTIVE
 from tests.factories import png
 
 ENGINES = ("sdxl",)

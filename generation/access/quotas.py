@@ -6,7 +6,7 @@ from django.conf import settings
 
 from generation.core.errors import DomainError
 from generation.models import Allowance, Job
-from generation.models.job import ACTIVE
+from generation.models.statuses import ACTIVE
 
 
 class OverLimit(DomainError):

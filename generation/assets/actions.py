@@ -14,7 +14,8 @@ from generation.core.clock import Now
 from generation.core.errors import TooMany
 from generation.models import Asset, Image, Job, Video
 from generation.models.asset import AssetQuerySet
-from generation.models.job import ACTIVE, JobQuerySet
+from generation.models.job import JobQuerySet
+from generation.models.statuses import ACTIVE
 
 MOST_IDS = 500
 Ids = Sequence[uuid.UUID]

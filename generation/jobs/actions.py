@@ -14,7 +14,7 @@ from generation.core import audit_log
 from generation.core.errors import JobNotFound, NotRetryable
 from generation.jobs.finish import ASSET_END, final_status
 from generation.models import AssetStatus, Job, JobStatus, Outcome
-from generation.models.job import ACTIVE
+from generation.models.statuses import ACTIVE
 from generation.queue import fairness
 
 

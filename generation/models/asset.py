@@ -7,18 +7,8 @@ from django.db import models
 from django.db.models import F, Q
 
 from generation.core.ids import new_id
-from generation.models.job import Job
 from generation.models.project import Project
-
-
-class AssetStatus(models.TextChoices):
-    """Where one expected result stands."""
-
-    QUEUED = "queued", "Queued"  # no result yet
-    COMPLETED = "completed", "Completed"  # has its file; never changes back
-    FAILED = "failed", "Failed"  # its last error says why
-    CANCELLED = "cancelled", "Cancelled"  # stopped before it had a result
-
+from generation.models.statuses import AssetStatus
 
 A = TypeVar("A", bound="Asset")
 
@@ -50,7 +40,7 @@ class Asset(models.Model):
     media: ClassVar[str]
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    job = models.ForeignKey(Job, models.PROTECT, related_name="%(class)ss", db_index=False)
+    job = models.ForeignKey("generation.Job", models.PROTECT, related_name="%(class)ss", db_index=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)
     project = models.ForeignKey(Project, models.PROTECT, related_name="%(class)ss", db_index=False)
     prompt = models.TextField()

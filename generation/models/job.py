@@ -9,26 +9,12 @@ from django.db.models import F, Q
 from generation.catalog.job_types import JOB_TYPES, Engine, JobType, Media
 from generation.core.ids import new_id
 from generation.models.project import Project
+from generation.models.statuses import ACTIVE, RETRYABLE, JobStatus
 from generation.models.worker import Worker
 
 if TYPE_CHECKING:
     from generation.models.asset import Asset
     from generation.models.reference import JobReference
-
-
-class JobStatus(models.TextChoices):
-    """Where a job stands. The last four are final: a user's retry is the only way back."""
-
-    QUEUED = "queued", "Queued"  # waits for a worker
-    PROCESSING = "processing", "Processing"  # a worker holds its lease
-    COMPLETED = "completed", "Completed"  # every slot completed
-    PARTIAL = "partial", "Partly completed"  # some slots completed, the rest did not
-    FAILED = "failed", "Failed"  # no slot completed
-    CANCELLED = "cancelled", "Cancelled"  # its owner stopped it; completed slots stay
-
-
-ACTIVE = (JobStatus.QUEUED, JobStatus.PROCESSING)
-RETRYABLE = (JobStatus.FAILED, JobStatus.PARTIAL, JobStatus.CANCELLED)
 
 
 class JobQuerySet(models.QuerySet["Job"]):

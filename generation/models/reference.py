@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from generation.catalog.job_types import FRAMES, ReferenceType
 from generation.core.ids import new_id
-from generation.models.job import ACTIVE, Job
+from generation.models.statuses import ACTIVE
 
 
 class ReferenceQuerySet(models.QuerySet["Reference"]):
@@ -63,7 +63,7 @@ class JobReference(models.Model):
     The picture of a completed job may be removed after a while; the row stays for the history.
     """
 
-    job = models.ForeignKey(Job, models.PROTECT, related_name="references", db_index=False)
+    job = models.ForeignKey("generation.Job", models.PROTECT, related_name="references", db_index=False)
     type = models.CharField(max_length=12, choices=ReferenceType.choices)
     strength = models.FloatField(help_text="0 to 1.")
     reference = models.ForeignKey(Reference, models.SET_NULL, null=True, related_name="uses")

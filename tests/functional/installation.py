@@ -27,7 +27,8 @@ from django.db.utils import load_backend
 from generation.access.tokens import issue_worker_token
 from generation.jobs.actions import cancel_all
 from generation.models import Worker
-from generation.models.job import ACTIVE, Job
+from generation.models.job import Job
+from generation.models.statuses import ACTIVE
 from tests.functional.callers import Machine, Person
 from tests.functional.pages import Page
 from tests.functional.programs import REPO, Program, eventually

@@ -19,7 +19,7 @@ from generation.changes import feed
 from generation.http.openapi import problems
 from generation.http.views import Api, body_of, owner_of, query_of
 from generation.models import Image, Job, Video
-from generation.models.job import ACTIVE
+from generation.models.statuses import ACTIVE
 
 
 class Changes(Api):

@@ -1,0 +1,29 @@
+"""Where jobs and their assets stand."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class JobStatus(models.TextChoices):
+    """Where a job stands. The last four are final: a user's retry is the only way back."""
+
+    QUEUED = "queued", "Queued"  # waits for a worker
+    PROCESSING = "processing", "Processing"  # a worker holds its lease
+    COMPLETED = "completed", "Completed"  # every slot completed
+    PARTIAL = "partial", "Partly completed"  # some slots completed, the rest did not
+    FAILED = "failed", "Failed"  # no slot completed
+    CANCELLED = "cancelled", "Cancelled"  # its owner stopped it; completed slots stay
+
+
+ACTIVE = (JobStatus.QUEUED, JobStatus.PROCESSING)
+RETRYABLE = (JobStatus.FAILED, JobStatus.PARTIAL, JobStatus.CANCELLED)
+
+
+class AssetStatus(models.TextChoices):
+    """Where one expected result stands."""
+
+    QUEUED = "queued", "Queued"  # no result yet
+    COMPLETED = "completed", "Completed"  # has its file; never changes back
+    FAILED = "failed", "Failed"  # its last error says why
+    CANCELLED = "cancelled", "Cancelled"  # stopped before it had a result
