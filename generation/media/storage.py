@@ -5,17 +5,24 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-if TYPE_CHECKING:
-    from generation.models import Asset, Reference, Upload
-
 CHUNK_BYTES = 1024 * 1024
 REFERENCES = "references-"
+
+
+class StoredMedia(Protocol):
+    """A row with a file and its thumbnail."""
+
+    @property
+    def file(self) -> Any: ...
+
+    @property
+    def thumbnail(self) -> Any: ...
 
 
 def fingerprint(content: BinaryIO) -> tuple[str, int]:
@@ -52,7 +59,7 @@ def owner_of(folder: str) -> int | None:
     return int(number) if number != folder and number.isascii() and number.isdecimal() else None
 
 
-def names_of(row: Asset | Reference | Upload) -> list[str]:
+def names_of(row: StoredMedia) -> list[str]:
     """The stored files that the row names."""
     return [file.name for file in (row.file, row.thumbnail) if file.name]
 
