@@ -22,8 +22,8 @@ from generation.models import (
     Asset,
     Image,
     OwnerCounter,
-    Purged,
     Reference,
+    Tombstone,
     Upload,
     Video,
 )
@@ -56,7 +56,7 @@ def _purge_of(model: type[Asset], owner_id: int, old: object, limit: int) -> int
         return 0
     revision = revisions.take(owner_id=owner_id, count=len(assets))
     rows = [
-        Purged(
+        Tombstone(
             asset_id=asset.pk,
             owner_id=owner_id,
             job_id=asset.job_id,
@@ -66,7 +66,7 @@ def _purge_of(model: type[Asset], owner_id: int, old: object, limit: int) -> int
         )
         for asset in assets
     ]
-    Purged.objects.bulk_create(rows)
+    Tombstone.objects.bulk_create(rows)
     model.objects.filter(pk__in=[asset.pk for asset in assets]).delete()
     storage.delete_after_commit([name for asset in assets for name in storage.names_of(asset)])
     for asset in assets:
@@ -75,10 +75,10 @@ def _purge_of(model: type[Asset], owner_id: int, old: object, limit: int) -> int
     return len(assets)
 
 
-def forget_purged(limit: int = BATCH) -> int:
+def drop_old_tombstones(limit: int = BATCH) -> int:
     """Drop the notes on purges that are older than TRASH_DAYS; readers behind them must start afresh."""
     old = timezone.now() - timedelta(days=settings.TRASH_DAYS)
-    notes = Purged.objects.filter(purged_at__lt=old).order_by("owner_id", "revision")
+    notes = Tombstone.objects.filter(purged_at__lt=old).order_by("owner_id", "revision")
     owners = sorted(set(notes.values_list("owner_id", flat=True)[:limit]))
     return sum(_forget(owner_id, old) for owner_id in owners)
 
@@ -86,11 +86,11 @@ def forget_purged(limit: int = BATCH) -> int:
 @transaction.atomic
 def _forget(owner_id: int, old: object) -> int:
     counter = OwnerCounter.objects.select_for_update().get(pk=owner_id)
-    notes = Purged.objects.filter(owner_id=owner_id, purged_at__lt=old)
+    notes = Tombstone.objects.filter(owner_id=owner_id, purged_at__lt=old)
     last = notes.aggregate(last=Max("revision"))["last"]
     if last is None:
         return 0
-    OwnerCounter.objects.filter(pk=owner_id).update(horizon=max(counter.horizon, last))
+    OwnerCounter.objects.filter(pk=owner_id).update(oldest_revision=max(counter.oldest_revision, last))
     deleted, _ = notes.delete()
     return deleted
 

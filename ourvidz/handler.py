@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
 
-class OneHopHandler(ASGIHandler):
+class SingleThreadHandler(ASGIHandler):
     """Runs the whole middleware chain and the view in one thread."""
 
     def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
@@ -30,7 +30,7 @@ class OneHopHandler(ASGIHandler):
         return await sync_to_async(self.get_response, thread_sensitive=True)(request)
 
 
-def application() -> OneHopHandler:
+def application() -> SingleThreadHandler:
     """The Django half of the ASGI application, after Django's set-up."""
     django.setup(set_prefix=False)
-    return OneHopHandler()
+    return SingleThreadHandler()

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.views import defaults
 
-from generation.core.service_errors import outage_of
+from generation.core.service_errors import service_error_of
 
 log = structlog.get_logger("ourvidz.views")
 
@@ -27,9 +27,9 @@ def favicon(request: HttpRequest) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """The page for an exception that nobody caught: 503 where waiting helps, else 500. Asks no database."""
     error = sys.exc_info()[1]
-    outage = outage_of(error)
-    if outage is None:
+    service_error = service_error_of(error)
+    if service_error is None:
         return defaults.server_error(request)
-    log.error(outage.event, error=type(error).__name__, reason=str(error)[:200])
-    page = render_to_string("503.html", {"outage": outage})
-    return HttpResponse(page, status=503, headers=outage.headers | {"Cache-Control": "no-store"})
+    log.error(service_error.event, error=type(error).__name__, reason=str(error)[:200])
+    page = render_to_string("503.html", {"service_error": service_error})
+    return HttpResponse(page, status=503, headers=service_error.headers | {"Cache-Control": "no-store"})

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.http import HttpRequest, QueryDict
 
 from generation.access.projects import BadProjectName, create_project, owned_projects
-from generation.assets.references import keep_images
+from generation.assets.references import references_from_images
 from generation.catalog.submission import InvalidSubmission
 from generation.core.errors import DomainError
 from generation.jobs import listing as job_listing
@@ -46,7 +46,7 @@ def make(owner: User, form: ComposerForm) -> Job | None:
     """
     submission, key = form.submission, form.cleaned_data["key"]
     try:
-        submission = replace(submission, references=keep_images(owner.pk, submission.references))
+        submission = replace(submission, references=references_from_images(owner.pk, submission.references))
         with transaction.atomic():
             if name := form.cleaned_data["new_project"]:
                 submission = replace(submission, project_id=_project_named(owner, name).pk)

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from generation.assets import listing
 from generation.catalog.job_types import FRAMES, LOOKS, JobType, ReferenceType
-from generation.catalog.submission import AskedReference
+from generation.catalog.submission import ReferenceInput
 from generation.models import Asset, AssetStatus, Job, JobReference, Reference
 
 # As many as any job type can use.
@@ -45,12 +45,12 @@ class Row:
         except ValueError:
             return ReferenceType.STYLE.usual_strength
 
-    def asked(self) -> AskedReference:
+    def asked(self) -> ReferenceInput:
         """Raises ValidationError for what no composer sends. A frame is used as it is: it has no strength."""
         kind, picture_id = _parsed(self.source)
         if picture_id is None:
             raise forms.ValidationError("Choose the reference image again.")
-        return AskedReference(type=self.type, strength=self._strength(), **{kind: picture_id})
+        return ReferenceInput(type=self.type, strength=self._strength(), **{kind: picture_id})
 
     def _strength(self) -> float | None:
         if not self.strength or self.type in FRAMES:
@@ -80,13 +80,13 @@ class RowsOfReferences(forms.Widget):
 class ReferencesField(forms.Field):
     widget = RowsOfReferences
 
-    def to_python(self, rows: Sequence[Row] | None) -> list[AskedReference]:
+    def to_python(self, rows: Sequence[Row] | None) -> list[ReferenceInput]:
         return [row.asked() for row in rows or ()]
 
 
 def rows_of(job: Job) -> list[Row]:
     """What the job goes by, as far as it is still kept."""
-    return _rows(job.goes_by)
+    return _rows(job.sorted_references)
 
 
 def _rows(used: Iterable[JobReference]) -> list[Row]:

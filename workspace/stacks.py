@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from generation.jobs.progress import Running, running
 from generation.models import Asset, AssetStatus, Job, JobStatus
-from generation.queue.estimates import Place, places
+from generation.queue.estimates import QueuePosition, queue_positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Card:
 class Stack:
     """A job with its cards. Discarded results have no card; `counts` still include them."""
 
-    def __init__(self, job: Job, place: Place | None = None, run: Running | None = None) -> None:
+    def __init__(self, job: Job, place: QueuePosition | None = None, run: Running | None = None) -> None:
         slots = job.slots
         self.job = job
         self.place = place
@@ -73,7 +73,7 @@ class Stack:
 
     @property
     def _unserved(self) -> str:
-        if types := [used.get_type_display().lower() for used in self.job.goes_by]:
+        if types := [used.get_type_display().lower() for used in self.job.sorted_references]:
             plural = "s" if len(types) > 1 else ""
             return f"waits: no running worker can use its {' and '.join(types)} reference{plural}"
         return "waits until a worker for it is running"
@@ -121,7 +121,7 @@ class Stack:
 
 def stacks_of(jobs: Sequence[Job]) -> list[Stack]:
     """The jobs as stacks, with their place in the queue or in work; the queries do not grow with them."""
-    place_of, run_of = places(jobs), running(jobs)
+    place_of, run_of = queue_positions(jobs), running(jobs)
     return [Stack(job, place_of.get(job.pk), run_of.get(job.pk)) for job in jobs]
 
 

@@ -112,7 +112,7 @@ def submit(request: OwnersRequest) -> HttpResponse:
 @require_safe
 def offered(request: OwnersRequest) -> HttpResponse:
     """The pools that running workers offer now, for the composer to say what would have to wait."""
-    return JsonResponse({"pools": sorted(estimates.live_fleet().workers_of)})
+    return JsonResponse({"pools": sorted(estimates.live_capacity().workers_of)})
 
 
 @action

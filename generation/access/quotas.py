@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from generation.core.errors import DomainError
-from generation.models import Allowance, Job
+from generation.models import Job, UserQuota
 from generation.models.statuses import ACTIVE
 
 
@@ -23,7 +23,7 @@ class OverLimit(DomainError):
 
 def limit_of(owner_id: int) -> int:
     """Most jobs queued and running at once: the owner's own allowance, else the site's."""
-    own = Allowance.objects.filter(pk=owner_id).values_list("active_jobs", flat=True).first()
+    own = UserQuota.objects.filter(pk=owner_id).values_list("active_jobs", flat=True).first()
     return settings.MAX_ACTIVE_JOBS if own is None else own
 
 

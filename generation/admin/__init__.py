@@ -6,16 +6,16 @@ from django.contrib import admin
 
 from generation.admin.assets import ImageAdmin, VideoAdmin
 from generation.admin.jobs import JobAdmin
-from generation.admin.people import AllowanceAdmin, PersonalTokenAdmin, ProjectAdmin
+from generation.admin.people import PersonalTokenAdmin, ProjectAdmin, UserQuotaAdmin
 from generation.admin.workers import AttemptAdmin, WorkerAdmin, WorkerTokenAdmin
 
 __all__ = [
-    "AllowanceAdmin",
     "AttemptAdmin",
     "ImageAdmin",
     "JobAdmin",
     "PersonalTokenAdmin",
     "ProjectAdmin",
+    "UserQuotaAdmin",
     "VideoAdmin",
     "WorkerAdmin",
     "WorkerTokenAdmin",

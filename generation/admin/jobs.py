@@ -102,8 +102,8 @@ class JobAdmin(Record):
     actions = ["cancel_jobs", "retry_jobs"]
 
     def get_inlines(self, request: HttpRequest, obj: Job | None) -> list[type[InlineModelAdmin[Any, Any]]]:
-        goes_by = [References] if obj and obj.goes_by else []
-        return [History, *goes_by, Videos if obj and obj.media == Media.VIDEO else Images]
+        sorted_references = [References] if obj and obj.sorted_references else []
+        return [History, *sorted_references, Videos if obj and obj.media == Media.VIDEO else Images]
 
     @admin.action(description="Cancel selected jobs", permissions=["change"])
     def cancel_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:

@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from generation.admin.base import Record
-from generation.models import Allowance, PersonalToken, Project
+from generation.models import PersonalToken, Project, UserQuota
 from generation.models.token import AccessToken
 
 
@@ -22,8 +22,8 @@ class ProjectAdmin(Record):
     editable = ["name"]
 
 
-@admin.register(Allowance)
-class AllowanceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+@admin.register(UserQuota)
+class UserQuotaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ["owner", "active_jobs"]
     list_select_related = ["owner"]
     search_fields = ["owner__username"]

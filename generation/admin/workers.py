@@ -20,7 +20,7 @@ from generation.admin.base import FoundById, Record
 from generation.admin.jobs import ReadOnlyInline
 from generation.admin.people import TokenAdmin
 from generation.catalog.job_types import Engine
-from generation.models import Attempt, Job, JobStatus, Outcome, Pace, Worker, WorkerToken
+from generation.models import Attempt, Job, JobStatus, Outcome, Worker, WorkerSpeed, WorkerToken
 
 NEW_LINE = mark_safe("<br>")
 
@@ -42,7 +42,7 @@ class Tokens(ReadOnlyInline):
 
 
 class Paces(ReadOnlyInline):
-    model = Pace
+    model = WorkerSpeed
     ordering = ["job_type"]
     fields = ["job_type", "seconds", "samples", "benchmark"]
 
@@ -63,10 +63,10 @@ class WorkerAdmin(FoundById):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:
         """With all that the columns say, in a number of queries that does not grow with the workers."""
         running = Job.objects.filter(status=JobStatus.PROCESSING).order_by("id")
-        paces = Pace.objects.order_by("job_type")
+        speeds = WorkerSpeed.objects.order_by("job_type")
         workers: QuerySet[Worker] = super().get_queryset(request).annotate(**_today())
         return workers.prefetch_related(
-            Prefetch("jobs", running, to_attr="running"), Prefetch("paces", paces, to_attr="measured")
+            Prefetch("jobs", running, to_attr="running"), Prefetch("speeds", speeds, to_attr="measured")
         )
 
     def has_delete_permission(self, request: HttpRequest, obj: Worker | None = None) -> bool:
@@ -157,7 +157,7 @@ def _in_hand(job: Job) -> tuple[str, str, int]:
     return reverse("admin:generation_job_change", args=[job.pk]), job.job_type, job.progress
 
 
-def _pace(pace: Pace) -> str:
+def _pace(pace: WorkerSpeed) -> str:
     return f"{pace.seconds:.1f} s" + ("" if pace.samples else " (benchmark)")
 
 

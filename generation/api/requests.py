@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
 from generation.catalog.job_types import JOB_TYPES, Media, ReferenceType
-from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH, AskedReference, Submission
+from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH, ReferenceInput, Submission
 from generation.http.fields import Flag, Identifier, OneOf, StrictSerializer, Text, WholeNumber
 
 PAGE = 60
@@ -80,7 +80,7 @@ class SubmissionBody(StrictSerializer):
 
     def to_submission(self) -> Submission:
         given: dict[str, Any] = dict(self.validated_data)
-        references = [AskedReference(**asked) for asked in given.pop("references")]
+        references = [ReferenceInput(**asked) for asked in given.pop("references")]
         return Submission(project_id=given.pop("project"), references=references, **given)
 
 

@@ -19,11 +19,11 @@ from generation.models import (
     JobReference,
     JobStatus,
     Project,
-    Purged,
     Reference,
+    Tombstone,
     Video,
 )
-from generation.queue.estimates import Place
+from generation.queue.estimates import QueuePosition
 
 
 class Failure(serializers.Serializer[Any]):
@@ -119,7 +119,7 @@ class UsedReference(serializers.Serializer[JobReference]):
     reference = serializers.UUIDField(source="reference_id", allow_null=True)
 
 
-class PlaceAnswer(serializers.Serializer[Place]):
+class QueuePositionAnswer(serializers.Serializer[QueuePosition]):
     """Where a waiting job stands. Times are from what the live workers really need, null while unknown."""
 
     position = serializers.IntegerField(allow_null=True, help_text="1 is next; null: far back.")
@@ -171,11 +171,11 @@ class JobAnswer(JobSummary):
         fields = [*JobSummary.Meta.fields, "place", "references", "images", "video"]
         read_only_fields = fields
 
-    @extend_schema_field(PlaceAnswer(allow_null=True))
+    @extend_schema_field(QueuePositionAnswer(allow_null=True))
     def get_place(self, job: Job) -> dict[str, Any] | None:
         """From the view, which asks for all jobs of an answer at once."""
-        place = self.context["places"].get(job.pk)
-        return PlaceAnswer(place).data if place else None
+        place = self.context["queue_positions"].get(job.pk)
+        return QueuePositionAnswer(place).data if place else None
 
     @extend_schema_field(ImageAnswer(many=True))
     def get_images(self, job: Job) -> list[dict[str, Any]]:
@@ -282,7 +282,7 @@ class AssetPage(serializers.Serializer[Any]):
         ]
 
 
-class PurgedAnswer(serializers.ModelSerializer[Purged]):
+class TombstoneAnswer(serializers.ModelSerializer[Tombstone]):
     """An asset that left the trash for good."""
 
     id = serializers.UUIDField(source="asset_id", read_only=True)
@@ -290,7 +290,7 @@ class PurgedAnswer(serializers.ModelSerializer[Purged]):
     media = OneOf(Media, read_only=True)
 
     class Meta:
-        model = Purged
+        model = Tombstone
         fields = ["id", "job", "media", "revision"]
         read_only_fields = fields
 
@@ -303,4 +303,4 @@ class ChangesAnswer(serializers.Serializer[Any]):
     jobs = JobSummary(many=True)
     images = ImageAnswer(many=True)
     videos = VideoAnswer(many=True)
-    purged = PurgedAnswer(many=True)
+    purged = TombstoneAnswer(many=True)

@@ -17,7 +17,7 @@ from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from generation.assets import listing
-from generation.assets.previews import picture_of
+from generation.assets.previews import preview_of
 from generation.assets.references import find_reference
 from generation.media.measure import EXTENSIONS
 from generation.models import Asset, AssetStatus, Image, Reference
@@ -88,7 +88,7 @@ def thumbnail(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResp
 @require_safe
 def preview(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
     """How a slot looks so far. The address names its version, yet nothing keeps what lasts for seconds."""
-    picture = picture_of(_owned(request, media, asset_id))
+    picture = preview_of(_owned(request, media, asset_id))
     if picture is None:
         raise Http404
     headers = FIXED_HEADERS | {"Cache-Control": "private, no-store", "Accept-Ranges": "none"}

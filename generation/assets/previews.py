@@ -7,7 +7,7 @@ from generation.models import Asset, JobStatus, Preview
 BATCH = 200
 
 
-def picture_of(asset: Asset) -> bytes | None:
+def preview_of(asset: Asset) -> bytes | None:
     """The newest preview of the asset's slot, WebP; None when there is none."""
     mine = Preview.objects.filter(job_id=asset.job_id, slot=asset.slot)
     return next((bytes(picture) for picture in mine.values_list("picture", flat=True)), None)

@@ -18,7 +18,7 @@ from django.db.models.functions import Greatest
 from django.template.defaultfilters import filesizeformat
 
 from generation.catalog.job_types import ReferenceType
-from generation.catalog.submission import AskedReference, InvalidSubmission
+from generation.catalog.submission import InvalidSubmission, ReferenceInput
 from generation.changes import revisions
 from generation.core import audit_log
 from generation.core.clock import Now
@@ -130,7 +130,7 @@ def find_reference(*, owner_id: int, reference_id: uuid.UUID) -> Reference | Non
 
 
 @transaction.atomic
-def forget_reference(*, owner_id: int, reference_id: uuid.UUID) -> bool:
+def delete_reference(*, owner_id: int, reference_id: uuid.UUID) -> bool:
     """Remove a reference image now; whether there was one. Jobs that went by it say so still.
 
     Raises:
@@ -149,7 +149,7 @@ def forget_reference(*, owner_id: int, reference_id: uuid.UUID) -> bool:
     return True
 
 
-def keep_images(owner_id: int, asked: Sequence[AskedReference]) -> list[AskedReference]:
+def references_from_images(owner_id: int, asked: Sequence[ReferenceInput]) -> list[ReferenceInput]:
     """The same, with each image of the owner's copied into a reference; the queries do not grow with them.
 
     Call it before the transaction that submits: it copies files.
@@ -172,7 +172,7 @@ def keep_images(owner_id: int, asked: Sequence[AskedReference]) -> list[AskedRef
     ]
 
 
-def attach(job: Job, asked: Sequence[AskedReference]) -> None:
+def attach(job: Job, asked: Sequence[ReferenceInput]) -> None:
     """Write what a job goes by, in the transaction that submits it.
 
     Raises:
@@ -195,7 +195,7 @@ def attach(job: Job, asked: Sequence[AskedReference]) -> None:
     )
 
 
-def keep_for(job: Job) -> None:
+def require_references(job: Job) -> None:
     """Count a retry as a use of what the job goes by, in its transaction.
 
     Raises:
@@ -208,7 +208,7 @@ def keep_for(job: Job) -> None:
         raise ReferencesGone
 
 
-def reference_in_hand(*, worker: Worker, job_id: uuid.UUID, type_: str) -> Reference | None:
+def leased_reference(*, worker: Worker, job_id: uuid.UUID, type_: str) -> Reference | None:
     """The picture of a job that this worker holds now; None for everybody else, and after the lease."""
     held = JobReference.objects.filter(job=job_id, job__leased_by=worker, job__status=JobStatus.PROCESSING)
     used = held.filter(type=type_).select_related("reference").first()

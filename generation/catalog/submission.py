@@ -24,7 +24,7 @@ class InvalidSubmission(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AskedReference:
+class ReferenceInput:
     """A picture to go by: one that was uploaded (`reference`), or one of the owner's images (`image`).
 
     `strength` runs from 0 to 1; None means what is usual for its type.
@@ -60,7 +60,7 @@ class Submission:
     aspect: str = ""
     project_id: uuid.UUID | None = None
     review: bool = False
-    references: Sequence[AskedReference] = field(default_factory=tuple)
+    references: Sequence[ReferenceInput] = field(default_factory=tuple)
 
     def digest(self) -> str:
         """SHA-256 over every field: two submissions with one key must be the same submission."""
@@ -111,7 +111,7 @@ def _text_error(text: str, *, required: bool = False) -> str:
     return ""
 
 
-def _references_error(references: Sequence[AskedReference]) -> str:
+def _references_error(references: Sequence[ReferenceInput]) -> str:
     if found := next(filter(None, (asked.check() for asked in references)), ""):
         return found
     if len({asked.type for asked in references}) < len(references):

@@ -11,7 +11,7 @@ from typing import TypeVar
 from django.db.models import Model, QuerySet
 
 from generation.core.errors import DomainError
-from generation.models import Image, Job, OwnerCounter, Purged, Video
+from generation.models import Image, Job, OwnerCounter, Tombstone, Video
 
 Row = TypeVar("Row", bound=Model)
 
@@ -33,7 +33,7 @@ class Changes:
     jobs: list[Job]
     images: list[Image]
     videos: list[Video]
-    purged: list[Purged]
+    purged: list[Tombstone]
     more: bool
 
     @property
@@ -49,7 +49,7 @@ def current_revision(owner_id: int) -> int:
 
 
 def _counter(owner_id: int) -> tuple[int, int]:
-    counter = OwnerCounter.objects.filter(pk=owner_id).values_list("revision", "horizon")
+    counter = OwnerCounter.objects.filter(pk=owner_id).values_list("revision", "oldest_revision")
     return counter.first() or (0, 0)
 
 
@@ -62,8 +62,8 @@ def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
     Raises:
         StaleCursor: `after` is from another database, or so old that purges since then are forgotten.
     """
-    upto, horizon = _counter(owner_id)
-    if after > upto or after < horizon:
+    upto, oldest_revision = _counter(owner_id)
+    if after > upto or after < oldest_revision:
         raise StaleCursor
 
     def newer(rows: QuerySet[Row]) -> list[Row]:
@@ -75,7 +75,7 @@ def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
         *newer(Job.objects.all()),
         *newer(Image.objects.select_related("job")),
         *newer(Video.objects.select_related("job")),
-        *newer(Purged.objects.all()),
+        *newer(Tombstone.objects.all()),
     ]
     found.sort(key=revision_of)
     page = found[:limit]
@@ -85,6 +85,6 @@ def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
         jobs=[row for row in page if isinstance(row, Job)],
         images=[row for row in page if isinstance(row, Image)],
         videos=[row for row in page if isinstance(row, Video)],
-        purged=[row for row in page if isinstance(row, Purged)],
+        purged=[row for row in page if isinstance(row, Tombstone)],
         more=more,
     )

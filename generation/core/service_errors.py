@@ -14,7 +14,7 @@ DEFECTS = ("no such table", "no such column", "syntax error")
 
 
 @dataclass(frozen=True, slots=True)
-class Outage:
+class ServiceError:
     """What to answer with 503: `code` for programs and the log, `message` for people, `retry_after` in s."""
 
     code: str
@@ -27,19 +27,21 @@ class Outage:
         return {"Retry-After": str(self.retry_after)}
 
 
-DATABASE_AWAY = Outage("unavailable", "database.away", "The database does not answer. Try again.", 5)
-DISK_FULL = Outage(
+DATABASE_UNAVAILABLE = ServiceError(
+    "unavailable", "database.away", "The database does not answer. Try again.", 5
+)
+DISK_FULL = ServiceError(
     "disk_full", "disk.full", "The server's disk is full. Nothing was kept; try again later.", 10
 )
 
 
-def outage_of(error: BaseException | None) -> Outage | None:
-    """The outage behind an exception; None for a defect of ours."""
+def service_error_of(error: BaseException | None) -> ServiceError | None:
+    """The service error behind an exception; None for a defect of ours."""
     match error:
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return DISK_FULL
         case OperationalError() if any(words in str(error) for words in DEFECTS):
             return None
         case OperationalError() | InterfaceError():
-            return DISK_FULL if any(words in str(error) for words in NO_SPACE) else DATABASE_AWAY
+            return DISK_FULL if any(words in str(error) for words in NO_SPACE) else DATABASE_UNAVAILABLE
     return None

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from generation.catalog.submission import InvalidSubmission
 from generation.core.errors import DomainError
-from generation.core.service_errors import outage_of
+from generation.core.service_errors import service_error_of
 from generation.queue import reap_hold
 
 log = structlog.get_logger("ourvidz.api")
@@ -68,11 +68,11 @@ def _of_the_framework(exc: Exception) -> Response | None:
             return answer(HTTPStatus.FORBIDDEN, "This is not allowed.", code="permission_denied")
         case RequestDataTooBig():
             return answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.", code="too_large")
-    if outage := outage_of(exc):
-        log.error(outage.event, error=type(exc).__name__, reason=str(exc)[:200])
+    if service_error := service_error_of(exc):
+        log.error(service_error.event, error=type(exc).__name__, reason=str(exc)[:200])
         reap_hold.begin()
         away = HTTPStatus.SERVICE_UNAVAILABLE
-        return answer(away, outage.message, code=outage.code, headers=outage.headers)
+        return answer(away, service_error.message, code=service_error.code, headers=service_error.headers)
     return None
 
 

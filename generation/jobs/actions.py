@@ -68,7 +68,7 @@ def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
     again = [asset for asset in writes.lock_assets(job) if asset.status != AssetStatus.COMPLETED]
     revisions.hold(owner_id=owner_id)
     quotas.check(owner_id)
-    references.keep_for(job)
+    references.require_references(job)
     for asset in again:
         asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
     changes = writes.requeued(

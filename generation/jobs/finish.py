@@ -28,7 +28,7 @@ def final_status(statuses: Iterable[str]) -> JobStatus:
     return JobStatus.PARTIAL if any(completed) else JobStatus.FAILED
 
 
-def settle(
+def finish_or_requeue(
     job: Job,
     assets: Sequence[Asset],
     *,

@@ -16,7 +16,7 @@ from generation.core import audit_log, prepared
 from generation.core.clock import Now, from_now
 from generation.core.errors import JobNotFound, LeaseLost, UnknownSlot
 from generation.core.prepared import Statement
-from generation.jobs.finish import Reason, settle
+from generation.jobs.finish import Reason, finish_or_requeue
 from generation.jobs.progress_throttle import hint
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
 from generation.models.job import JobQuerySet
@@ -102,7 +102,7 @@ def refusal(*, worker: Worker, job_id: uuid.UUID) -> JobNotFound | LeaseLost:
     return LeaseLost() if had_it else JobNotFound()
 
 
-def lock_held(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Job:
+def lock_leased_job(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Job:
     """The job whose current or last lease this is, locked; it may have ended meanwhile."""
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
     if job := held.select_for_update().first():
@@ -117,12 +117,12 @@ def release(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Non
     Raises:
         JobNotFound, LeaseLost: as for a heartbeat.
     """
-    job = lock_held(worker=worker, job_id=job_id, lease_token=lease_token)
+    job = lock_leased_job(worker=worker, job_id=job_id, lease_token=lease_token)
     if job.status != JobStatus.PROCESSING:
         return
     job.attempts_left += 1
     changes: dict[str, object] = {"attempts_left": job.attempts_left, "lease_token": None}
-    settle(job, writes.lock_assets(job), reason=WORKER_LOST, changes=changes, delay_seconds=0)
+    finish_or_requeue(job, writes.lock_assets(job), reason=WORKER_LOST, changes=changes, delay_seconds=0)
     writes.end_attempt(job, Outcome.RELEASED)
     _forget_releases(job)
 
@@ -161,7 +161,7 @@ def _expire(job_id: uuid.UUID) -> int:
     audit_log.after_commit(
         "lease.expired", job=str(job.pk), attempt=job.attempt, worker=str(job.leased_by_id)
     )
-    settle(job, writes.lock_assets(job), reason=WORKER_LOST, changes={"lease_token": None})
+    finish_or_requeue(job, writes.lock_assets(job), reason=WORKER_LOST, changes={"lease_token": None})
     writes.end_attempt(job, Outcome.EXPIRED)
     return 1
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from django.db.models import OuterRef, Subquery
 
-from generation.models import AssetStatus, Attempt, Job, JobStatus, Pace, Preview
+from generation.models import AssetStatus, Attempt, Job, JobStatus, Preview, WorkerSpeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Lease:
     """The running attempt: since when, and the worker's pace (s for one result), None while unknown."""
 
     since: datetime
-    pace: float | None
+    speed: float | None
 
 
 def running(jobs: Iterable[Job]) -> dict[uuid.UUID, Running]:
@@ -45,12 +45,12 @@ def running(jobs: Iterable[Job]) -> dict[uuid.UUID, Running]:
 
 
 def _leases(jobs: Iterable[Job]) -> dict[uuid.UUID, Lease]:
-    pace = Pace.objects.filter(worker=OuterRef("worker"), job_type=OuterRef("job__job_type")).values(
+    speed = WorkerSpeed.objects.filter(worker=OuterRef("worker"), job_type=OuterRef("job__job_type")).values(
         "seconds"
     )
     attempts = Attempt.objects.filter(job__in=[job.pk for job in jobs], ended_at=None)
-    found = attempts.annotate(pace=Subquery(pace)).values_list("job_id", "leased_at", "pace")
-    return {job_id: Lease(since, pace) for job_id, since, pace in found}
+    found = attempts.annotate(speed=Subquery(speed)).values_list("job_id", "leased_at", "speed")
+    return {job_id: Lease(since, speed) for job_id, since, speed in found}
 
 
 def _previews(jobs: Iterable[Job]) -> dict[uuid.UUID, dict[int, str]]:
@@ -73,8 +73,8 @@ def _running(job: Job, lease: Lease, previews: Mapping[int, str]) -> Running:
     before = next((place for place, asset in enumerate(taken) if asset.slot == slot), 0)
     percent = max(0, min(100, round(100 * (made - before))))
     made = max(made, len(taken) - len(still_open))
-    pace = lease.pace or job.type.estimate(1)
-    left = max(1, round(pace * (len(taken) - made)))
+    speed = lease.speed or job.type.estimate(1)
+    left = max(1, round(speed * (len(taken) - made)))
     return Running(slot, percent if slot is not None else 100, left, previews)
 
 

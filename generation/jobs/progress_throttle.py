@@ -16,7 +16,7 @@ WINDOW_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class RateLimit:
     """Two in any second, kept on the job as the moments of the last two, in these fields.
 
     The UPDATE that finds it free also takes it, so that of many at once two get through.
@@ -32,8 +32,8 @@ class Window:
         return {self.before: F(self.last), self.last: Now()}
 
 
-HINTS = Window("hinted_at", "hinted_before_at")
-PREVIEWS = Window("previewed_at", "previewed_before_at")
+HINTS = RateLimit("hinted_at", "hinted_before_at")
+PREVIEWS = RateLimit("previewed_at", "previewed_before_at")
 
 
 def hint(running: JobQuerySet, *, job_id: uuid.UUID, **changes: object) -> bool:

@@ -14,9 +14,9 @@ from django.db.models import F
 from generation.changes import writes
 from generation.core import audit_log
 from generation.core.clock import Now, from_now
-from generation.jobs.finish import ASSET_END, Reason, settle
-from generation.jobs.lease import lock_held
-from generation.jobs.report_rules import AssetReport, Verdict, judge
+from generation.jobs.finish import ASSET_END, Reason, finish_or_requeue
+from generation.jobs.lease import lock_leased_job
+from generation.jobs.report_rules import AssetReport, Evaluation, evaluate
 from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outcome, Upload, Video, Worker
 from generation.queue import estimates
 
@@ -89,12 +89,12 @@ def report(*, worker: Worker, report: Report) -> Receipt:
         JobNotFound: this worker never had the job.
         LeaseLost: the lease ended; nothing was written.
     """
-    job = lock_held(worker=worker, job_id=report.job_id, lease_token=report.lease_token)
+    job = lock_leased_job(worker=worker, job_id=report.job_id, lease_token=report.lease_token)
     live = job.status == JobStatus.PROCESSING
     assets = writes.lock_assets(job)
     uploads = _uploads(job, report)
     receipt = Receipt(job_status=job.status)
-    changed = _judge_all(job, assets, uploads, report, receipt, live=live)
+    changed = _evaluate_all(job, assets, uploads, report, receipt, live=live)
     _trace_slots(job, assets, receipt, worker)
     if live:
         receipt.job_status = _write(job, assets, changed, report, receipt)
@@ -109,7 +109,7 @@ def _uploads(job: Job, report: Report) -> dict[uuid.UUID, Upload]:
     return {upload.pk: upload for upload in found}
 
 
-def _judge_all(
+def _evaluate_all(
     job: Job,
     assets: Sequence[Asset],
     uploads: dict[uuid.UUID, Upload],
@@ -124,27 +124,30 @@ def _judge_all(
     for given in report.assets:
         asset = by_index.get(given.image_index)
         upload = uploads.get(given.upload_id) if given.upload_id else None
-        verdict = judge(asset, given, upload, live=live)
-        _note(receipt, given, verdict)
-        if asset and verdict.changes_slot:
-            _apply(job, asset, given, upload, verdict)
+        evaluation = evaluate(asset, given, upload, live=live)
+        _note(receipt, given, evaluation)
+        if asset and evaluation.changes_slot:
+            _apply(job, asset, given, upload, evaluation)
             changed[asset.pk] = asset
     return sorted(changed.values(), key=lambda asset: asset.pk)
 
 
-def _note(receipt: Receipt, given: AssetReport, verdict: Verdict) -> None:
-    if verdict.code:
-        receipt.rejected.append(Rejection(given.image_index, verdict.code, verdict.message))
-    elif verdict.duplicate:
+def _note(receipt: Receipt, given: AssetReport, evaluation: Evaluation) -> None:
+    if evaluation.code:
+        receipt.rejected.append(Rejection(given.image_index, evaluation.code, evaluation.message))
+    elif evaluation.duplicate:
         receipt.duplicate.append(given.image_index)
     else:
         receipt.accepted.append(given.image_index)
 
 
-def _apply(job: Job, asset: Asset, given: AssetReport, upload: Upload | None, verdict: Verdict) -> None:
-    if verdict.slot_error:
-        asset.error_code, asset.error_message = verdict.slot_error.code[:40], verdict.slot_error.message[:500]
-        if not verdict.slot_error.retryable:
+def _apply(job: Job, asset: Asset, given: AssetReport, upload: Upload | None, evaluation: Evaluation) -> None:
+    if evaluation.slot_error:
+        asset.error_code, asset.error_message = (
+            evaluation.slot_error.code[:40],
+            evaluation.slot_error.message[:500],
+        )
+        if not evaluation.slot_error.retryable:
             asset.status = AssetStatus.FAILED
         return
     assert upload is not None
@@ -173,9 +176,11 @@ def _write(
         "error_message": report.error_message[:500],
     }
     if report.is_final:
-        status = settle(job, assets, reason=report.reason, touched=changed, fields=fields, changes=changes)
+        status = finish_or_requeue(
+            job, assets, reason=report.reason, touched=changed, fields=fields, changes=changes
+        )
         writes.end_attempt(job, Outcome.REPORTED, **counted)
-        _learn_pace(job)
+        _record_speed(job)
         return status
     changes["lease_expires_at"] = from_now(settings.LEASE_SECONDS)
     writes.write(job, changes=changes, assets=changed, fields=fields)
@@ -183,11 +188,11 @@ def _write(
     return JobStatus.PROCESSING
 
 
-def _learn_pace(job: Job) -> None:
+def _record_speed(job: Job) -> None:
     """What this lease tells about the worker's speed, for the next estimates."""
     ended = Attempt.objects.filter(job=job, number=job.attempt).select_related("worker")
     attempt = ended.annotate(ran=F("ended_at") - F("leased_at")).get()
-    estimates.learn(
+    estimates.record_run(
         worker=attempt.worker,
         job_type=job.job_type,
         seconds=attempt.ran.total_seconds(),

@@ -31,7 +31,7 @@ class AssetReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Evaluation:
     """What a reported asset means: it changes its slot, or repeats what is known, or is refused by `code`."""
 
     code: str = ""
@@ -41,27 +41,27 @@ class Verdict:
     slot_error: SlotError | None = None
 
 
-DUPLICATE = Verdict(duplicate=True)
-DISCARDED = Verdict(code="discarded", message="This lease has ended; the result is not needed any more.")
-UNKNOWN_INDEX = Verdict(code="unknown_index", message="The job has no slot with this image_index.")
-CONFLICT = Verdict(code="conflict", message="This slot already has another result.")
-UNKNOWN_UPLOAD = Verdict(code="unknown_upload", message="No upload of this slot has this upload_id.")
+DUPLICATE = Evaluation(duplicate=True)
+DISCARDED = Evaluation(code="discarded", message="This lease has ended; the result is not needed any more.")
+UNKNOWN_INDEX = Evaluation(code="unknown_index", message="The job has no slot with this image_index.")
+CONFLICT = Evaluation(code="conflict", message="This slot already has another result.")
+UNKNOWN_UPLOAD = Evaluation(code="unknown_upload", message="No upload of this slot has this upload_id.")
 NO_REASON = SlotError("worker_error", "The worker gave no reason.")
 
 
-def judge(asset: Asset | None, given: AssetReport, upload: Upload | None, *, live: bool) -> Verdict:
+def evaluate(asset: Asset | None, given: AssetReport, upload: Upload | None, *, live: bool) -> Evaluation:
     """The verdict on `given` for the slot `asset`; `live` while the worker's lease runs."""
     if asset is None:
         return UNKNOWN_INDEX
     if asset.status == AssetStatus.COMPLETED:
         return DUPLICATE if given.status == "completed" and _is_in_slot(asset, given, upload) else CONFLICT
     if not live:
-        return _judge_late(asset, given, upload)
+        return _evaluate_late(asset, given, upload)
     if asset.status == AssetStatus.FAILED:
         return DUPLICATE if given.status == "failed" else CONFLICT
     if given.status == "failed":
-        return Verdict(changes_slot=True, slot_error=given.error or NO_REASON)
-    return _judge_upload(asset, upload)
+        return Evaluation(changes_slot=True, slot_error=given.error or NO_REASON)
+    return _evaluate_upload(asset, upload)
 
 
 def _is_in_slot(asset: Asset, given: AssetReport, upload: Upload | None) -> bool:
@@ -71,23 +71,23 @@ def _is_in_slot(asset: Asset, given: AssetReport, upload: Upload | None) -> bool
     return upload.sha256 == asset.sha256
 
 
-def _judge_late(asset: Asset, given: AssetReport, upload: Upload | None) -> Verdict:
+def _evaluate_late(asset: Asset, given: AssetReport, upload: Upload | None) -> Evaluation:
     """A replay is answered as the first time; what is new comes too late."""
     if asset.status == AssetStatus.CANCELLED:
         return DISCARDED
     if given.status == "failed":
         return DUPLICATE
-    return replace(_judge_upload(asset, upload), changes_slot=False) if _is_broken(upload) else DISCARDED
+    return replace(_evaluate_upload(asset, upload), changes_slot=False) if _is_broken(upload) else DISCARDED
 
 
 def _is_broken(upload: Upload | None) -> bool:
     return upload is not None and upload.error_code != ""
 
 
-def _judge_upload(asset: Asset, upload: Upload | None) -> Verdict:
+def _evaluate_upload(asset: Asset, upload: Upload | None) -> Evaluation:
     if upload is None or upload.slot != asset.slot:
         return UNKNOWN_UPLOAD
     if upload.error_code:
         error = SlotError(upload.error_code, upload.error_message)
-        return Verdict(code=error.code, message=error.message, changes_slot=True, slot_error=error)
-    return Verdict(changes_slot=True)
+        return Evaluation(code=error.code, message=error.message, changes_slot=True, slot_error=error)
+    return Evaluation(changes_slot=True)

@@ -41,7 +41,7 @@ def submit(*, owner: User, submission: Submission, idempotency_key: str = "") ->
     _check_key(idempotency_key)
     if idempotency_key and (known := _known(owner.pk, idempotency_key, submission)):
         return known
-    guides = references.keep_images(owner.pk, submission.references)
+    guides = references.references_from_images(owner.pk, submission.references)
     try:
         with transaction.atomic():
             job = _write(owner.pk, submission, job_type, idempotency_key)

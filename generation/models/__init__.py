@@ -1,20 +1,19 @@
 """Every table. The database carries the rules; generation.jobs is the only writer of a status."""
 
-from generation.models.allowance import Allowance
 from generation.models.asset import Asset, Image, Video
-from generation.models.counter import OwnerCounter, Purged
+from generation.models.counter import OwnerCounter, Tombstone
 from generation.models.job import Job
 from generation.models.lease import Attempt, Outcome, Upload
-from generation.models.pace import Pace
 from generation.models.preview import Preview
 from generation.models.project import Project
 from generation.models.reference import JobReference, Reference
 from generation.models.statuses import AssetStatus, JobStatus
 from generation.models.token import PersonalToken, WorkerToken
+from generation.models.user_quota import UserQuota
 from generation.models.worker import Worker
+from generation.models.worker_speed import WorkerSpeed
 
 __all__ = [
-    "Allowance",
     "Asset",
     "AssetStatus",
     "Attempt",
@@ -24,14 +23,15 @@ __all__ = [
     "JobStatus",
     "Outcome",
     "OwnerCounter",
-    "Pace",
     "PersonalToken",
     "Preview",
     "Project",
-    "Purged",
     "Reference",
+    "Tombstone",
     "Upload",
+    "UserQuota",
     "Video",
     "Worker",
+    "WorkerSpeed",
     "WorkerToken",
 ]

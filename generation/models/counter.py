@@ -16,12 +16,15 @@ class OwnerCounter(models.Model):
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, primary_key=True)
     revision = models.BigIntegerField(default=0)
-    horizon = models.BigIntegerField(default=0, help_text="Readers behind this revision must start afresh.")
+    oldest_revision = models.BigIntegerField(
+        default=0, help_text="Readers behind this revision must start afresh."
+    )
 
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(horizon__gte=0, horizon__lte=models.F("revision")), name="counter_horizon_in_past"
+                condition=Q(oldest_revision__gte=0, oldest_revision__lte=models.F("revision")),
+                name="counter_oldest_in_past",
             )
         ]
 
@@ -29,7 +32,7 @@ class OwnerCounter(models.Model):
         return f"revision {self.revision}"
 
 
-class Purged(models.Model):
+class Tombstone(models.Model):
     """What is left of an asset purged from the trash: enough to tell the readers of the change feed."""
 
     asset_id = models.UUIDField(primary_key=True)
@@ -41,11 +44,11 @@ class Purged(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["owner", "revision"], name="purged_changes"),
-            models.Index(fields=["purged_at"], name="purged_age"),
+            models.Index(fields=["owner", "revision"], name="tombstone_changes"),
+            models.Index(fields=["purged_at"], name="tombstone_age"),
         ]
         constraints = [
-            models.CheckConstraint(condition=Q(media__in=Media.values), name="purged_media_known"),
+            models.CheckConstraint(condition=Q(media__in=Media.values), name="tombstone_media_known"),
         ]
 
     def __str__(self) -> str:

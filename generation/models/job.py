@@ -173,7 +173,7 @@ class Job(models.Model):
         return self.status in RETRYABLE
 
     @property
-    def goes_by(self) -> list[JobReference]:
+    def sorted_references(self) -> list[JobReference]:
         """Its references by type; uses what was prefetched, and its pool tells when there are none."""
         if self.pool == self.job_type:
             return []

@@ -13,7 +13,7 @@ from django.db.models import Case, F, QuerySet, Value, When
 from django.db.models.functions import Now
 
 from generation.catalog.job_types import JOB_TYPES
-from generation.models import Job, JobStatus, Pace, Worker
+from generation.models import Job, JobStatus, Worker, WorkerSpeed
 
 ALIVE_SECONDS = 60
 # Jobs further back are told "more than this many ahead".
@@ -23,7 +23,7 @@ WEIGHT = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QueuePosition:
     """A queued job's place: 1 is next; None is beyond the window.
 
     Seconds are None while unknown. `served` is False when no live worker offers the job's pool.
@@ -36,7 +36,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Fleet:
+class Capacity:
     """The live workers, as far as estimates need them."""
 
     workers_of: Mapping[str, int]
@@ -54,80 +54,80 @@ def live_workers() -> QuerySet[Worker]:
     return seen.filter(draining=False)
 
 
-def live_fleet() -> Fleet:
+def live_capacity() -> Capacity:
     """The live workers with their mean pace for each job type; two queries."""
     alive = list(live_workers())
     workers_of: dict[str, int] = defaultdict(int)
     for worker in alive:
         for pool in worker.pools:
             workers_of[pool] += 1
-    paces: dict[str, list[float]] = defaultdict(list)
-    for pace in Pace.objects.filter(worker__in=alive):
-        paces[pace.job_type].append(pace.seconds)
-    return Fleet(workers_of, {name: sum(all_) / len(all_) for name, all_ in paces.items()})
+    speeds: dict[str, list[float]] = defaultdict(list)
+    for speed in WorkerSpeed.objects.filter(worker__in=alive):
+        speeds[speed.job_type].append(speed.seconds)
+    return Capacity(workers_of, {name: sum(all_) / len(all_) for name, all_ in speeds.items()})
 
 
-def places(jobs: Iterable[Job]) -> dict[uuid.UUID, Place]:
+def queue_positions(jobs: Iterable[Job]) -> dict[uuid.UUID, QueuePosition]:
     """The places of those jobs that are queued, in a number of queries that does not grow with them."""
     queued = [job for job in jobs if job.status == JobStatus.QUEUED]
     if not queued:
         return {}
-    fleet = live_fleet()
-    found: dict[uuid.UUID, Place] = {}
+    capacity = live_capacity()
+    found: dict[uuid.UUID, QueuePosition] = {}
     for engine in sorted({job.engine for job in queued}):
-        found |= _places_in(engine, [job for job in queued if job.engine == engine], fleet)
+        found |= _positions_in(engine, [job for job in queued if job.engine == engine], capacity)
     return found
 
 
-def _places_in(engine: str, queued: Sequence[Job], fleet: Fleet) -> dict[uuid.UUID, Place]:
+def _positions_in(engine: str, queued: Sequence[Job], capacity: Capacity) -> dict[uuid.UUID, QueuePosition]:
     line = Job.objects.claimable().filter(engine=engine).order_by(F("priority").desc(), "fair_tag", "id")
     ahead: dict[uuid.UUID, tuple[int, float]] = {}
     position, seconds = 1, 0.0
     for job_id, pool, job_type, quantity in line.values_list("pk", "pool", "job_type", "quantity")[:WINDOW]:
         ahead[job_id] = position, seconds
         # What no live worker can do keeps nobody waiting.
-        if pool in fleet.workers_of or not fleet.workers_of:
-            position, seconds = position + 1, seconds + fleet.seconds(job_type, quantity)
-    return {job.pk: _place(job, ahead.get(job.pk), fleet) for job in queued}
+        if pool in capacity.workers_of or not capacity.workers_of:
+            position, seconds = position + 1, seconds + capacity.seconds(job_type, quantity)
+    return {job.pk: _position(job, ahead.get(job.pk), capacity) for job in queued}
 
 
-def _place(job: Job, ahead: tuple[int, float] | None, fleet: Fleet) -> Place:
-    workers = fleet.workers_of.get(job.pool, 0)
+def _position(job: Job, ahead: tuple[int, float] | None, capacity: Capacity) -> QueuePosition:
+    workers = capacity.workers_of.get(job.pool, 0)
     if ahead is None or not workers:
-        return Place(ahead[0] if ahead else None, None, None, served=workers > 0)
+        return QueuePosition(ahead[0] if ahead else None, None, None, served=workers > 0)
     position, seconds = ahead
     starts_in = seconds / workers
-    done_in = starts_in + fleet.seconds(job.job_type, job.quantity)
-    return Place(position, round(starts_in), max(1, round(done_in)), served=True)
+    done_in = starts_in + capacity.seconds(job.job_type, job.quantity)
+    return QueuePosition(position, round(starts_in), max(1, round(done_in)), served=True)
 
 
 @transaction.atomic
-def believe(*, worker: Worker, seconds: Mapping[str, float], with_: str) -> None:
+def record_benchmark(*, worker: Worker, seconds: Mapping[str, float], with_: str) -> None:
     """Keep a worker's benchmark (s for one result, by job type) as its pace where no lease told it yet.
 
     `with_` is the software and the device that it was measured with.
     """
     Worker.objects.filter(pk=worker.pk).update(benchmarked_at=Now(), benchmarked_with=with_[:250])
-    paces = [
-        Pace(worker=worker, job_type=name, seconds=of_one, benchmark=of_one, samples=0)
+    speeds = [
+        WorkerSpeed(worker=worker, job_type=name, seconds=of_one, benchmark=of_one, samples=0)
         for name, of_one in seconds.items()
     ]
-    Pace.objects.bulk_create(
-        paces, update_conflicts=True, unique_fields=["worker", "job_type"], update_fields=["benchmark"]
+    WorkerSpeed.objects.bulk_create(
+        speeds, update_conflicts=True, unique_fields=["worker", "job_type"], update_fields=["benchmark"]
     )
-    untried = Pace.objects.filter(worker=worker, job_type__in=list(seconds), samples=0)
+    untried = WorkerSpeed.objects.filter(worker=worker, job_type__in=list(seconds), samples=0)
     untried.update(seconds=F("benchmark"))
 
 
-def learn(*, worker: Worker, job_type: str, seconds: float, slots: int) -> None:
+def record_run(*, worker: Worker, job_type: str, seconds: float, slots: int) -> None:
     """Move the worker's mean by one finished lease of `slots` results; the first replaces its benchmark."""
     if slots < 1 or seconds <= 0:
         return
     sample = seconds / slots
-    mine = Pace.objects.filter(worker=worker, job_type=job_type)
+    mine = WorkerSpeed.objects.filter(worker=worker, job_type=job_type)
     mean = F("seconds") * (1 - WEIGHT) + sample * WEIGHT
     moved = Case(When(samples=0, then=Value(sample)), default=mean)
     if not mine.update(seconds=moved, samples=F("samples") + 1):
-        Pace.objects.bulk_create(
-            [Pace(worker=worker, job_type=job_type, seconds=sample)], ignore_conflicts=True
+        WorkerSpeed.objects.bulk_create(
+            [WorkerSpeed(worker=worker, job_type=job_type, seconds=sample)], ignore_conflicts=True
         )

@@ -141,7 +141,7 @@ def _references(job: Job, base_url: str) -> list[dict[str, Any]]:
             "strength": used.strength,
             "url": urljoin(base_url, reverse("worker_api:reference", args=[job.pk, used.type])),
         }
-        for used in job.goes_by
+        for used in job.sorted_references
     ]
 
 

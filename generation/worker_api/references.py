@@ -11,7 +11,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from generation.assets.delivery import reference_response
-from generation.assets.references import reference_in_hand
+from generation.assets.references import leased_reference
 from generation.catalog.job_types import ReferenceType
 from generation.http.openapi import problems
 from generation.media.measure import CONTENT_TYPES
@@ -32,7 +32,7 @@ class ReferenceView(WorkerView):
     )
     def get(self, request: Request, job_id: uuid.UUID, type: str) -> HttpResponseBase:
         """A picture that the job goes by. 404 for everybody but the worker that holds the lease now."""
-        reference = reference_in_hand(worker=worker_of(request), job_id=job_id, type_=type)
+        reference = leased_reference(worker=worker_of(request), job_id=job_id, type_=type)
         if reference is None:
             raise NotFound("You hold no job with such a reference.")
         response = reference_response(request._request, reference, thumbnail=False)

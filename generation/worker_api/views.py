@@ -20,7 +20,7 @@ from generation.jobs.previews import MAX_BYTES, store_preview
 from generation.jobs.report import report
 from generation.jobs.uploads import store_upload
 from generation.media.measure import CONTENT_TYPES
-from generation.queue.estimates import believe
+from generation.queue.estimates import record_benchmark
 from generation.worker_api.authentication import IsWorker, WorkerTokenAuthentication, worker_of
 from generation.worker_api.reports import (
     Benchmark,
@@ -136,7 +136,7 @@ class BenchmarkView(WorkerView):
         """Say how fast you are: the first estimate of your pace, until real jobs have been measured."""
         told = body_of(request, Benchmark)
         measured_with = ", ".join(filter(None, (told["version"], told["device"])))
-        believe(worker=worker_of(request), seconds=told["seconds"], with_=measured_with)
+        record_benchmark(worker=worker_of(request), seconds=told["seconds"], with_=measured_with)
         return Response(status=204)
 
 

@@ -115,7 +115,7 @@ def test_a_revision_ahead_of_the_database_means_reload(owner: User) -> None:
 
 def test_a_revision_behind_forgotten_purges_means_reload(owner: User) -> None:
     make_job(owner, quantity=3)
-    OwnerCounter.objects.filter(pk=owner.pk).update(horizon=2)
+    OwnerCounter.objects.filter(pk=owner.pk).update(oldest_revision=2)
     with pytest.raises(StaleCursor):
         newer(owner, after=1)
     assert revisions(newer(owner, after=2)) == [3, 4]

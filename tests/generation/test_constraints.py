@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from generation.catalog.submission import AskedReference
+from generation.catalog.submission import ReferenceInput
 from generation.models import (
     Asset,
     Attempt,
@@ -20,14 +20,14 @@ from generation.models import (
     Job,
     JobReference,
     OwnerCounter,
-    Pace,
     PersonalToken,
     Preview,
     Project,
-    Purged,
+    Tombstone,
     Upload,
     Video,
     Worker,
+    WorkerSpeed,
 )
 from tests.factories import call_back, completed, lease_next, make_job, make_reference, upload
 
@@ -247,15 +247,15 @@ def test_the_small_tables_keep_their_rules(owner: User, worker: Worker, waiting:
     refused(worker, name="")
     refused_copy(worker)
     counter = OwnerCounter.objects.get(pk=owner.pk)
-    refused(counter, horizon=F("revision") + 1)
-    refused(counter, horizon=-1)
-    pace = Pace.objects.create(worker=worker, job_type="image_fast", seconds=1)
+    refused(counter, oldest_revision=F("revision") + 1)
+    refused(counter, oldest_revision=-1)
+    pace = WorkerSpeed.objects.create(worker=worker, job_type="image_fast", seconds=1)
     refused(pace, seconds=0)
     refused(pace, samples=0)
     refused(pace, benchmark=0)
     refused_copy(pace)
     refused(PersonalToken.objects.create(owner=owner, name="x", digest="d", hint="h"), name="")
-    note = Purged(
+    note = Tombstone(
         asset_id=uuid.uuid4(), owner=owner, job_id=waiting.pk, media="image", purged_at=NOW, revision=1
     )
     note.save()
@@ -303,7 +303,7 @@ def test_the_migrations_go_back_and_forth() -> None:
 
 @pytest.fixture
 def used(owner: User) -> JobReference:
-    asked = AskedReference(type="style", reference=make_reference(owner).pk)
+    asked = ReferenceInput(type="style", reference=make_reference(owner).pk)
     return make_job(owner, references=[asked]).references.get()
 
 

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from generation.catalog.job_types import JOB_TYPES
-from generation.catalog.submission import AskedReference, Submission
+from generation.catalog.submission import ReferenceInput, Submission
 from generation.core.clock import from_now
 from generation.jobs.actions import cancel
 from generation.jobs.lease import lease, promote
@@ -35,8 +35,8 @@ def next_ids(worker: Worker, count: int) -> list[object]:
     return [lease_next(worker).pk for _ in range(count)]
 
 
-def asked(owner: User, type_: str) -> AskedReference:
-    return AskedReference(type=type_, reference=make_reference(owner).pk)
+def asked(owner: User, type_: str) -> ReferenceInput:
+    return ReferenceInput(type=type_, reference=make_reference(owner).pk)
 
 
 def present(worker: Worker) -> None:

@@ -206,7 +206,7 @@ async def test_a_revision_older_than_the_notes_on_purges_means_reload(
     user: User, client: Client, open_page: Open
 ) -> None:
     await submitted(user)
-    await OwnerCounter.objects.filter(pk=user.pk).aupdate(horizon=2)
+    await OwnerCounter.objects.filter(pk=user.pk).aupdate(oldest_revision=2)
     assert await begin(await open_page(client), after=1) == {"type": "reload"}
 
 

@@ -27,18 +27,18 @@ from generation.assets.references import (
     OverReferenceQuota,
     ReferenceInUse,
     UnusablePicture,
-    forget_reference,
-    reference_in_hand,
+    delete_reference,
+    leased_reference,
     upload_reference,
 )
 from generation.catalog.job_types import JOB_TYPES, POOLS
-from generation.catalog.submission import AskedReference, InvalidSubmission, Submission
+from generation.catalog.submission import InvalidSubmission, ReferenceInput, Submission
 from generation.core.errors import IdempotencyKeyReused, ReferencesGone
 from generation.jobs.actions import cancel, retry
 from generation.jobs.lease import lease, offered_pools, release
 from generation.jobs.submit import submit
 from generation.models import Job, JobReference, Reference, Worker
-from generation.queue.estimates import places
+from generation.queue.estimates import queue_positions
 from tests.factories import (
     call_back,
     complete,
@@ -64,11 +64,11 @@ def read(file: Any) -> bytes:
         return bytes(content.read())
 
 
-def by(owner: User, *types: str, **more: Any) -> list[AskedReference]:
-    return [AskedReference(type=type_, reference=make_reference(owner).pk, **more) for type_ in types]
+def by(owner: User, *types: str, **more: Any) -> list[ReferenceInput]:
+    return [ReferenceInput(type=type_, reference=make_reference(owner).pk, **more) for type_ in types]
 
 
-def refused(owner: User, *references: AskedReference, job_type: str = "sdxl_image_fast") -> str:
+def refused(owner: User, *references: ReferenceInput, job_type: str = "sdxl_image_fast") -> str:
     """Why the submission was refused; nothing may have been written."""
     with pytest.raises(InvalidSubmission) as refusal:
         make_job(owner, job_type, references=references)
@@ -188,7 +188,7 @@ def test_what_a_job_type_cannot_use_is_refused_never_ignored(
 def test_a_removal_waits_for_a_submission_that_is_being_written() -> None:
     """pitfall 19"""
     picture = make_reference(owner := make_user())
-    asked = AskedReference(type="style", reference=picture.pk)
+    asked = ReferenceInput(type="style", reference=picture.pk)
     with ThreadPoolExecutor(1) as other, transaction.atomic():
         make_job(owner, references=[asked])
         removing = other.submit(in_thread, partial(removed_by_its_owner, picture))
@@ -200,7 +200,7 @@ def test_a_removal_waits_for_a_submission_that_is_being_written() -> None:
 
 def removed_by_its_owner(picture: Reference) -> bool:
     try:
-        return forget_reference(owner_id=picture.owner_id, reference_id=picture.pk)
+        return delete_reference(owner_id=picture.owner_id, reference_id=picture.pk)
     except ReferenceInUse:
         return False
 
@@ -219,10 +219,10 @@ def test_a_picture_named_while_it_is_being_removed_is_kept_or_the_job_refused(
     owner = make_user()
     for shade in range(12):
         picture = make_reference(owner, png(shade=shade))
-        asked = AskedReference(type="style", reference=picture.pk)
+        asked = ReferenceInput(type="style", reference=picture.pk)
         forgotten(days=99)
 
-        def submit_one(asked: AskedReference = asked) -> bool:
+        def submit_one(asked: ReferenceInput = asked) -> bool:
             try:
                 make_job(owner, references=[asked])
             except InvalidSubmission:
@@ -250,8 +250,8 @@ def test_the_strength_is_kept_as_asked_and_zero_is_one(
 
 
 def test_a_reference_names_exactly_one_picture(owner: User) -> None:
-    both = AskedReference(type="style", reference=uuid.uuid4(), image=uuid.uuid4())
-    assert refused(owner, both) == refused(owner, AskedReference(type="style"))
+    both = ReferenceInput(type="style", reference=uuid.uuid4(), image=uuid.uuid4())
+    assert refused(owner, both) == refused(owner, ReferenceInput(type="style"))
 
 
 def test_strangers_pictures_are_as_unknown_as_none(owner: User, worker: Worker) -> None:
@@ -270,7 +270,7 @@ def test_strangers_pictures_are_as_unknown_as_none(owner: User, worker: Worker) 
 
 
 def _refusal(owner: User, *, reference: uuid.UUID | None = None, image: uuid.UUID | None = None) -> str:
-    asked = AskedReference(type="style", reference=reference, image=image)
+    asked = ReferenceInput(type="style", reference=reference, image=image)
     with pytest.raises(InvalidSubmission) as refusal:
         make_job(owner, references=[asked])
     return refusal.value.errors["references"]
@@ -290,13 +290,13 @@ def test_submitting_costs_the_same_queries_for_one_and_for_three(owner: User, wo
     images = complete(make_job(owner, quantity=3), worker)
     make_job(owner)  # one is waiting: the head of an empty queue is another question
 
-    def cost(asked: list[AskedReference]) -> int:
+    def cost(asked: list[ReferenceInput]) -> int:
         with CaptureQueriesContext(connection) as queries:
             make_job(owner, references=asked)
         return len(queries)
 
     assert cost(by(owner, *types[:1])) == cost(by(owner, *types))
-    chosen = [AskedReference(type=type_, image=image.pk) for type_, image in zip(types, images, strict=True)]
+    chosen = [ReferenceInput(type=type_, image=image.pk) for type_, image in zip(types, images, strict=True)]
     assert cost(chosen[:1]) == cost(chosen[1:])
 
 
@@ -336,9 +336,9 @@ def test_a_job_that_no_worker_can_do_keeps_nobody_waiting(owner: User, worker: W
     stuck = make_job(owner, references=by(owner, "character"))
     first, second = make_job(owner), make_job(owner)
     jobs = [stuck, first, second]
-    assert [places(jobs)[job.pk].position for job in jobs] == [1, 2, 3], "nobody is there at all"
+    assert [queue_positions(jobs)[job.pk].position for job in jobs] == [1, 2, 3], "nobody is there at all"
     Worker.objects.filter(pk=worker.pk).update(pools=["sdxl_image_fast"], last_seen_at=timezone.now())
-    found = places(jobs)
+    found = queue_positions(jobs)
     assert [found[job.pk].served for job in jobs] == [False, True, True]
     assert [found[job.pk].position for job in jobs] == [1, 1, 2]
     assert found[first.pk].starts_in == 0
@@ -360,7 +360,7 @@ def test_only_the_worker_that_holds_the_job_reads_its_references(owner: User, wo
     job = make_job(owner, references=asked)
 
     def given(by_worker: Worker = worker, type_: str = "style") -> Reference | None:
-        return reference_in_hand(worker=by_worker, job_id=job.pk, type_=type_)
+        return leased_reference(worker=by_worker, job_id=job.pk, type_=type_)
 
     assert given() is None, "not leased yet"
     held = lease(worker=worker, engines=["sdxl"], pools=[job.pool])
@@ -379,7 +379,7 @@ def test_an_image_purged_from_the_trash_is_still_there_for_the_job_that_goes_by_
 ) -> None:
     """pitfall 10, pitfall 19"""
     [image] = complete(make_job(owner), worker)
-    job = make_job(owner, references=[AskedReference(type="style", image=image.pk)])
+    job = make_job(owner, references=[ReferenceInput(type="style", image=image.pk)])
     actions.discard(owner_id=owner.pk, images=[image.pk])
     settings.TRASH_DAYS = -1
     assert maintenance.purge_trash() == 1
@@ -392,7 +392,7 @@ def test_an_image_purged_from_the_trash_is_still_there_for_the_job_that_goes_by_
 def test_one_image_is_copied_once_however_often_it_is_used(owner: User, worker: Worker) -> None:
     [image] = complete(make_job(owner), worker)
     for type_ in ("style", "composition"):
-        make_job(owner, references=[AskedReference(type=type_, image=image.pk)])
+        make_job(owner, references=[ReferenceInput(type=type_, image=image.pk)])
     assert Reference.objects.count() == 1
 
 

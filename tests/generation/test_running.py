@@ -13,7 +13,7 @@ from generation.core.errors import UnknownSlot
 from generation.jobs import listing as job_listing
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.progress import Running, running
-from generation.models import Job, Pace, Preview, Worker
+from generation.models import Job, Preview, Worker, WorkerSpeed
 from tests.factories import call_back, completed, failed, lease_next, make_job, make_worker
 
 
@@ -95,8 +95,8 @@ def test_a_slot_that_the_job_has_not_is_refused_and_changes_nothing(owner: User,
 
 def test_the_rest_follows_the_workers_pace_and_the_jobs_progress(owner: User, worker: Worker) -> None:
     """pitfall 32"""
-    Pace.objects.create(worker=worker, job_type="sdxl_image_fast", seconds=20)
-    Pace.objects.create(worker=make_worker(), job_type="sdxl_image_fast", seconds=1)
+    WorkerSpeed.objects.create(worker=worker, job_type="sdxl_image_fast", seconds=20)
+    WorkerSpeed.objects.create(worker=make_worker(), job_type="sdxl_image_fast", seconds=1)
     job = held(owner, worker, quantity=3)
     assert of(job).seconds_left == 60
     beat(job, 50)

@@ -18,8 +18,8 @@ from generation.catalog.job_types import JOB_TYPES, Engine, JobType
 from generation.catalog.submission import (
     MAX_SEED,
     PROMPT_LENGTH,
-    AskedReference,
     InvalidSubmission,
+    ReferenceInput,
     Submission,
 )
 from generation.core.errors import IdempotencyKeyReused
@@ -162,7 +162,7 @@ def test_an_aspect_that_the_type_has_not_is_refused(owner: User, aspect: str) ->
 
 def test_a_reference_that_cannot_be_used_is_refused_not_ignored(owner: User) -> None:
     """pitfall 19, pitfall 31"""
-    asked = AskedReference(type="start_frame", reference=uuid.uuid4())
+    asked = ReferenceInput(type="start_frame", reference=uuid.uuid4())
     assert list(refused(owner, references=[asked])) == ["references"]
 
 

@@ -133,7 +133,7 @@ FEED = (
     ),
     Sabotage(
         "a purge is not told",
-        (Edit("generation/maintenance.py", "    Purged.objects.bulk_create(rows)\n", ""),),
+        (Edit("generation/maintenance.py", "    Tombstone.objects.bulk_create(rows)\n", ""),),
         ("tests/generation/test_changes.py",),
     ),
     Sabotage(

@@ -245,7 +245,7 @@ def test_pictures_reach_the_job_as_they_were_set(signed_in: Client, owner: User)
     assert answer.status_code == 302
     job = Job.objects.order_by("-id")[0]
     assert job.pool == "sdxl_image_fast+composition+style"
-    assert [(used.type, used.strength, used.reference.sha256) for used in job.goes_by] == [
+    assert [(used.type, used.strength, used.reference.sha256) for used in job.sorted_references] == [
         ("composition", 0.6, image.sha256),
         ("style", 0.25, picture.sha256),
     ]
@@ -255,7 +255,9 @@ def test_a_frame_has_no_strength(signed_in: Client, owner: User) -> None:
     """No slider is shown for it, so what a plain form sends along for one means nothing."""
     source = f"reference:{make_reference(owner).pk}"
     signed_in.post(SUBMIT, asked(media="video", **going_by(source, "start_frame", "0.3")))
-    assert [(used.type, used.strength) for used in Job.objects.get().goes_by] == [("start_frame", 1.0)]
+    assert [(used.type, used.strength) for used in Job.objects.get().sorted_references] == [
+        ("start_frame", 1.0)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from generation.access.projects import create_project
 from generation.assets import actions
-from generation.catalog.submission import AskedReference
+from generation.catalog.submission import ReferenceInput
 from generation.jobs.lease import heartbeat
 from generation.models import Job, Worker
 from tests.factories import (
@@ -145,7 +145,7 @@ def test_a_job_that_goes_by_a_picture_shows_it_and_says_when_nobody_can(
 ) -> None:
     """pitfall 19: it waits for a worker that can use the picture, and says so."""
     picture = make_reference(owner)
-    asked = [AskedReference(type="style", strength=0.3, reference=picture.pk)]
+    asked = [ReferenceInput(type="style", strength=0.3, reference=picture.pk)]
     make_job(owner, references=asked)
     shown = html(signed_in)
     assert "waits: no running worker can use its style reference" in shown
@@ -260,7 +260,7 @@ def test_the_composer_of_one_user_is_not_the_next_ones(db: None) -> None:
 
 def test_sixty_cards_cost_the_queries_of_six(signed_in: Client, owner: User) -> None:
     """pitfall 26"""
-    asked = [AskedReference(type="style", reference=make_reference(owner).pk)]
+    asked = [ReferenceInput(type="style", reference=make_reference(owner).pk)]
     counts = []
     for jobs in (1, 9):
         for _ in range(jobs):

@@ -19,7 +19,7 @@ from generation.http.views import Api, owner_of, query_of
 from generation.jobs import listing as job_listing
 from generation.jobs.actions import cancel, cancel_all, retry
 from generation.jobs.submit import submit
-from generation.queue.estimates import places
+from generation.queue.estimates import queue_positions
 
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 KEY_HEADER = OpenApiParameter(
@@ -42,7 +42,7 @@ def job_response(request: Request, job_id: uuid.UUID) -> Response:
     jobs = job_listing.jobs_with_slots(owner_id=owner_of(request).pk, job_ids=[job_id])
     if not jobs:
         raise JobNotFound
-    return Response(JobAnswer(jobs[0], context={"places": places(jobs)}).data)
+    return Response(JobAnswer(jobs[0], context={"queue_positions": queue_positions(jobs)}).data)
 
 
 class Jobs(Api):
@@ -56,7 +56,7 @@ class Jobs(Api):
     def get(self, request: Request) -> Response:
         """Your jobs, newest first, each with its records."""
         page = job_listing.all_jobs(owner_id=owner_of(request).pk, **query_of(request, Paging))
-        return Response(JobPage(page, context={"places": places(page.jobs)}).data)
+        return Response(JobPage(page, context={"queue_positions": queue_positions(page.jobs)}).data)
 
     @extend_schema(
         operation_id="jobs_submit",

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from generation.api.requests import Paging
 from generation.api.responses import ReferenceAnswer, ReferencePage
 from generation.assets.delivery import reference_response
-from generation.assets.references import find_reference, forget_reference, list_references, upload_reference
+from generation.assets.references import delete_reference, find_reference, list_references, upload_reference
 from generation.http.bodies import capped_body
 from generation.http.openapi import problems
 from generation.http.views import Api, owner_of, query_of
@@ -97,7 +97,7 @@ class OneReference(Api):
     def delete(self, request: Request, reference_id: uuid.UUID) -> Response:
         """Remove it with its files, unless a waiting or running job needs it. Jobs that went by it say so
         still, and cannot be retried."""
-        if not forget_reference(owner_id=owner_of(request).pk, reference_id=reference_id):
+        if not delete_reference(owner_id=owner_of(request).pk, reference_id=reference_id):
             raise nothing()
         return Response(status=204)
 

@@ -24,7 +24,7 @@ QUEUE: Mapping[str, Callable[[], int]] = {
 }
 KEEPING: Mapping[str, Callable[[], int]] = {
     "trash_purged": maintenance.purge_trash,
-    "purges_forgotten": maintenance.forget_purged,
+    "purges_forgotten": maintenance.drop_old_tombstones,
     "uploads_dropped": maintenance.drop_old_uploads,
     "references_dropped": maintenance.drop_old_references,
 }

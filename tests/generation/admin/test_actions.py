@@ -88,7 +88,7 @@ def test_an_admin_without_the_permission_to_change_does_nothing(boss: Client) ->
 
 def test_a_new_worker_shows_its_token_once(boss: Client) -> None:
     inlines = {
-        f"{prefix}-{name}_FORMS": "0" for prefix in ("tokens", "paces") for name in ("TOTAL", "INITIAL")
+        f"{prefix}-{name}_FORMS": "0" for prefix in ("tokens", "speeds") for name in ("TOTAL", "INITIAL")
     }
     body = {"name": "gpu-one", "engines": ["sdxl", "wan"], "enabled": "on"} | inlines
 

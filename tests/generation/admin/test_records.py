@@ -13,14 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from generation.access.tokens import issue_personal_token, issue_worker_token
-from generation.catalog.submission import AskedReference
+from generation.catalog.submission import ReferenceInput
 from generation.models import (
-    Allowance,
     Attempt,
     Image,
     Job,
     PersonalToken,
     Project,
+    UserQuota,
     Video,
     Worker,
     WorkerToken,
@@ -37,7 +37,7 @@ from tests.factories import (
     make_worker,
 )
 
-MODELS = [Job, Image, Video, Worker, WorkerToken, PersonalToken, Project, Attempt, Allowance]
+MODELS = [Job, Image, Video, Worker, WorkerToken, PersonalToken, Project, Attempt, UserQuota]
 RECORDS = [Job, Image, Video, WorkerToken, PersonalToken, Project, Attempt]
 
 
@@ -61,7 +61,7 @@ def some_of_everything() -> User:
     worker = make_worker()
     issue_worker_token(worker)
     issue_personal_token(owner=owner, name="script")
-    Allowance.objects.create(owner=owner, active_jobs=50)
+    UserQuota.objects.create(owner=owner, active_jobs=50)
     make_job(owner, quantity=6)
     complete(Job.objects.get(owner=owner), worker)
     make_job(owner, "video_fast")
@@ -162,7 +162,7 @@ def test_files_are_not_shown_to_the_boss(boss: Client) -> None:
 def test_a_job_shows_what_it_goes_by_and_not_the_picture(boss: Client) -> None:
     owner = make_user()
     picture = make_reference(owner)
-    job = make_job(owner, references=[AskedReference(type="style", strength=0.3, reference=picture.pk)])
+    job = make_job(owner, references=[ReferenceInput(type="style", strength=0.3, reference=picture.pk)])
 
     page = boss.get(page_of(job)).content.decode()
 

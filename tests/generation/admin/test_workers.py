@@ -14,7 +14,7 @@ from django.utils import timezone
 from generation.admin.workers import WorkerAdmin
 from generation.jobs.lease import reap
 from generation.models import Attempt, Job, Worker
-from generation.queue.estimates import believe, learn
+from generation.queue.estimates import record_benchmark, record_run
 from tests.factories import (
     call_back,
     complete,
@@ -97,8 +97,8 @@ def test_a_lease_that_runs_counts_with_what_it_has_delivered(boss: Client, gpu: 
 def test_each_job_type_says_how_long_one_result_takes(boss: Client, gpu: Worker) -> None:
     pools = ["sdxl_image_fast", "sdxl_image_fast+style", "video_fast", "video_fast+end_frame+start_frame"]
     Worker.objects.update(pools=[*pools, "image_fast"])
-    believe(worker=gpu, seconds={"sdxl_image_fast": 4.04, "video_fast": 120}, with_="1.0, H100")
-    learn(worker=gpu, job_type="video_fast", seconds=130, slots=1)
+    record_benchmark(worker=gpu, seconds={"sdxl_image_fast": 4.04, "video_fast": 120}, with_="1.0, H100")
+    record_run(worker=gpu, job_type="video_fast", seconds=130, slots=1)
     assert cell(boss, gpu, "offers").split("<br>") == [
         "sdxl_image_fast 4.0 s (benchmark)",
         "video_fast 130.0 s",
@@ -123,7 +123,7 @@ def test_its_state_is_told_in_a_word(boss: Client, gpu: Worker, flags: dict[str,
 
 
 def test_the_workers_own_page_shows_its_benchmark(boss: Client, gpu: Worker) -> None:
-    believe(worker=gpu, seconds={"sdxl_image_fast": 4.25}, with_="1.0, H100")
+    record_benchmark(worker=gpu, seconds={"sdxl_image_fast": 4.25}, with_="1.0, H100")
     page = boss.get(reverse("admin:generation_worker_change", args=[gpu.pk])).content.decode()
     assert "1.0, H100" in page
     assert "4.25" in page

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from generation.models import Pace, Worker
-from generation.queue.estimates import learn, live_fleet, places
+from generation.models import Worker, WorkerSpeed
+from generation.queue.estimates import live_capacity, queue_positions, record_run
 from tests.factories import make_job
 from tests.generation.worker_api.conftest import Machine
 
@@ -18,20 +18,20 @@ def send(machine: Machine, seconds: Any, **more: Any) -> Any:
 
 
 def pace_of(machine: Machine, job_type: str = "sdxl_image_fast") -> tuple[float, int, float | None]:
-    pace = Pace.objects.get(worker=machine.worker, job_type=job_type)
+    pace = WorkerSpeed.objects.get(worker=machine.worker, job_type=job_type)
     return pace.seconds, pace.samples, pace.benchmark
 
 
 def test_a_benchmark_is_the_first_estimate(machine: Machine, owner: User) -> None:
     machine.lease()  # it is alive, and offers what it can
     job = make_job(owner, quantity=3)
-    before = places([job])[job.pk].done_in
+    before = queue_positions([job])[job.pk].done_in
 
     answer = send(machine, {"sdxl_image_fast": 40.5}, version="1.2", device="NVIDIA H100")
 
     assert (answer.status_code, answer.content) == (204, b"")
     assert pace_of(machine) == (40.5, 0, 40.5)
-    assert (before, places([job])[job.pk].done_in) == (15, 122)
+    assert (before, queue_positions([job])[job.pk].done_in) == (15, 122)
     worker = Worker.objects.get()
     assert worker.benchmarked_with == "1.2, NVIDIA H100"
     assert worker.benchmarked_at is not None
@@ -39,16 +39,16 @@ def test_a_benchmark_is_the_first_estimate(machine: Machine, owner: User) -> Non
 
 def test_the_first_real_job_takes_its_place_and_it_is_still_shown(machine: Machine) -> None:
     send(machine, {"sdxl_image_fast": 40})
-    learn(worker=machine.worker, job_type="sdxl_image_fast", seconds=60, slots=6)
+    record_run(worker=machine.worker, job_type="sdxl_image_fast", seconds=60, slots=6)
     assert pace_of(machine) == (10, 1, 40)
-    learn(worker=machine.worker, job_type="sdxl_image_fast", seconds=120, slots=6)
+    record_run(worker=machine.worker, job_type="sdxl_image_fast", seconds=120, slots=6)
     seconds, samples, benchmark = pace_of(machine)
     assert seconds == pytest.approx(13)
     assert (samples, benchmark) == (2, 40)
 
 
 def test_a_benchmark_does_not_undo_what_real_jobs_told(machine: Machine) -> None:
-    learn(worker=machine.worker, job_type="sdxl_image_fast", seconds=60, slots=6)
+    record_run(worker=machine.worker, job_type="sdxl_image_fast", seconds=60, slots=6)
     send(machine, {"sdxl_image_fast": 40, "image_fast": 30})
     assert pace_of(machine) == (10, 1, 40)
     assert pace_of(machine, "image_fast") == (30, 0, 30)
@@ -65,7 +65,7 @@ def test_a_benchmark_speaks_for_its_own_worker_alone(machine: Machine, other: Ma
     send(machine, {"sdxl_image_fast": 40})
     send(other, {"sdxl_image_fast": 10})
     assert (pace_of(machine)[0], pace_of(other)[0]) == (40, 10)
-    assert live_fleet().seconds("sdxl_image_fast", 2) == 50, "both are alive"
+    assert live_capacity().seconds("sdxl_image_fast", 2) == 50, "both are alive"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_benchmark_speaks_for_its_own_worker_alone(machine: Machine, other: Ma
 def test_nonsense_is_named_and_nothing_is_kept(machine: Machine, seconds: Any, field: str) -> None:
     answer = send(machine, seconds)
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [field])
-    assert not Pace.objects.exists()
+    assert not WorkerSpeed.objects.exists()
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "NaN", "Infinity"])
@@ -99,7 +99,7 @@ def test_numbers_that_are_none_are_refused(machine: Machine, number: str) -> Non
     url = "/api/v1/worker/benchmark"
     answer = machine.http.generic("POST", url, body, content_type="application/json")
     assert answer.status_code == 422
-    assert not Pace.objects.exists()
+    assert not WorkerSpeed.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_numbers_that_are_none_are_refused(machine: Machine, number: str) -> Non
 def test_a_malformed_body_names_its_field(machine: Machine, more: dict[str, Any], field: str) -> None:
     answer = send(machine, {"sdxl_image_fast": 5}, **more)
     assert (answer.status_code, list(answer.json()["errors"])) == (422, [field])
-    assert not Pace.objects.exists()
+    assert not WorkerSpeed.objects.exists()

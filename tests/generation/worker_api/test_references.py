@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from generation.catalog.submission import AskedReference
+from generation.catalog.submission import ReferenceInput
 from generation.jobs.actions import cancel
 from generation.jobs.lease import reap
 from generation.models import Job
@@ -23,7 +23,7 @@ POOL = "video_fast+end_frame+start_frame"
 def job(owner: User) -> Job:
     pictures = {"start_frame": png(shade=1), "end_frame": png(shade=2)}
     asked = [
-        AskedReference(type=type_, reference=make_reference(owner, content).pk)
+        ReferenceInput(type=type_, reference=make_reference(owner, content).pk)
         for type_, content in pictures.items()
     ]
     return make_job(owner, "video_fast", references=asked)

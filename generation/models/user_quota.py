@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 
 
-class Allowance(models.Model):
+class UserQuota(models.Model):
     """One user's own limit, instead of the site's default."""
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True)

@@ -7,10 +7,10 @@ from generation.catalog.job_types import JOB_TYPES
 from generation.models.worker import Worker
 
 
-class Pace(models.Model):
+class WorkerSpeed(models.Model):
     """How fast a worker is at a job type: a moving mean over its finished leases, at first its benchmark."""
 
-    worker = models.ForeignKey(Worker, models.CASCADE, related_name="paces", db_index=False)
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="speeds", db_index=False)
     job_type = models.CharField(max_length=40, choices=[(name, t.title) for name, t in JOB_TYPES.items()])
     seconds = models.FloatField(help_text="Per result, s.")
     samples = models.PositiveIntegerField(default=1, help_text="Finished leases; 0: the benchmark alone.")
@@ -18,11 +18,11 @@ class Pace(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["worker", "job_type"], name="pace_once_per_job_type"),
-            models.CheckConstraint(condition=Q(seconds__gt=0), name="pace_positive"),
+            models.UniqueConstraint(fields=["worker", "job_type"], name="speed_once_per_job_type"),
+            models.CheckConstraint(condition=Q(seconds__gt=0), name="speed_positive"),
             models.CheckConstraint(
                 condition=Q(benchmark=None, samples__gt=0) | Q(benchmark__isnull=False, benchmark__gt=0),
-                name="pace_has_a_source",
+                name="speed_has_a_source",
             ),
         ]
 
