@@ -18,7 +18,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import fresh_tokens, sign_in_links
+from accounts import sign_in_links, token_display
 from accounts.forms import THROTTLED, SignInForm, TokenForm, password_form
 from accounts.signed_in import SignedInRequest
 from generation.access.tokens import issue_personal_token
@@ -63,10 +63,10 @@ def sign_in_once(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
 @never_cache
 @login_required
 def account(request: SignedInRequest) -> HttpResponse:
-    token = fresh_tokens.handed_over(request)
+    token = token_display.handed_over(request)
     page = _account(request, fresh_token=token)
     if token:
-        fresh_tokens.forget(page)
+        token_display.forget(page)
     return page
 
 
@@ -92,7 +92,7 @@ def create_token(request: SignedInRequest) -> HttpResponse:
         return _account(request, status=422, token=form)
     fresh = issue_personal_token(owner=request.user, name=form.cleaned_data["name"])
     answer = redirect("accounts:account")
-    fresh_tokens.hand_over(answer, user=request.user, token=fresh)
+    token_display.hand_over(answer, user=request.user, token=fresh)
     return answer
 
 

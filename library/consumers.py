@@ -11,7 +11,7 @@ from generation.changes.feed import Changes
 from generation.live import LiveConsumer
 from generation.models import Asset, AssetStatus
 from library.filters import Filters
-from library.tiles import Tile
+from library.presenters import Tile
 
 
 class LibraryConsumer(LiveConsumer):

@@ -17,10 +17,10 @@ from generation.assets import actions, listing
 from generation.changes import feed
 from generation.core.errors import TooMany
 from generation.core.keyset import BadCursor
-from library.answers import moved, refused
+from library.asset_selection import Picked
 from library.filters import Filters
-from library.picked import Picked
-from library.tiles import Tile, by_day
+from library.presenters import Tile, by_day
+from library.responses import moved, refused
 
 
 @never_cache

@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from generation.changes.feed import Changes
 from generation.jobs import listing as job_listing
 from generation.live import LiveConsumer
-from workspace.stacks import Stack, stacks_of
+from workspace.presenters import Stack, stacks_of
 
 
 class WorkspaceConsumer(LiveConsumer):

@@ -8,7 +8,7 @@ from django import forms
 from generation.access.projects import DEFAULT_NAME, NAME_LENGTH, owned_projects
 from generation.catalog.job_types import SDXL_SIZES, Media
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
-from workspace import choosing
+from workspace import job_type_choice
 from workspace.references import ReferencesField
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class ComposerForm(forms.Form):
 
     prompt = forms.CharField(required=False, strip=False)
     media = forms.ChoiceField(choices=Media.choices)  # type: ignore[assignment] # a form's own media, unused here
-    quality = forms.ChoiceField(choices=choosing.QUALITIES)
+    quality = forms.ChoiceField(choices=job_type_choice.QUALITIES)
     quantity = forms.TypedChoiceField(
         choices=((1, "×1"), (3, "×3"), (6, "×6")),
         coerce=int,
@@ -61,7 +61,7 @@ class ComposerForm(forms.Form):
         ),
     )
     engine = forms.ChoiceField(
-        choices=choosing.ENGINES,
+        choices=job_type_choice.ENGINES,
         required=False,
         label="Engine",
         widget=forms.Select(attrs={"class": "select"}),
@@ -98,9 +98,9 @@ class ComposerForm(forms.Form):
 
     def _clean_submission(self, given: dict[str, Any]) -> None:
         traits = {name: given[name] for name in ("media", "quality", "engine", "enhance")}
-        job_type = choosing.choose(**traits)
+        job_type = job_type_choice.choose(**traits)
         if job_type is None:
-            self.add_error(*choosing.why_not(media=given["media"], enhance=given["enhance"]))
+            self.add_error(*job_type_choice.why_not(media=given["media"], enhance=given["enhance"]))
             return
         names = ("quantity", "seed", "aspect", "review", "references")
         self.submission = Submission(

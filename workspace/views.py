@@ -24,11 +24,11 @@ from generation.jobs import actions as job_actions
 from generation.jobs import listing as job_listing
 from generation.media.measure import CONTENT_TYPES
 from generation.queue import estimates
-from workspace import asking, composing
-from workspace.answers import done, refused, wants_json
-from workspace.choosing import combinations
+from workspace import asset_selection, composer
 from workspace.forms import ComposerForm, fresh_key
-from workspace.stacks import stacks_of
+from workspace.job_type_choice import combinations
+from workspace.presenters import stacks_of
+from workspace.responses import done, refused, wants_json
 
 EXAMPLES = (
     "a lighthouse over a stormy sea, oil painting, warm evening light",
@@ -63,7 +63,7 @@ def action(view: Callable[Concatenate[OwnersRequest, P], HttpResponse]) -> Calla
 @login_required
 @require_safe
 def home(request: OwnersRequest) -> HttpResponse:
-    return _page(request, ComposerForm(request.user, initial=composing.initial(request, request.user)))
+    return _page(request, ComposerForm(request.user, initial=composer.initial(request, request.user)))
 
 
 def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> HttpResponse:
@@ -93,12 +93,12 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
 @action
 def submit(request: OwnersRequest) -> HttpResponse:
     form = ComposerForm(request.user, request.POST)
-    job = composing.make(request.user, form) if form.is_valid() else None
+    job = composer.make(request.user, form) if form.is_valid() else None
     if job is None:
         if wants_json(request):
             return JsonResponse({"ok": False, "errors": form.errors}, status=422)
         return _page(request, form, status=422)
-    composing.remember(request, form, job)
+    composer.remember(request, form, job)
     if wants_json(request):
         answer: dict[str, object] = {"ok": True, "job": str(job.pk), "key": fresh_key()}
         if form.cleaned_data["new_project"]:
@@ -139,20 +139,22 @@ def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
 
 @action
 def save_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    moved = asset_actions.save(owner_id=request.user.pk, **asking.under_review(request.user.pk, job_id))
+    moved = asset_actions.save(
+        owner_id=request.user.pk, **asset_selection.under_review(request.user.pk, job_id)
+    )
     return done(request, f"Saved {moved} to the Library.")
 
 
 @action
 def discard_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    waiting = asking.under_review(request.user.pk, job_id)
+    waiting = asset_selection.under_review(request.user.pk, job_id)
     moved = asset_actions.discard(owner_id=request.user.pk, **waiting)
-    return done(request, f"Discarded {moved}.", undo=asking.restore_url(**waiting) if moved else "")
+    return done(request, f"Discarded {moved}.", undo=asset_selection.restore_url(**waiting) if moved else "")
 
 
 @action
 def clear_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    asking.owned_job(request.user.pk, job_id)
+    asset_selection.owned_job(request.user.pk, job_id)
     if asset_actions.clear(owner_id=request.user.pk, job_ids=[job_id]):
         return done(request, "Cleared. What was saved stays in the Library.")
     return refused(request, "Not cleared: it is still in work, or its results wait for your review.")
@@ -168,27 +170,31 @@ def clear(request: OwnersRequest) -> HttpResponse:
 
 @action
 def save(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    asset_actions.save(owner_id=request.user.pk, **asking.owned_asset(request.user.pk, media, asset_id))
+    asset_actions.save(
+        owner_id=request.user.pk, **asset_selection.owned_asset(request.user.pk, media, asset_id)
+    )
     return done(request, "Saved to the Library.")
 
 
 @action
 def discard(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    one = asking.owned_asset(request.user.pk, media, asset_id)
+    one = asset_selection.owned_asset(request.user.pk, media, asset_id)
     asset_actions.discard(owner_id=request.user.pk, **one)
-    return done(request, "Discarded.", undo=asking.restore_url(**one))
+    return done(request, "Discarded.", undo=asset_selection.restore_url(**one))
 
 
 @action
 def restore(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    one = asking.owned_asset(request.user.pk, media, asset_id)
+    one = asset_selection.owned_asset(request.user.pk, media, asset_id)
     return _restored(request, asset_actions.restore(owner_id=request.user.pk, **one))
 
 
 @action
 def restore_many(request: OwnersRequest) -> HttpResponse:
     """Undo of a discard: the ids are in the query, so that a plain button can carry them."""
-    return _restored(request, asset_actions.restore(owner_id=request.user.pk, **asking.listed(request.GET)))
+    return _restored(
+        request, asset_actions.restore(owner_id=request.user.pk, **asset_selection.listed(request.GET))
+    )
 
 
 def _restored(request: OwnersRequest, moved: int) -> HttpResponse:

@@ -14,7 +14,7 @@ from generation.models import AssetStatus, Attempt, Job, JobStatus, Preview, Wor
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class JobProgress:
     """A job in hand, as its worker's words and its rows tell it.
 
     `percent` is of the slot in work alone; `slot` is None when all are made and the last word is awaited.
@@ -35,13 +35,13 @@ class Lease:
     speed: float | None
 
 
-def running(jobs: Iterable[Job]) -> dict[uuid.UUID, Running]:
+def progress_of(jobs: Iterable[Job]) -> dict[uuid.UUID, JobProgress]:
     """Those of the jobs (with their assets) that run: two queries, none where none runs."""
     in_hand = [job for job in jobs if job.status == JobStatus.PROCESSING]
     if not in_hand:
         return {}
     leases, previews = _leases(in_hand), _previews(in_hand)
-    return {job.pk: _running(job, leases[job.pk], previews[job.pk]) for job in in_hand if job.pk in leases}
+    return {job.pk: _progress(job, leases[job.pk], previews[job.pk]) for job in in_hand if job.pk in leases}
 
 
 def _leases(jobs: Iterable[Job]) -> dict[uuid.UUID, Lease]:
@@ -64,7 +64,7 @@ def _previews(jobs: Iterable[Job]) -> dict[uuid.UUID, dict[int, str]]:
     return found
 
 
-def _running(job: Job, lease: Lease, previews: Mapping[int, str]) -> Running:
+def _progress(job: Job, lease: Lease, previews: Mapping[int, str]) -> JobProgress:
     """Progress is of the attempt, which makes its slots one after the other."""
     taken = [asset for asset in job.slots if asset.completed_at is None or asset.completed_at >= lease.since]
     still_open = [asset.slot for asset in taken if asset.status == AssetStatus.QUEUED]
@@ -75,7 +75,7 @@ def _running(job: Job, lease: Lease, previews: Mapping[int, str]) -> Running:
     made = max(made, len(taken) - len(still_open))
     speed = lease.speed or job.type.estimate(1)
     left = max(1, round(speed * (len(taken) - made)))
-    return Running(slot, percent if slot is not None else 100, left, previews)
+    return JobProgress(slot, percent if slot is not None else 100, left, previews)
 
 
 def _in_work(taken: list[int], still_open: list[int], told: int | None, made: float) -> int | None:

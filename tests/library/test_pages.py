@@ -16,7 +16,7 @@ from django.utils import timezone
 from generation.access.projects import create_project
 from generation.assets import actions
 from generation.models import Image
-from library.tiles import clock
+from library.presenters import clock
 from tests import factories
 from tests.library.conftest import headings, made, many, shown
 

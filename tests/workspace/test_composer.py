@@ -13,7 +13,7 @@ from generation.access.projects import create_project
 from generation.catalog.job_types import JOB_TYPES
 from generation.models import Image, Job, Reference, Video, Worker
 from tests.factories import complete, make_job, make_reference, make_user, make_worker
-from workspace.choosing import combinations
+from workspace.job_type_choice import combinations
 from workspace.references import Row
 
 SUBMIT = "/workspace/submit"

@@ -13,7 +13,7 @@ from generation.assets import listing
 from generation.core.errors import JobNotFound
 from generation.jobs import listing as job_listing
 from generation.models import Asset, Job
-from workspace.stacks import Stack
+from workspace.presenters import Stack
 
 
 class Ids(TypedDict):

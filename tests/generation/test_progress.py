@@ -12,14 +12,14 @@ from django.test.utils import CaptureQueriesContext
 from generation.core.errors import UnknownSlot
 from generation.jobs import listing as job_listing
 from generation.jobs.lease import heartbeat, release
-from generation.jobs.progress import Running, running
+from generation.jobs.progress import JobProgress, progress_of
 from generation.models import Job, Preview, Worker, WorkerSpeed
 from tests.factories import call_back, completed, failed, lease_next, make_job, make_worker
 
 
-def of(job: Job) -> Running:
+def of(job: Job) -> JobProgress:
     (known,) = job_listing.jobs_with_slots(owner_id=job.owner_id, job_ids=[job.pk])
-    return running([known])[job.pk]
+    return progress_of([known])[job.pk]
 
 
 def beat(job: Job, progress: int, slot: int | None = None) -> None:
@@ -117,14 +117,14 @@ def test_what_failed_for_good_is_not_waited_for(owner: User, worker: Worker) -> 
 
 def test_only_jobs_in_hand_are_told_and_the_queries_do_not_grow(owner: User) -> None:
     make_job(owner)
-    assert running(job_listing.staged_jobs(owner_id=owner.pk).jobs) == {}
+    assert progress_of(job_listing.staged_jobs(owner_id=owner.pk).jobs) == {}
     counts: list[int] = []
     for _ in range(2):
         lease_next(make_worker())
         make_job(owner, quantity=6)
         jobs = job_listing.staged_jobs(owner_id=owner.pk).jobs
         with CaptureQueriesContext(connection) as queries:
-            assert len(running(jobs)) == len(counts) + 1
+            assert len(progress_of(jobs)) == len(counts) + 1
         counts.append(len(queries))
     assert counts == [2, 2]
 

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from library.picked import Picked
+from library.asset_selection import Picked
 
 LONGEST_UNDO = 100  # ids in an address; servers end a request line at 8 KB
 

@@ -43,4 +43,4 @@ def forget(answer: HttpResponse) -> None:
 
 def _salt(user: User) -> str:
     """Of this user alone: the next one at this browser is shown nothing."""
-    return f"accounts.fresh_tokens.{user.pk}"
+    return f"accounts.token_display.{user.pk}"

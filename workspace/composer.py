@@ -16,7 +16,7 @@ from generation.core.errors import DomainError
 from generation.jobs import listing as job_listing
 from generation.jobs.submit import submit
 from generation.models import Job, Project
-from workspace import choosing
+from workspace import job_type_choice
 from workspace.forms import DEFAULTS, ComposerForm, fresh_key
 from workspace.references import rows_of, still_kept, with_image
 
@@ -114,7 +114,7 @@ def _going_by(owner: User, image_id: uuid.UUID, known: dict[str, Any]) -> dict[s
     usual: dict[str, Any] = {"engine": "", "enhance": False}
     for own in ({}, usual):
         asked = {name: (known | own).get(name, "") for name in ("media", "quality", "engine")}
-        job_type = choosing.choose(**asked, enhance=bool((known | own).get("enhance")))
+        job_type = job_type_choice.choose(**asked, enhance=bool((known | own).get("enhance")))
         if job_type and job_type.references:
             rows = with_image(known["references"], owner_id=owner.pk, image_id=image_id, job_type=job_type)
             return own | {"references": rows}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from generation.jobs.progress import Running, running
+from generation.jobs.progress import JobProgress, progress_of
 from generation.models import Asset, AssetStatus, Job, JobStatus
 from generation.queue.estimates import QueuePosition, queue_positions
 
@@ -32,11 +32,11 @@ class Card:
 class Stack:
     """A job with its cards. Discarded results have no card; `counts` still include them."""
 
-    def __init__(self, job: Job, place: QueuePosition | None = None, run: Running | None = None) -> None:
+    def __init__(self, job: Job, place: QueuePosition | None = None, run: JobProgress | None = None) -> None:
         slots = job.slots
         self.job = job
         self.place = place
-        self.run = run or Running()
+        self.run = run or JobProgress()
         self.total = len(slots)
         self.revision = max([job.revision, *(asset.revision for asset in slots)])
         self.done = _count(slots, AssetStatus.COMPLETED)
@@ -121,7 +121,7 @@ class Stack:
 
 def stacks_of(jobs: Sequence[Job]) -> list[Stack]:
     """The jobs as stacks, with their place in the queue or in work; the queries do not grow with them."""
-    place_of, run_of = queue_positions(jobs), running(jobs)
+    place_of, run_of = queue_positions(jobs), progress_of(jobs)
     return [Stack(job, place_of.get(job.pk), run_of.get(job.pk)) for job in jobs]
 
 
