@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from generation.core.ids import new_id
-from generation.models import Image, Job, Upload
+from generation.models import Asset, Job, Upload
 from generation.queue.claim import pick
 
 Row = Mapping[str, Any]
@@ -46,9 +46,9 @@ START_TAG = """SELECT greatest(
         ORDER BY fair_tag LIMIT 1), 0) AS fair_tag"""
 
 HELD = "SELECT * FROM generation_job WHERE id = %s AND lease_token = %s FOR UPDATE"
-ASSETS = "SELECT * FROM generation_image WHERE job_id = %s ORDER BY id FOR UPDATE"
+ASSETS = "SELECT * FROM generation_asset WHERE job_id = %s ORDER BY id FOR UPDATE"
 UPLOADS = "SELECT * FROM generation_upload WHERE id = ANY(%s) FOR UPDATE"
-FILL = """UPDATE generation_image i SET status = 'completed', file = u.file, thumbnail = u.thumbnail,
+FILL = """UPDATE generation_asset i SET status = 'completed', file = u.file, thumbnail = u.thumbnail,
     content_type = u.content_type, sha256 = u.sha256, byte_size = u.byte_size, width = u.width,
     height = u.height, metadata = '{}', completed_at = now(), saved_at = now(), revision = %s + u.slot
     FROM generation_upload u WHERE u.id = ANY(%s) AND i.job_id = %s AND i.image_index = u.slot"""
@@ -56,8 +56,8 @@ END = """UPDATE generation_job SET status = 'completed', lease_expires_at = NULL
     metadata = '{}', revision = %s WHERE id = %s"""
 END_ATTEMPT = """UPDATE generation_attempt SET ended_at = now(), outcome = 'reported', accepted = %s
     WHERE job_id = %s AND ended_at IS NULL"""
-PACE = """INSERT INTO generation_pace (worker_id, job_type, seconds, samples) VALUES (%s, %s, 1, 1)
-    ON CONFLICT (worker_id, job_type) DO UPDATE SET seconds = 1, samples = generation_pace.samples + 1"""
+PACE = """INSERT INTO generation_workerspeed (worker_id, job_type, seconds, samples) VALUES (%s, %s, 1, 1)
+    ON CONFLICT (worker_id, job_type) DO UPDATE SET seconds = 1, samples = generation_workerspeed.samples + 1"""
 ACCEPTED = "UPDATE generation_upload SET accepted_at = now() WHERE id = ANY(%s)"
 
 
@@ -122,7 +122,7 @@ class Bare:
                 {**image, **mine, "id": new_id(), "job_id": job_id, "revision": revision - n}
                 for n, image in enumerate(images)
             ]
-            self._insert(Image, rows)
+            self._insert(Asset, rows)
 
     def _insert(self, model: type[models.Model], rows: Sequence[Row]) -> None:
         columns = list(rows[0])

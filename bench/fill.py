@@ -16,11 +16,11 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.types.json import Jsonb
 
 from generation.catalog.job_types import JOB_TYPES
-from generation.models import Attempt, Image, Job, OwnerCounter, Project, Video, Worker
+from generation.models import Asset, Attempt, Job, OwnerCounter, Project, Worker
 
 OWNERS = 2001
 WORKERS = 16
-FILLED: tuple[type[models.Model], ...] = (Job, Image, Video, Attempt)
+FILLED: tuple[type[models.Model], ...] = (Job, Asset, Attempt)
 DAY_MS = 24 * 3600 * 1000
 # Sorts before what is submitted later, as a UUIDv7 of that moment would.
 ID = "(lpad(to_hex(r.born_ms), 12, '0') || '70008000' || lpad(to_hex({tail}), 12, '0'))::uuid"
@@ -76,15 +76,18 @@ ASSET = {
     "project_id": "r.project_id",
     "prompt": JOB["prompt"],
     "created_at": BORN,
+    "media": "r.media",
+    "image_index": "CASE WHEN r.engine = 'sdxl' THEN s.slot END",
     "seed": "r.i + s.slot",
     "revision": "r.i * 10 + s.slot + 1",
 }
-IMAGE = ASSET | {"image_index": "CASE WHEN r.engine = 'sdxl' THEN s.slot END"}
 DELIVERED = {
     "status": "'completed'",
     "file": "r.job_id || '/' || s.slot || '.png'",
     "thumbnail": "r.job_id || '/' || s.slot || '.thumb.webp'",
-    "content_type": "'image/png'",
+    "content_type": "CASE WHEN r.media = 'video' THEN 'video/mp4' ELSE 'image/png' END",
+    "duration": "CASE WHEN r.media = 'video' THEN 5.06 END",
+    "frames": "CASE WHEN r.media = 'video' THEN 81 END",
     "sha256": "md5(r.i::text) || md5(s.slot::text)",
     "byte_size": "1500000",
     "width": "r.width",
@@ -92,9 +95,7 @@ DELIVERED = {
     "completed_at": BORN,
     "saved_at": BORN,
 }
-SLOTS = (
-    "bench_row r CROSS JOIN LATERAL generate_series(0, r.quantity - 1) AS s (slot) WHERE r.media = '{media}'"
-)
+SLOTS = "bench_row r CROSS JOIN LATERAL generate_series(0, r.quantity - 1) AS s (slot)"
 
 
 def people() -> None:
@@ -116,8 +117,7 @@ def queued(jobs: int) -> None:
     rows = "bench_row r WINDOW own AS (PARTITION BY r.owner_id, r.engine ORDER BY r.i)"
     with _rows(jobs, age_ms=DAY_MS, shift=0) as cursor:
         insert(cursor, Job, rows, **QUEUED_JOB)
-        insert(cursor, Image, SLOTS.format(media="image"), **IMAGE)
-        insert(cursor, Video, SLOTS.format(media="video"), **ASSET)
+        insert(cursor, Asset, SLOTS, **ASSET)
 
 
 def finished(jobs: int) -> None:
@@ -125,9 +125,7 @@ def finished(jobs: int) -> None:
     with _rows(jobs, age_ms=30 * DAY_MS, shift=1) as cursor:
         insert(cursor, Job, "bench_row r", **FINISHED_JOB)
         insert(cursor, Attempt, "bench_row r", **FINISHED_ATTEMPT)
-        insert(cursor, Image, SLOTS.format(media="image"), **(IMAGE | DELIVERED))
-        video = ASSET | DELIVERED | {"content_type": "'video/mp4'", "duration": "5.06", "frames": "81"}
-        insert(cursor, Video, SLOTS.format(media="video"), **video)
+        insert(cursor, Asset, SLOTS, **(ASSET | DELIVERED))
 
 
 def insert(cursor: CursorWrapper, model: type[models.Model], source: str, /, **values: str) -> None:

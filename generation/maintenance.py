@@ -20,12 +20,10 @@ from generation.core.clock import Now
 from generation.media import storage
 from generation.models import (
     Asset,
-    Image,
     OwnerCounter,
     Reference,
     Tombstone,
     Upload,
-    Video,
 )
 
 BATCH = 200
@@ -39,18 +37,14 @@ def purge_trash(limit: int = BATCH) -> int:
     A crash between the two leaves files without rows, which `unknown_files` finds; never rows without files.
     """
     old = timezone.now() - timedelta(days=settings.TRASH_DAYS)
-    return sum(_purge(model, old, limit) for model in (Image, Video))
-
-
-def _purge(model: type[Asset], old: object, limit: int) -> int:
-    overdue = model.objects.in_trash().filter(trashed_at__lt=old)
+    overdue = Asset.objects.in_trash().filter(trashed_at__lt=old)
     owners = sorted(set(overdue.order_by("owner_id").values_list("owner_id", flat=True)[:limit]))
-    return sum(_purge_of(model, owner_id, old, limit) for owner_id in owners)
+    return sum(_purge_of(owner_id, old, limit) for owner_id in owners)
 
 
 @transaction.atomic
-def _purge_of(model: type[Asset], owner_id: int, old: object, limit: int) -> int:
-    overdue = model.objects.of(owner_id).in_trash().filter(trashed_at__lt=old).order_by("id")
+def _purge_of(owner_id: int, old: object, limit: int) -> int:
+    overdue = Asset.objects.of(owner_id).in_trash().filter(trashed_at__lt=old).order_by("id")
     assets = list(overdue.select_for_update(skip_locked=True)[:limit])
     if not assets:
         return 0
@@ -67,7 +61,7 @@ def _purge_of(model: type[Asset], owner_id: int, old: object, limit: int) -> int
         for asset in assets
     ]
     Tombstone.objects.bulk_create(rows)
-    model.objects.filter(pk__in=[asset.pk for asset in assets]).delete()
+    Asset.objects.filter(pk__in=[asset.pk for asset in assets]).delete()
     storage.delete_after_commit([name for asset in assets for name in storage.names_of(asset)])
     for asset in assets:
         audit_log.after_commit("asset.purged", asset=str(asset.pk), job=str(asset.job_id))
@@ -144,18 +138,14 @@ def _named(folder: str) -> set[str]:
             uuid.UUID(folder)
         except ValueError:
             return set()
-        rows = [model.objects.filter(job_id=folder) for model in (Image, Video, Upload)]
+        rows = [model.objects.filter(job_id=folder) for model in (Asset, Upload)]
     pairs = itertools.chain.from_iterable(some.values_list("file", "thumbnail") for some in rows)
     return set(itertools.chain.from_iterable(pairs))
 
 
 def rows_without_files() -> Iterator[Asset | Reference]:
     """Completed assets and reference images whose file or thumbnail the storage does not have."""
-    kept: list[QuerySet[Any]] = [
-        Image.objects.completed(),
-        Video.objects.completed(),
-        Reference.objects.all(),
-    ]
+    kept: list[QuerySet[Any]] = [Asset.objects.completed(), Reference.objects.all()]
     for rows in kept:
         for row in rows.order_by("id").iterator(chunk_size=BATCH):
             if not all(default_storage.exists(name) for name in storage.names_of(row)):

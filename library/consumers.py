@@ -7,10 +7,10 @@ from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
 from django.template.loader import render_to_string
 
+from generation.assets.filters import AssetFilter
 from generation.changes.feed import Changes
 from generation.live import LiveConsumer
 from generation.models import Asset, AssetStatus
-from library.filters import Filters
 from library.presenters import Tile
 
 
@@ -26,13 +26,13 @@ class LibraryConsumer(LiveConsumer):
         except SuspiciousOperation:  # more fields than Django reads
             await self.close()
             return
-        self.filters = Filters.read(query)
+        self.filters = AssetFilter.from_query(query)
         self.in_trash = "trash" in query
         await super().connect()
 
     def render(self, changes: Changes) -> dict[str, Any]:
-        shown = {*self._shown(changes.images), *self._shown(changes.videos)}
-        completed = [a for a in (*changes.images, *changes.videos) if a.status == AssetStatus.COMPLETED]
+        shown = set(self._shown(changes.assets))
+        completed = [asset for asset in changes.assets if asset.status == AssetStatus.COMPLETED]
         tiles = [pushed(asset, shown=asset.pk in shown, in_trash=self.in_trash) for asset in completed]
         return {"assets": tiles + [left(str(row.asset_id), row.media) for row in changes.purged]}
 
@@ -44,8 +44,8 @@ class LibraryConsumer(LiveConsumer):
         if not kept or not self.filters:
             return kept
         # The database judges, so that a tile is pushed exactly when a reload would show it.
-        rows = type(assets[0]).objects.filter(pk__in=kept)
-        return list(self.filters.admitted(rows).values_list("pk", flat=True))
+        rows = Asset.objects.filter(pk__in=kept)
+        return list(self.filters.apply(rows).values_list("pk", flat=True))
 
 
 def pushed(asset: Asset, *, shown: bool, in_trash: bool) -> dict[str, object]:

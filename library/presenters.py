@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from generation.assets.delivery import download_name
-from generation.models import Asset, Image, Video
+from generation.models import Asset
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Tile:
 
     @property
     def duration(self) -> str:
-        return clock(self.asset.duration) if isinstance(self.asset, Video) else ""
+        return clock(self.asset.duration)
 
     @property
     def download_name(self) -> str:
@@ -60,8 +60,7 @@ class Tile:
     @property
     def number(self) -> int | None:
         """Which of its batch a picture is, from 1."""
-        index = self.asset.image_index if isinstance(self.asset, Image) else None
-        return None if index is None else index + 1
+        return None if self.asset.image_index is None else self.asset.slot + 1
 
     @property
     def days_left(self) -> int:

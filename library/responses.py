@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+import uuid
+from collections.abc import Sequence
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -10,23 +11,23 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from library.asset_selection import Picked
+from generation.assets.selection import as_fields, as_query
 
 LONGEST_UNDO = 100  # ids in an address; servers end a request line at 8 KB
 
 
 def moved(
-    request: HttpRequest, message: str, *, undo: str = "", picked: Picked | None = None
+    request: HttpRequest, message: str, *, undo: str = "", selected: Sequence[uuid.UUID] = ()
 ) -> HttpResponse:
-    """It worked; `undo` names the URL that takes it back for what was `picked`."""
+    """It worked; `undo` names the URL that takes it back for what was `selected`."""
     if wants_json(request):
         answer: dict[str, object] = {"ok": True, "message": message}
-        if undo and picked:
-            answer["undo"] = {"url": reverse(undo), "fields": picked.fields}
+        if undo and selected:
+            answer["undo"] = {"url": reverse(undo), "fields": as_fields(selected)}
         return JsonResponse(answer)
     undo_url = ""
-    if undo and picked and len(picked) <= LONGEST_UNDO:
-        undo_url = f"{reverse(undo)}?{urlencode(picked.fields, doseq=True)}"
+    if undo and 0 < len(selected) <= LONGEST_UNDO:
+        undo_url = f"{reverse(undo)}?{as_query(selected)}"
     messages.success(request, message, extra_tags=undo_url)
     return redirect(_where_from(request))
 

@@ -14,11 +14,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from generation.access.projects import owned_projects
 from generation.assets import actions, listing
+from generation.assets.filters import AssetFilter
+from generation.assets.selection import selected_ids
 from generation.changes import feed
 from generation.core.errors import TooMany
 from generation.core.keyset import BadCursor
-from library.asset_selection import Picked
-from library.filters import Filters
 from library.presenters import Tile, by_day
 from library.responses import moved, refused
 
@@ -30,7 +30,7 @@ def home(request: HttpRequest) -> HttpResponse:
     # Before the rows: what changes between the reads is sent again, never missed.
     revision = feed.current_revision(_owner_id(request))
     projects = owned_projects(_owner_id(request))
-    filters = Filters.read(request.GET).within(projects)
+    filters = AssetFilter.from_query(request.GET).within(projects)
     page = _page(request, filters)
     context: dict[str, object] = {
         "days": by_day(page.assets),
@@ -43,19 +43,15 @@ def home(request: HttpRequest) -> HttpResponse:
         "revision": revision,
         "projects": projects,
         "is_first": "cursor" not in request.GET,
-        "socket": f"/ws/library/?{filters.query()}",
+        "socket": f"/ws/library/?{filters.to_query()}",
     }
     return render(request, "library/home.html", context)
 
 
-def _page(request: HttpRequest, filters: Filters) -> listing.Page:
+def _page(request: HttpRequest, filters: AssetFilter) -> listing.Page:
     try:
         return listing.library(
-            owner_id=_owner_id(request),
-            media=filters.media,
-            project_id=filters.project_id,
-            q=filters.q,
-            cursor=request.GET.get("cursor", ""),
+            owner_id=_owner_id(request), only=filters, cursor=request.GET.get("cursor", "")
         )
     except BadCursor as error:
         raise Http404 from error
@@ -72,7 +68,7 @@ def trash(request: HttpRequest) -> HttpResponse:
         raise Http404 from error
     context: dict[str, object] = {
         "days": by_day(page.assets, in_trash=True),
-        "more": _more(request, page, Filters()),
+        "more": _more(request, page, AssetFilter()),
     }
     if _wants_fragment(request):
         return render(request, "library/_page.html", context)
@@ -101,30 +97,30 @@ def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse
 @login_required
 @require_POST
 def discard(request: HttpRequest) -> HttpResponse:
-    picked = Picked.of(request)
+    selected = selected_ids(request)
     try:
-        count = actions.discard(owner_id=_owner_id(request), images=picked.images, videos=picked.videos)
+        count = actions.discard(owner_id=_owner_id(request), assets=selected)
     except TooMany as error:
         return refused(request, error.message)
     if not count:
         return moved(request, "Nothing was moved.")
     message = "Moved to the trash." if count == 1 else f"Moved {count} to the trash."
-    return moved(request, message, undo="library:restore", picked=picked)
+    return moved(request, message, undo="library:restore", selected=selected)
 
 
 @never_cache
 @login_required
 @require_POST
 def restore(request: HttpRequest) -> HttpResponse:
-    picked = Picked.of(request)
+    selected = selected_ids(request)
     try:
-        count = actions.restore(owner_id=_owner_id(request), images=picked.images, videos=picked.videos)
+        count = actions.restore(owner_id=_owner_id(request), assets=selected)
     except TooMany as error:
         return refused(request, error.message)
     if not count:
         return moved(request, "Nothing was moved.")
     message = "Restored." if count == 1 else f"Restored {count}."
-    return moved(request, message, undo="library:discard", picked=picked)
+    return moved(request, message, undo="library:discard", selected=selected)
 
 
 def _owner_id(request: HttpRequest) -> int:
@@ -135,8 +131,8 @@ def _wants_fragment(request: HttpRequest) -> bool:
     return request.headers.get("X-Fragment") == "1"
 
 
-def _more(request: HttpRequest, page: listing.Page, filters: Filters) -> str:
+def _more(request: HttpRequest, page: listing.Page, filters: AssetFilter) -> str:
     """Where the next page is; empty on the last one."""
     if not page.next_cursor:
         return ""
-    return f"{request.path}?{filters.query(cursor=page.next_cursor)}"
+    return f"{request.path}?{filters.to_query(cursor=page.next_cursor)}"

@@ -88,13 +88,13 @@ def upload(job: Job, slot: int = 0, content: bytes | None = None) -> Upload:
 
 def completed(job: Job, slot: int, **fields: Any) -> AssetReport:
     """A report of a slot with its bytes uploaded."""
-    index = job.slots[slot].reported_index
+    index = job.slots[slot].image_index
     return AssetReport(image_index=index, status="completed", upload_id=upload(job, slot).pk, **fields)
 
 
 def failed(job: Job, slot: int, *, retryable: bool = False, code: str = "out_of_memory") -> AssetReport:
     error = SlotError(code, "The GPU ran out of memory.", retryable)
-    return AssetReport(image_index=job.slots[slot].reported_index, status="failed", error=error)
+    return AssetReport(image_index=job.slots[slot].image_index, status="failed", error=error)
 
 
 def call_back(job: Job, *assets: AssetReport, status: str = "completed", **fields: Any) -> Receipt:

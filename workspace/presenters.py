@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from generation.core.errors import JobNotFound
+from generation.jobs.listing import jobs_with_slots
 from generation.jobs.progress import JobProgress, progress_of
 from generation.models import Asset, AssetStatus, Job, JobStatus
 from generation.queue.estimates import QueuePosition, queue_positions
@@ -47,7 +50,7 @@ class Stack:
             for asset in slots
             if asset.trashed_at is None
         ]
-        self.to_review = sum(card.under_review for card in self.cards)
+        self.to_review = [card.asset.pk for card in self.cards if card.under_review]
 
     @property
     def title(self) -> str:
@@ -117,6 +120,13 @@ class Stack:
 
     def _preview(self, asset: Asset) -> str:
         return self.run.previews.get(asset.slot, "") if asset.status == AssetStatus.QUEUED else ""
+
+
+def owned_stack(owner_id: int, job_id: uuid.UUID) -> Stack:
+    """The owner's job as a stack. Raises JobNotFound."""
+    for job in jobs_with_slots(owner_id=owner_id, job_ids=[job_id]):
+        return Stack(job)
+    raise JobNotFound
 
 
 def stacks_of(jobs: Sequence[Job]) -> list[Stack]:

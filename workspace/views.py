@@ -12,10 +12,13 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from generation.assets import actions as asset_actions
+from generation.assets import listing as asset_listing
+from generation.assets.selection import as_query, selected_ids
 from generation.catalog.job_types import ReferenceType
 from generation.changes import feed
 from generation.core.errors import DomainError, JobNotFound
@@ -24,10 +27,10 @@ from generation.jobs import actions as job_actions
 from generation.jobs import listing as job_listing
 from generation.media.measure import CONTENT_TYPES
 from generation.queue import estimates
-from workspace import asset_selection, composer
+from workspace import composer
 from workspace.forms import ComposerForm, fresh_key
 from workspace.job_type_choice import combinations
-from workspace.presenters import stacks_of
+from workspace.presenters import owned_stack, stacks_of
 from workspace.responses import done, refused, wants_json
 
 EXAMPLES = (
@@ -139,30 +142,29 @@ def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
 
 @action
 def save_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    moved = asset_actions.save(
-        owner_id=request.user.pk, **asset_selection.under_review(request.user.pk, job_id)
-    )
+    waiting = owned_stack(request.user.pk, job_id).to_review
+    moved = asset_actions.save(owner_id=request.user.pk, assets=waiting)
     return done(request, f"Saved {moved} to the Library.")
 
 
 @action
 def discard_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    waiting = asset_selection.under_review(request.user.pk, job_id)
-    moved = asset_actions.discard(owner_id=request.user.pk, **waiting)
-    return done(request, f"Discarded {moved}.", undo=asset_selection.restore_url(**waiting) if moved else "")
+    waiting = owned_stack(request.user.pk, job_id).to_review
+    moved = asset_actions.discard(owner_id=request.user.pk, assets=waiting)
+    return done(request, f"Discarded {moved}.", undo=_restore_url(waiting) if moved else "")
 
 
 @action
 def clear_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    asset_selection.owned_job(request.user.pk, job_id)
-    if asset_actions.clear(owner_id=request.user.pk, job_ids=[job_id]):
+    owned_stack(request.user.pk, job_id)
+    if job_actions.clear(owner_id=request.user.pk, job_ids=[job_id]):
         return done(request, "Cleared. What was saved stays in the Library.")
     return refused(request, "Not cleared: it is still in work, or its results wait for your review.")
 
 
 @action
 def clear(request: OwnersRequest) -> HttpResponse:
-    cleared = asset_actions.clear(owner_id=request.user.pk)
+    cleared = job_actions.clear(owner_id=request.user.pk)
     if cleared:
         return done(request, f"Cleared {cleared}. What was saved stays in the Library.")
     return refused(request, "Nothing to clear: work in progress and results under review stay.")
@@ -170,34 +172,43 @@ def clear(request: OwnersRequest) -> HttpResponse:
 
 @action
 def save(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    asset_actions.save(
-        owner_id=request.user.pk, **asset_selection.owned_asset(request.user.pk, media, asset_id)
-    )
+    asset_actions.save(owner_id=request.user.pk, assets=_owned(request, media, asset_id))
     return done(request, "Saved to the Library.")
 
 
 @action
 def discard(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    one = asset_selection.owned_asset(request.user.pk, media, asset_id)
-    asset_actions.discard(owner_id=request.user.pk, **one)
-    return done(request, "Discarded.", undo=asset_selection.restore_url(**one))
+    one = _owned(request, media, asset_id)
+    asset_actions.discard(owner_id=request.user.pk, assets=one)
+    return done(request, "Discarded.", undo=_restore_url(one))
 
 
 @action
 def restore(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    one = asset_selection.owned_asset(request.user.pk, media, asset_id)
-    return _restored(request, asset_actions.restore(owner_id=request.user.pk, **one))
+    one = _owned(request, media, asset_id)
+    return _restored(request, asset_actions.restore(owner_id=request.user.pk, assets=one))
 
 
 @action
 def restore_many(request: OwnersRequest) -> HttpResponse:
     """Undo of a discard: the ids are in the query, so that a plain button can carry them."""
-    return _restored(
-        request, asset_actions.restore(owner_id=request.user.pk, **asset_selection.listed(request.GET))
-    )
+    selected = selected_ids(request)
+    return _restored(request, asset_actions.restore(owner_id=request.user.pk, assets=selected))
 
 
 def _restored(request: OwnersRequest, moved: int) -> HttpResponse:
     if not moved:
         return done(request, "Nothing was moved.")
     return done(request, f"Restored {moved}." if moved > 1 else "Restored.")
+
+
+def _owned(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> list[uuid.UUID]:
+    """That one asset. Raises Http404 when it is not the caller's."""
+    if asset_listing.find_asset(owner_id=request.user.pk, media=media, asset_id=asset_id) is None:
+        raise Http404
+    return [asset_id]
+
+
+def _restore_url(asset_ids: list[uuid.UUID]) -> str:
+    """Where to POST to bring these back from the trash."""
+    return f"{reverse('workspace:restore-many')}?{as_query(asset_ids)}"

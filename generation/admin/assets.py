@@ -25,7 +25,6 @@ class AssetAdmin(Record):
     ordering = ["-id"]
     exclude = ["file", "thumbnail"]
     actions = ["discard_assets", "restore_assets"]
-    ids_name = ""
 
     @admin.display(description="job", ordering="job_id")
     def job_link(self, asset: Asset) -> str:
@@ -52,14 +51,14 @@ class AssetAdmin(Record):
 
     def _move_of(self, owner_id: int, ids: list[uuid.UUID], move: Callable[..., int]) -> int:
         batches = (ids[start : start + actions.MOST_IDS] for start in range(0, len(ids), actions.MOST_IDS))
-        return sum(move(owner_id=owner_id, **{self.ids_name: batch}) for batch in batches)
+        return sum(move(owner_id=owner_id, assets=batch) for batch in batches)
 
 
 @admin.register(Image)
 class ImageAdmin(AssetAdmin):
-    ids_name = "images"
+    pass
 
 
 @admin.register(Video)
 class VideoAdmin(AssetAdmin):
-    ids_name = "videos"
+    pass

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
+from generation.assets.filters import SEARCH_LENGTH, AssetFilter
 from generation.catalog.job_types import JOB_TYPES, Media, ReferenceType
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH, ReferenceInput, Submission
 from generation.http.fields import Flag, Identifier, OneOf, StrictSerializer, Text, WholeNumber
@@ -95,8 +97,13 @@ class LibraryQuery(Paging):
     media = OneOf(Media, default="", allow_blank=True, help_text="Only images or only videos.")
     project = serializers.UUIDField(default=None, allow_null=True, help_text="Only this project's.")
     q = serializers.CharField(
-        default="", allow_blank=True, max_length=200, help_text="Words to find in the prompts."
+        default="", allow_blank=True, max_length=SEARCH_LENGTH, help_text="Words to find in the prompts."
     )
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        given = super().to_internal_value(data)
+        only = AssetFilter(given.pop("media"), given.pop("project"), given.pop("q"))
+        return {"only": only, **given}
 
 
 class ChangesQuery(serializers.Serializer[object]):
@@ -111,10 +118,18 @@ class FileQuery(serializers.Serializer[object]):
 
 
 class Selection(StrictSerializer):
-    """Assets to move; ids that are not yours are passed over."""
+    """Assets to move; ids that are not yours are passed over.
 
+    `images` and `videos` are the lists of earlier releases; all three count alike.
+    """
+
+    assets = serializers.ListField(child=Identifier(), default=list)
     images = serializers.ListField(child=Identifier(), default=list)
     videos = serializers.ListField(child=Identifier(), default=list)
+
+    def to_internal_value(self, data: Any) -> dict[str, list[uuid.UUID]]:
+        lists = super().to_internal_value(data)
+        return {"assets": list(dict.fromkeys([*lists["assets"], *lists["images"], *lists["videos"]]))}
 
 
 class ProjectBody(StrictSerializer):

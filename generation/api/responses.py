@@ -10,6 +10,7 @@ from rest_framework import serializers
 
 from generation.assets.listing import Page
 from generation.catalog.job_types import Engine, JobType, Media, ReferenceType
+from generation.changes.feed import Changes
 from generation.http.fields import OneOf
 from generation.models import (
     Asset,
@@ -179,11 +180,11 @@ class JobAnswer(JobSummary):
 
     @extend_schema_field(ImageAnswer(many=True))
     def get_images(self, job: Job) -> list[dict[str, Any]]:
-        return [ImageAnswer(asset).data for asset in job.slots] if job.media == Media.IMAGE else []
+        return [ImageAnswer(asset).data for asset in job.slots if asset.media == Media.IMAGE]
 
     @extend_schema_field(VideoAnswer(allow_null=True))
     def get_video(self, job: Job) -> dict[str, Any] | None:
-        return VideoAnswer(job.slots[0]).data if job.media == Media.VIDEO else None
+        return next((VideoAnswer(asset).data for asset in job.slots if asset.media == Media.VIDEO), None)
 
 
 class ProjectAnswer(serializers.ModelSerializer[Project]):
@@ -263,23 +264,31 @@ class JobTypeList(serializers.Serializer[Any]):
     job_types = JobTypeAnswer(many=True)
 
 
-ANY_ASSET = PolymorphicProxySerializer(
-    component_name="AnyAsset",
-    serializers={"image": ImageAnswer, "video": VideoAnswer},
-    resource_type_field_name="media",
-    many=True,
-)
+def _any_asset(**form: bool) -> PolymorphicProxySerializer:
+    return PolymorphicProxySerializer(
+        component_name="AnyAsset",
+        serializers={"image": ImageAnswer, "video": VideoAnswer},
+        resource_type_field_name="media",
+        **form,
+    )
+
+
+ONE_ASSET = _any_asset()
+
+
+def asset_response(asset: Asset) -> dict[str, Any]:
+    """The record of an image or a video, each with the fields of its own."""
+    serializer = VideoAnswer if asset.media == Media.VIDEO else ImageAnswer
+    return serializer(asset).data
 
 
 class AssetPage(serializers.Serializer[Any]):
     assets = serializers.SerializerMethodField()
     next_cursor = serializers.CharField(help_text="Empty at the end.")
 
-    @extend_schema_field(ANY_ASSET)
+    @extend_schema_field(_any_asset(many=True))
     def get_assets(self, page: Page) -> list[dict[str, Any]]:
-        return [
-            (VideoAnswer if asset.media == Media.VIDEO else ImageAnswer)(asset).data for asset in page.assets
-        ]
+        return [asset_response(asset) for asset in page.assets]
 
 
 class TombstoneAnswer(serializers.ModelSerializer[Tombstone]):
@@ -301,6 +310,14 @@ class ChangesAnswer(serializers.Serializer[Any]):
     revision = serializers.IntegerField()
     more = serializers.BooleanField()
     jobs = JobSummary(many=True)
-    images = ImageAnswer(many=True)
-    videos = VideoAnswer(many=True)
+    images = serializers.SerializerMethodField()
+    videos = serializers.SerializerMethodField()
     purged = TombstoneAnswer(many=True)
+
+    @extend_schema_field(ImageAnswer(many=True))
+    def get_images(self, changes: Changes) -> list[dict[str, Any]]:
+        return [ImageAnswer(asset).data for asset in changes.assets if asset.media == Media.IMAGE]
+
+    @extend_schema_field(VideoAnswer(many=True))
+    def get_videos(self, changes: Changes) -> list[dict[str, Any]]:
+        return [VideoAnswer(asset).data for asset in changes.assets if asset.media == Media.VIDEO]

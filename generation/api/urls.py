@@ -18,6 +18,7 @@ urlpatterns = [
     path("assets/save", assets.Save.as_view(), name="save"),
     path("assets/discard", assets.Discard.as_view(), name="discard"),
     path("assets/restore", assets.Restore.as_view(), name="restore"),
+    path("assets/<uuid:asset_id>", assets.OneAsset.as_view(), name="asset"),
     path("images/<uuid:asset_id>", assets.OneImage.as_view(), name="image"),
     path("images/<uuid:asset_id>/file", assets.ImageFile.as_view(), name="image-file"),
     path("images/<uuid:asset_id>/thumbnail", assets.ImageThumbnail.as_view(), name="image-thumbnail"),

@@ -20,7 +20,7 @@ from generation.assets import listing
 from generation.assets.previews import preview_of
 from generation.assets.references import find_reference
 from generation.media.measure import EXTENSIONS
-from generation.models import Asset, AssetStatus, Image, Reference
+from generation.models import Asset, AssetStatus, Reference
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -178,7 +178,7 @@ def download_name(asset: Asset) -> str:
     words = slug.encode()[:NAME_BYTES].decode(errors="ignore")
     if words != slug:
         words = words.rpartition("-")[0] or words
-    number = f"-{asset.slot + 1}" if isinstance(asset, Image) and asset.image_index is not None else ""
+    number = "" if asset.image_index is None else f"-{asset.image_index + 1}"
     return f"{words or asset.media}-{asset.seed}{number}.{EXTENSIONS[asset.content_type]}"
 
 

@@ -27,7 +27,7 @@ from generation.core.ids import new_id
 from generation.core.keyset import newest_by_id
 from generation.media import storage
 from generation.media.measure import EXTENSIONS, BrokenMedia, Measured, measure
-from generation.models import Image, Job, JobReference, JobStatus, Reference, Worker
+from generation.models import Asset, Job, JobReference, JobStatus, Reference, Worker
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -161,7 +161,7 @@ def references_from_images(owner_id: int, asked: Sequence[ReferenceInput]) -> li
     wanted = {each.image for each in asked if each.image}
     if not wanted:
         return list(asked)
-    mine = Image.objects.of(owner_id).completed().outside_trash().filter(pk__in=wanted)
+    mine = Asset.objects.of(owner_id).images().completed().outside_trash().filter(pk__in=wanted)
     images = {image.pk: image for image in mine}
     if len(images) < len(wanted):
         raise InvalidSubmission({"references": UNKNOWN})
@@ -223,7 +223,7 @@ def _store(picture: Reference, content: BinaryIO, thumbnail: bytes) -> None:
     picture.file, picture.thumbnail = storage.store(stem, content, extension, thumbnail)
 
 
-def _copies(owner_id: int, images: dict[str, Image]) -> dict[str, Reference]:
+def _copies(owner_id: int, images: dict[str, Asset]) -> dict[str, Reference]:
     """A reference for each image, by SHA-256."""
     known = _known(owner_id, images)
     return known | _record(owner_id, [_copy(image) for key, image in images.items() if key not in known])
@@ -234,7 +234,7 @@ def _known(owner_id: int, sha256s: Iterable[str]) -> dict[str, Reference]:
     return {reference.sha256: reference for reference in found}
 
 
-def _copy(image: Image) -> Reference:
+def _copy(image: Asset) -> Reference:
     """An unsaved reference with files of its own. What the bytes are was measured when they came."""
     assert image.byte_size is not None
     if image.byte_size > settings.MAX_REFERENCE_BYTES:

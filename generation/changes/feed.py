@@ -11,7 +11,7 @@ from typing import TypeVar
 from django.db.models import Model, QuerySet
 
 from generation.core.errors import DomainError
-from generation.models import Image, Job, OwnerCounter, Tombstone, Video
+from generation.models import Asset, Job, OwnerCounter, Tombstone
 
 Row = TypeVar("Row", bound=Model)
 
@@ -31,16 +31,15 @@ class Changes:
 
     revision: int
     jobs: list[Job]
-    images: list[Image]
-    videos: list[Video]
+    assets: list[Asset]
     purged: list[Tombstone]
     more: bool
 
     @property
     def job_ids(self) -> set[uuid.UUID]:
         """The jobs whose stack looks different now."""
-        of_assets = {row.job_id for row in (*self.images, *self.videos)}
-        return {job.pk for job in self.jobs} | of_assets | {row.job_id for row in self.purged}
+        changed = {job.pk for job in self.jobs} | {asset.job_id for asset in self.assets}
+        return changed | {row.job_id for row in self.purged}
 
 
 def current_revision(owner_id: int) -> int:
@@ -73,8 +72,7 @@ def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
     revision_of: Callable[[Model], int] = attrgetter("revision")
     found: list[Model] = [
         *newer(Job.objects.all()),
-        *newer(Image.objects.select_related("job")),
-        *newer(Video.objects.select_related("job")),
+        *newer(Asset.objects.select_related("job")),
         *newer(Tombstone.objects.all()),
     ]
     found.sort(key=revision_of)
@@ -83,8 +81,7 @@ def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
     return Changes(
         revision=revision_of(page[-1]) if more else upto,
         jobs=[row for row in page if isinstance(row, Job)],
-        images=[row for row in page if isinstance(row, Image)],
-        videos=[row for row in page if isinstance(row, Video)],
+        assets=[row for row in page if isinstance(row, Asset)],
         purged=[row for row in page if isinstance(row, Tombstone)],
         more=more,
     )

@@ -7,25 +7,19 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from generation.catalog.job_types import Media
 from generation.changes import publisher, revisions
 from generation.core import bulk_update
 from generation.core.clock import Now, from_now
-from generation.models import Asset, Attempt, Image, Job, JobStatus, Outcome, Video
+from generation.models import Asset, Attempt, Job, JobStatus, Outcome
 
 
 class StateChanged(RuntimeError):
     """A guarded update matched nothing although its rows were locked: a defect, so the transaction fails."""
 
 
-def asset_model(media: str) -> type[Asset]:
-    return Video if media == Media.VIDEO else Image
-
-
 def lock_assets(job: Job) -> list[Asset]:
     """The job's assets by id, locked. The job must be locked already."""
-    model = asset_model(job.media)
-    return list(model.objects.select_for_update().filter(job=job).order_by("id"))
+    return list(Asset.objects.select_for_update().filter(job=job).order_by("id"))
 
 
 def write(
@@ -46,6 +40,21 @@ def write(
     if not guarded.update(**changes, revision=last):
         raise StateChanged
     publisher.changed(owner_id=job.owner_id, revision=last, job_ids=[job.pk])
+
+
+def write_each(owner_id: int, rows: Sequence[Asset] | Sequence[Job], **change: object) -> None:
+    """Write `change` to each of the locked rows, stamp its revision, publish after commit."""
+    if not rows:
+        return
+    revision = revisions.take(owner_id=owner_id, count=len(rows))
+    for row in rows:
+        row.revision = next(revision)
+        for name, value in change.items():
+            setattr(row, name, value)
+    if bulk_update.update_each(rows, ["revision", *change]) != len(rows):
+        raise StateChanged
+    job_ids = {row.pk if isinstance(row, Job) else row.job_id for row in rows}
+    publisher.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids=job_ids)
 
 
 def end_attempt(job: Job, outcome: Outcome, **reported: object) -> None:

@@ -1,19 +1,24 @@
-"""What an owner does to a job: cancel it, or retry what did not complete."""
+"""What an owner does to jobs: cancel, retry what did not complete, clear the Workspace."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from generation.access import quotas
 from generation.assets import references
+from generation.assets.actions import MOST_IDS, check_number
 from generation.changes import publisher, revisions, writes
 from generation.core import audit_log
+from generation.core.clock import Now
 from generation.core.errors import JobNotFound, NotRetryable
 from generation.jobs.finish import ASSET_END, final_status
-from generation.models import AssetStatus, Job, JobStatus, Outcome
+from generation.models import Asset, AssetStatus, Job, JobStatus, Outcome
+from generation.models.job import JobQuerySet
 from generation.models.statuses import ACTIVE
 from generation.queue import fairness
 
@@ -86,3 +91,32 @@ def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
     audit_log.after_commit("job.retried", job=str(job.pk), attempt=job.attempt, slots=len(again))
     job.refresh_from_db()
     return job
+
+
+def clear(*, owner_id: int, job_ids: Sequence[uuid.UUID] | None = None) -> int:
+    """Take finished jobs off the Workspace, all of them or those named; the number that left.
+
+    Jobs that are active, and those with results still under review, stay. Nothing leaves the Library.
+    """
+    if job_ids is not None:
+        check_number(job_ids)
+        return _clear(owner_id, Job.objects.filter(pk__in=job_ids))
+    total = 0
+    while cleared := _clear(owner_id, Job.objects.all()):
+        total += cleared
+    return total
+
+
+@transaction.atomic
+def _clear(owner_id: int, among: JobQuerySet) -> int:
+    finished = among.of(owner_id).staged().exclude(status__in=ACTIVE)
+    finished = finished.exclude(Exists(Asset.objects.under_review().filter(job=OuterRef("pk"))))
+    jobs = list(finished.select_for_update().order_by("id")[:MOST_IDS])
+    # Asked again under the locks: a result may have been restored while they were waited for.
+    to_review = Asset.objects.under_review().filter(job__in=jobs)
+    restored = set(to_review.values_list("job_id", flat=True))
+    jobs = [job for job in jobs if job.pk not in restored]
+    writes.write_each(owner_id, jobs, cleared_at=Now())
+    for job in jobs:
+        audit_log.after_commit("job.cleared", job=str(job.pk))
+    return len(jobs)

@@ -17,7 +17,7 @@ from generation.core.clock import Now, from_now
 from generation.jobs.finish import ASSET_END, Reason, finish_or_requeue
 from generation.jobs.lease import lock_leased_job
 from generation.jobs.report_rules import AssetReport, Evaluation, evaluate
-from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outcome, Upload, Video, Worker
+from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outcome, Upload, Worker
 from generation.queue import estimates
 
 RESULT_FIELDS = (
@@ -31,10 +31,11 @@ RESULT_FIELDS = (
     "height",
     "seed",
     "metadata",
+    "duration",
+    "frames",
     "completed_at",
     "saved_at",
 )
-VIDEO_FIELDS = ("duration", "frames")
 ENHANCED_PROMPT_LENGTH = 8000
 METADATA_LENGTH = 32 * 1024
 
@@ -119,7 +120,7 @@ def _evaluate_all(
     live: bool,
 ) -> list[Asset]:
     """Judge each reported asset by its index alone, and give the rows their new values; those changed."""
-    by_index = {asset.reported_index: asset for asset in assets}
+    by_index = {asset.image_index: asset for asset in assets}
     changed: dict[uuid.UUID, Asset] = {}
     for given in report.assets:
         asset = by_index.get(given.image_index)
@@ -159,17 +160,15 @@ def _apply(job: Job, asset: Asset, given: AssetReport, upload: Upload | None, ev
     asset.metadata = given.metadata
     asset.completed_at = Now()
     asset.saved_at = None if job.review else Now()
-    if isinstance(asset, Video):
-        asset.duration, asset.frames = upload.duration, upload.frames
+    asset.duration, asset.frames = upload.duration, upload.frames
 
 
 def _write(
     job: Job, assets: Sequence[Asset], changed: Sequence[Asset], report: Report, receipt: Receipt
 ) -> JobStatus:
-    fields = RESULT_FIELDS + (VIDEO_FIELDS if job.media == "video" else ())
     changes = _reported(job, report)
     refused = {rejection.image_index for rejection in receipt.rejected}
-    failed = {asset.reported_index for asset in changed if asset.error_code}
+    failed = {asset.image_index for asset in changed if asset.error_code}
     counted = {
         "accepted": F("accepted") + sum(asset.status == AssetStatus.COMPLETED for asset in changed),
         "rejected": F("rejected") + len(refused | failed),
@@ -177,13 +176,13 @@ def _write(
     }
     if report.is_final:
         status = finish_or_requeue(
-            job, assets, reason=report.reason, touched=changed, fields=fields, changes=changes
+            job, assets, reason=report.reason, touched=changed, fields=RESULT_FIELDS, changes=changes
         )
         writes.end_attempt(job, Outcome.REPORTED, **counted)
         _record_speed(job)
         return status
     changes["lease_expires_at"] = from_now(settings.LEASE_SECONDS)
-    writes.write(job, changes=changes, assets=changed, fields=fields)
+    writes.write(job, changes=changes, assets=changed, fields=RESULT_FIELDS)
     Attempt.objects.filter(job=job, ended_at=None).update(**counted)
     return JobStatus.PROCESSING
 
@@ -223,7 +222,7 @@ def _mark_accepted(changed: Sequence[Asset], uploads: dict[uuid.UUID, Upload]) -
 
 
 def _trace_slots(job: Job, assets: Sequence[Asset], receipt: Receipt, worker: Worker) -> None:
-    asset_of = {asset.reported_index: str(asset.pk) for asset in assets}
+    asset_of = {asset.image_index: str(asset.pk) for asset in assets}
     ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(worker.pk)}
     for index in receipt.accepted:
         audit_log.after_commit("asset.reported", asset=asset_of[index], image_index=index, **ids)

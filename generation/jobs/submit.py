@@ -12,12 +12,12 @@ from django.db import IntegrityError, transaction
 from generation.access import quotas
 from generation.access.projects import default_project, find_project
 from generation.assets import references
-from generation.catalog.job_types import JobType, Media
+from generation.catalog.job_types import JobType
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
 from generation.changes import publisher, revisions
 from generation.core import audit_log
 from generation.core.errors import IdempotencyKeyReused
-from generation.models import Asset, Image, Job, Project, Video
+from generation.models import Asset, Job, Project
 from generation.queue import fairness
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _write(owner_id: int, submission: Submission, job_type: JobType, key: str) -
     job.revision = next(revision)
     job.save(force_insert=True)
     assets = _assets(job, list(revision))
-    type(assets[0]).objects.bulk_create(assets)
+    Asset.objects.bulk_create(assets)
     ids = {"job": str(job.pk), "owner": owner_id}
     audit_log.after_commit("job.submitted", job_type=job.job_type, slots=quantity, **ids)
     publisher.changed(owner_id=owner_id, revision=assets[-1].revision, job_ids=[job.pk])
@@ -119,9 +119,9 @@ def _job(owner_id: int, project: Project, asked: Submission, job_type: JobType, 
 def _assets(job: Job, revision: list[int]) -> list[Asset]:
     """One unsaved row for each slot; slot i is asked for seed + i, so that each can be repeated alone."""
     first_seed = secrets.randbelow(MAX_SEED + 1) if job.seed is None else job.seed
-    assets: list[Asset] = []
+    assets = []
     for slot in range(job.quantity):
-        asset = Video() if job.media == Media.VIDEO else Image(image_index=_image_index(job, slot))
+        asset = Asset(media=job.media, image_index=_image_index(job, slot))
         asset.job, asset.owner_id, asset.project_id = job, job.owner_id, job.project_id
         asset.prompt = job.prompt
         asset.seed = (first_seed + slot) % (MAX_SEED + 1)

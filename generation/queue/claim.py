@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
-from generation.changes import publisher, revisions, writes
+from generation.changes import publisher, revisions
 from generation.changes.writes import StateChanged
 from generation.core import audit_log, prepared
 from generation.core.clock import Now, from_now
@@ -87,8 +87,7 @@ def _hold(worker: Worker, job_id: object, revision: int) -> Job:
 
 
 def _open_slots(job: Job) -> list[Asset]:
-    model = writes.asset_model(job.media)
-    slots = prepared.rows(model, _reading_slots(connection.vendor, model), job_id=job.pk)
+    slots = prepared.rows(Asset, _reading_slots(connection.vendor), job_id=job.pk)
     return sorted(slots, key=lambda asset: asset.slot)
 
 
@@ -124,6 +123,6 @@ def _noting(vendor: str) -> Statement:
 
 
 @lru_cache
-def _reading_slots(vendor: str, model: type[Asset]) -> Statement:
-    job = prepared.given(model, "job_id")
-    return prepared.select(model.objects.filter(status=AssetStatus.QUEUED, **job))
+def _reading_slots(vendor: str) -> Statement:
+    job = prepared.given(Asset, "job_id")
+    return prepared.select(Asset.objects.filter(status=AssetStatus.QUEUED, **job))

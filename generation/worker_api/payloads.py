@@ -164,7 +164,7 @@ def lease_answer(job: Job, *, base_url: str) -> dict[str, Any]:
         "slots": [
             {
                 "slot": asset.slot,
-                "image_index": asset.reported_index,
+                "image_index": asset.image_index,
                 "asset_id": str(asset.pk),
                 "seed": asset.seed,
             }

@@ -21,7 +21,7 @@ from generation.jobs.lease import heartbeat, release
 from generation.jobs.report import Report, report
 from generation.jobs.report_rules import AssetReport, SlotError
 from generation.maintenance import drop_old_uploads
-from generation.models import Attempt, Image, Job, Upload, Video, Worker
+from generation.models import Attempt, Image, Job, Upload, Worker
 from tests.factories import (
     call_back,
     completed,
@@ -88,7 +88,7 @@ def test_wan_reports_without_an_index(owner: User, worker: Worker, job_type: str
     assert call_back(job, completed(job, 0)).accepted == [None]
     slot = fresh(job).slots[0]
     assert slot.status == "completed"
-    if isinstance(slot, Video):
+    if slot.media == "video":
         assert (slot.frames, slot.duration, slot.content_type) == (8, 0.5, "video/mp4")
 
 
@@ -500,7 +500,7 @@ def test_each_changed_row_gets_the_next_revision(owner: User, worker: Worker) ->
     before = feed.current_revision(owner.pk)
     call_back(job, *reports, status="processing")
     changed = feed.changes(owner_id=owner.pk, after=before)
-    rows: list[Any] = [*changed.images, *changed.jobs]
+    rows: list[Any] = [*changed.assets, *changed.jobs]
     stamped = sorted(row.revision for row in rows)
     assert stamped == [before + 1, before + 2, before + 3]
-    assert [image.image_index for image in changed.images] == [0, 2]
+    assert [image.image_index for image in changed.assets] == [0, 2]

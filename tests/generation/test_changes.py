@@ -10,18 +10,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from generation import maintenance
-from generation.assets.actions import clear, discard, restore
+from generation.assets.actions import discard, restore
 from generation.changes import feed
 from generation.changes.feed import Changes, StaleCursor
 from generation.core.clock import from_now
-from generation.jobs.actions import cancel, retry
+from generation.jobs.actions import cancel, clear, retry
 from generation.jobs.lease import heartbeat, lease, reap
 from generation.models import Image, Job, OwnerCounter, Video, Worker
 from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_user
 
 
 def revisions(changes: Changes) -> list[int]:
-    rows: list[Any] = [*changes.jobs, *changes.images, *changes.videos, *changes.purged]
+    rows: list[Any] = [*changes.jobs, *changes.assets, *changes.purged]
     return sorted(row.revision for row in rows)
 
 
@@ -48,7 +48,7 @@ def test_every_kind_of_change_comes_with_the_next_numbers(owner: User, worker: W
     def expect(jobs: int, images: int) -> None:
         nonlocal at
         changes = newer(owner, after=at)
-        assert (len(changes.jobs), len(changes.images)) == (jobs, images)
+        assert (len(changes.jobs), len(changes.assets)) == (jobs, images)
         assert revisions(changes) == list(range(at + 1, at + 1 + jobs + images))
         at = changes.revision
 
@@ -69,9 +69,9 @@ def test_every_kind_of_change_comes_with_the_next_numbers(owner: User, worker: W
     expect(1, 2)
     cancel(owner_id=owner.pk, job_id=job.pk)
     expect(1, 2)
-    discard(owner_id=owner.pk, images=[held.slots[0].pk])
+    discard(owner_id=owner.pk, assets=[held.slots[0].pk])
     expect(0, 1)
-    restore(owner_id=owner.pk, images=[held.slots[0].pk])
+    restore(owner_id=owner.pk, assets=[held.slots[0].pk])
     expect(0, 1)
     clear(owner_id=owner.pk)
     expect(1, 0)
@@ -124,7 +124,7 @@ def test_a_revision_behind_forgotten_purges_means_reload(owner: User) -> None:
 def test_a_purge_is_told(owner: User, worker: Worker) -> None:
     """Also of two at once, each with a revision of its own."""
     images = complete(make_job(owner, quantity=3), worker)[:2]
-    discard(owner_id=owner.pk, images=[image.pk for image in images])
+    discard(owner_id=owner.pk, assets=[image.pk for image in images])
     at = feed.current_revision(owner.pk)
     Image.objects.in_trash().update(trashed_at=from_now(-31 * 24 * 3600))
     assert maintenance.purge_trash() == 2
@@ -140,7 +140,7 @@ def test_a_page_of_changes_costs_as_many_queries_for_one_as_for_many(owner: User
 
     def queries(limit: int) -> int:
         with CaptureQueriesContext(connection) as counted:
-            for image in newer(owner, limit=limit).images:
+            for image in newer(owner, limit=limit).assets:
                 assert image.job.prompt
         return len(counted)
 

@@ -25,7 +25,6 @@ from generation.models import (
     Project,
     Tombstone,
     Upload,
-    Video,
     Worker,
     WorkerSpeed,
 )
@@ -149,6 +148,9 @@ def test_a_key_is_once_for_each_owner(waiting: Job) -> None:
         {"trashed_at": NOW},
         {"completed_at": NOW},
         {"image_index": -1},
+        {"media": "sound"},
+        {"duration": 5.0},
+        {"frames": 81},
     ],
     ids=str,
 )
@@ -197,6 +199,7 @@ def test_a_wan_job_has_one_image(owner: User) -> None:
 def test_a_job_has_one_video(owner: User) -> None:
     video = make_job(owner, "video_fast").slots[0]
     refused_copy(video)
+    refused(video, image_index=0)
     for values in ({"seed": -1}, {"status": "completed"}, {"status": "x"}, {"saved_at": NOW}):
         refused(video, **values)
 
@@ -263,16 +266,15 @@ def test_the_small_tables_keep_their_rules(owner: User, worker: Worker, waiting:
 
 
 def test_no_table_has_two_rules_of_one_name() -> None:
-    names = [c.name for model in (Job, Image, Video, Attempt, Upload) for c in model._meta.constraints]
-    names += [i.name for model in (Job, Image, Video, Attempt, Upload) for i in model._meta.indexes]
+    names = [c.name for model in (Job, Asset, Attempt, Upload) for c in model._meta.constraints]
+    names += [i.name for model in (Job, Asset, Attempt, Upload) for i in model._meta.indexes]
     assert len(names) == len(set(names))
-    assert all(issubclass(model, Asset) for model in (Image, Video))
 
 
 @pytest.mark.postgres
 def test_the_look_up_of_the_callback_is_a_unique_index(db: None) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'generation_image'")
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'generation_asset'")
         indexes = [row[0] for row in cursor.fetchall()]
     assert any("UNIQUE" in index and index.endswith("(job_id, image_index)") for index in indexes)
 

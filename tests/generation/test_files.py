@@ -97,7 +97,7 @@ def test_an_unknown_id_a_wrong_media_and_an_unfinished_asset_are_404() -> None:
 
 def test_a_trashed_asset_is_still_served_to_its_owner() -> None:
     asset = make_asset()
-    actions.discard(owner_id=asset.owner_id, images=[asset.pk])
+    actions.discard(owner_id=asset.owner_id, assets=[asset.pk])
 
     response = client_of(asset).get(url_of(asset))
 

@@ -10,10 +10,10 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from generation.assets.actions import clear, discard, restore
+from generation.assets.actions import discard, restore
 from generation.core.clock import from_now
 from generation.core.errors import LeaseLost
-from generation.jobs.actions import cancel, retry
+from generation.jobs.actions import cancel, clear, retry
 from generation.jobs.lease import heartbeat, reap, release
 from generation.models import Attempt, Job, Worker
 from tests.factories import call_back, completed, failed, fresh, lease_next, make_job, make_worker, upload
@@ -127,8 +127,8 @@ def test_every_transition_leaves_one_line_with_its_ids(owner: User, worker: Work
     Job.objects.filter(pk=job.pk).update(lease_expires_at=from_now(-1), attempts_left=0)
     assert events(reap) == ["lease.expired", "job.ended"]
     asset = last.slots[0].pk
-    assert events(lambda: discard(owner_id=owner.pk, images=[asset])) == ["asset.discarded"]
-    assert events(lambda: restore(owner_id=owner.pk, images=[asset])) == ["asset.restored"]
+    assert events(lambda: discard(owner_id=owner.pk, assets=[asset])) == ["asset.discarded"]
+    assert events(lambda: restore(owner_id=owner.pk, assets=[asset])) == ["asset.restored"]
     assert events(lambda: clear(owner_id=owner.pk)) == ["job.cleared"]
 
 

@@ -11,11 +11,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from generation.assets import listing
-from generation.assets.actions import MOST_IDS, clear, discard, restore, save
+from generation.assets.actions import MOST_IDS, discard, restore, save
 from generation.changes import feed
 from generation.core.errors import TooMany
 from generation.jobs import listing as job_listing
-from generation.jobs.actions import cancel
+from generation.jobs.actions import cancel, clear
 from generation.models import Asset, Image, Job, Video, Worker
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, make_user
 
@@ -45,15 +45,15 @@ def test_completion_saves_by_itself_without_review(owner: User, worker: Worker) 
 
 def test_under_review_nothing_is_saved_until_asked(owner: User, reviewed: list[Asset]) -> None:
     assert library(owner) == []
-    assert save(owner_id=owner.pk, images=ids(reviewed[:2])) == 2
+    assert save(owner_id=owner.pk, assets=ids(reviewed[:2])) == 2
     assert sorted(library(owner)) == sorted(ids(reviewed[:2]))
 
 
 def test_saving_twice_changes_nothing(owner: User, reviewed: list[Asset]) -> None:
-    save(owner_id=owner.pk, images=ids(reviewed))
+    save(owner_id=owner.pk, assets=ids(reviewed))
     first = fresh(reviewed[0].job).slots[0].saved_at
     before = feed.current_revision(owner.pk)
-    assert save(owner_id=owner.pk, images=ids(reviewed)) == 0
+    assert save(owner_id=owner.pk, assets=ids(reviewed)) == 0
     assert fresh(reviewed[0].job).slots[0].saved_at == first
     assert feed.current_revision(owner.pk) == before
 
@@ -61,52 +61,51 @@ def test_saving_twice_changes_nothing(owner: User, reviewed: list[Asset]) -> Non
 def test_what_has_no_result_cannot_be_moved(owner: User) -> None:
     waiting = ids(make_job(owner, quantity=3).slots)
     for move in (save, discard, restore):
-        assert move(owner_id=owner.pk, images=waiting) == 0
+        assert move(owner_id=owner.pk, assets=waiting) == 0
     assert not Image.objects.exclude(saved_at=None, trashed_at=None).exists()
 
 
 def test_discarding_and_restoring_is_undone_exactly(owner: User, worker: Worker) -> None:
     """pitfall 10: the file stays where it is."""
     image = complete(make_job(owner), worker)[0]
-    assert discard(owner_id=owner.pk, images=[image.pk]) == 1
+    assert discard(owner_id=owner.pk, assets=[image.pk]) == 1
     assert library(owner) == []
     assert default_storage.exists(image.file.name)
-    assert restore(owner_id=owner.pk, images=[image.pk]) == 1
+    assert restore(owner_id=owner.pk, assets=[image.pk]) == 1
     now = Image.objects.get(pk=image.pk)
     assert (now.saved_at, now.trashed_at) == (image.saved_at, None)
 
 
 def test_restoring_brings_a_result_under_review_back_under_review(owner: User, reviewed: list[Asset]) -> None:
-    discard(owner_id=owner.pk, images=[reviewed[0].pk])
-    restore(owner_id=owner.pk, images=[reviewed[0].pk])
+    discard(owner_id=owner.pk, assets=[reviewed[0].pk])
+    restore(owner_id=owner.pk, assets=[reviewed[0].pk])
     assert Image.objects.under_review().count() == 3
 
 
 def test_discarding_and_restoring_twice_counts_once(owner: User, reviewed: list[Asset]) -> None:
-    assert discard(owner_id=owner.pk, images=ids(reviewed)) == 3
-    assert discard(owner_id=owner.pk, images=ids(reviewed)) == 0
-    assert restore(owner_id=owner.pk, images=ids(reviewed)) == 3
-    assert restore(owner_id=owner.pk, images=ids(reviewed)) == 0
+    assert discard(owner_id=owner.pk, assets=ids(reviewed)) == 3
+    assert discard(owner_id=owner.pk, assets=ids(reviewed)) == 0
+    assert restore(owner_id=owner.pk, assets=ids(reviewed)) == 3
+    assert restore(owner_id=owner.pk, assets=ids(reviewed)) == 0
 
 
 def test_the_trash_cannot_be_saved(owner: User, reviewed: list[Asset]) -> None:
-    discard(owner_id=owner.pk, images=ids(reviewed))
-    assert save(owner_id=owner.pk, images=ids(reviewed)) == 0
+    discard(owner_id=owner.pk, assets=ids(reviewed))
+    assert save(owner_id=owner.pk, assets=ids(reviewed)) == 0
 
 
 def test_a_stranger_moves_nothing(owner: User, reviewed: list[Asset]) -> None:
     stranger = make_user().pk
     for move in (save, discard, restore):
-        assert move(owner_id=stranger, images=ids(reviewed)) == 0
+        assert move(owner_id=stranger, assets=ids(reviewed)) == 0
     assert clear(owner_id=stranger, job_ids=[reviewed[0].job_id]) == 0
     assert Image.objects.under_review().count() == 3
 
 
-def test_images_and_videos_move_together_and_their_ids_are_not_mixed(owner: User, worker: Worker) -> None:
+def test_images_and_videos_move_together_each_once(owner: User, worker: Worker) -> None:
     image = complete(make_job(owner), worker)[0]
     video = complete(make_job(owner, "video_fast"), worker)[0]
-    assert discard(owner_id=owner.pk, images=[video.pk], videos=[image.pk]) == 0
-    assert discard(owner_id=owner.pk, images=[image.pk, image.pk], videos=[video.pk]) == 2
+    assert discard(owner_id=owner.pk, assets=[image.pk, image.pk, video.pk]) == 2
     assert Image.objects.in_trash().get() == image
     assert Video.objects.in_trash().get() == video
 
@@ -115,9 +114,7 @@ def test_more_ids_than_one_call_takes_are_refused(owner: User, reviewed: list[As
     many = [*ids(reviewed), *(uuid.uuid4() for _ in range(MOST_IDS))]
     for move in (save, discard, restore):
         with pytest.raises(TooMany):
-            move(owner_id=owner.pk, images=many)
-        with pytest.raises(TooMany):
-            move(owner_id=owner.pk, images=many[: MOST_IDS // 2 + 1], videos=many[: MOST_IDS // 2])
+            move(owner_id=owner.pk, assets=many)
     with pytest.raises(TooMany):
         clear(owner_id=owner.pk, job_ids=many)
     assert Image.objects.under_review().count() == 3
@@ -125,9 +122,9 @@ def test_more_ids_than_one_call_takes_are_refused(owner: User, reviewed: list[As
 
 def test_every_moved_row_gets_its_revision(owner: User, reviewed: list[Asset]) -> None:
     before = feed.current_revision(owner.pk)
-    save(owner_id=owner.pk, images=ids(reviewed))
+    save(owner_id=owner.pk, assets=ids(reviewed))
     changed = feed.changes(owner_id=owner.pk, after=before)
-    assert sorted(image.revision for image in changed.images) == [before + 1, before + 2, before + 3]
+    assert sorted(image.revision for image in changed.assets) == [before + 1, before + 2, before + 3]
     assert changed.revision == before + 3
 
 
@@ -136,7 +133,7 @@ def test_moving_many_costs_as_many_queries_as_one(owner: User, worker: Worker) -
 
     def queries(chosen: list[Asset]) -> int:
         with CaptureQueriesContext(connection) as counted:
-            save(owner_id=owner.pk, images=ids(chosen))
+            save(owner_id=owner.pk, assets=ids(chosen))
         return len(counted)
 
     assert queries(images[:1]) == queries(images[1:])
@@ -165,7 +162,7 @@ def test_clearing_leaves_active_jobs_and_results_under_review(owner: User, worke
     waiting = make_job(owner)
     assert clear(owner_id=owner.pk) == 0
     assert staged(owner) == [waiting.pk, running.pk, reviewed.pk]
-    save(owner_id=owner.pk, images=[reviewed.slots[0].pk])
+    save(owner_id=owner.pk, assets=[reviewed.slots[0].pk])
     assert clear(owner_id=owner.pk) == 1
     assert staged(owner) == [waiting.pk, running.pk]
 
@@ -193,11 +190,11 @@ def test_a_result_restored_after_its_job_was_cleared_is_seen_again(
 ) -> None:
     """It was neither in the Workspace nor in the Library, and nothing could bring it back."""
     job = reviewed[0].job
-    save(owner_id=owner.pk, images=ids(reviewed[1:]))
-    discard(owner_id=owner.pk, images=[reviewed[0].pk])
+    save(owner_id=owner.pk, assets=ids(reviewed[1:]))
+    discard(owner_id=owner.pk, assets=[reviewed[0].pk])
     assert clear(owner_id=owner.pk) == 1
     before = feed.current_revision(owner.pk)
-    restore(owner_id=owner.pk, images=[reviewed[0].pk])
+    restore(owner_id=owner.pk, assets=[reviewed[0].pk])
     assert staged(owner) == [job.pk]
     assert job.pk in {changed.pk for changed in feed.changes(owner_id=owner.pk, after=before).jobs}
     assert clear(owner_id=owner.pk) == 0
@@ -205,16 +202,16 @@ def test_a_result_restored_after_its_job_was_cleared_is_seen_again(
 
 def test_a_saved_asset_comes_back_to_the_library_without_its_job(owner: User, worker: Worker) -> None:
     video = complete(make_job(owner, "video_fast"), worker)[0]
-    discard(owner_id=owner.pk, videos=[video.pk])
+    discard(owner_id=owner.pk, assets=[video.pk])
     clear(owner_id=owner.pk)
-    restore(owner_id=owner.pk, videos=[video.pk])
+    restore(owner_id=owner.pk, assets=[video.pk])
     assert staged(owner) == []
     assert library(owner) == [video.pk]
 
 
 def test_moving_assets_never_touches_a_status(owner: User, reviewed: list[Asset]) -> None:
     job = Job.objects.get(pk=reviewed[0].job_id)
-    discard(owner_id=owner.pk, images=ids(reviewed))
-    restore(owner_id=owner.pk, images=ids(reviewed))
+    discard(owner_id=owner.pk, assets=ids(reviewed))
+    restore(owner_id=owner.pk, assets=ids(reviewed))
     assert fresh(job).status == job.status == "completed"
     assert {image.status for image in job.slots} == {"completed"}

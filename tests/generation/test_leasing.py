@@ -68,7 +68,7 @@ def test_the_slots_come_along_without_more_queries(owner: User, worker: Worker) 
     make_job(owner, quantity=6)
     held = lease_next(worker)
     with CaptureQueriesContext(connection) as counted:
-        assert [slot.reported_index for slot in held.open_slots] == list(range(6))
+        assert [slot.image_index for slot in held.open_slots] == list(range(6))
     assert len(counted) == 0
 
 

@@ -17,13 +17,13 @@ from django.db.models import Count
 
 from generation.access.projects import default_project
 from generation.access.quotas import OverLimit
-from generation.assets.actions import clear, discard, restore
+from generation.assets.actions import discard, restore
 from generation.assets.previews import drop_previews
 from generation.catalog.submission import Submission
 from generation.changes import feed
 from generation.core.clock import from_now
 from generation.core.errors import DomainError, LeaseLost, NotRetryable, TooManyPreviews
-from generation.jobs.actions import cancel, retry
+from generation.jobs.actions import cancel, clear, retry
 from generation.jobs.lease import heartbeat, lease, promote, reap, release
 from generation.jobs.previews import store_preview
 from generation.jobs.report import Receipt
@@ -291,7 +291,7 @@ def test_assets_moved_at_once_in_any_order_do_not_deadlock(user: User) -> None:
         dice = random.Random(seed)
         for _ in range(6):
             some = dice.sample(images, 4)
-            dice.choice([discard, restore])(owner_id=user.pk, images=some)
+            dice.choice([discard, restore])(owner_id=user.pk, assets=some)
             clear(owner_id=user.pk)
 
     together([partial(shuffle_about, seed) for seed in range(6)])
@@ -308,7 +308,7 @@ class Reader:
 
     def read_on(self) -> None:
         page = feed.changes(owner_id=self.owner_id, after=self.after, limit=7)
-        rows: list[Any] = [*page.jobs, *page.images]
+        rows: list[Any] = [*page.jobs, *page.assets]
         for row in rows:
             assert self.after < row.revision <= page.revision
             self.newest[row.pk] = max(row.revision, self.newest.get(row.pk, 0))

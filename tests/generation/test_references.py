@@ -280,7 +280,7 @@ def test_an_image_without_a_result_or_in_the_trash_is_unknown_too(owner: User, w
     waiting = make_job(owner).slots[0]
     _refusal(owner, image=waiting.pk)
     [image] = complete(fresh(waiting.job), worker)
-    actions.discard(owner_id=owner.pk, images=[image.pk])
+    actions.discard(owner_id=owner.pk, assets=[image.pk])
     _refusal(owner, image=image.pk)
     assert not Reference.objects.exists()
 
@@ -380,7 +380,7 @@ def test_an_image_purged_from_the_trash_is_still_there_for_the_job_that_goes_by_
     """pitfall 10, pitfall 19"""
     [image] = complete(make_job(owner), worker)
     job = make_job(owner, references=[ReferenceInput(type="style", image=image.pk)])
-    actions.discard(owner_id=owner.pk, images=[image.pk])
+    actions.discard(owner_id=owner.pk, assets=[image.pk])
     settings.TRASH_DAYS = -1
     assert maintenance.purge_trash() == 1
     [used] = job.references.all()

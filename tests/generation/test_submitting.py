@@ -24,16 +24,16 @@ from generation.catalog.submission import (
 )
 from generation.core.errors import IdempotencyKeyReused
 from generation.jobs.submit import submit
-from generation.models import Image, Job, OwnerCounter, Project, Video
+from generation.models import Asset, Image, Job, OwnerCounter, Project, Video
 from tests.factories import make_job, make_user
 
 EVERY_QUANTITY = [(name, quantity) for name, kind in JOB_TYPES.items() for quantity in kind.quantities]
 
 REFUSES_THE_THIRD = {
-    "sqlite": "CREATE TRIGGER refuse BEFORE INSERT ON generation_image WHEN NEW.image_index = 2"
+    "sqlite": "CREATE TRIGGER refuse BEFORE INSERT ON generation_asset WHEN NEW.image_index = 2"
     " BEGIN SELECT RAISE(ABORT, 'refused'); END",
     "postgresql": "SET CONSTRAINTS ALL IMMEDIATE;"
-    " ALTER TABLE generation_image ADD CONSTRAINT refuse CHECK (image_index < 2)",
+    " ALTER TABLE generation_asset ADD CONSTRAINT refuse CHECK (image_index < 2)",
 }
 
 
@@ -58,11 +58,11 @@ def test_every_job_type_gets_a_row_for_each_result(owner: User, name: str, quant
     assert job.parameters == kind.parameters(kind.default_aspect)
     assert job.pool == name
     assert len(job.slots) == quantity
-    assert Image.objects.count() + Video.objects.count() == quantity
+    assert Asset.objects.count() == quantity
     for slot, asset in enumerate(job.slots):
         assert (asset.status, asset.slot, asset.owner_id) == ("queued", slot, owner.pk)
         assert (asset.prompt, asset.project_id) == ("two words", job.project_id)
-        assert asset.reported_index == (slot if kind.engine == "sdxl" else None)
+        assert asset.image_index == (slot if kind.engine == "sdxl" else None)
 
 
 def test_the_ten_job_types_are_those_of_the_product() -> None:

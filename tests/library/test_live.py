@@ -82,7 +82,7 @@ async def test_what_is_discarded_leaves_the_page_and_appears_in_the_trash(owner:
     """Pitfall 29."""
     [image] = await make(owner, quantity=1)
     seen = await revision(owner.pk)
-    await sync_to_async(actions.discard)(owner_id=owner.pk, images=[image.pk])
+    await sync_to_async(actions.discard)(owner_id=owner.pk, assets=[image.pk])
 
     async with socket(owner, after=seen) as library, socket(owner, "trash=1", seen) as trash:
         gone, come = await assets(library), await assets(trash)

@@ -134,10 +134,10 @@ def test_a_page_of_60_costs_as_many_queries_as_one_of_6(
 ) -> None:
     many(owner, 6)
     made(owner, job_type="video_fast")
-    with django_assert_num_queries(6):  # session, user, revision, projects, images, videos
+    with django_assert_num_queries(5):  # session, user, revision, projects, assets
         assert len(shown(html(reader))) == 7
     many(owner, 60)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         assert len(shown(html(reader))) == 60
 
 
@@ -237,7 +237,7 @@ def test_an_asset_has_a_page_of_its_own(reader: Client, owner: User) -> None:
     assert "SDXL fast" in content
     assert f'href="/?from={job.pk}&amp;seed=0"' in content
     assert "1 of 3" in content
-    assert f'formaction="/library/discard?image={asset.pk}"' in content
+    assert f'formaction="/library/discard?asset={asset.pk}"' in content
 
 
 def test_a_video_plays_on_its_page(reader: Client, owner: User) -> None:
@@ -270,7 +270,7 @@ def test_an_unfinished_asset_has_no_page(reader: Client, owner: User) -> None:
 def test_the_trash_shows_what_was_discarded_with_its_days_left(reader: Client, owner: User) -> None:
     """Pitfall 35."""
     first, second, _ = made(owner, quantity=3)
-    actions.discard(owner_id=owner.pk, images=[first.pk, second.pk])
+    actions.discard(owner_id=owner.pk, assets=[first.pk, second.pk])
     now = timezone.now()
     Image.objects.filter(pk=first.pk).update(
         trashed_at=now - timedelta(days=settings.TRASH_DAYS - 1, hours=2)

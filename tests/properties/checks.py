@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 
-from generation.models import Attempt, Image, Job, OwnerCounter, Video
+from generation.models import Asset, Attempt, Job, OwnerCounter
 from tests.properties.callers import Person
 from tests.properties.model import World
 from tests.properties.records import Job as Expected
@@ -61,7 +61,7 @@ def as_expected(job: Expected) -> dict[str, Any]:
 def check_rows(world: World, people: list[Person], results: dict[str, str]) -> None:
     """The rows themselves, past every view."""
     jobs = {str(job.pk): job for job in Job.objects.all()}
-    assets = [*Image.objects.all(), *Video.objects.all()]
+    assets = list(Asset.objects.all())
     assert len(jobs) == len(world.jobs)
     assert len(assets) == sum(job.quantity for job in jobs.values()) - sum(job.purged for job in world.jobs)
     running = Counter(map(str, Attempt.objects.filter(ended_at=None).values_list("job_id", flat=True)))

@@ -11,7 +11,7 @@ from django.db import transaction
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from generation.models import Attempt, Image, Job, Video
+from generation.models import Asset, Attempt, Job
 from tests.factories import png
 from tests.properties.callers import without_hints
 from tests.properties.checks import as_expected, as_told, check_rows
@@ -110,9 +110,7 @@ class History(Owners, Workers, RuleBasedStateMachine):
     def a_month_passes(self, chance: Chance) -> None:
         """Over somebody's trash."""
         owner = chance.of([0, 1])
-        for model in (Image, Video):
-            mine = model.objects.in_trash().of(self.people[owner].user.pk)
-            mine.update(trashed_at=PAST)
+        Asset.objects.in_trash().of(self.people[owner].user.pk).update(trashed_at=PAST)
         self.world.purge(owner)
         self.chores_are_done(chance)
 

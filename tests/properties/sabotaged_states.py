@@ -77,8 +77,8 @@ STATES = (
     in_generation(
         "what others own can be moved",
         "assets/actions",
-        "model.objects.of(owner_id).filter(pk__in=ids)",
-        "model.objects.filter(pk__in=ids)",
+        "mine = Asset.objects.of(owner_id).filter(pk__in=asset_ids)",
+        "mine = Asset.objects.filter(pk__in=asset_ids)",
     ),
     Sabotage(
         "strangers read a job",
@@ -94,16 +94,11 @@ STATES = (
         "clear takes what is under review",
         (
             Edit(
-                "generation/assets/actions.py",
-                "        finished = finished.exclude(Exists(model.objects.under_review()",
-                "        Exists(model.objects.under_review()",
+                "generation/jobs/actions.py",
+                '    finished = finished.exclude(Exists(Asset.objects.under_review().filter(job=OuterRef("pk"))))\n',
+                "",
             ),
-            Edit(
-                "generation/assets/actions.py",
-                '.filter(job=OuterRef("pk"))))\n',
-                '.filter(job=OuterRef("pk")))\n',
-            ),
-            Edit("generation/assets/actions.py", "if job.pk not in restored]", "]"),
+            Edit("generation/jobs/actions.py", "if job.pk not in restored]", "]"),
         ),
         ("tests/generation/test_keeping.py",),
     ),
@@ -124,8 +119,8 @@ FEED = (
     ),
     in_generation(
         "a moved asset keeps its revision",
-        "assets/actions",
-        "        asset.revision = next(revision)\n",
+        "changes/writes",
+        "        row.revision = next(revision)\n",
         "        next(revision)\n",
     ),
     in_generation(

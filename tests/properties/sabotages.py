@@ -75,8 +75,8 @@ GUARDED = (
             Edit("generation/jobs/lease.py", "held.select_for_update().first()", "held.first()"),
             Edit(
                 "generation/changes/writes.py",
-                "model.objects.select_for_update().filter(job=job)",
-                "model.objects.filter(job=job)",
+                "Asset.objects.select_for_update().filter(job=job)",
+                "Asset.objects.filter(job=job)",
             ),
         ),
         (

@@ -99,7 +99,7 @@ def test_a_discard_offers_its_undo_and_the_undo_restores(signed_in: Client, owne
 def test_without_a_script_the_undo_is_a_button_on_the_next_page(signed_in: Client, owner: User) -> None:
     (video,) = complete(make_job(owner, "video_fast"))
     html = signed_in.post(asset_url(video, "discard"), follow=True).content.decode()
-    undo = f'formaction="/workspace/restore?video={video.pk}"'
+    undo = f'formaction="/workspace/restore?asset={video.pk}"'
     assert undo in html
     signed_in.post(f"/workspace/restore?video={video.pk}")
     assert Video.objects.in_library().get() == video
@@ -107,14 +107,14 @@ def test_without_a_script_the_undo_is_a_button_on_the_next_page(signed_in: Clien
 
 def test_restore_brings_one_back(signed_in: Client, owner: User) -> None:
     (image,) = complete(make_job(owner))
-    actions.discard(owner_id=owner.pk, images=[image.pk])
+    actions.discard(owner_id=owner.pk, assets=[image.pk])
     signed_in.post(asset_url(image, "restore"))
     assert Image.objects.in_library().get() == image
 
 
 def test_save_all_saves_what_is_under_review_only(signed_in: Client, owner: User) -> None:
     first, second, third = complete(make_job(owner, quantity=3, review=True))
-    actions.discard(owner_id=owner.pk, images=[first.pk])
+    actions.discard(owner_id=owner.pk, assets=[first.pk])
     answer = signed_in.post(job_url(second.job, "save"), headers=JSON).json()
     assert answer["message"] == "Saved 2 to the Library."
     assert set(Image.objects.in_library()) == {second, third}
@@ -122,7 +122,7 @@ def test_save_all_saves_what_is_under_review_only(signed_in: Client, owner: User
 
 def test_discard_all_spares_what_is_saved_and_its_undo_restores_all(signed_in: Client, owner: User) -> None:
     first, *rest = complete(make_job(owner, quantity=3, review=True))
-    actions.save(owner_id=owner.pk, images=[first.pk])
+    actions.save(owner_id=owner.pk, assets=[first.pk])
     answer = signed_in.post(job_url(first.job, "discard"), headers=JSON).json()
     assert set(Image.objects.in_trash()) == set(rest)
     signed_in.post(answer["undo"]["url"], headers=JSON)
@@ -182,7 +182,7 @@ def test_a_strangers_asset_does_not_exist(stranger: Client, owner: User, what: s
 
 def test_restoring_a_list_skips_what_is_not_ones_own(stranger: Client, owner: User) -> None:
     (image,) = complete(make_job(owner))
-    actions.discard(owner_id=owner.pk, images=[image.pk])
+    actions.discard(owner_id=owner.pk, assets=[image.pk])
     answer = stranger.post(f"/workspace/restore?image={image.pk}", headers=JSON)
     assert answer.json()["message"] == "Nothing was moved."
     assert Image.objects.in_trash().get() == image
@@ -190,7 +190,7 @@ def test_restoring_a_list_skips_what_is_not_ones_own(stranger: Client, owner: Us
 
 def test_an_undo_pressed_twice_says_that_nothing_was_moved(signed_in: Client, owner: User) -> None:
     (image,) = complete(make_job(owner))
-    actions.discard(owner_id=owner.pk, images=[image.pk])
+    actions.discard(owner_id=owner.pk, assets=[image.pk])
     for url in (f"/workspace/restore?image={image.pk}", asset_url(image, "restore")):
         answer = signed_in.post(url, headers=JSON)
     assert answer.json()["message"] == "Nothing was moved."
@@ -203,9 +203,13 @@ def test_too_many_ids_at_once_are_refused_in_words(signed_in: Client) -> None:
     assert "at most 500" in answer.json()["message"]
 
 
-def test_what_is_no_id_and_what_is_no_medium_is_404(signed_in: Client, owner: User) -> None:
+def test_what_is_no_id_moves_nothing(signed_in: Client) -> None:
+    answer = signed_in.post("/workspace/restore?asset=1&image=x", headers=JSON)
+    assert (answer.status_code, answer.json()["message"]) == (200, "Nothing was moved.")
+
+
+def test_what_is_no_medium_is_404(signed_in: Client, owner: User) -> None:
     (image,) = complete(make_job(owner))
-    assert signed_in.post("/workspace/restore?image=1").status_code == 404
     assert signed_in.post(f"/workspace/assets/sound/{image.pk}/save").status_code == 404
     assert signed_in.post(f"/workspace/assets/video/{image.pk}/save").status_code == 404
 

@@ -84,7 +84,7 @@ def test_each_ending_is_told_in_words(signed_in: Client, owner: User) -> None:
 
 def test_discarded_results_leave_the_page_and_are_counted(signed_in: Client, owner: User) -> None:
     first, *_ = complete(make_job(owner, quantity=3))
-    actions.discard(owner_id=owner.pk, images=[first.pk])
+    actions.discard(owner_id=owner.pk, assets=[first.pk])
     shown = html(signed_in)
     assert f"image-{first.pk}" not in shown
     assert "3 of 3 · 1 discarded" in shown

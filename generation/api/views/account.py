@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +18,7 @@ from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH
 from generation.changes import feed
 from generation.http.openapi import problems
 from generation.http.views import Api, body_of, owner_of, query_of
-from generation.models import Image, Job, Video
+from generation.models import Asset, Job
 from generation.models.statuses import ACTIVE
 
 
@@ -102,12 +102,16 @@ def limits_of(owner_id: int) -> dict[str, int]:
 
 def use_of(owner_id: int) -> dict[str, int]:
     """What the owner has in work and in the Library."""
-    count = {"number": Count("pk"), "size": Sum("byte_size", default=0)}
-    images = Image.objects.of(owner_id).in_library().aggregate(**count)
-    videos = Video.objects.of(owner_id).in_library().aggregate(**count)
+    saved = (
+        Asset.objects.of(owner_id)
+        .in_library()
+        .aggregate(
+            images=Count("pk", filter=Q(media="image")),
+            videos=Count("pk", filter=Q(media="video")),
+            bytes=Sum("byte_size", default=0),
+        )
+    )
     return {
         "active_jobs": Job.objects.of(owner_id).filter(status__in=ACTIVE).count(),
-        "images": images["number"],
-        "videos": videos["number"],
-        "bytes": images["size"] + videos["size"],
+        **saved,
     }

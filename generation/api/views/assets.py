@@ -14,7 +14,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from generation.api.requests import FileQuery, LibraryQuery, Paging, Selection
-from generation.api.responses import AssetPage, ImageAnswer, Moved, VideoAnswer
+from generation.api.responses import (
+    ONE_ASSET,
+    AssetPage,
+    ImageAnswer,
+    Moved,
+    VideoAnswer,
+    asset_response,
+)
 from generation.assets import actions, listing
 from generation.assets.delivery import media_response
 from generation.http.openapi import problems
@@ -22,15 +29,15 @@ from generation.http.views import Api, body_of, owner_of, query_of
 from generation.models import Asset, AssetStatus
 
 
-def owned(request: Request, media: str, asset_id: uuid.UUID) -> Asset:
-    """The caller's asset.
+def owned(request: Request, asset_id: uuid.UUID, media: str = "") -> Asset:
+    """The caller's asset, of this medium where one is named.
 
     Raises:
         NotFound: there is none, or it is somebody else's.
     """
     asset = listing.find_asset(owner_id=owner_of(request).pk, media=media, asset_id=asset_id)
     if asset is None:
-        raise NotFound(f"There is no such {media}.")
+        raise NotFound(f"There is no such {media or 'asset'}.")
     return asset
 
 
@@ -44,8 +51,7 @@ class Library(Api):
     )
     def get(self, request: Request) -> Response:
         """Your Library, newest first, images and videos in one order."""
-        query = query_of(request, LibraryQuery)
-        page = listing.library(owner_id=owner_of(request).pk, project_id=query.pop("project"), **query)
+        page = listing.library(owner_id=owner_of(request).pk, **query_of(request, LibraryQuery))
         return Response(AssetPage(page).data)
 
 
@@ -63,6 +69,18 @@ class Trash(Api):
         return Response(AssetPage(page).data)
 
 
+class OneAsset(Api):
+    @extend_schema(
+        operation_id="assets_read",
+        summary="Read an asset's record",
+        tags=["assets"],
+        responses={200: ONE_ASSET, **problems(404)},
+    )
+    def get(self, request: Request, asset_id: uuid.UUID) -> Response:
+        """One image's or video's record."""
+        return Response(asset_response(owned(request, asset_id)))
+
+
 class OneImage(Api):
     @extend_schema(
         operation_id="images_read",
@@ -72,7 +90,7 @@ class OneImage(Api):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One image's record."""
-        return Response(ImageAnswer(owned(request, "image", asset_id)).data)
+        return Response(ImageAnswer(owned(request, asset_id, "image")).data)
 
 
 class OneVideo(Api):
@@ -84,7 +102,7 @@ class OneVideo(Api):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One video's record."""
-        return Response(VideoAnswer(owned(request, "video", asset_id)).data)
+        return Response(VideoAnswer(owned(request, asset_id, "video")).data)
 
 
 class AssetFile(Api):
@@ -94,7 +112,7 @@ class AssetFile(Api):
     thumbnail = False
 
     def get(self, request: Request, asset_id: uuid.UUID) -> HttpResponseBase:
-        asset = owned(request, self.media, asset_id)
+        asset = owned(request, asset_id, self.media)
         if asset.status != AssetStatus.COMPLETED:
             raise NotFound(f"This {self.media} has no file yet.")
         download = query_of(request, FileQuery)["download"]

@@ -61,8 +61,9 @@ def test_what_did_not_complete_is_retried(boss: Client) -> None:
 
 def test_assets_of_many_owners_are_discarded_and_restored(boss: Client) -> None:
     worker = make_worker()
-    images = [complete(make_job(make_user()), worker)[0] for _ in range(2)]
-    waiting = make_job(make_user()).slots[0]
+    made = [complete(make_job(make_user()), worker)[0] for _ in range(2)]
+    images = list(Image.objects.filter(pk__in=[image.pk for image in made]))
+    waiting = Image.objects.get(job=make_job(make_user()))
 
     assert act(boss, "discard_assets", *images, waiting) == "2 discarded, 1 left as they were."
     assert Image.objects.in_trash().count() == 2

@@ -1,4 +1,4 @@
-"""What a Library page is narrowed to; the page and its socket read it from the same query."""
+"""What a listing of saved assets is narrowed to: one filter for the page, its socket and the API."""
 
 from __future__ import annotations
 
@@ -8,28 +8,27 @@ from dataclasses import dataclass, replace
 from typing import Self
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
-
-from generation.assets.listing import MODELS
-from generation.models import Asset, Project
+from generation.catalog.job_types import Media
+from generation.models import Project
+from generation.models.asset import A, AssetQuerySet
 
 SEARCH_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """Empty fields narrow nothing."""
+class AssetFilter:
+    """Empty fields narrow nothing. `q` is found anywhere in the prompt, whatever its case."""
 
     media: str = ""
     project_id: uuid.UUID | None = None
     q: str = ""
 
     @classmethod
-    def read(cls, query: Mapping[str, str]) -> Self:
-        """What is understood of `query`; the rest counts as not given."""
+    def from_query(cls, query: Mapping[str, str]) -> Self:
+        """What is understood of a page's query string; the rest counts as not given."""
         media = query.get("media", "")
         q = query.get("q", "").replace("\0", "").strip()[:SEARCH_LENGTH]
-        return cls(media if media in MODELS else "", _uuid(query.get("project", "")), q)
+        return cls(media if media in Media.values else "", _uuid(query.get("project", "")), q)
 
     def within(self, projects: Iterable[Project]) -> Self:
         """The same without a project that is none of these: the page must show what is in force."""
@@ -39,15 +38,17 @@ class Filters:
     def __bool__(self) -> bool:
         return bool(self.media or self.project_id or self.q)
 
-    def query(self, **instead: str) -> str:
+    def to_query(self, **instead: str) -> str:
         """As a query string, with some fields put otherwise."""
         fields = {"q": self.q, "media": self.media, "project": str(self.project_id or "")} | instead
         return urlencode({name: value for name, value in fields.items() if value})
 
-    def admitted(self, assets: QuerySet[Asset]) -> QuerySet[Asset]:
-        """Those of one table's rows that the page would show."""
-        if self.media and assets.model is not MODELS[self.media]:
-            return assets.none()
+    def apply(self, assets: AssetQuerySet[A]) -> AssetQuerySet[A]:
+        """Those of the assets that pass."""
+        if "\0" in self.q:
+            return assets.none()  # PostgreSQL takes no NUL, and no prompt has one
+        if self.media:
+            assets = assets.filter(media=self.media)
         if self.project_id:
             assets = assets.filter(project_id=self.project_id)
         return assets.filter(prompt__icontains=self.q) if self.q else assets
