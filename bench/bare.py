@@ -57,7 +57,8 @@ END = """UPDATE generation_job SET status = 'completed', lease_expires_at = NULL
 END_ATTEMPT = """UPDATE generation_attempt SET ended_at = now(), outcome = 'reported', accepted = %s
     WHERE job_id = %s AND ended_at IS NULL"""
 PACE = """INSERT INTO generation_workerspeed (worker_id, job_type, seconds, samples) VALUES (%s, %s, 1, 1)
-    ON CONFLICT (worker_id, job_type) DO UPDATE SET seconds = 1, samples = generation_workerspeed.samples + 1"""
+    ON CONFLICT (worker_id, job_type)
+    DO UPDATE SET seconds = 1, samples = generation_workerspeed.samples + 1"""
 ACCEPTED = "UPDATE generation_upload SET accepted_at = now() WHERE id = ANY(%s)"
 
 

@@ -110,7 +110,8 @@ def clear(*, owner_id: int, job_ids: Sequence[uuid.UUID] | None = None) -> int:
 @transaction.atomic
 def _clear(owner_id: int, among: JobQuerySet) -> int:
     finished = among.of(owner_id).staged().exclude(status__in=ACTIVE)
-    finished = finished.exclude(Exists(Asset.objects.under_review().filter(job=OuterRef("pk"))))
+    waiting = Asset.objects.under_review().filter(job=OuterRef("pk"))
+    finished = finished.exclude(Exists(waiting))
     jobs = list(finished.select_for_update().order_by("id")[:MOST_IDS])
     # Asked again under the locks: a result may have been restored while they were waited for.
     to_review = Asset.objects.under_review().filter(job__in=jobs)

@@ -20,7 +20,7 @@ from generation.jobs.actions import cancel, retry
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.report import Report, report
 from generation.jobs.report_rules import AssetReport, SlotError
-from generation.maintenance import drop_old_uploads
+from generation.maintenance.chores import drop_old_uploads
 from generation.models import Attempt, Image, Job, Upload, Worker
 from tests.factories import (
     call_back,

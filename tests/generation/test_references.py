@@ -21,7 +21,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image as Picture
 
-from generation import maintenance
 from generation.assets import actions, references
 from generation.assets.references import (
     OverReferenceQuota,
@@ -37,6 +36,7 @@ from generation.core.errors import IdempotencyKeyReused, ReferencesGone
 from generation.jobs.actions import cancel, retry
 from generation.jobs.lease import lease, offered_pools, release
 from generation.jobs.submit import submit
+from generation.maintenance import chores
 from generation.models import Job, JobReference, Reference, Worker
 from generation.queue.estimates import queue_positions
 from tests.factories import (
@@ -206,7 +206,7 @@ def removed_by_its_owner(picture: Reference) -> bool:
 
 
 def removed_with_age(picture: Reference) -> bool:
-    return maintenance.drop_old_references() == 1
+    return chores.drop_old_references() == 1
 
 
 @pytest.mark.postgres
@@ -382,7 +382,7 @@ def test_an_image_purged_from_the_trash_is_still_there_for_the_job_that_goes_by_
     job = make_job(owner, references=[ReferenceInput(type="style", image=image.pk)])
     actions.discard(owner_id=owner.pk, assets=[image.pk])
     settings.TRASH_DAYS = -1
-    assert maintenance.purge_trash() == 1
+    assert chores.purge_trash() == 1
     [used] = job.references.all()
     assert read(used.reference.file) == png(shade=0)
     assert read(used.reference.thumbnail)
@@ -414,10 +414,10 @@ def test_what_nobody_used_for_long_is_removed_row_and_files(
     """pitfall 10, pitfall 35"""
     make_reference(owner)
     forgotten(days=29)
-    assert maintenance.drop_old_references() == 0
+    assert chores.drop_old_references() == 0
     forgotten(days=31)
     with django_capture_on_commit_callbacks(execute=True):
-        assert maintenance.drop_old_references() == 1
+        assert chores.drop_old_references() == 1
     assert not Reference.objects.exists()
     assert stored() == []
 
@@ -428,7 +428,7 @@ def test_a_job_keeps_its_reference_while_it_waits_and_runs(owner: User, worker: 
 
     def is_kept() -> bool:
         forgotten(days=99)
-        return maintenance.drop_old_references() == 0
+        return chores.drop_old_references() == 0
 
     assert is_kept(), "queued"
     held = lease(worker=worker, engines=["sdxl"], pools=[job.pool])
@@ -445,9 +445,9 @@ def test_a_job_whose_reference_was_removed_is_not_retried_without_it(owner: User
     forgotten(days=29)
     retry(owner_id=owner.pk, job_id=job.pk)
     cancel(owner_id=owner.pk, job_id=job.pk)
-    assert maintenance.drop_old_references() == 0
+    assert chores.drop_old_references() == 0
     forgotten(days=31)
-    assert maintenance.drop_old_references() == 1
+    assert chores.drop_old_references() == 1
     with pytest.raises(ReferencesGone, match="was removed"):
         retry(owner_id=owner.pk, job_id=job.pk)
     assert fresh(job).status == "cancelled"
@@ -476,21 +476,22 @@ def test_a_submission_makes_its_reference_young_again(owner: User) -> None:
     forgotten(days=99)
     job = make_job(owner, references=asked)
     Job.objects.filter(pk=job.pk).update(status="completed", finished_at=timezone.now())
-    assert maintenance.drop_old_references() == 0
+    assert chores.drop_old_references() == 0
 
 
 def test_the_comparison_of_rows_and_files_knows_references(
     owner: User, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """pitfall 10"""
-    monkeypatch.setattr(maintenance, "LEFTOVER_HOURS", -1)
+    monkeypatch.setattr(chores, "LEFTOVER_HOURS", -1)
     lost, kept = make_reference(owner), make_reference(owner)
     default_storage.delete(lost.file.name)
     default_storage.save(f"references-{owner.pk}/nobody.png", io.BytesIO(b"x"))
     default_storage.save("references-x/nobody.png", io.BytesIO(b"x"))
-    call_command("maintain", "--files", "--delete-unknown-files")
+    with pytest.raises(SystemExit):  # a lost file is not mended
+        call_command("check_consistency", "--fix")
     out = capsys.readouterr().out
-    assert f"row without file: reference {lost.pk}" in out
+    assert f"  reference {lost.pk}\n" in out
     assert str(kept.pk) not in out
-    assert out.count("deleted file without row") == 2
+    assert "files_without_row: 2" in out
     assert len(stored()) == 3

@@ -95,7 +95,7 @@ STATES = (
         (
             Edit(
                 "generation/jobs/actions.py",
-                '    finished = finished.exclude(Exists(Asset.objects.under_review().filter(job=OuterRef("pk"))))\n',
+                "    finished = finished.exclude(Exists(waiting))\n",
                 "",
             ),
             Edit("generation/jobs/actions.py", "if job.pk not in restored]", "]"),
@@ -128,7 +128,7 @@ FEED = (
     ),
     Sabotage(
         "a purge is not told",
-        (Edit("generation/maintenance.py", "    Tombstone.objects.bulk_create(rows)\n", ""),),
+        (Edit("generation/maintenance/chores.py", "    Tombstone.objects.bulk_create(rows)\n", ""),),
         ("tests/generation/test_changes.py",),
     ),
     Sabotage(

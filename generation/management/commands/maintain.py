@@ -5,13 +5,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from django.core.files.storage import default_storage
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from generation import maintenance
 from generation.assets.previews import drop_previews
 from generation.jobs.lease import promote, reap
+from generation.maintenance import chores
 from generation.queue import reap_hold
 
 log = structlog.get_logger("ourvidz.chores")
@@ -23,10 +22,10 @@ QUEUE: Mapping[str, Callable[[], int]] = {
     "previews_dropped": drop_previews,
 }
 KEEPING: Mapping[str, Callable[[], int]] = {
-    "trash_purged": maintenance.purge_trash,
-    "purges_forgotten": maintenance.drop_old_tombstones,
-    "uploads_dropped": maintenance.drop_old_uploads,
-    "references_dropped": maintenance.drop_old_references,
+    "trash_purged": chores.purge_trash,
+    "purges_forgotten": chores.drop_old_tombstones,
+    "uploads_dropped": chores.drop_old_uploads,
+    "references_dropped": chores.drop_old_references,
 }
 ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
@@ -42,29 +41,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--once", action="store_true", help="One round of everything instead of a loop.")
-        parser.add_argument(
-            "--files", action="store_true", help="Report files without rows and rows without files, once."
-        )
-        parser.add_argument(
-            "--delete-unknown-files", action="store_true", help="With --files: delete files without rows."
-        )
 
-    def handle(self, *args: Any, once: bool, files: bool, delete_unknown_files: bool, **options: Any) -> None:
-        if files:
-            self._compare_files(delete=delete_unknown_files)
-        elif once:
+    def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        if once:
             for name, count in {**_done(QUEUE), **_done(KEEPING)}.items():
                 self.stdout.write(f"{name}: {count}")
         else:
             _loop()
-
-    def _compare_files(self, *, delete: bool) -> None:
-        for name in maintenance.unknown_files():
-            self.stdout.write(f"{'deleted' if delete else 'would delete'} file without row: {name}")
-            if delete:
-                default_storage.delete(name)
-        for row in maintenance.rows_without_files():
-            self.stdout.write(f"row without file: {row}")
 
 
 def _done(some: Mapping[str, Callable[[], int]]) -> dict[str, int]:

@@ -164,6 +164,31 @@ def test_a_wrong_selection_is_refused(mine: APIClient, body: dict[str, object]) 
     assert next(iter(response.json()["errors"])).split(".")[0] == next(iter(body))
 
 
+@pytest.mark.parametrize("names", [["assets", "assets"], ["images", "videos"], ["assets", "videos"]])
+def test_assets_are_named_in_one_list_or_in_the_two_of_earlier_releases(
+    mine: APIClient, owner: User, names: list[str]
+) -> None:
+    picture, clip = finished(owner)[0], finished(owner, "video_fast")[0]
+    body: dict[str, list[str]] = {name: [] for name in names}
+    for name, asset in zip(names, (picture, clip), strict=True):
+        body[name].append(str(asset.pk))
+
+    assert mine.post("/api/v1/assets/discard", body).json() == {"changed": 2}
+    assert library(mine) == []
+    assert mine.post("/api/v1/assets/restore", body).json() == {"changed": 2}
+    assert set(library(mine)) == {str(picture.pk), str(clip.pk)}
+
+
+def test_an_asset_is_read_by_its_id_alone(mine: APIClient, stranger: APIClient, owner: User) -> None:
+    picture, clip = finished(owner)[0], finished(owner, "video_fast")[0]
+
+    for asset, own in ((picture, "images"), (clip, "videos")):
+        record = mine.get(f"/api/v1/assets/{asset.pk}").json()
+        assert record == mine.get(f"/api/v1/{own}/{asset.pk}").json()
+        assert record["media"] == own.removesuffix("s")
+        assert stranger.get(f"/api/v1/assets/{asset.pk}").status_code == 404
+
+
 def test_a_move_takes_five_hundred_at_most(mine: APIClient) -> None:
     body = {"images": [str(uuid.uuid4()) for _ in range(501)]}
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-import uuid
-from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
@@ -34,7 +29,8 @@ LEFTOVER_HOURS = 24
 def purge_trash(limit: int = BATCH) -> int:
     """Delete assets that were in the trash for TRASH_DAYS: their rows first, then their files.
 
-    A crash between the two leaves files without rows, which `unknown_files` finds; never rows without files.
+    A crash between the two leaves files without rows, which `check_consistency` finds; never rows without
+    files.
     """
     old = timezone.now() - timedelta(days=settings.TRASH_DAYS)
     overdue = Asset.objects.in_trash().filter(trashed_at__lt=old)
@@ -89,11 +85,14 @@ def _forget(owner_id: int, old: object) -> int:
     return deleted
 
 
+def overdue_uploads() -> QuerySet[Upload]:
+    return Upload.objects.filter(created_at__lt=timezone.now() - timedelta(hours=LEFTOVER_HOURS))
+
+
 @transaction.atomic
 def drop_old_uploads(limit: int = BATCH) -> int:
     """Delete uploads that are over a day old; with their files, where no callback put them into a slot."""
-    old = Upload.objects.filter(created_at__lt=timezone.now() - timedelta(hours=LEFTOVER_HOURS))
-    mine = list(old.select_for_update(skip_locked=True).order_by("created_at")[:limit])
+    mine = list(overdue_uploads().select_for_update(skip_locked=True).order_by("created_at")[:limit])
     Upload.objects.filter(pk__in=[upload.pk for upload in mine]).delete()
     unused = [upload for upload in mine if upload.accepted_at is None]
     storage.delete_after_commit([name for row in unused for name in storage.names_of(row)])
@@ -113,40 +112,3 @@ def drop_old_references(limit: int = BATCH) -> int:
     Reference.objects.filter(pk__in=[reference.pk for reference in mine]).delete()
     storage.delete_after_commit([name for row in mine for name in storage.names_of(row)])
     return len(mine)
-
-
-def unknown_files() -> Iterator[str]:
-    """Names of stored files that are over a day old and that no row names."""
-    old = timezone.now() - timedelta(hours=LEFTOVER_HOURS)
-    folders, _ = default_storage.listdir("")
-    for folder in sorted(folders):
-        _, files = default_storage.listdir(folder)
-        names = [f"{folder}/{name}" for name in sorted(files)]
-        known = _named(folder)
-        yield from (
-            name for name in names if name not in known and default_storage.get_modified_time(name) < old
-        )
-
-
-def _named(folder: str) -> set[str]:
-    """The file names that rows hold in this folder: one for each job, or one for an owner's references."""
-    owner_id = storage.owner_of(folder)
-    if owner_id is not None:
-        rows: list[QuerySet[Any]] = [Reference.objects.of(owner_id)]
-    else:
-        try:
-            uuid.UUID(folder)
-        except ValueError:
-            return set()
-        rows = [model.objects.filter(job_id=folder) for model in (Asset, Upload)]
-    pairs = itertools.chain.from_iterable(some.values_list("file", "thumbnail") for some in rows)
-    return set(itertools.chain.from_iterable(pairs))
-
-
-def rows_without_files() -> Iterator[Asset | Reference]:
-    """Completed assets and reference images whose file or thumbnail the storage does not have."""
-    kept: list[QuerySet[Any]] = [Asset.objects.completed(), Reference.objects.all()]
-    for rows in kept:
-        for row in rows.order_by("id").iterator(chunk_size=BATCH):
-            if not all(default_storage.exists(name) for name in storage.names_of(row)):
-                yield row

@@ -1,0 +1,71 @@
+"""Rows and stored files held against each other."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from generation.maintenance import chores
+from generation.media import storage
+from generation.models import Asset, Reference, Upload
+
+CHUNK = 200
+
+
+def files_without_row() -> Iterator[str]:
+    """Names of stored files that are over a day old and that no row names."""
+    for folder in _folders():
+        _, files = default_storage.listdir(folder)
+        names = [f"{folder}/{name}" for name in sorted(files)]
+        known = _named(folder)
+        yield from (name for name in names if name not in known and _is_old(name))
+
+
+def _folders() -> list[str]:
+    try:
+        folders, _ = default_storage.listdir("")
+    except FileNotFoundError:  # nothing was stored yet
+        return []
+    return sorted(folders)
+
+
+def delete_file_without_row(name: str) -> None:
+    if name not in _named(name.partition("/")[0]):
+        default_storage.delete(name)
+
+
+def _is_old(name: str) -> bool:
+    """A younger file may still be on its way to its row."""
+    stored: datetime = default_storage.get_modified_time(name)
+    return stored < timezone.now() - timedelta(hours=chores.LEFTOVER_HOURS)
+
+
+def _named(folder: str) -> set[str]:
+    """The file names that rows hold in this folder: one for each job, or one for an owner's references."""
+    owner_id = storage.owner_of(folder)
+    if owner_id is not None:
+        rows: list[QuerySet[Any]] = [Reference.objects.of(owner_id)]
+    else:
+        try:
+            uuid.UUID(folder)
+        except ValueError:
+            return set()
+        rows = [model.objects.filter(job_id=folder) for model in (Asset, Upload)]
+    pairs = itertools.chain.from_iterable(some.values_list("file", "thumbnail") for some in rows)
+    return set(itertools.chain.from_iterable(pairs))
+
+
+def rows_without_file() -> Iterator[Asset | Reference]:
+    """Completed assets and reference images whose file or thumbnail the storage does not have."""
+    kept: list[QuerySet[Any]] = [Asset.objects.completed(), Reference.objects.all()]
+    for rows in kept:
+        for row in rows.order_by("id").iterator(chunk_size=CHUNK):
+            if not all(default_storage.exists(name) for name in storage.names_of(row)):
+                yield row
