@@ -150,7 +150,7 @@ def test_the_preview_guess_is_a_good_one_for_a_vae_that_is_linear() -> None:
     """Random weights have no picture to guess; this decoder's latents are the picture's own colours."""
     import torch
 
-    from ourvidz_worker.engines.diffusion.glimpse import Glimpse
+    from ourvidz_worker.engines.diffusion.latent_preview import Glimpse
 
     class Linear(torch.nn.Module):
         config = {"scaling_factor": 0.5}

@@ -11,23 +11,23 @@ import pytest
 from generation.catalog.job_types import JOB_TYPES
 from ourvidz_worker.cli import main
 from ourvidz_worker.configuration import usual_state
-from ourvidz_worker.engines import usual
+from ourvidz_worker.engines import benchmark_jobs
 from tests.worker.protocol_server import TOKEN, ProtocolServer
 
 QUICK = ("--job-type", "sdxl_image_fast", "--job-type", "image_fast")
 
 
-@pytest.mark.parametrize("name", usual.JOB_TYPES)
+@pytest.mark.parametrize("name", benchmark_jobs.JOB_TYPES)
 def test_what_is_measured_is_what_servers_hand_out(name: str) -> None:
     """The worker knows nothing of the server's table; only this test sees both."""
-    told = usual.usual_job(name).parameters
+    told = benchmark_jobs.usual_job(name).parameters
     job_type = JOB_TYPES[name]
     wanted = job_type.parameters(job_type.default_aspect)
     assert {field: getattr(told, field) for field in wanted} == wanted
 
 
 def test_no_job_type_is_left_out() -> None:
-    assert set(usual.JOB_TYPES) == set(JOB_TYPES)
+    assert set(benchmark_jobs.JOB_TYPES) == set(JOB_TYPES)
 
 
 def test_seconds_for_one_result_are_told_kept_and_reported(

@@ -17,11 +17,11 @@ from ourvidz_worker.client import Server, backoff
 from ourvidz_worker.engines.base import FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import EngineBroken, Halted, ServerAway, ServerRefused, TokenRefused
-from ourvidz_worker.journal import fault
+from ourvidz_worker.health import Vitals
+from ourvidz_worker.log import fault
 from ourvidz_worker.protocol import Job, Offer, parse_job
 from ourvidz_worker.runner import MOST_FAULTS, Runner, ShutDown
 from ourvidz_worker.spool import Spool
-from ourvidz_worker.vitals import Vitals
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
 from tests.worker.scripted import ScriptedEngine, finished
 from tests.worker.test_runner import callbacks, ended, wait_for, with_reference, working
@@ -201,7 +201,7 @@ HANGING = """
 import sys, time
 from ourvidz_worker.client import Server
 from ourvidz_worker.runner import Runner
-from ourvidz_worker.vitals import Vitals
+from ourvidz_worker.health import Vitals
 from tests.worker.scripted import ScriptedEngine
 engine = ScriptedEngine(lambda *_: time.sleep(60))
 Runner(Server(*sys.argv[1:]), engine, vitals=Vitals(stuck_after_s=1.5)).run()

@@ -14,10 +14,10 @@ from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import Engine, FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import MalformedLease
+from ourvidz_worker.health import Vitals
 from ourvidz_worker.protocol import Job, parse_job
 from ourvidz_worker.runner import Runner, ShutDown
 from ourvidz_worker.spool import Spool
-from ourvidz_worker.vitals import Vitals
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
 from tests.worker.scripted import ScriptedEngine, finished
 

@@ -16,8 +16,8 @@ from PIL import Image
 from ourvidz_worker.engines.base import FinishedSlot, Result
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.engines.sketch.enhance import enhanced_prompt
-from ourvidz_worker.engines.sketch.mood import WORDS_OF_LIGHT
 from ourvidz_worker.engines.sketch.picture import Picture
+from ourvidz_worker.engines.sketch.scene_parameters import WORDS_OF_LIGHT
 from ourvidz_worker.engines.sketch.scenes import SCENES
 from ourvidz_worker.engines.sketch.stage import words_of
 from ourvidz_worker.errors import Halted

@@ -20,9 +20,9 @@ from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import ServerAway
-from ourvidz_worker.leftovers import deliver_kept
 from ourvidz_worker.protocol import Job, parse_job
 from ourvidz_worker.spool import Spool
+from ourvidz_worker.spool_recovery import deliver_kept
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
 from tests.worker.scripted import ScriptedEngine, finished
 from tests.worker.test_runner import callbacks, ended, wait_for, working

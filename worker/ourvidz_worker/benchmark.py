@@ -15,7 +15,7 @@ from typing import Any
 from ourvidz_worker import __version__
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import Engine
-from ourvidz_worker.engines.usual import JOB_TYPES, usual_job
+from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES, usual_job
 from ourvidz_worker.errors import ServerAway, ServerRefused, TokenRefused
 from ourvidz_worker.protocol import AssetError, Job
 

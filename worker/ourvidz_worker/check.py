@@ -14,7 +14,7 @@ from ourvidz_worker.configuration import Configuration, missing, usual_spool
 from ourvidz_worker.engines import GPU_PACKAGES, missing_packages
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, ServerAway, ServerRefused, TokenRefused
-from ourvidz_worker.stored import is_cached, misfit, part_sizes, size
+from ourvidz_worker.weight_files import is_cached, misfit, part_sizes, size
 
 if TYPE_CHECKING:  # it imports torch
     from ourvidz_worker.engines.diffusion.placement import Placement

@@ -22,7 +22,7 @@ from ourvidz_worker.configuration import (
     usual_spool,
     usual_state,
 )
-from ourvidz_worker.engines.usual import JOB_TYPES
+from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES
 from ourvidz_worker.errors import ConnectionUnusable
 
 if TYPE_CHECKING:
@@ -128,9 +128,9 @@ def _run(chosen: Configuration) -> int:
     from ourvidz_worker.client import Server
     from ourvidz_worker.engines import create_engine
     from ourvidz_worker.errors import EngineBroken, EngineUnusable, ServerRefused, TokenRefused
-    from ourvidz_worker.journal import say
+    from ourvidz_worker.health import PortTaken, Vitals, health_server
+    from ourvidz_worker.log import say
     from ourvidz_worker.runner import Runner
-    from ourvidz_worker.vitals import PortTaken, Vitals, health_server
 
     try:
         spool = _spool(chosen)
@@ -161,7 +161,7 @@ def _run(chosen: Configuration) -> int:
 
 def _spool(chosen: Configuration) -> Spool | None:
     """None where the usual folder cannot be written: it works without. Raises OSError for a named one."""
-    from ourvidz_worker.journal import say
+    from ourvidz_worker.log import say
     from ourvidz_worker.spool import Spool
 
     try:
@@ -176,7 +176,7 @@ def _spool(chosen: Configuration) -> Spool | None:
 
 def _prepare_libraries(chosen: Configuration) -> None:
     """What they read from the environment when they are imported, and where their warnings go."""
-    from ourvidz_worker.journal import tell_warnings
+    from ourvidz_worker.log import tell_warnings
 
     tell_warnings()
     if chosen.engine.engine == "sketch":

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from ourvidz_worker.answers import LARGEST_ANSWER, LONGEST_ANSWER_S, Answer, read
 from ourvidz_worker.errors import (
     ConnectionUnusable,
     Halted,
@@ -22,8 +21,9 @@ from ourvidz_worker.errors import (
     ServerRefused,
     WorkerError,
 )
-from ourvidz_worker.journal import say
+from ourvidz_worker.log import say
 from ourvidz_worker.protocol import AssetError, Job, Leased, Offer, Upload, parse_job, word
+from ourvidz_worker.responses import LARGEST_ANSWER, LONGEST_ANSWER_S, Answer, read
 
 LEASE_WAIT_S = 25.0
 RESULT_PATIENCE_S = 600.0  # what is made must not be lost to a restart of the server

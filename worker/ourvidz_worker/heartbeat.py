@@ -17,7 +17,7 @@ from ourvidz_worker.errors import (
     TokenRefused,
     WorkerDisabled,
 )
-from ourvidz_worker.journal import say
+from ourvidz_worker.log import say
 from ourvidz_worker.protocol import Job
 
 News = tuple[int, str, int | None]  # progress in percent, stage, number of the slot that is being made

@@ -8,7 +8,7 @@ from typing import Any
 
 from ourvidz_worker.engines import ENGINES
 from ourvidz_worker.engines.settings import ATTENTIONS, DEVICES, OFFLOADS, PRECISIONS
-from ourvidz_worker.vitals import STUCK_AFTER_S
+from ourvidz_worker.health import STUCK_AFTER_S
 
 YES = ("1", "true", "yes", "on")
 NO = ("", "0", "false", "no", "off")

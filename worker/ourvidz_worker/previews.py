@@ -13,7 +13,7 @@ from PIL import Image
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import Pixels
 from ourvidz_worker.errors import ServerAway, WorkerError
-from ourvidz_worker.journal import say
+from ourvidz_worker.log import say
 from ourvidz_worker.protocol import Job, PreviewTerms
 
 QUALITIES = (80, 60, 40, 20)  # of a JPEG, tried until it is small enough

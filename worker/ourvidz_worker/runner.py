@@ -16,13 +16,13 @@ from ourvidz_worker.errors import (
     ServerRefused,
     WorkerDisabled,
 )
-from ourvidz_worker.journal import fault, say
-from ourvidz_worker.leftovers import deliver_leftovers
+from ourvidz_worker.health import Vitals
+from ourvidz_worker.log import fault, say
 from ourvidz_worker.protocol import Job, Offer
 from ourvidz_worker.session import Session
 from ourvidz_worker.spool import Spool
+from ourvidz_worker.spool_recovery import deliver_leftovers
 from ourvidz_worker.terminal import bar
-from ourvidz_worker.vitals import Vitals
 
 MOST_FAULTS = 3
 

@@ -12,16 +12,16 @@ from typing import Any
 from ourvidz_worker import __version__
 from ourvidz_worker.callbacks import completed, failed, rejections
 from ourvidz_worker.client import Server
-from ourvidz_worker.deliveries import Deliveries, Parcel
 from ourvidz_worker.engines.base import NOBODY_LOOKS, Engine, FinishedSlot, Previews
 from ourvidz_worker.engines.pools import with_references
 from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, TokenRefused, WorkerDisabled
+from ourvidz_worker.health import Vitals
 from ourvidz_worker.heartbeat import Heartbeat
-from ourvidz_worker.journal import fault, say
+from ourvidz_worker.log import fault, say
 from ourvidz_worker.previews import PreviewSender
 from ourvidz_worker.protocol import AssetError, CallbackStatus, Job, Reference, Slot, Upload
 from ourvidz_worker.spool import Spool
-from ourvidz_worker.vitals import Vitals
+from ourvidz_worker.upload_queue import Deliveries, Parcel
 
 Watch = Callable[[float, str], None]
 

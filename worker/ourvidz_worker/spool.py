@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ourvidz_worker.journal import say
+from ourvidz_worker.log import say
 from ourvidz_worker.protocol import Job, word
 
 LOCK = "lock"

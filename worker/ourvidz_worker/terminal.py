@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from ourvidz_worker.journal import console
+from ourvidz_worker.log import console
 from ourvidz_worker.protocol import Job
 
 Watch = Callable[[float, str], None]

@@ -18,7 +18,7 @@ from ourvidz_worker.engines.references import picture, reference
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.protocol import Job, Reference
-from ourvidz_worker.stored import on_hub
+from ourvidz_worker.weight_files import on_hub
 
 Weights = dict[str, dict[str, Any]]
 

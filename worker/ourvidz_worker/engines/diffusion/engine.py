@@ -17,10 +17,11 @@ from ourvidz_worker.engines.base import (
     Result,
     ShouldStop,
 )
-from ourvidz_worker.engines.diffusion.account import Account
 from ourvidz_worker.engines.diffusion.attention import check_attention
 from ourvidz_worker.engines.diffusion.enhancer import Enhancer, fitted, token_count
-from ourvidz_worker.engines.diffusion.glimpse import Glimpse, Window
+from ourvidz_worker.engines.diffusion.job_stats import Account
+from ourvidz_worker.engines.diffusion.latent_preview import Glimpse, Window
+from ourvidz_worker.engines.diffusion.pipeline_run import Placer, Steps
 from ourvidz_worker.engines.diffusion.placement import (
     Placement,
     forget_peak,
@@ -29,12 +30,11 @@ from ourvidz_worker.engines.diffusion.placement import (
     libraries,
     peak_mib,
 )
-from ourvidz_worker.engines.diffusion.running import Placer, Steps
 from ourvidz_worker.engines.diffusion.weights import public_name
 from ourvidz_worker.engines.references import UnreadableReference, unreadable
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, Halted
-from ourvidz_worker.journal import say
+from ourvidz_worker.log import say
 from ourvidz_worker.protocol import AssetError, Job, Slot
 
 ENCODING_SHARE = 0.03  # of a slot's time, roughly; the steps are the rest

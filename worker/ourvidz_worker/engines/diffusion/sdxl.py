@@ -13,12 +13,12 @@ from diffusers import (
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.adapters import Adapters
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
-from ourvidz_worker.engines.diffusion.glimpse import fitted_glimpse
 from ourvidz_worker.engines.diffusion.infotext import parameters_text, sampler_name, usual_facts
+from ourvidz_worker.engines.diffusion.latent_preview import fitted_glimpse
+from ourvidz_worker.engines.diffusion.pipeline_run import Steps, generators, run
 from ourvidz_worker.engines.diffusion.pixels import as_pixels
 from ourvidz_worker.engines.diffusion.placement import placed
 from ourvidz_worker.engines.diffusion.prompts import prompt_arguments
-from ourvidz_worker.engines.diffusion.running import Steps, generators, run
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
 from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.pools import SDXL_IMAGES, with_any_of

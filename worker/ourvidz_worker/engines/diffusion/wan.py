@@ -9,11 +9,11 @@ from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipel
 
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
-from ourvidz_worker.engines.diffusion.glimpse import Glimpse, fitted_glimpse
 from ourvidz_worker.engines.diffusion.infotext import parameters_text, usual_facts
+from ourvidz_worker.engines.diffusion.latent_preview import Glimpse, fitted_glimpse
+from ourvidz_worker.engines.diffusion.pipeline_run import Steps, generators, run
 from ourvidz_worker.engines.diffusion.pixels import as_pixels
 from ourvidz_worker.engines.diffusion.placement import placed
-from ourvidz_worker.engines.diffusion.running import Steps, generators, run
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
 from ourvidz_worker.engines.mp4 import mp4
 from ourvidz_worker.engines.png import png

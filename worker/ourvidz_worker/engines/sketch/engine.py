@@ -25,7 +25,7 @@ from ourvidz_worker.engines.pools import (
     with_references,
 )
 from ourvidz_worker.engines.references import UnreadableReference, unreadable
-from ourvidz_worker.engines.sketch.pace import Pace
+from ourvidz_worker.engines.sketch.slot_progress import Pace
 from ourvidz_worker.protocol import AssetError, Job, Parameters, Slot
 
 SIZES = range(64, 2049)
@@ -106,8 +106,8 @@ class _Drawing:
 
     def _still(self) -> Result:
         from ourvidz_worker.engines.png import png
-        from ourvidz_worker.engines.sketch.examples import Examples
         from ourvidz_worker.engines.sketch.picture import Picture
+        from ourvidz_worker.engines.sketch.reference_images import Examples
 
         width, height = self.job.parameters.width, self.job.parameters.height
         examples = Examples(self.job, width, height)
@@ -122,8 +122,8 @@ class _Drawing:
 
     def _film(self) -> Result:
         from ourvidz_worker.engines.mp4 import mp4
-        from ourvidz_worker.engines.sketch.examples import Examples
         from ourvidz_worker.engines.sketch.picture import Picture
+        from ourvidz_worker.engines.sketch.reference_images import Examples
 
         wanted = self.job.parameters
         width, height = wanted.width - wanted.width % 2, wanted.height - wanted.height % 2

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ourvidz_worker.engines.sketch.arrays import Pixels
 from ourvidz_worker.engines.sketch.canvas import Canvas, grain
-from ourvidz_worker.engines.sketch.mood import choose_mood
+from ourvidz_worker.engines.sketch.scene_parameters import choose_mood
 from ourvidz_worker.engines.sketch.scenes import choose_scene
 from ourvidz_worker.engines.sketch.stage import Layer, Stage, source_of_chance, words_of
 

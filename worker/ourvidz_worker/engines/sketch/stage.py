@@ -11,7 +11,7 @@ import numpy as np
 
 from ourvidz_worker.engines.sketch.arrays import Rng
 from ourvidz_worker.engines.sketch.canvas import Canvas
-from ourvidz_worker.engines.sketch.mood import Mood
+from ourvidz_worker.engines.sketch.scene_parameters import Mood
 
 
 class Layer(Protocol):

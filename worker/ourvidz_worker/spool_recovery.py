@@ -6,7 +6,7 @@ from threading import Event
 
 from ourvidz_worker.client import Server
 from ourvidz_worker.errors import LeaseLost, ServerAway, ServerRefused, WorkerDisabled
-from ourvidz_worker.journal import say
+from ourvidz_worker.log import say
 from ourvidz_worker.spool import Kept, Spool
 
 INTERNAL_SERVER_ERROR = 500  # of the server's program, while 502 to 504 speak of an outage

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ourvidz_worker.engines.base import NOBODY_LOOKS, Pixels, Previews
-from ourvidz_worker.journal import say
+from ourvidz_worker.log import say
 
 SIDE = 16  # latents a side of what the guess is fitted to
 ANCHORS = 6  # colours a side of the mosaic, blended between

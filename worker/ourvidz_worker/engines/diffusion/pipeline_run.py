@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL
 
 from ourvidz_worker.engines.base import ReportProgress, ShouldStop
 from ourvidz_worker.engines.diffusion.attention import chosen_attention
-from ourvidz_worker.engines.diffusion.glimpse import Window
+from ourvidz_worker.engines.diffusion.latent_preview import Window
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import Halted
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from ourvidz_worker.engines.sketch.engine import SketchEngine
-from ourvidz_worker.vitals import PortTaken, Vitals, health_server
+from ourvidz_worker.health import PortTaken, Vitals, health_server
 from tests.worker.protocol_server import ProtocolServer, job_body
 from tests.worker.test_runner import ended, wait_for, working
 
