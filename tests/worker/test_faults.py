@@ -17,7 +17,7 @@ from ourvidz_worker.client import Server, backoff
 from ourvidz_worker.engines.base import FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import EngineBroken, Halted, ServerAway, ServerRefused, TokenRefused
-from ourvidz_worker.health import Vitals
+from ourvidz_worker.health import WorkerHealth
 from ourvidz_worker.log import fault
 from ourvidz_worker.protocol import Job, Offer, parse_job
 from ourvidz_worker.runner import MOST_FAULTS, Runner, ShutDown
@@ -201,10 +201,10 @@ HANGING = """
 import sys, time
 from ourvidz_worker.client import Server
 from ourvidz_worker.runner import Runner
-from ourvidz_worker.health import Vitals
+from ourvidz_worker.health import WorkerHealth
 from tests.worker.scripted import ScriptedEngine
 engine = ScriptedEngine(lambda *_: time.sleep(60))
-Runner(Server(*sys.argv[1:]), engine, vitals=Vitals(stuck_after_s=1.5)).run()
+Runner(Server(*sys.argv[1:]), engine, health=WorkerHealth(stuck_after_s=1.5)).run()
 """
 
 
@@ -224,26 +224,26 @@ def test_an_engine_that_hangs_loses_its_lease_and_ends_the_process(
 
 
 def test_waiting_for_a_server_is_not_being_stuck(server: ProtocolServer) -> None:
-    vitals = Vitals(stuck_after_s=1.0)
+    health = WorkerHealth(stuck_after_s=1.0)
     server.jobs.append(job_body())
     server.upload_s = 2.5
     was_stuck = []
-    with working(server, ScriptedEngine(lambda job, _: iter([finished(job.slots[0])])), vitals=vitals):
+    with working(server, ScriptedEngine(lambda job, _: iter([finished(job.slots[0])])), health=health):
         while not ended(server):
-            was_stuck.append(vitals.is_stuck())
+            was_stuck.append(health.is_stuck())
             time.sleep(0.05)
     assert not any(was_stuck)
 
 
 def test_an_outage_during_a_job_is_told(server: ProtocolServer) -> None:
-    vitals = Vitals()
+    health = WorkerHealth()
     server.jobs.append(job_body())
     server.script("PUT /uploads/0", 503, Retry_After="1")
     for _ in range(9):
         server.script("POST /heartbeat", 503)
-    with working(server, SketchEngine(), vitals=vitals):
-        wait_for(lambda: server.uploads() and not vitals.health()[1]["connected"])
-        wait_for(lambda: vitals.health()[1]["connected"])
+    with working(server, SketchEngine(), health=health):
+        wait_for(lambda: server.uploads() and not health.snapshot()[1]["connected"])
+        wait_for(lambda: health.snapshot()[1]["connected"])
 
 
 def test_a_conflict_over_a_lease_is_a_refusal(server: ProtocolServer) -> None:

@@ -1,4 +1,4 @@
-"""What a watcher is told."""
+"""GET /health and GET /metrics."""
 
 from __future__ import annotations
 
@@ -10,73 +10,77 @@ import httpx
 import pytest
 
 from ourvidz_worker.engines.sketch.engine import SketchEngine
-from ourvidz_worker.health import PortTaken, Vitals, health_server
+from ourvidz_worker.health import PortUnavailable, WorkerHealth, health_server
 from tests.worker.protocol_server import ProtocolServer, job_body
 from tests.worker.test_runner import ended, wait_for, working
 
 
-def test_a_busy_worker_is_well_and_a_stuck_one_is_not() -> None:
+def test_a_busy_worker_is_healthy_and_a_stuck_one_is_not() -> None:
     """pitfall 18"""
-    vitals = Vitals(stuck_after_s=1e-9)
-    vitals.turn_to("idle")
-    assert vitals.health()[0], "an idle one has nothing to move"
-    vitals.turn_to("working")
-    well, facts = vitals.health()
-    assert (well, facts["status"]) == (False, "stuck")
-    patient = Vitals()
-    patient.turn_to("working")
-    assert patient.health()[1]["status"] == "working"
+    health = WorkerHealth(stuck_after_s=1e-9)
+    health.set_activity("idle")
+    assert health.snapshot()[0], "an idle one has nothing to move"
+    health.set_activity("working")
+    is_healthy, facts = health.snapshot()
+    assert (is_healthy, facts["status"]) == (False, "stuck")
+    patient = WorkerHealth()
+    patient.set_activity("working")
+    assert patient.snapshot()[1]["status"] == "working"
 
 
-def test_the_same_news_again_is_no_progress() -> None:
-    vitals = Vitals()
-    vitals.turn_to("working")
-    vitals.progressed((0.5, "generating"))
-    moved = vitals._moved
-    vitals.progressed((0.5, "generating"))
-    assert vitals._moved == moved
-    vitals.progressed((0.6, "generating"))
-    assert vitals._moved > moved
+def test_a_repeated_report_is_no_progress() -> None:
+    health = WorkerHealth()
+    health.set_activity("working")
+    health.record_progress((0.5, "generating"))
+    before = health._last_change
+    health.record_progress((0.5, "generating"))
+    assert health._last_change == before
+    health.record_progress((0.6, "generating"))
+    assert health._last_change > before
 
 
 def test_jobs_are_counted_by_how_they_ended(server: ProtocolServer) -> None:
     server.jobs += [job_body(), job_body(width=9000)]
-    vitals = Vitals()
-    with health_server("127.0.0.1", 0, vitals) as port, working(server, SketchEngine(), vitals=vitals):
+    health = WorkerHealth()
+    with health_server("127.0.0.1", 0, health) as port, working(server, SketchEngine(), health=health):
         wait_for(lambda: len(server.seen("/job-callback")) == 2 and ended(server))
-        wait_for(lambda: 'ending="failed"' in vitals.metrics())
-        health = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False)
+        wait_for(lambda: 'ending="failed"' in health.metrics())
+        response = httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False)
         metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text
         assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).status_code == 404
-    assert (health.status_code, health.json()["status"], health.json()["connected"]) == (200, "idle", True)
+    assert (response.status_code, response.json()["status"], response.json()["connected"]) == (
+        200,
+        "idle",
+        True,
+    )
     assert 'ourvidz_worker_jobs_total{ending="completed"} 1\n' in metrics
     assert 'ourvidz_worker_jobs_total{ending="failed"} 1\n' in metrics
     assert "ourvidz_worker_healthy 1\n" in metrics
 
 
-def test_it_is_told_over_ipv6_too() -> None:
+def test_health_is_served_over_ipv6_too() -> None:
     try:
-        with health_server("::1", 0, Vitals()) as port:
+        with health_server("::1", 0, WorkerHealth()) as port:
             assert httpx.get(f"http://[::1]:{port}/health", trust_env=False).json()["status"] == "loading"
-    except PortTaken as none:
+    except PortUnavailable as none:
         pytest.skip(f"no IPv6 here: {none}")
 
 
 def test_a_port_that_is_taken_is_named() -> None:
     with (
-        health_server("127.0.0.1", 0, Vitals()) as port,
-        pytest.raises(PortTaken, match=str(port)),
-        health_server("127.0.0.1", port, Vitals()),
+        health_server("127.0.0.1", 0, WorkerHealth()) as port,
+        pytest.raises(PortUnavailable, match=str(port)),
+        health_server("127.0.0.1", port, WorkerHealth()),
     ):
         pass
 
 
-def test_a_watcher_that_hangs_up_is_no_event(capsys: pytest.CaptureFixture[str]) -> None:
-    with health_server("127.0.0.1", 0, Vitals()) as port:
-        watcher = socket.create_connection(("127.0.0.1", port))
-        watcher.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        watcher.sendall(b"GET /hea")
+def test_a_probe_that_disconnects_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    with health_server("127.0.0.1", 0, WorkerHealth()) as port:
+        probe = socket.create_connection(("127.0.0.1", port))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        probe.sendall(b"GET /hea")
         time.sleep(0.2)
-        watcher.close()
+        probe.close()
         time.sleep(0.3)
     assert not capsys.readouterr().err

@@ -14,7 +14,7 @@ from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import Engine, FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import MalformedLease
-from ourvidz_worker.health import Vitals
+from ourvidz_worker.health import WorkerHealth
 from ourvidz_worker.protocol import Job, parse_job
 from ourvidz_worker.runner import Runner, ShutDown
 from ourvidz_worker.spool import Spool
@@ -33,11 +33,11 @@ def working(
     server: ProtocolServer,
     engine: Engine,
     spool: Spool | None = None,
-    vitals: Vitals | None = None,
+    health: WorkerHealth | None = None,
     patience: float = 600.0,
 ) -> Iterator[Runner]:
     client = Server(server.url, TOKEN, patience)
-    runner = Runner(client, engine, spool, vitals)
+    runner = Runner(client, engine, spool, health)
     thread = Thread(target=runner.run)
     thread.start()
     try:

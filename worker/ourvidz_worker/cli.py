@@ -128,7 +128,7 @@ def _run(chosen: Configuration) -> int:
     from ourvidz_worker.client import Server
     from ourvidz_worker.engines import create_engine
     from ourvidz_worker.errors import EngineBroken, EngineUnusable, ServerRefused, TokenRefused
-    from ourvidz_worker.health import PortTaken, Vitals, health_server
+    from ourvidz_worker.health import PortUnavailable, WorkerHealth, health_server
     from ourvidz_worker.log import say
     from ourvidz_worker.runner import Runner
 
@@ -141,12 +141,12 @@ def _run(chosen: Configuration) -> int:
     server = Server(chosen.server, chosen.token, chosen.patience)
     _stop_on_signals(lambda: sys.exit(0))  # nothing is held while libraries are imported
     try:
-        vitals = Vitals(chosen.stuck_after)
-        runner = Runner(server, create_engine(chosen.engine), spool, vitals)
+        health = WorkerHealth(chosen.stuck_after)
+        runner = Runner(server, create_engine(chosen.engine), spool, health)
         _stop_on_signals(runner.stop)
-        with health_server(*chosen.health, vitals) if chosen.health else nullcontext():
+        with health_server(*chosen.health, health) if chosen.health else nullcontext():
             runner.run()
-    except (PortTaken, EngineBroken, EngineUnusable) as problem:
+    except (PortUnavailable, EngineBroken, EngineUnusable) as problem:
         return _refuse(str(problem), MAY_PASS)
     except TokenRefused:
         return _refuse("the server refused this worker's token")

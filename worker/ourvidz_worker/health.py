@@ -1,4 +1,4 @@
-"""How the worker is doing, for whoever watches it: kept by the runner, told over HTTP."""
+"""The worker's health, recorded by the runner and served over HTTP as /health and /metrics."""
 
 from __future__ import annotations
 
@@ -17,69 +17,69 @@ from ourvidz_worker import __version__
 STUCK_AFTER_S = 1800.0  # no step takes this long on a machine that is fit for it
 
 
-class PortTaken(Exception):
-    """Somebody else listens there, or it is not ours to take."""
+class PortUnavailable(Exception):
+    """The health server cannot listen on this port: it is in use or not permitted."""
 
 
-class Vitals:
-    """Written by the worker's threads, read by the watcher's.
+class WorkerHealth:
+    """Thread-safe: the worker's threads write it, the health server's threads read it.
 
-    `activity`: loading, idle, working (the engine), or delivering (only the server is waited for).
-    `stuck_after_s`: without progress; 0 for never.
+    The activity is loading, idle, working (the engine runs) or delivering (only the server is waited for).
+    `stuck_after_s`: seconds without progress after which the engine counts as stuck; 0 for never.
     """
 
     def __init__(self, stuck_after_s: float = STUCK_AFTER_S) -> None:
         self._stuck_after_s = stuck_after_s
         self._lock = threading.Lock()
         self._activity = "loading"
-        self._news: object = None
-        self._moved = time.monotonic()
+        self._last_progress: object = None
+        self._last_change = time.monotonic()
         self._connected = False
-        self._endings: Counter[str] = Counter()
+        self._jobs_by_ending: Counter[str] = Counter()
         self._busy_s = 0.0
 
-    def turn_to(self, activity: str) -> None:
+    def set_activity(self, activity: str) -> None:
         with self._lock:
-            self._activity, self._moved = activity, time.monotonic()
+            self._activity, self._last_change = activity, time.monotonic()
 
-    def progressed(self, news: object) -> None:
-        """Only what differs from the last news is progress."""
+    def record_progress(self, progress: object) -> None:
+        """A repeated report counts as no progress."""
         with self._lock:
-            if news != self._news:
-                self._news, self._moved = news, time.monotonic()
+            if progress != self._last_progress:
+                self._last_progress, self._last_change = progress, time.monotonic()
 
-    def heard_from_server(self, *, connected: bool) -> None:
+    def set_connected(self, *, connected: bool) -> None:
         with self._lock:
             self._connected = connected
 
-    def ended(self, ending: str, seconds: float) -> None:
+    def record_job(self, ending: str, seconds: float) -> None:
         with self._lock:
-            self._endings[ending] += 1
+            self._jobs_by_ending[ending] += 1
             self._busy_s += seconds
 
     def is_stuck(self) -> bool:
-        """The engine is at work, and nothing has moved for very long."""
+        """Whether the engine is working and has made no progress for `stuck_after_s`."""
         with self._lock:
             limit = self._stuck_after_s or math.inf
-            return self._activity == "working" and time.monotonic() - self._moved > limit
+            return self._activity == "working" and time.monotonic() - self._last_change > limit
 
-    def health(self) -> tuple[bool, dict[str, object]]:
-        """Whether it is well, and the facts."""
+    def snapshot(self) -> tuple[bool, dict[str, object]]:
+        """Whether the worker is healthy, and the body of GET /health."""
         stuck = self.is_stuck()
         with self._lock:
-            still_s = time.monotonic() - self._moved
+            idle_s = time.monotonic() - self._last_change
             return not stuck, {
                 "status": "stuck" if stuck else self._activity,
                 "connected": self._connected,
-                "seconds_since_progress": round(still_s, 1),
+                "seconds_since_progress": round(idle_s, 1),
                 "version": __version__,
             }
 
     def metrics(self) -> str:
-        """In Prometheus' text format."""
-        well, facts = self.health()
+        """The body of GET /metrics, in Prometheus' text format."""
+        is_healthy, facts = self.snapshot()
         gauges = {
-            "ourvidz_worker_healthy": int(well),
+            "ourvidz_worker_healthy": int(is_healthy),
             "ourvidz_worker_connected": int(bool(facts["connected"])),
             "ourvidz_worker_working": int(facts["status"] in ("working", "delivering", "stuck")),
             "ourvidz_worker_seconds_since_progress": facts["seconds_since_progress"],
@@ -90,7 +90,8 @@ class Vitals:
         with self._lock:
             lines.append("# TYPE ourvidz_worker_jobs_total counter")
             lines += [
-                f'ourvidz_worker_jobs_total{{ending="{name}"}} {n}' for name, n in self._endings.items()
+                f'ourvidz_worker_jobs_total{{ending="{name}"}} {n}'
+                for name, n in self._jobs_by_ending.items()
             ]
             lines.append("# TYPE ourvidz_worker_busy_seconds_total counter")
             lines.append(f"ourvidz_worker_busy_seconds_total {self._busy_s:.3f}")
@@ -98,18 +99,18 @@ class Vitals:
 
 
 @contextmanager
-def health_server(host: str, port: int, vitals: Vitals) -> Iterator[int]:
-    """Serves GET /health and GET /metrics; yields the port. Raises PortTaken."""
+def health_server(host: str, port: int, health: WorkerHealth) -> Iterator[int]:
+    """Serves GET /health and GET /metrics; yields the port. Raises PortUnavailable."""
 
     class Handler(BaseHTTPRequestHandler):
         timeout = 10
 
         def do_GET(self) -> None:
             if self.path == "/health":
-                well, facts = vitals.health()
-                self._answer(200 if well else 503, "application/json", json.dumps(facts))
+                is_healthy, facts = health.snapshot()
+                self._answer(200 if is_healthy else 503, "application/json", json.dumps(facts))
             elif self.path == "/metrics":
-                self._answer(200, "text/plain; version=0.0.4", vitals.metrics())
+                self._answer(200, "text/plain; version=0.0.4", health.metrics())
             else:
                 self._answer(404, "text/plain", "GET /health or /metrics\n")
 
@@ -122,11 +123,11 @@ def health_server(host: str, port: int, vitals: Vitals) -> Iterator[int]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """A watcher that looks every few seconds is no event."""
+            """Requests are not logged: a probe comes every few seconds."""
 
     class Listener(ThreadingHTTPServer):
         def handle_error(self, *_: object) -> None:
-            """A watcher that has gone is none either."""
+            """A probe that disconnects is not logged either."""
 
         daemon_threads = True
         address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -134,7 +135,7 @@ def health_server(host: str, port: int, vitals: Vitals) -> Iterator[int]:
     try:
         server = Listener((host, port), Handler)
     except OSError as error:
-        raise PortTaken(f"cannot listen on {host}:{port} for /health: {error.strerror}") from error
+        raise PortUnavailable(f"cannot listen on {host}:{port} for /health: {error.strerror}") from error
     thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
     thread.start()
     try:

@@ -16,7 +16,7 @@ from ourvidz_worker.errors import (
     ServerRefused,
     WorkerDisabled,
 )
-from ourvidz_worker.health import Vitals
+from ourvidz_worker.health import WorkerHealth
 from ourvidz_worker.log import fault, say
 from ourvidz_worker.protocol import Job, Offer
 from ourvidz_worker.session import Session
@@ -35,11 +35,11 @@ class Runner:
     """`stop` may be called from a signal handler of the thread that is inside `run`."""
 
     def __init__(
-        self, server: Server, engine: Engine, spool: Spool | None = None, vitals: Vitals | None = None
+        self, server: Server, engine: Engine, spool: Spool | None = None, health: WorkerHealth | None = None
     ) -> None:
         self._server = server
-        self._vitals = vitals or Vitals()
-        server.heard = self._vitals.heard_from_server
+        self._health = health or WorkerHealth()
+        server.heard = self._health.set_connected
         self._spool = spool
         self._engine = engine
         self._stopping = Event()
@@ -71,14 +71,14 @@ class Runner:
         say("stopped")
 
     def _load(self) -> None:
-        self._vitals.turn_to("loading")
+        self._health.set_activity("loading")
         self._holds_nothing = True
         try:
             self._heed_stop()
             self._engine.load()
         finally:
             self._holds_nothing = False
-        self._vitals.turn_to("idle")
+        self._health.set_activity("idle")
 
     def _work(self) -> None:
         engine = self._engine
@@ -142,18 +142,18 @@ class Runner:
         self._halted = Event()
         if self._stopping.is_set():
             self._halted.set()
-        self._vitals.turn_to("delivering")
-        session = Session(self._server, self._engine, job, self._halted, self._spool, self._vitals)
+        self._health.set_activity("delivering")
+        session = Session(self._server, self._engine, job, self._halted, self._spool, self._health)
         with bar(job) as shown:
 
             def watch(share: float, stage: str) -> None:
-                self._vitals.progressed((share, stage))
+                self._health.record_progress((share, stage))
                 shown(share, stage)
 
             ending = session.run(watch)
         seconds = time.monotonic() - started
-        self._vitals.turn_to("idle")
-        self._vitals.ended(ending, seconds)
+        self._health.set_activity("idle")
+        self._health.record_job(ending, seconds)
         say("job_ended", job_id=job.id, ending=ending, seconds=round(seconds, 2))
         self._faults = self._faults + 1 if session.engine_fault else 0
         self._undelivered = self._undelivered + 1 if ending == "undeliverable" else 0

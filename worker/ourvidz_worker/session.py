@@ -15,7 +15,7 @@ from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import NOBODY_LOOKS, Engine, FinishedSlot, Previews
 from ourvidz_worker.engines.pools import with_references
 from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, TokenRefused, WorkerDisabled
-from ourvidz_worker.health import Vitals
+from ourvidz_worker.health import WorkerHealth
 from ourvidz_worker.heartbeat import Heartbeat
 from ourvidz_worker.log import fault, say
 from ourvidz_worker.previews import PreviewSender
@@ -43,7 +43,7 @@ class Session:
         job: Job,
         halted: Event,
         spool: Spool | None = None,
-        vitals: Vitals | None = None,
+        health: WorkerHealth | None = None,
     ) -> None:
         self.engine_fault = ""
         self._server = server
@@ -51,7 +51,7 @@ class Session:
         self._job = job
         self._halted = halted
         self._spool = spool
-        self._vitals = vitals or Vitals()
+        self._health = health or WorkerHealth()
         self._kept: set[int] = set()  # numbers of slots that lie in the spool
         self._unmade = {slot.number: slot for slot in job.slots}  # the engine's thread
         self._open = dict(self._unmade)  # the deliveries' thread
@@ -60,7 +60,7 @@ class Session:
         self._delivered = 0
         self._seconds: dict[str, float] = {}
         self._previews: Previews = NOBODY_LOOKS
-        self._heartbeat = Heartbeat(server, job, halted, self._vitals.is_stuck)
+        self._heartbeat = Heartbeat(server, job, halted, self._health.is_stuck)
 
     def run(self, watch: Watch = _unwatched) -> str:
         """Delivers the job or gives it back; a word for what became of it. `watch` sees what moves."""
@@ -123,7 +123,7 @@ class Session:
                 del finished  # while the next one is made, this one need not fill memory
                 mark = time.monotonic()
         finally:
-            self._vitals.turn_to("delivering")
+            self._health.set_activity("delivering")
             deliveries.finish()
         return "completed" if self._delivered else "failed"
 
@@ -176,7 +176,7 @@ class Session:
         except ServerRefused as refused:
             yield from self._failures(AssetError("reference_missing", str(refused), retryable=True))
             return
-        self._vitals.turn_to("working")
+        self._health.set_activity("working")
         try:
             yield from self._engine.generate(job, self._progress, self._halted.is_set, self._previews)
         except Halted:
