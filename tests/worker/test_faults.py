@@ -18,7 +18,7 @@ from ourvidz_worker.engines.base import FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import EngineBroken, Halted, ServerAway, ServerRefused, TokenRefused
 from ourvidz_worker.health import WorkerHealth
-from ourvidz_worker.log import fault
+from ourvidz_worker.log import describe_error
 from ourvidz_worker.protocol import Job, Offer, parse_job
 from ourvidz_worker.runner import MOST_FAULTS, Runner, ShutDown
 from ourvidz_worker.spool import Spool
@@ -312,7 +312,7 @@ def test_what_nobody_expects_ends_the_job_and_not_the_worker(server: ProtocolSer
     ],
 )
 def test_a_fault_tells_no_prompt(message: str, told: str) -> None:
-    assert fault(ValueError(message), "my garden\nby night", "a")["message"] == told
+    assert describe_error(ValueError(message), "my garden\nby night", "a")["message"] == told
 
 
 def test_a_server_that_is_busy_is_there(server: ProtocolServer) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from ourvidz_worker import __version__
+from ourvidz_worker import __version__, log
 from ourvidz_worker.configuration import (
     BadOption,
     Configuration,
@@ -129,7 +129,6 @@ def _run(chosen: Configuration) -> int:
     from ourvidz_worker.engines import create_engine
     from ourvidz_worker.errors import EngineBroken, EngineUnusable, ServerRefused, TokenRefused
     from ourvidz_worker.health import PortUnavailable, WorkerHealth, health_server
-    from ourvidz_worker.log import say
     from ourvidz_worker.runner import Runner
 
     try:
@@ -137,7 +136,7 @@ def _run(chosen: Configuration) -> int:
     except OSError as error:
         return _refuse(f"results cannot be kept in {chosen.spool}: {error.strerror}")
     if chosen.unused:
-        say("options_unused", engine=chosen.engine.engine, options=", ".join(chosen.unused))
+        log.event("options_unused", engine=chosen.engine.engine, options=", ".join(chosen.unused))
     server = Server(chosen.server, chosen.token, chosen.patience)
     _stop_on_signals(lambda: sys.exit(0))  # nothing is held while libraries are imported
     try:
@@ -161,7 +160,6 @@ def _run(chosen: Configuration) -> int:
 
 def _spool(chosen: Configuration) -> Spool | None:
     """None where the usual folder cannot be written: it works without. Raises OSError for a named one."""
-    from ourvidz_worker.log import say
     from ourvidz_worker.spool import Spool
 
     try:
@@ -170,15 +168,15 @@ def _spool(chosen: Configuration) -> Spool | None:
     except (OSError, RuntimeError) as error:
         if chosen.spool:
             raise
-        say("no_spool", reason=f"{type(error).__name__}; name a folder with --spool to outlive a restart")
+        log.event(
+            "no_spool", reason=f"{type(error).__name__}; name a folder with --spool to outlive a restart"
+        )
         return None
 
 
 def _prepare_libraries(chosen: Configuration) -> None:
     """What they read from the environment when they are imported, and where their warnings go."""
-    from ourvidz_worker.log import tell_warnings
-
-    tell_warnings()
+    log.capture_warnings()
     if chosen.engine.engine == "sketch":
         # One drawing at a time: threads of a BLAS would only cost memory.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from ourvidz_worker import log
 from ourvidz_worker.errors import (
     ConnectionUnusable,
     Halted,
@@ -21,7 +22,6 @@ from ourvidz_worker.errors import (
     ServerRefused,
     WorkerError,
 )
-from ourvidz_worker.log import say
 from ourvidz_worker.protocol import AssetError, Job, Leased, Offer, Upload, parse_job, word
 from ourvidz_worker.responses import LARGEST_ANSWER, LONGEST_ANSWER_S, Answer, read
 
@@ -184,7 +184,7 @@ class Server:
                 if time.monotonic() + delay > deadline:
                     raise
                 if attempt == 0:  # the others are the same news
-                    say("server_away", reason=str(away), patience_s=round(patience))
+                    log.event("server_away", reason=str(away), patience_s=round(patience))
             if halted.wait(delay):
                 raise Halted
             attempt += 1

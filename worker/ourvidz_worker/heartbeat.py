@@ -8,6 +8,7 @@ from collections.abc import Callable
 from threading import Event, Thread
 from types import TracebackType
 
+from ourvidz_worker import log
 from ourvidz_worker.client import Server
 from ourvidz_worker.errors import (
     Halted,
@@ -17,7 +18,6 @@ from ourvidz_worker.errors import (
     TokenRefused,
     WorkerDisabled,
 )
-from ourvidz_worker.log import say
 from ourvidz_worker.protocol import Job
 
 News = tuple[int, str, int | None]  # progress in percent, stage, number of the slot that is being made
@@ -67,7 +67,7 @@ class Heartbeat:
         rest = min(self._job.heartbeat_seconds, LONGEST_REST_S)
         while not self._done.is_set():  # told to stop, it may still deliver
             if self._is_stuck():  # and the engine does not hear of a verdict
-                say("engine_stuck", job_id=self._job.id, stage=self._news[1])
+                log.event("engine_stuck", job_id=self._job.id, stage=self._news[1])
                 os._exit(1)
             news = self._news
             if self.verdict is None and (news != sent or time.monotonic() >= due):
@@ -88,7 +88,7 @@ class Heartbeat:
         except Halted:
             return
         except (ServerAway, ServerRefused) as error:
-            say("heartbeat_failed", job_id=self._job.id, reason=str(error))
+            log.event("heartbeat_failed", job_id=self._job.id, reason=str(error))
 
     def _renewed(self, progress: int, stage: str, slot: int | None) -> bool:
         """A server that does not know what a slot is for is told no more of them."""

@@ -1,4 +1,4 @@
-"""What the worker says on stderr: one JSON object a line for machines, one sentence-like line for a terminal.
+"""The log on stderr: an event per line, as a JSON object, or as text where stderr is a terminal.
 
 Callers pass ids, counts and durations, never a token or a prompt.
 """
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-FRAMES = 4
-LONGEST_MESSAGE = 300  # characters
-SHORTEST_SECRET = 3
+MAX_FRAMES = 4
+MAX_MESSAGE_LENGTH = 300  # characters
+MAX_UNREDACTED_LENGTH = 3  # characters: a shorter line would match everywhere and is no secret
 
 
 @lru_cache
 def console() -> Console | None:
-    """The terminal that stderr is; None where it is none."""
+    """The console of stderr; None where stderr is no terminal."""
     if not sys.stderr.isatty():
         return None
     from rich.console import Console
@@ -34,24 +34,26 @@ def console() -> Console | None:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def say(event: str, **facts: object) -> None:
-    """One line about one event, written at once so that threads never mix theirs.
+def event(name: str, /, **facts: object) -> None:
+    """Writes one line, in one call, so that the lines of threads never mix.
 
-    A log that takes none (its disk is full, its reader is gone) stops no worker.
+    A write that fails (a full disk, a closed pipe) does not stop the worker.
     """
     now = datetime.now(UTC)
     with suppress(OSError):
         if screen := console():
-            screen.print(_human(now, event, facts), markup=False)  # above the bar, if there is one
+            screen.print(
+                _text_line(now, name, facts), markup=False
+            )  # above the progress bar, if there is one
             return
-        sys.stderr.write(_machine(now, event, facts) + "\n")
+        sys.stderr.write(_json_line(now, name, facts) + "\n")
         sys.stderr.flush()
 
 
-def tell_warnings() -> None:
-    """From here on what libraries warn of is a line like any other."""
+def capture_warnings() -> None:
+    """From now on, warnings of libraries are logged like any other event."""
 
-    def tell(
+    def log_warning(
         message: Warning | str,
         category: type[Warning],
         filename: str,
@@ -61,34 +63,34 @@ def tell_warnings() -> None:
     ) -> None:
         first_line = str(message).strip().partition("\n")[0]
         at = f"{Path(filename).name}:{lineno}"
-        say("library_warning", kind=category.__name__, message=first_line[:LONGEST_MESSAGE], at=at)
+        event("library_warning", kind=category.__name__, message=first_line[:MAX_MESSAGE_LENGTH], at=at)
 
-    warnings.showwarning = tell
+    warnings.showwarning = log_warning
 
 
-def fault(error: BaseException, *secrets: str) -> dict[str, str]:
-    """What to say of an error that nobody foresaw: its kind, the first line of its message without the
-    `secrets`, and where it came from, innermost first.
+def describe_error(error: BaseException, *secrets: str) -> dict[str, str]:
+    """The facts to log about an unexpected error: its class, the first line of its message with the `secrets`
+    redacted, and the last frames of its traceback, innermost first.
     """
-    message = (_without(str(error), secrets).strip().splitlines() or [""])[0]
-    frames = traceback.extract_tb(error.__traceback__)[: -FRAMES - 1 : -1]
+    message = (_redact(str(error), secrets).strip().splitlines() or [""])[0]
+    frames = traceback.extract_tb(error.__traceback__)[: -MAX_FRAMES - 1 : -1]
     places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
-    return {"error": type(error).__name__, "message": message[:LONGEST_MESSAGE], "at": " < ".join(places)}
+    return {"error": type(error).__name__, "message": message[:MAX_MESSAGE_LENGTH], "at": " < ".join(places)}
 
 
-def _without(message: str, secrets: tuple[str, ...]) -> str:
-    """Also as Python would show them, and line by line; what is very short is no secret."""
+def _redact(message: str, secrets: tuple[str, ...]) -> str:
+    """Replaces each line of each secret, also in the form that repr() gives it."""
     lines = [line for secret in secrets for line in (secret, *secret.splitlines())]
     for line in sorted(lines, key=len, reverse=True):
-        if len(line) > SHORTEST_SECRET:
+        if len(line) > MAX_UNREDACTED_LENGTH:
             message = message.replace(line, "…").replace(repr(line)[1:-1], "…")
     return message
 
 
-def _machine(now: datetime, event: str, facts: dict[str, object]) -> str:
-    return json.dumps({"at": now.isoformat(timespec="milliseconds"), "event": event, **facts}, default=str)
+def _json_line(now: datetime, name: str, facts: dict[str, object]) -> str:
+    return json.dumps({"at": now.isoformat(timespec="milliseconds"), "event": name, **facts}, default=str)
 
 
-def _human(now: datetime, event: str, facts: dict[str, object]) -> str:
-    details = "  ".join(f"{name}={value}" for name, value in facts.items())
-    return f"{now.astimezone():%H:%M:%S}  {event.replace('_', ' '):<18} {details}".rstrip()
+def _text_line(now: datetime, name: str, facts: dict[str, object]) -> str:
+    details = "  ".join(f"{key}={value}" for key, value in facts.items())
+    return f"{now.astimezone():%H:%M:%S}  {name.replace('_', ' '):<18} {details}".rstrip()

@@ -10,10 +10,10 @@ from types import TracebackType
 
 from PIL import Image
 
+from ourvidz_worker import log
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import Pixels
 from ourvidz_worker.errors import ServerAway, WorkerError
-from ourvidz_worker.log import say
 from ourvidz_worker.protocol import Job, PreviewTerms
 
 QUALITIES = (80, 60, 40, 20)  # of a JPEG, tried until it is small enough
@@ -78,7 +78,7 @@ class PreviewSender:
             return
         self._is_over = True
         reason = str(error) if isinstance(error, WorkerError) else type(error).__name__
-        say("previews_ended", job_id=self._job.id, reason=reason)
+        log.event("previews_ended", job_id=self._job.id, reason=reason)
 
 
 def small_jpeg(picture: Pixels, terms: PreviewTerms) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from threading import Event
 
-from ourvidz_worker import __version__
+from ourvidz_worker import __version__, log
 from ourvidz_worker.client import LEASE_WAIT_S, Server, backoff
 from ourvidz_worker.engines.base import Engine
 from ourvidz_worker.errors import (
@@ -17,7 +17,6 @@ from ourvidz_worker.errors import (
     WorkerDisabled,
 )
 from ourvidz_worker.health import WorkerHealth
-from ourvidz_worker.log import fault, say
 from ourvidz_worker.protocol import Job, Offer
 from ourvidz_worker.session import Session
 from ourvidz_worker.spool import Spool
@@ -61,14 +60,16 @@ class Runner:
         or EngineBroken when the engine cannot."""
         try:
             self._load()
-            say("ready", engine=self._engine.name, serves=",".join(self._engine.serves), version=__version__)
+            log.event(
+                "ready", engine=self._engine.name, serves=",".join(self._engine.serves), version=__version__
+            )
             try:
                 self._work()
             finally:
                 self._unload()
         except ShutDown:
             self._holds_nothing = False
-        say("stopped")
+        log.event("stopped")
 
     def _load(self) -> None:
         self._health.set_activity("loading")
@@ -111,7 +112,7 @@ class Runner:
             self._holds_nothing = False
         if not self._connected:
             self._connected = True
-            say("connected")
+            log.event("connected")
         return job
 
     def _heed_stop(self) -> None:
@@ -132,12 +133,14 @@ class Runner:
     def _wait_out(self, error: ServerAway | ServerRefused | MalformedLease, failures: int) -> int:
         asked = error.retry_after if isinstance(error, ServerAway) else None
         delay = max(backoff(failures), asked or 0.0)
-        say("lease_failed", reason=str(error), again_in_s=round(delay, 1))
+        log.event("lease_failed", reason=str(error), again_in_s=round(delay, 1))
         self._stopping.wait(delay)
         return failures + 1
 
     def _run_job(self, job: Job) -> None:
-        say("job_leased", job_id=job.id, job_type=job.job_type, attempt=job.attempt, slots=len(job.slots))
+        log.event(
+            "job_leased", job_id=job.id, job_type=job.job_type, attempt=job.attempt, slots=len(job.slots)
+        )
         started = time.monotonic()
         self._halted = Event()
         if self._stopping.is_set():
@@ -154,7 +157,7 @@ class Runner:
         seconds = time.monotonic() - started
         self._health.set_activity("idle")
         self._health.record_job(ending, seconds)
-        say("job_ended", job_id=job.id, ending=ending, seconds=round(seconds, 2))
+        log.event("job_ended", job_id=job.id, ending=ending, seconds=round(seconds, 2))
         self._faults = self._faults + 1 if session.engine_fault else 0
         self._undelivered = self._undelivered + 1 if ending == "undeliverable" else 0
         if session.engine_fault and not self._stopping.is_set():
@@ -174,6 +177,6 @@ class Runner:
         try:
             self._engine.unload()
         except Exception as error:  # noqa: BLE001 a spoilt GPU may refuse even this
-            say("unload_failed", **fault(error))
+            log.event("unload_failed", **log.describe_error(error))
             return False
         return True

@@ -9,7 +9,7 @@ from dataclasses import replace
 from threading import Event
 from typing import Any
 
-from ourvidz_worker import __version__
+from ourvidz_worker import __version__, log
 from ourvidz_worker.callbacks import completed, failed, rejections
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import NOBODY_LOOKS, Engine, FinishedSlot, Previews
@@ -17,7 +17,6 @@ from ourvidz_worker.engines.pools import with_references
 from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, TokenRefused, WorkerDisabled
 from ourvidz_worker.health import WorkerHealth
 from ourvidz_worker.heartbeat import Heartbeat
-from ourvidz_worker.log import fault, say
 from ourvidz_worker.previews import PreviewSender
 from ourvidz_worker.protocol import AssetError, CallbackStatus, Job, Reference, Slot, Upload
 from ourvidz_worker.spool import Spool
@@ -82,11 +81,11 @@ class Session:
         except TokenRefused:
             raise
         except Exception as error:  # noqa: BLE001 one job must not end the worker; its lease runs out
-            say("session_failed", job_id=self._job.id, **self._fault(error))
+            log.event("session_failed", job_id=self._job.id, **self._fault(error))
             return "undeliverable"
 
     def _undeliverable(self, error: ServerAway | ServerRefused) -> str:
-        say("delivery_failed", job_id=self._job.id, reason=str(error))
+        log.event("delivery_failed", job_id=self._job.id, reason=str(error))
         if isinstance(error, WorkerDisabled):
             return self._give_back("disabled")
         if isinstance(error, ServerRefused):
@@ -107,7 +106,7 @@ class Session:
         with suppress(Exception):  # of an engine that may be able to say nothing any more
             told = self._engine.job_metadata(self._job)
         enhanced = str(told.get("enhanced_prompt", ""))
-        return fault(error, self._job.prompt, self._job.negative_prompt, enhanced)
+        return log.describe_error(error, self._job.prompt, self._job.negative_prompt, enhanced)
 
     def _deliver_all(self) -> str:
         deliveries = Deliveries(self._deliver, self._halted)
@@ -137,7 +136,7 @@ class Session:
         try:
             file = self._spool.keep(self._job, slot.number, outcome.content_type, asset, outcome.media)
         except OSError as error:  # delivered from memory then; only a restart would lose it
-            say("spool_failed", job_id=self._job.id, reason=error.strerror)
+            log.event("spool_failed", job_id=self._job.id, reason=error.strerror)
             return Parcel(finished, outcome.media)
         self._kept.add(slot.number)
         return Parcel(FinishedSlot(slot, replace(outcome, media=b"")), file)
@@ -183,7 +182,7 @@ class Session:
             raise
         except Exception as error:  # noqa: BLE001 an engine may raise anything; the slots say so
             told = self._fault(error)
-            say("engine_failed", job_id=self._job.id, **told)
+            log.event("engine_failed", job_id=self._job.id, **told)
             self.engine_fault = f"{told['error']}: {told['message']}"
             message = f"The engine failed: {type(error).__name__}."
             failure = AssetError("engine_error", message, retryable=True)
@@ -244,7 +243,7 @@ class Session:
         self._delivered += is_made
         verdict = self._server.report(self._job, self._callback(asset), halted=self._halted)
         for code in rejections(verdict):
-            say("asset_rejected", job_id=self._job.id, slot=slot.number, code=code)
+            log.event("asset_rejected", job_id=self._job.id, slot=slot.number, code=code)
             self._delivered = max(0, self._delivered - is_made)
 
     def _callback(self, asset: dict[str, Any]) -> dict[str, Any]:
@@ -272,7 +271,7 @@ class Session:
         try:
             self._server.release(self._job)
         except (LeaseLost, ServerAway, ServerRefused) as error:
-            say("release_failed", job_id=self._job.id, reason=str(error))
+            log.event("release_failed", job_id=self._job.id, reason=str(error))
             return ending
         return self._forgotten(ending)
 

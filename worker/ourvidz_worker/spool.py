@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ourvidz_worker.log import say
+from ourvidz_worker import log
 from ourvidz_worker.protocol import Job, word
 
 LOCK = "lock"
@@ -140,7 +140,7 @@ def _kept(folder: Path) -> Iterator[Kept]:
         if is_whole:
             yield kept
         else:  # the power went, or an older version wrote it
-            say("spooled_result_unusable", name=path.name)
+            log.event("spooled_result_unusable", name=path.name)
             _drop(path)
 
 
@@ -181,7 +181,7 @@ def _sweep(root: Path) -> None:
             continue
         os.close(lock)
         shutil.rmtree(folder, ignore_errors=True)
-        say("spool_swept", folder=f"{folder.parent.name}/{folder.name}")
+        log.event("spool_swept", folder=f"{folder.parent.name}/{folder.name}")
     for owner in root.glob("*"):
         with suppress(OSError):
             if time.time() - owner.stat().st_mtime > KEPT_S:

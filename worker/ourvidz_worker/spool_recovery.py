@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from threading import Event
 
+from ourvidz_worker import log
 from ourvidz_worker.client import Server
 from ourvidz_worker.errors import LeaseLost, ServerAway, ServerRefused, WorkerDisabled
-from ourvidz_worker.log import say
 from ourvidz_worker.spool import Kept, Spool
 
 INTERNAL_SERVER_ERROR = 500  # of the server's program, while 502 to 504 speak of an outage
@@ -32,7 +32,7 @@ def deliver_leftovers(server: Server, spool: Spool, halted: Event) -> None:
         try:
             server.release(kept)
         except ServerRefused as error:
-            say("release_failed", job_id=kept.id, reason=str(error))
+            log.event("release_failed", job_id=kept.id, reason=str(error))
 
 
 def deliver_kept(server: Server, kept: Kept, halted: Event) -> bool:
@@ -43,17 +43,17 @@ def deliver_kept(server: Server, kept: Kept, halted: Event) -> bool:
         asset = kept.asset | {"upload_id": upload.upload_id}
         if upload.error is None:
             server.report(kept, {"status": "processing", "assets": [asset]}, halted=halted)
-        say("spooled_result_delivered", job_id=kept.id, slot=kept.slot)
+        log.event("spooled_result_delivered", job_id=kept.id, slot=kept.slot)
     except WorkerDisabled:
         raise
     except (ServerRefused, OSError) as error:
         is_taken = isinstance(error, LeaseLost | OSError)
-        say("spooled_result_dropped", job_id=kept.id, slot=kept.slot, reason=str(error))
+        log.event("spooled_result_dropped", job_id=kept.id, slot=kept.slot, reason=str(error))
     except ServerAway as away:
         if away.status != INTERNAL_SERVER_ERROR:
             raise
         server.greet()  # raises where it fails over everything; else one result must not stop all work
         is_taken = False
-        say("spooled_result_dropped", job_id=kept.id, slot=kept.slot, reason=str(away))
+        log.event("spooled_result_dropped", job_id=kept.id, slot=kept.slot, reason=str(away))
     kept.drop()
     return is_taken

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from ourvidz_worker import log
 from ourvidz_worker.engines.base import (
     NOBODY_LOOKS,
     FinishedSlot,
@@ -34,7 +35,6 @@ from ourvidz_worker.engines.diffusion.weights import public_name
 from ourvidz_worker.engines.references import UnreadableReference, unreadable
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, Halted
-from ourvidz_worker.log import say
 from ourvidz_worker.protocol import AssetError, Job, Slot
 
 ENCODING_SHARE = 0.03  # of a slot's time, roughly; the steps are the rest
@@ -196,7 +196,7 @@ class DiffusionEngine(ABC):
             tokens = token_count(tokenizer, account.prompt)
             if tokens > limit:
                 note = f"the prompt has {tokens} tokens; the model reads the first {limit}"
-                say("prompt_cut", job_id=account.job_id, note=note)
+                log.event("prompt_cut", job_id=account.job_id, note=note)
                 account.notes.append(note)
 
     def _attempt(self, job: Job, slots: Sequence[Slot], account: Account, steps: Steps) -> list[Any] | None:
@@ -226,7 +226,7 @@ class DiffusionEngine(ABC):
         else:
             note = "out of memory; went on with a tiled VAE"
             self.placer.save_memory()
-        say("out_of_memory", job_id=job.id, note=note)
+        log.event("out_of_memory", job_id=job.id, note=note)
         account.notes.append(note)
         return max(1, size // 2)
 

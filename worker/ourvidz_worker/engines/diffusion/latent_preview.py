@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from ourvidz_worker import log
 from ourvidz_worker.engines.base import NOBODY_LOOKS, Pixels, Previews
-from ourvidz_worker.log import say
 
 SIDE = 16  # latents a side of what the guess is fitted to
 ANCHORS = 6  # colours a side of the mosaic, blended between
@@ -61,7 +61,7 @@ class Window:
             self._previews.show(self._slots[number], self._glimpse.picture(latents[number]))
         except Exception as error:  # noqa: BLE001 a job is never worse off for its previews
             self._previews = NOBODY_LOOKS
-            say("preview_failed", reason=type(error).__name__)
+            log.event("preview_failed", reason=type(error).__name__)
 
 
 def fitted_glimpse(vae: Any, factor: int) -> Glimpse | None:
@@ -72,7 +72,7 @@ def fitted_glimpse(vae: Any, factor: int) -> Glimpse | None:
             vae.to(torch.float32)  # half precision overflows in SDXL's
             return Glimpse(vae, factor)
     except Exception as error:  # noqa: BLE001 an engine without previews is an engine
-        say("no_previews", reason=f"{type(error).__name__}: {str(error)[:200]}")
+        log.event("no_previews", reason=f"{type(error).__name__}: {str(error)[:200]}")
         return None
     finally:
         vae.to(precision)
