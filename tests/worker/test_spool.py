@@ -22,7 +22,7 @@ from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import ServerAway
 from ourvidz_worker.protocol import Job, parse_job
 from ourvidz_worker.spool import Spool
-from ourvidz_worker.spool_recovery import deliver_kept
+from ourvidz_worker.spool_recovery import deliver_spooled_result
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
 from tests.worker.scripted import ScriptedEngine, finished
 from tests.worker.test_runner import callbacks, ended, wait_for, working
@@ -79,7 +79,7 @@ def test_what_another_worker_left_is_let_alone(
 ) -> None:
     kept(tmp_path, url or server.url, token=token)
     spool = Spool(tmp_path, server.url, TOKEN)
-    assert not list(spool.left())
+    assert not list(spool.undelivered())
     spool.close()
 
 
@@ -87,9 +87,9 @@ def test_what_a_living_process_keeps_is_let_alone(tmp_path: Path) -> None:
     living = Spool(tmp_path, "http://server", TOKEN)
     living.keep(parse_job(job_body()), 0, "image/png", ASSET, b"a picture")
     other = Spool(tmp_path, "http://server", TOKEN)
-    assert not list(other.left())
+    assert not list(other.undelivered())
     living.close()
-    assert [each.media.read_bytes() for each in other.left()] == [b"a picture"]
+    assert [each.media.read_bytes() for each in other.undelivered()] == [b"a picture"]
     other.close()
 
 
@@ -98,7 +98,7 @@ def test_two_starts_at_once_leave_each_other_their_folders(tmp_path: Path) -> No
 
     def start(_: int) -> bool:
         spool = Spool(tmp_path, "https://server", TOKEN)
-        list(spool.left())
+        list(spool.undelivered())
         is_there = spool._folder.is_dir()
         spool.close()
         return is_there
@@ -111,7 +111,7 @@ def test_half_a_result_is_none(tmp_path: Path) -> None:
     spool = Spool(tmp_path, "http://server", TOKEN)
     (folder,) = tmp_path.glob("*/run-*")
     (folder / "job-0.bin").write_bytes(b"half a pic")
-    assert not list(spool.left())
+    assert not list(spool.undelivered())
     spool.close()
 
 
@@ -121,7 +121,7 @@ def test_a_description_that_a_power_cut_left_is_dropped(tmp_path: Path, broken: 
     (described,) = tmp_path.rglob("*.json")
     described.write_bytes(broken)
     spool = Spool(tmp_path, "http://server", TOKEN)
-    assert not list(spool.left())
+    assert not list(spool.undelivered())
     spool.close()
     assert not list(tmp_path.rglob("*.bin"))
 
@@ -131,7 +131,7 @@ def test_a_file_that_a_power_cut_shortened_is_dropped(tmp_path: Path) -> None:
     (media,) = tmp_path.rglob("*.bin")
     media.write_bytes(b"a pict")
     spool = Spool(tmp_path, "http://server", TOKEN)
-    assert not list(spool.left())
+    assert not list(spool.undelivered())
     spool.close()
 
 
@@ -296,9 +296,9 @@ def test_a_result_that_the_server_always_fails_over_does_not_stop_all_work(
         server.script("PUT /uploads/0", 500)
     server.script("POST /lease", 422)
     client, spool = Server(server.url, TOKEN, patience=0.2), Spool(tmp_path, server.url, TOKEN)
-    (left,) = spool.left()
-    deliver_kept(client, left, Event())
-    assert not list(spool.left())
+    (left,) = spool.undelivered()
+    deliver_spooled_result(client, left, Event())
+    assert not list(spool.undelivered())
     client.close()
     spool.close()
 
@@ -312,9 +312,9 @@ def test_a_result_outlives_a_server_that_fails_over_everything(
         server.script("PUT /uploads/0", upload)
     server.script("POST /lease", lease)
     client, spool = Server(server.url, TOKEN, patience=0.2), Spool(tmp_path, server.url, TOKEN)
-    (left,) = spool.left()
+    (left,) = spool.undelivered()
     with pytest.raises(ServerAway):
-        deliver_kept(client, left, Event())
+        deliver_spooled_result(client, left, Event())
     assert left.media.exists()
     client.close()
     spool.close()
@@ -338,7 +338,7 @@ def test_a_damaged_description_ends_no_start(tmp_path: Path, change: dict[str, o
     media = spool.keep(parse_job(job_body()), 0, "image/png", ASSET, b"a picture")
     description = media.with_suffix(".json")
     description.write_text(json.dumps(json.loads(description.read_text()) | change))
-    assert not list(spool.left())
+    assert not list(spool.undelivered())
     assert not description.exists()
     spool.close()
 
@@ -347,7 +347,7 @@ def test_a_damaged_description_ends_no_start(tmp_path: Path, change: dict[str, o
 def test_a_server_is_the_same_however_it_is_typed(tmp_path: Path, typed: str) -> None:
     kept(tmp_path, "https://x.example")
     spool = Spool(tmp_path, typed, TOKEN)
-    assert len(list(spool.left())) == 1
+    assert len(list(spool.undelivered())) == 1
     spool.close()
 
 

@@ -20,7 +20,7 @@ from ourvidz_worker.health import WorkerHealth
 from ourvidz_worker.protocol import Job, Offer
 from ourvidz_worker.session import Session
 from ourvidz_worker.spool import Spool
-from ourvidz_worker.spool_recovery import deliver_leftovers
+from ourvidz_worker.spool_recovery import recover_spool
 from ourvidz_worker.terminal import bar
 
 MOST_FAULTS = 3
@@ -88,7 +88,7 @@ class Runner:
         while not self._stopping.is_set():
             try:
                 if self._spool is not None:
-                    deliver_leftovers(self._server, self._spool, self._stopping)
+                    recover_spool(self._server, self._spool, self._stopping)
                 job = self._poll(offer)
             except Halted:
                 continue

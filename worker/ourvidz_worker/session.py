@@ -20,7 +20,7 @@ from ourvidz_worker.heartbeat import Heartbeat
 from ourvidz_worker.previews import PreviewSender
 from ourvidz_worker.protocol import AssetError, CallbackStatus, Job, Reference, Slot, Upload
 from ourvidz_worker.spool import Spool
-from ourvidz_worker.upload_queue import Deliveries, Parcel
+from ourvidz_worker.upload_queue import PendingUpload, UploadQueue
 
 Watch = Callable[[float, str], None]
 
@@ -109,7 +109,7 @@ class Session:
         return log.describe_error(error, self._job.prompt, self._job.negative_prompt, enhanced)
 
     def _deliver_all(self) -> str:
-        deliveries = Deliveries(self._deliver, self._halted)
+        queue = UploadQueue(self._deliver, self._halted)
         mark = time.monotonic()
         try:
             for finished in self._finished_slots():
@@ -118,32 +118,32 @@ class Session:
                 if not self._unmade:
                     self._about = self._engine.job_metadata(self._job)
                     self._heartbeat.enter("uploading")
-                deliveries.add(self._parcel(finished))
+                queue.add(self._pending_upload(finished))
                 del finished  # while the next one is made, this one need not fill memory
                 mark = time.monotonic()
         finally:
             self._health.set_activity("delivering")
-            deliveries.finish()
+            queue.finish()
         return "completed" if self._delivered else "failed"
 
-    def _parcel(self, finished: FinishedSlot) -> Parcel:
+    def _pending_upload(self, finished: FinishedSlot) -> PendingUpload:
         slot, outcome = finished.slot, finished.outcome
         if isinstance(outcome, AssetError):
-            return Parcel(finished, b"")
+            return PendingUpload(finished, b"")
         if self._spool is None:
-            return Parcel(finished, outcome.media)
+            return PendingUpload(finished, outcome.media)
         asset = completed(slot, outcome, "")
         try:
             file = self._spool.keep(self._job, slot.number, outcome.content_type, asset, outcome.media)
         except OSError as error:  # delivered from memory then; only a restart would lose it
             log.event("spool_failed", job_id=self._job.id, reason=error.strerror)
-            return Parcel(finished, outcome.media)
+            return PendingUpload(finished, outcome.media)
         self._kept.add(slot.number)
-        return Parcel(FinishedSlot(slot, replace(outcome, media=b"")), file)
+        return PendingUpload(FinishedSlot(slot, replace(outcome, media=b"")), file)
 
     def _forget(self, *slots: int) -> None:
         if self._spool is not None:
-            self._spool.drop(self._job, *slots)
+            self._spool.delete(self._job, *slots)
         self._kept -= set(slots)
 
     def _forgotten(self, ending: str) -> str:
@@ -151,14 +151,14 @@ class Session:
         self._forget(*(slot.number for slot in self._job.slots))
         return ending
 
-    def _deliver(self, parcel: Parcel) -> None:
+    def _deliver(self, pending: PendingUpload) -> None:
         """After a cancel nothing more goes out; told to stop, what is made still does, if at once."""
         if self._heartbeat.verdict is not None:
             raise Halted
         mark = time.monotonic()
-        asset = self._asset(parcel)
+        asset = self._asset(pending)
         self._count("uploading", mark)
-        slot = parcel.finished.slot
+        slot = pending.finished.slot
         self._report(slot, asset)
         self._forget(slot.number)
 
@@ -211,25 +211,25 @@ class Session:
         for slot in list(self._unmade.values()):
             yield FinishedSlot(slot, error)
 
-    def _asset(self, parcel: Parcel) -> dict[str, Any]:
+    def _asset(self, pending: PendingUpload) -> dict[str, Any]:
         """The callback's entry for a slot, its file uploaded."""
-        slot, outcome = parcel.finished.slot, parcel.finished.outcome
+        slot, outcome = pending.finished.slot, pending.finished.outcome
         if isinstance(outcome, AssetError):
             return failed(slot, outcome)
         try:
-            upload = self._uploaded(parcel, outcome.content_type)
+            upload = self._uploaded(pending, outcome.content_type)
         except OSError as error:
             message = f"The worker cannot read the result that it kept: {error.strerror}."
             upload = Upload("", AssetError("spool_failed", message, retryable=True))
         return failed(slot, upload.error) if upload.error else completed(slot, outcome, upload.upload_id)
 
-    def _uploaded(self, parcel: Parcel, content_type: str) -> Upload:
+    def _uploaded(self, pending: PendingUpload, content_type: str) -> Upload:
         limit = self._job.max_upload_bytes
-        if limit is not None and parcel.size > limit:
-            return _too_large(f"{parcel.size} bytes; {limit} are allowed.")
-        slot = parcel.finished.slot.number
+        if limit is not None and pending.size > limit:
+            return _too_large(f"{pending.size} bytes; {limit} are allowed.")
+        slot = pending.finished.slot.number
         try:
-            return self._server.upload(self._job, slot, parcel.media, content_type, halted=self._halted)
+            return self._server.upload(self._job, slot, pending.media, content_type, halted=self._halted)
         except (LeaseLost, WorkerDisabled):
             raise
         except ServerRefused as refused:

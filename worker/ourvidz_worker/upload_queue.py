@@ -1,4 +1,4 @@
-"""Sends finished slots in a thread of its own, so that the engine makes the next one meanwhile."""
+"""Uploads finished slots in a thread of its own, while the engine makes the next one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ourvidz_worker.engines.base import FinishedSlot
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
-    """A finished slot on its way; `media` is its file on disk, or its bytes where the disk took none."""
+class PendingUpload:
+    """A finished slot in the queue; `media` is its file in the spool, or its bytes if the disk took none."""
 
     finished: FinishedSlot
     media: bytes | Path = field(repr=False)
@@ -24,36 +24,36 @@ class Parcel:
         return len(self.media) if isinstance(self.media, bytes) else self.media.stat().st_size
 
 
-Send = Callable[[Parcel], None]
+Send = Callable[[PendingUpload], None]
 
 
-class Deliveries:
-    """In the order of `add`. One that fails sets `halted` and is the last; `finish` raises its error."""
+class UploadQueue:
+    """Sends in the order of `add`. The first error sets `halted` and ends it; `finish` raises that error."""
 
     def __init__(self, send: Send, halted: Event) -> None:
         self._send = send
         self._halted = halted
-        self._waiting: SimpleQueue[Parcel | None] = SimpleQueue()
-        self._failure: Exception | None = None
-        self._thread = Thread(target=self._run, name="deliveries", daemon=True)
+        self._pending: SimpleQueue[PendingUpload | None] = SimpleQueue()
+        self._error: Exception | None = None
+        self._thread = Thread(target=self._run, name="uploads", daemon=True)
         self._thread.start()
 
-    def add(self, parcel: Parcel) -> None:
-        self._waiting.put(parcel)
+    def add(self, upload: PendingUpload) -> None:
+        self._pending.put(upload)
 
     def finish(self) -> None:
         """Returns when everything is delivered."""
-        self._waiting.put(None)
+        self._pending.put(None)
         self._thread.join()
-        if self._failure is not None:
-            raise self._failure
+        if self._error is not None:
+            raise self._error
 
     def _run(self) -> None:
-        while (parcel := self._waiting.get()) is not None:
-            if self._failure is not None:
+        while (upload := self._pending.get()) is not None:
+            if self._error is not None:
                 continue
             try:
-                self._send(parcel)
+                self._send(upload)
             except Exception as error:  # noqa: BLE001 whatever it is, `finish` raises it where it is handled
-                self._failure = error
+                self._error = error
                 self._halted.set()
