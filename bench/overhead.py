@@ -20,7 +20,7 @@ from bench.output import json_line, say, table
 from generation.media.measure import measure
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import (
-    NOBODY_LOOKS,
+    NULL_PREVIEWS,
     FinishedSlot,
     Pixels,
     Previews,
@@ -63,7 +63,7 @@ class ReadyEngine(SketchEngine):
         job: Job,
         report_progress: ReportProgress,
         should_stop: ShouldStop,
-        previews: Previews = NOBODY_LOOKS,
+        previews: Previews = NULL_PREVIEWS,
     ) -> Iterator[FinishedSlot]:
         for slot in job.slots:
             self._marks["last step"] = time.perf_counter()

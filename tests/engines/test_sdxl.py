@@ -150,7 +150,7 @@ def test_the_preview_guess_is_a_good_one_for_a_vae_that_is_linear() -> None:
     """Random weights have no picture to guess; this decoder's latents are the picture's own colours."""
     import torch
 
-    from ourvidz_worker.engines.diffusion.latent_preview import Glimpse
+    from ourvidz_worker.engines.diffusion.latent_preview import LatentPreviewer
 
     class Linear(torch.nn.Module):
         config = {"scaling_factor": 0.5}
@@ -162,7 +162,7 @@ def test_the_preview_guess_is_a_good_one_for_a_vae_that_is_linear() -> None:
 
     red = torch.tensor([1.0, -1.0, -1.0]).view(1, 3, 1, 1).expand(1, 3, 64, 64)
     vae = Linear()
-    seen = Glimpse(vae, 8).picture(vae.encode(red).latent_dist.mode()[0] * 0.5)
+    seen = LatentPreviewer(vae, 8).preview(vae.encode(red).latent_dist.mode()[0] * 0.5)
     assert np.abs(seen.astype(int) - [255, 0, 0]).max() < 12
 
 
@@ -170,6 +170,6 @@ def test_a_preview_that_fails_is_no_reason_to_fail(sdxl: Make, monkeypatch: pyte
     def broken(*_: object) -> None:
         raise RuntimeError("no memory for that")
 
-    monkeypatch.setattr(sdxl.engine.glimpse, "picture", broken)
+    monkeypatch.setattr(sdxl.engine.latent_previewer, "preview", broken)
     assert sdxl.results(job())
     assert not sdxl.shown

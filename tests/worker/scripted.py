@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from ourvidz_worker.engines.base import (
-    NOBODY_LOOKS,
+    NULL_PREVIEWS,
     FinishedSlot,
     Previews,
     ReportProgress,
@@ -44,7 +44,7 @@ class ScriptedEngine(SketchEngine):
         job: Job,
         report_progress: ReportProgress,
         should_stop: ShouldStop,
-        previews: Previews = NOBODY_LOOKS,
+        previews: Previews = NULL_PREVIEWS,
     ) -> Iterator[FinishedSlot]:
         self.jobs.append(job)
         made = self._script(job, report_progress)

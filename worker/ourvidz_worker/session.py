@@ -12,7 +12,7 @@ from typing import Any
 from ourvidz_worker import __version__, log
 from ourvidz_worker.callbacks import completed, failed, rejections
 from ourvidz_worker.client import Server
-from ourvidz_worker.engines.base import NOBODY_LOOKS, Engine, FinishedSlot, Previews
+from ourvidz_worker.engines.base import NULL_PREVIEWS, Engine, FinishedSlot, Previews
 from ourvidz_worker.engines.pools import with_references
 from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, TokenRefused, WorkerDisabled
 from ourvidz_worker.health import WorkerHealth
@@ -58,14 +58,14 @@ class Session:
         self._about: Mapping[str, object] = {}
         self._delivered = 0
         self._seconds: dict[str, float] = {}
-        self._previews: Previews = NOBODY_LOOKS
+        self._previews: Previews = NULL_PREVIEWS
         self._heartbeat = Heartbeat(server, job, halted, self._health.is_stuck)
 
     def run(self, watch: Watch = _unwatched) -> str:
         """Delivers the job or gives it back; a word for what became of it. `watch` sees what moves."""
         self._watch = watch
         terms = self._job.preview
-        looking = PreviewSender(self._server, self._job, terms) if terms else nullcontext(NOBODY_LOOKS)
+        looking = PreviewSender(self._server, self._job, terms) if terms else nullcontext(NULL_PREVIEWS)
         with self._heartbeat, looking as self._previews:
             return self._ending()
 

@@ -1,4 +1,4 @@
-"""What an engine is. The sketch engine is one; engines that drive a GPU fit behind the same few names."""
+"""The interface that every engine implements, with its types."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ourvidz_worker.protocol import AssetError, Job, Slot
 
-if TYPE_CHECKING:  # whoever starts a worker waits for no arrays
+if TYPE_CHECKING:  # importing numpy would delay the command line
     import numpy as np
     import numpy.typing as npt
 
 ReportProgress = Callable[[float, str], None]
-"""Takes the share of the whole job that is done, 0..1, and the stage in a word."""
+"""Takes the share of the whole job that is done, 0..1, and the stage as one word."""
 
 ShouldStop = Callable[[], bool]
-"""True as soon as nobody wants the result; an engine asks at least every 0.2 s."""
+"""True once the job is cancelled or the worker stops; an engine calls it at least every 0.2 s."""
 
 
 Pixels: TypeAlias = "npt.NDArray[np.uint8]"
@@ -24,31 +24,31 @@ Pixels: TypeAlias = "npt.NDArray[np.uint8]"
 
 
 class Previews(Protocol):
-    """Where an engine shows what a slot looks like so far. Both calls return at once and never fail."""
+    """Takes an engine's previews of a slot. Both methods return at once and never raise."""
 
     def is_due(self) -> bool:
-        """Whether somebody would see one now; an engine makes none before."""
+        """Whether a preview would be sent now; an engine makes none otherwise."""
 
     def show(self, slot: int, picture: Pixels) -> None:
-        """`picture` of any size, and not changed any more."""
+        """`picture` may have any size and must not be changed afterwards."""
 
 
-class NobodyLooks:
-    """The previews of a job for which nobody takes any."""
+class NullPreviews:
+    """Discards previews: for jobs of servers that take none."""
 
     def is_due(self) -> bool:
         return False
 
     def show(self, slot: int, picture: Pixels) -> None:
-        """It is not sent."""
+        """Does nothing."""
 
 
-NOBODY_LOOKS = NobodyLooks()
+NULL_PREVIEWS = NullPreviews()
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished file and the facts about it. `duration` in seconds, None for an image."""
+    """A finished file and its metadata. `duration` in seconds, None for an image."""
 
     media: bytes = field(repr=False)
     content_type: str
@@ -60,14 +60,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class FinishedSlot:
-    """A slot with its result, or with the reason why there is none."""
+    """A slot with its result, or with the error that prevented it."""
 
     slot: Slot
     outcome: Result | AssetError
 
 
 class Engine(Protocol):
-    """Makes what jobs ask for. One job at a time, always from the same thread."""
+    """Generates the results of jobs, one job at a time, always in the same thread."""
 
     @property
     def name(self) -> str: ...
@@ -78,32 +78,32 @@ class Engine(Protocol):
 
     @property
     def pools(self) -> tuple[str, ...]:
-        """What it can be given: job types, and job types with the references that it can use.
+        """The pools of jobs it takes: job types, and job types with the references that it can use.
 
         Complete once `load` has returned.
         """
 
     @property
     def device(self) -> str:
-        """What it runs on, in words."""
+        """The device it runs on, as text for people."""
 
     def load(self) -> None:
-        """Whatever is slow and needed once; called before the first job. Raises EngineUnusable."""
+        """Does what is slow and needed once, before the first job. Raises EngineUnusable."""
 
     def job_metadata(self, job: Job) -> Mapping[str, object]:
-        """What the finished job should say about itself, such as an enhanced prompt."""
+        """The metadata of the finished job, such as its enhanced prompt."""
 
     def generate(
         self,
         job: Job,
         report_progress: ReportProgress,
         should_stop: ShouldStop,
-        previews: Previews = NOBODY_LOOKS,
+        previews: Previews = NULL_PREVIEWS,
     ) -> Iterator[FinishedSlot]:
-        """Yields every slot of the job once, in their order, as soon as it exists.
+        """Yields every slot of the job once, in order, as soon as it is finished.
 
-        Raises Halted when told to stop.
+        Raises Halted when `should_stop` returns True.
         """
 
     def unload(self) -> None:
-        """Gives memory back; `load` may follow."""
+        """Frees memory; `load` may follow."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ourvidz_worker import log
 from ourvidz_worker.engines.base import (
-    NOBODY_LOOKS,
+    NULL_PREVIEWS,
     FinishedSlot,
     Previews,
     ReportProgress,
@@ -21,7 +21,7 @@ from ourvidz_worker.engines.base import (
 from ourvidz_worker.engines.diffusion.attention import check_attention
 from ourvidz_worker.engines.diffusion.enhancer import Enhancer, fitted, token_count
 from ourvidz_worker.engines.diffusion.job_stats import Account
-from ourvidz_worker.engines.diffusion.latent_preview import Glimpse, Window
+from ourvidz_worker.engines.diffusion.latent_preview import BatchPreviews, LatentPreviewer
 from ourvidz_worker.engines.diffusion.pipeline_run import Placer, Steps
 from ourvidz_worker.engines.diffusion.placement import (
     Placement,
@@ -51,7 +51,7 @@ class DiffusionEngine(ABC):
     def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
         self.enhancer: Enhancer | None = None
-        self.glimpse: Glimpse | None = None
+        self.latent_previewer: LatentPreviewer | None = None
         self.device = settings.device
         self._account: Account | None = None  # of the last job that came here
 
@@ -59,8 +59,8 @@ class DiffusionEngine(ABC):
         """The name of the weights that this job is made by."""
         return public_name(self.settings.model)
 
-    def glimpse_for(self, job: Job) -> Glimpse | None:
-        return self.glimpse
+    def latent_previewer_for(self, job: Job) -> LatentPreviewer | None:
+        return self.latent_previewer
 
     @property
     @abstractmethod
@@ -108,7 +108,7 @@ class DiffusionEngine(ABC):
             self.enhancer = Enhancer(self.settings, self.placement)
 
     def unload(self) -> None:
-        self.enhancer = self.glimpse = self._account = None
+        self.enhancer = self.latent_previewer = self._account = None
         self.placer.leave()
         gc.collect()  # diffusers ties a transformer that has run to itself
         give_back_memory(self.placement.device)
@@ -124,7 +124,7 @@ class DiffusionEngine(ABC):
         job: Job,
         report_progress: ReportProgress,
         should_stop: ShouldStop,
-        previews: Previews = NOBODY_LOOKS,
+        previews: Previews = NULL_PREVIEWS,
     ) -> Iterator[FinishedSlot]:
         self._account = account = Account.of(job)
         report_progress = self._watched(report_progress, account)
@@ -141,9 +141,11 @@ class DiffusionEngine(ABC):
         while waiting:
             begin = 1 - len(waiting) / len(job.slots)
             end = begin + min(size, len(waiting)) / len(job.slots)
-            window = Window(previews, self.glimpse_for(job), [slot.number for slot in waiting[:size]])
+            batch_previews = BatchPreviews(
+                previews, self.latent_previewer_for(job), [slot.number for slot in waiting[:size]]
+            )
             until = end - ENCODING_SHARE * (end - begin)
-            steps = Steps(begin, until, report_progress, should_stop, window)
+            steps = Steps(begin, until, report_progress, should_stop, batch_previews)
             made = self._attempt(job, waiting[:size], account, steps)
             if made is None:  # for want of memory: the same again, in smaller pieces
                 size = self._smaller(job, account, len(waiting[:size]))

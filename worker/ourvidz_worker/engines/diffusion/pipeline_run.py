@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL
 
 from ourvidz_worker.engines.base import ReportProgress, ShouldStop
 from ourvidz_worker.engines.diffusion.attention import chosen_attention
-from ourvidz_worker.engines.diffusion.latent_preview import Window
+from ourvidz_worker.engines.diffusion.latent_preview import BatchPreviews
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import Halted
 
@@ -20,20 +20,25 @@ class Steps:
     """Diffusers' `callback_on_step_end`: walks from `begin` to `end` of the whole job."""
 
     def __init__(
-        self, begin: float, end: float, report: ReportProgress, should_stop: ShouldStop, window: Window
+        self,
+        begin: float,
+        end: float,
+        report: ReportProgress,
+        should_stop: ShouldStop,
+        batch_previews: BatchPreviews,
     ) -> None:
         self._begin = begin
         self._length = end - begin
         self._report = report
         self._should_stop = should_stop
-        self._window = window
+        self._batch_previews = batch_previews
 
     def __call__(self, pipeline: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         if self._should_stop():
             raise Halted
         share = (step + 1) / max(1, pipeline.num_timesteps)
         self._report(self._begin + self._length * share, "generating")
-        self._window.look(tensors.get("latents"))
+        self._batch_previews.show_next(tensors.get("latents"))
         return tensors
 
 

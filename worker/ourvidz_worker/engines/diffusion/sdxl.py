@@ -14,7 +14,7 @@ from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.adapters import Adapters
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.infotext import parameters_text, sampler_name, usual_facts
-from ourvidz_worker.engines.diffusion.latent_preview import fitted_glimpse
+from ourvidz_worker.engines.diffusion.latent_preview import fit_latent_previewer
 from ourvidz_worker.engines.diffusion.pipeline_run import Steps, generators, run
 from ourvidz_worker.engines.diffusion.pixels import as_pixels
 from ourvidz_worker.engines.diffusion.placement import placed
@@ -49,7 +49,7 @@ class SdxlEngine(DiffusionEngine):
         self._text = load_pipeline(
             StableDiffusionXLPipeline, self.settings.model, self.settings, self.placement
         )
-        self.glimpse = fitted_glimpse(self._text.vae, self._text.vae_scale_factor)
+        self.latent_previewer = fit_latent_previewer(self._text.vae, self._text.vae_scale_factor)
         self._adapters = Adapters(self._text, self.settings, self.placement)
         zeros = self._text.config.force_zeros_for_empty_prompt
         self._image = StableDiffusionXLImg2ImgPipeline(

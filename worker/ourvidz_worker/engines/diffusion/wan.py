@@ -10,7 +10,7 @@ from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipel
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.infotext import parameters_text, usual_facts
-from ourvidz_worker.engines.diffusion.latent_preview import Glimpse, fitted_glimpse
+from ourvidz_worker.engines.diffusion.latent_preview import LatentPreviewer, fit_latent_previewer
 from ourvidz_worker.engines.diffusion.pipeline_run import Steps, generators, run
 from ourvidz_worker.engines.diffusion.pixels import as_pixels
 from ourvidz_worker.engines.diffusion.placement import placed
@@ -45,7 +45,7 @@ class WanEngine(DiffusionEngine):
         super().__init__(settings)
         self._text: Any = None
         self._image: Any = None
-        self._image_glimpse: Glimpse | None = None
+        self._image_previewer: LatentPreviewer | None = None
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -65,23 +65,25 @@ class WanEngine(DiffusionEngine):
         if needs_frames(self._text):
             named = f"the weights {self.settings.model!r}"
             raise EngineUnusable(f"{named} only start from frames: name them with --image-model")
-        self.glimpse = fitted_glimpse(self._text.vae, self._text.vae_scale_factor_spatial)
+        self.latent_previewer = fit_latent_previewer(self._text.vae, self._text.vae_scale_factor_spatial)
         if self.settings.image_model:
             self._image = load_pipeline(
                 WanImageToVideoPipeline, self.settings.image_model, self.settings, self.placement
             )
             if not frames_taken(self._image):
                 raise EngineUnusable(f"the weights {self.settings.image_model!r} start from no frame")
-            self._image_glimpse = fitted_glimpse(self._image.vae, self._image.vae_scale_factor_spatial)
+            self._image_previewer = fit_latent_previewer(
+                self._image.vae, self._image.vae_scale_factor_spatial
+            )
         elif self._is_both:
             self._image = WanImageToVideoPipeline(**self._text.components, **_kept(self._text.config))
             self._image.set_progress_bar_config(disable=True)
-            self._image_glimpse = self.glimpse
+            self._image_previewer = self.latent_previewer
         self.load_enhancer()
         self.placer.enter(self._text)
 
     def unload(self) -> None:
-        self._text = self._image = self._image_glimpse = None
+        self._text = self._image = self._image_previewer = None
         super().unload()
 
     @property
@@ -131,8 +133,8 @@ class WanEngine(DiffusionEngine):
             return public_name(self.settings.image_model)
         return super().model_for(job)
 
-    def glimpse_for(self, job: Job) -> Glimpse | None:
-        return self._image_glimpse if reference(job, "start_frame") else self.glimpse
+    def latent_previewer_for(self, job: Job) -> LatentPreviewer | None:
+        return self._image_previewer if reference(job, "start_frame") else self.latent_previewer
 
     def encoded(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
         wanted = job.parameters

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ourvidz_worker.engines.base import (
-    NOBODY_LOOKS,
+    NULL_PREVIEWS,
     FinishedSlot,
     Pixels,
     Previews,
@@ -65,7 +65,7 @@ class SketchEngine:
         job: Job,
         report_progress: ReportProgress,
         should_stop: ShouldStop,
-        previews: Previews = NOBODY_LOOKS,
+        previews: Previews = NULL_PREVIEWS,
     ) -> Iterator[FinishedSlot]:
         problem = _problem(job.parameters)
         count = len(job.slots)
