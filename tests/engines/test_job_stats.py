@@ -1,4 +1,4 @@
-"""What a job's record says of how it was made is of that job alone."""
+"""A job's metadata says only how that job was made."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from ourvidz_worker.engines.base import (
 )
 from ourvidz_worker.engines.diffusion.attention import check_attention
 from ourvidz_worker.engines.diffusion.enhancer import Enhancer, fitted, token_count
-from ourvidz_worker.engines.diffusion.job_stats import Account
+from ourvidz_worker.engines.diffusion.job_stats import JobStats
 from ourvidz_worker.engines.diffusion.latent_preview import BatchPreviews, LatentPreviewer
 from ourvidz_worker.engines.diffusion.pipeline_run import Placer, Steps
 from ourvidz_worker.engines.diffusion.placement import (
@@ -53,7 +53,7 @@ class DiffusionEngine(ABC):
         self.enhancer: Enhancer | None = None
         self.latent_previewer: LatentPreviewer | None = None
         self.device = settings.device
-        self._account: Account | None = None  # of the last job that came here
+        self._stats: JobStats | None = None  # of the last job that came here
 
     def model_for(self, job: Job) -> str:
         """The name of the weights that this job is made by."""
@@ -108,16 +108,16 @@ class DiffusionEngine(ABC):
             self.enhancer = Enhancer(self.settings, self.placement)
 
     def unload(self) -> None:
-        self.enhancer = self.latent_previewer = self._account = None
+        self.enhancer = self.latent_previewer = self._stats = None
         self.placer.leave()
         gc.collect()  # diffusers ties a transformer that has run to itself
         give_back_memory(self.placement.device)
 
     def job_metadata(self, job: Job) -> Mapping[str, object]:
         told: dict[str, object] = {"device": self.device, "libraries": libraries()}
-        if self._account is None or not self._account.is_of(job):  # it never came here
+        if self._stats is None or not self._stats.belongs_to(job):  # it never came here
             return told
-        return told | {"memory_peak_mib": peak_mib(self.placement.device)} | self._account.told()
+        return told | {"memory_peak_mib": peak_mib(self.placement.device)} | self._stats.metadata()
 
     def generate(
         self,
@@ -126,17 +126,17 @@ class DiffusionEngine(ABC):
         should_stop: ShouldStop,
         previews: Previews = NULL_PREVIEWS,
     ) -> Iterator[FinishedSlot]:
-        self._account = account = Account.of(job)
-        report_progress = self._watched(report_progress, account)
+        self._stats = stats = JobStats.for_job(job)
+        report_progress = self._watched(report_progress, stats)
         self.placer.begin()
         forget_peak(self.placement.device)
         if should_stop():
             raise Halted
         report_progress(0.0, "generating")
-        if job.parameters.enhance and not self._enhance(job, account, report_progress, should_stop):
+        if job.parameters.enhance and not self._enhance(job, stats, report_progress, should_stop):
             yield from (FinishedSlot(slot, self._too_little_memory()) for slot in job.slots)
             return
-        self._note_cut(account)
+        self._note_cut(stats)
         waiting, size = list(job.slots), self.settings.batch
         while waiting:
             begin = 1 - len(waiting) / len(job.slots)
@@ -146,16 +146,16 @@ class DiffusionEngine(ABC):
             )
             until = end - ENCODING_SHARE * (end - begin)
             steps = Steps(begin, until, report_progress, should_stop, batch_previews)
-            made = self._attempt(job, waiting[:size], account, steps)
+            made = self._attempt(job, waiting[:size], stats, steps)
             if made is None:  # for want of memory: the same again, in smaller pieces
-                size = self._smaller(job, account, len(waiting[:size]))
+                size = self._smaller(job, stats, len(waiting[:size]))
                 continue
             report_progress(until, "encoding")
             for slot, pixels in zip(waiting[:size], made, strict=True):
-                yield FinishedSlot(slot, self._finished(job, slot, account, pixels))
+                yield FinishedSlot(slot, self._finished(job, slot, stats, pixels))
             waiting = waiting[size:]
 
-    def _watched(self, report_progress: ReportProgress, account: Account) -> ReportProgress:
+    def _watched(self, report_progress: ReportProgress, stats: JobStats) -> ReportProgress:
         """The same, and it tells when another pipeline's weights must be moved first."""
         reached = 0.0
 
@@ -167,14 +167,14 @@ class DiffusionEngine(ABC):
         @contextmanager
         def loading() -> Iterator[None]:
             report_progress(reached, "loading")
-            with account.timed("loading"):
+            with stats.timed("loading"):
                 yield
 
         self.placer.loading = loading
         return watched
 
     def _enhance(
-        self, job: Job, account: Account, report_progress: ReportProgress, should_stop: ShouldStop
+        self, job: Job, stats: JobStats, report_progress: ReportProgress, should_stop: ShouldStop
     ) -> bool:
         """False when there is too little memory."""
         if self.enhancer is None:
@@ -182,31 +182,31 @@ class DiffusionEngine(ABC):
         report_progress(0.0, "enhancing")
         media = job.parameters.media
         try:
-            with account.timed("enhancing"):
+            with stats.timed("enhancing"):
                 said = self.enhancer.enhance(job.prompt, media=media, should_stop=should_stop)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             give_back_memory(self.placement.device)
             return False
-        account.prompt, account.enhancer = self.fit_prompt(said), public_name(self.settings.enhancer)
+        stats.prompt, stats.enhancer = self.fit_prompt(said), public_name(self.settings.enhancer)
         return True
 
-    def _note_cut(self, account: Account) -> None:
+    def _note_cut(self, stats: JobStats) -> None:
         """Says so where a person's own prompt is longer than a text encoder reads."""
         for tokenizer, limit in self.text_limits:
-            tokens = token_count(tokenizer, account.prompt)
+            tokens = token_count(tokenizer, stats.prompt)
             if tokens > limit:
                 note = f"the prompt has {tokens} tokens; the model reads the first {limit}"
-                log.event("prompt_cut", job_id=account.job_id, note=note)
-                account.notes.append(note)
+                log.event("prompt_cut", job_id=stats.job_id, note=note)
+                stats.notes.append(note)
 
-    def _attempt(self, job: Job, slots: Sequence[Slot], account: Account, steps: Steps) -> list[Any] | None:
+    def _attempt(self, job: Job, slots: Sequence[Slot], stats: JobStats, steps: Steps) -> list[Any] | None:
         """The pixels, or an error for each slot; None when it ran out of memory and can do with less."""
-        account.batch = len(slots)
+        stats.batch = len(slots)
         try:
-            with account.timed("generating"):
-                return self.make(job, slots, account.prompt, steps)
+            with stats.timed("generating"):
+                return self.make(job, slots, stats.prompt, steps)
         except UnreadableReference as error:
             return [unreadable(error) for _ in slots]
         except RuntimeError as error:
@@ -221,7 +221,7 @@ class DiffusionEngine(ABC):
         message = f"Out of memory on {self.device}; --offload model needs less."
         return AssetError("out_of_memory", message, retryable=True)
 
-    def _smaller(self, job: Job, account: Account, size: int) -> int:
+    def _smaller(self, job: Job, stats: JobStats, size: int) -> int:
         """The next batch size; at one, what trades time for memory is switched on for this job instead."""
         if size > 1:
             note = f"out of memory with {size} at once; went on with {size // 2}"
@@ -229,14 +229,14 @@ class DiffusionEngine(ABC):
             note = "out of memory; went on with a tiled VAE"
             self.placer.save_memory()
         log.event("out_of_memory", job_id=job.id, note=note)
-        account.notes.append(note)
+        stats.notes.append(note)
         return max(1, size // 2)
 
-    def _finished(self, job: Job, slot: Slot, account: Account, pixels: Any) -> Result | AssetError:
+    def _finished(self, job: Job, slot: Slot, stats: JobStats, pixels: Any) -> Result | AssetError:
         if isinstance(pixels, AssetError):
             return pixels
-        with account.timed("encoding"):
-            return self.encoded(job, slot, account.prompt, pixels)
+        with stats.timed("encoding"):
+            return self.encoded(job, slot, stats.prompt, pixels)
 
     def facts(self, job: Job, slot: Slot, more: Mapping[str, object]) -> dict[str, object]:
         """A result's metadata: enough to make it again."""
@@ -250,7 +250,7 @@ class DiffusionEngine(ABC):
             "attention": self.settings.attention,
             "vae_tiling": self.placer.tiles,
             "device": self.device,
-            "batch": self._account.batch if self._account else 1,
+            "batch": self._stats.batch if self._stats else 1,
             "libraries": libraries(),
         }
         if job.references:

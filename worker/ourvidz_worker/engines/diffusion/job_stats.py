@@ -1,4 +1,4 @@
-"""What is known of how one job is being made."""
+"""Statistics of one job: seconds by stage, the prompt used, notes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ourvidz_worker.protocol import Job
 
 
 @dataclass
-class Account:
-    """Of one lease of one job, so that nothing of it is ever told of another.
+class JobStats:
+    """Belongs to one lease of one job: nothing of it may appear in another job's metadata.
 
-    `prompt`: what the pipeline is given; `enhancer` names the model that wrote it, if one did. `batch`: slots
-    that are denoised at once. `seconds` by stage.
+    `prompt` is what the pipeline gets; `enhancer` names the model that wrote it, if one did. `batch` is the
+    number of slots that are denoised at once. `seconds` are by stage.
     """
 
     job_id: str
@@ -25,32 +25,32 @@ class Account:
     batch: int = 1
     seconds: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    _within: float = 0.0  # s of a timed stage that are counted for another inside it
+    _nested_s: float = 0.0  # of the stage being timed: seconds that count for a stage inside it
 
     @classmethod
-    def of(cls, job: Job) -> Account:
+    def for_job(cls, job: Job) -> JobStats:
         return cls(job.id, job.lease_token, job.prompt)
 
-    def is_of(self, job: Job) -> bool:
+    def belongs_to(self, job: Job) -> bool:
         return (self.job_id, self.lease_token) == (job.id, job.lease_token)
 
-    def told(self) -> dict[str, object]:
+    def metadata(self) -> dict[str, object]:
         stages = {stage: round(spent, 3) for stage, spent in self.seconds.items()}
-        told: dict[str, object] = {"stages": stages}
+        metadata: dict[str, object] = {"stages": stages}
         if self.notes:
-            told["notes"] = list(self.notes)
+            metadata["notes"] = list(self.notes)
         if self.enhancer:
-            told |= {"enhanced_prompt": self.prompt, "enhancer": self.enhancer}
-        return told
+            metadata |= {"enhanced_prompt": self.prompt, "enhancer": self.enhancer}
+        return metadata
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Counts what is done within, less what is timed on its own there."""
-        mark, around = time.monotonic(), self._within
-        self._within = 0.0
+        """Counts the seconds spent inside for `stage`, without those of stages that are timed inside it."""
+        started, outer_nested_s = time.monotonic(), self._nested_s
+        self._nested_s = 0.0
         try:
             yield
         finally:
-            spent = time.monotonic() - mark
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent - self._within
-            self._within = around + spent
+            spent = time.monotonic() - started
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent - self._nested_s
+            self._nested_s = outer_nested_s + spent
