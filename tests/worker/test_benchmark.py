@@ -20,7 +20,7 @@ QUICK = ("--job-type", "sdxl_image_fast", "--job-type", "image_fast")
 @pytest.mark.parametrize("name", benchmark_jobs.JOB_TYPES)
 def test_what_is_measured_is_what_servers_hand_out(name: str) -> None:
     """The worker knows nothing of the server's table; only this test sees both."""
-    told = benchmark_jobs.usual_job(name).parameters
+    told = benchmark_jobs.benchmark_job(name).parameters
     job_type = JOB_TYPES[name]
     wanted = job_type.parameters(job_type.default_aspect)
     assert {field: getattr(told, field) for field in wanted} == wanted

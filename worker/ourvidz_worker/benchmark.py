@@ -15,7 +15,7 @@ from typing import Any
 from ourvidz_worker import __version__
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import Engine
-from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES, usual_job
+from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES, benchmark_job
 from ourvidz_worker.errors import ServerAway, ServerRefused, TokenRefused
 from ourvidz_worker.protocol import AssetError, Job
 
@@ -68,13 +68,13 @@ def benchmark(engine: Engine, *, wanted: Sequence[str], runs: int) -> Figures:
 
 def measure(engine: Engine, job_type: str, runs: int) -> Measured:
     _tell(f"{job_type}: warming up")
-    warm_up_s, problem = _timed(engine, usual_job(job_type, steps=WARM_UP_STEPS))
+    warm_up_s, problem = _timed(engine, benchmark_job(job_type, steps=WARM_UP_STEPS))
     seconds = []
     for number in range(1, runs + 1):
         if problem:
             return Measured(job_type, round(warm_up_s, 3), None, number - 1, problem)
         _tell(f"{job_type}: run {number} of {runs}")
-        spent, problem = _timed(engine, usual_job(job_type))
+        spent, problem = _timed(engine, benchmark_job(job_type))
         seconds.append(spent)
     median = None if problem else round(statistics.median(seconds), 3)
     return Measured(job_type, round(warm_up_s, 3), median, runs, problem)

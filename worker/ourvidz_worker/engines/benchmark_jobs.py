@@ -1,4 +1,4 @@
-"""One job of each type as servers usually hand it out: what a benchmark measures."""
+"""The jobs that a benchmark measures: one of each job type, with the server's default parameters."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ JOB_TYPES = (*SDXL_IMAGES, *WAN_IMAGES, *WAN_VIDEOS, *ENHANCED_IMAGES, *ENHANCED
 PROMPT = "a lighthouse on a cliff above the sea at dusk, waves, warm light in the windows"
 
 
-def usual_job(job_type: str, *, steps: int | None = None) -> Job:
-    """With one slot, in the server's usual size; `steps` instead of the usual ones, to warm up."""
+def benchmark_job(job_type: str, *, steps: int | None = None) -> Job:
+    """A job with one slot of the server's default size; `steps` limits its steps, for a warm-up."""
     parameters = _sdxl(job_type) if job_type in SDXL_IMAGES else _wan(job_type)
     if steps is not None:
         parameters |= {"steps": min(steps, parameters["steps"])}
