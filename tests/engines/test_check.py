@@ -16,7 +16,7 @@ from ourvidz_worker.engines.settings import EngineSettings
 MIB = 2**20
 
 
-def stored(folder: Path, **parts: int) -> Path:
+def save_weight_files(folder: Path, **parts: int) -> Path:
     """A pipeline of parts of so many MiB, and beside them everything once more in one file."""
     for part, size in parts.items():
         (folder / part).mkdir(parents=True)
@@ -49,8 +49,8 @@ def test_what_must_fit_depends_on_where_weights_wait(
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1, room * MIB))
     settings = EngineSettings(
         engine="wan",
-        model=str(stored(tmp_path / "text", transformer=400, vae=50, text_encoder=150)),
-        image_model=str(stored(tmp_path / "image", transformer=400, vae=100)),
+        model=str(save_weight_files(tmp_path / "text", transformer=400, vae=50, text_encoder=150)),
+        image_model=str(save_weight_files(tmp_path / "image", transformer=400, vae=100)),
         offload=offload,  # type: ignore[arg-type] # as the table says it
     )
     found = {each.about: each.problem for each in _memory(settings, Placement(device, torch.float32))}
@@ -61,7 +61,7 @@ def test_too_little_main_memory_is_told_beside_a_gpu(tmp_path: Path, monkeypatch
     size = {"SC_PAGE_SIZE": MIB, "SC_PHYS_PAGES": 500, "SC_AVPHYS_PAGES": 1}
     monkeypatch.setattr(os, "sysconf", size.__getitem__)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1, 900 * MIB))
-    settings = EngineSettings(engine="sdxl", model=str(stored(tmp_path / "sdxl", unet=600)))
+    settings = EngineSettings(engine="sdxl", model=str(save_weight_files(tmp_path / "sdxl", unet=600)))
     found = {each.about: each.problem for each in _memory(settings, Placement("cuda", torch.float32))}
     assert [about for about, problem in found.items() if problem] == ["main memory"]
 
@@ -85,7 +85,7 @@ def test_what_would_be_refused_is_not_ok(about: str, name: str, sentence: str, t
 
 def test_a_part_in_half_precision_counts_beside_a_wide_one(tmp_path: Path) -> None:
     """The usual swap: a VAE in full precision among parts that are halved."""
-    model = stored(tmp_path / "sdxl", unet=300, vae=100)
+    model = save_weight_files(tmp_path / "sdxl", unet=300, vae=100)
     (model / "unet" / "model.safetensors").rename(model / "unet" / "model.fp16.safetensors")
     chosen = Configuration("", "", "", 0.0, 0.0, None, EngineSettings(engine="sdxl", model=str(model)))
     assert _weights("model", str(model), chosen).answer.endswith("0.4 GiB")

@@ -14,7 +14,7 @@ from ourvidz_worker.configuration import Configuration, missing, usual_spool
 from ourvidz_worker.engines import GPU_PACKAGES, missing_packages
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, ServerAway, ServerRefused, TokenRefused
-from ourvidz_worker.weight_files import is_cached, misfit, part_sizes, size
+from ourvidz_worker.weight_files import format_problem, is_cached, part_sizes, total_size
 
 if TYPE_CHECKING:  # it imports torch
     from ourvidz_worker.engines.diffusion.placement import Placement
@@ -143,9 +143,9 @@ def _memory(settings: EngineSettings, placement: Placement) -> Iterator[Finding]
 
     share = 1 if placement.precision_name == "float32" else 0.5
     pipelines, enhancer = (settings.model, settings.image_model), settings.enhancer
-    whole = share * sum(map(size, (*pipelines, enhancer)))
+    whole = share * sum(map(total_size, (*pipelines, enhancer)))
     largest = share * max((each for where in (*pipelines, enhancer) for each in part_sizes(where)), default=0)
-    one_at_a_time = share * (max(map(size, pipelines)) + size(enhancer))
+    one_at_a_time = share * (max(map(total_size, pipelines)) + total_size(enhancer))
     needed = {"none": one_at_a_time, "model": largest, "sequential": 0}[settings.offload]
     is_apart = placement.device == "cuda"  # what is not on the GPU waits in main memory
     yield _room("memory", *memory(placement.device), needed if is_apart else whole)
@@ -162,10 +162,10 @@ def _room(about: str, free: int, total: int, needed: float) -> Finding:
 def _weights(about: str, where: str, chosen: Configuration) -> Finding:
     if not where:
         return Finding(about, "", f"name the weights with --{about.replace(' ', '-')}")
-    if problem := misfit(about, where):
+    if problem := format_problem(about, where):
         return Finding(about, "", problem)
     if Path(where).exists():
-        return Finding(about, f"{where}, {size(where) / 2**30:.1f} GiB")
+        return Finding(about, f"{where}, {total_size(where) / 2**30:.1f} GiB")
     if is_cached(about, where):
         return Finding(about, f"{where}, which was fetched before")
     if chosen.engine.allow_download:

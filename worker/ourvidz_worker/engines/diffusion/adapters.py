@@ -18,7 +18,7 @@ from ourvidz_worker.engines.references import picture, reference
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.protocol import Job, Reference
-from ourvidz_worker.weight_files import on_hub
+from ourvidz_worker.weight_files import split_hub_name
 
 Weights = dict[str, dict[str, Any]]
 
@@ -85,7 +85,7 @@ def _encoder(settings: EngineSettings, placement: Placement) -> Any:
         raise EngineUnusable(
             "a style or character adapter needs the CLIP it was trained with: --image-encoder"
         )
-    repository, inside = (where, "") if Path(where).is_dir() else on_hub(where)
+    repository, inside = (where, "") if Path(where).is_dir() else split_hub_name(where)
     with loading(where, settings):
         encoder = CLIPVisionModelWithProjection.from_pretrained(
             repository,
@@ -113,7 +113,7 @@ def _file(where: str, settings: EngineSettings) -> str:
         raise ValueError("not a .safetensors file")
     if Path(where).is_file():
         return where
-    repository, inside = on_hub(where)
+    repository, inside = split_hub_name(where)
     return str(hf_hub_download(repository, inside, local_files_only=not settings.allow_download))
 
 
