@@ -17,7 +17,7 @@ from ourvidz_worker.engines.base import FinishedSlot, Result
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.engines.sketch.enhance import enhanced_prompt
 from ourvidz_worker.engines.sketch.picture import Picture
-from ourvidz_worker.engines.sketch.scene_parameters import WORDS_OF_LIGHT
+from ourvidz_worker.engines.sketch.scene_parameters import LIGHT_WORDS
 from ourvidz_worker.engines.sketch.scenes import SCENES
 from ourvidz_worker.engines.sketch.stage import words_of
 from ourvidz_worker.errors import Halted
@@ -181,7 +181,7 @@ def test_a_size_it_cannot_draw_is_a_clear_failure_of_the_slot() -> None:
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_enhancing_a_prompt_changes_neither_its_scene_nor_its_light(prompt: str) -> None:
     added = words_of(enhanced_prompt(prompt).removeprefix(prompt))
-    assert not added & WORDS_OF_LIGHT
+    assert not added & LIGHT_WORDS
     assert Picture(enhanced_prompt(prompt), 1, 64, 64).scene == Picture(prompt, 1, 64, 64).scene
 
 

@@ -15,12 +15,12 @@ class Blur:
     """What is out of focus behind the flowers: soft greens and discs of light."""
 
     def __init__(self, stage: Stage) -> None:
-        rng, mood = stage.rng, stage.mood
+        rng, parameters = stage.rng, stage.parameters
         self._column = gradient(
             [
-                (0, mood.horizon.scaled(0.95)),
-                (0.45, mood.leaf.scaled(1.15, 0.8)),
-                (1, mood.leaf.scaled(0.55)),
+                (0, parameters.horizon.scaled(0.95)),
+                (0.45, parameters.leaf.scaled(1.15, 0.8)),
+                (1, parameters.leaf.scaled(0.55)),
             ],
             plane(np.linspace(0, 1, stage.height)),
         )
@@ -35,7 +35,7 @@ class Blur:
             )
             for _ in range(34)
         ]
-        self._lamp = mood.sun.light
+        self._lamp = parameters.sun.light
 
     def paint(self, canvas: Canvas, time: float) -> None:
         scale = 200 / canvas.unit
@@ -59,11 +59,11 @@ class Blossoms:
     """One row of flowers: 0 the farthest and softest, 1 the nearest."""
 
     def __init__(self, stage: Stage, nearness: float) -> None:
-        rng, mood = stage.rng, stage.mood
+        rng, parameters = stage.rng, stage.parameters
         count = int(9 - 5 * nearness)
         size = stage.unit * (0.045 + 0.125 * nearness**1.2)
         self._soft = stage.unit * (0.010 * (1 - nearness) ** 2 + 0.0012)
-        self._stem = mood.leaf.scaled(0.62 + 0.2 * (1 - nearness)).light
+        self._stem = parameters.leaf.scaled(0.62 + 0.2 * (1 - nearness)).light
         across = np.linspace(-0.05, 1.05, count) + rng.normal(0, 0.05, count)
         self._heads = [
             (
@@ -73,7 +73,7 @@ class Blossoms:
                 int(rng.integers(5, 10)),
                 float(rng.uniform(0.5, 0.95)),
                 float(rng.uniform(0, 6.28)),
-                _petal_colours(rng, mood.accent),
+                _petal_colours(rng, parameters.accent),
             )
             for n in range(count)
         ]

@@ -17,17 +17,19 @@ class Lighthouse:
     """Stands on the highest ground in sight; its lamp burns when the light is low."""
 
     def __init__(self, stage: Stage, sky: Sky, land: Terrain) -> None:
-        mood = stage.mood
+        parameters = stage.parameters
         self._land = land
         self._tall = int(stage.unit * float(stage.rng.uniform(0.20, 0.27)))
         self._x, self._z = _vantage(stage, land)
         self._side = 1.0 if sky.sun_x > stage.width / 2 else -1.0
         self._body, self._bands, self._lamp = _tower(self._tall)
-        dim = 1.0 - 0.62 * mood.night
-        self._white = plane((0.5 * mood.sun.light + 0.5 * mood.middle.light) * dim)
+        dim = 1.0 - 0.62 * parameters.night
+        self._white = plane((0.5 * parameters.sun.light + 0.5 * parameters.middle.light) * dim)
         self._red = plane(Lch(0.52, 0.15, 28).light * dim)
         self._glow = Lch(0.92, 0.10, 85).light
-        self._burning = max(mood.night, 0.55 * (mood.sun_height < 0.3), 0.7 * (mood.cloud > 0.85))
+        self._burning = max(
+            parameters.night, 0.55 * (parameters.sun_height < 0.3), 0.7 * (parameters.cloud > 0.85)
+        )
 
     def paint(self, canvas: Canvas, time: float) -> None:
         moved_x, moved_z = self._land.travelled(time)
@@ -58,15 +60,17 @@ class Boat:
     """Far out, on the open side."""
 
     def __init__(self, stage: Stage, sky: Sky) -> None:
-        rng, mood = stage.rng, stage.mood
+        rng, parameters = stage.rng, stage.parameters
         self._size = int(stage.unit * float(rng.uniform(0.05, 0.10)))
         toward = 0.30 if sky.sun_x < stage.width / 2 else 0.70
         self._x = (toward + float(rng.uniform(-0.12, 0.12))) * stage.width
         self._y = sky.horizon + self._size * 0.30
         self._speed = float(rng.choice([-1, 1])) * stage.unit * 0.004
         self._hull, self._sails = _boat(self._size)
-        self._dark = mood.shade.scaled(0.55).light
-        self._cloth = plane((0.6 * mood.sun.light + 0.4 * mood.middle.light) * (1.0 - 0.7 * mood.night))
+        self._dark = parameters.shade.scaled(0.55).light
+        self._cloth = plane(
+            (0.6 * parameters.sun.light + 0.4 * parameters.middle.light) * (1.0 - 0.7 * parameters.night)
+        )
 
     def paint(self, canvas: Canvas, time: float) -> None:
         left = int(self._x + self._speed * time - self._size / 2)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from ourvidz_worker.engines.sketch.arrays import Pixels
 from ourvidz_worker.engines.sketch.canvas import Canvas, grain
-from ourvidz_worker.engines.sketch.scene_parameters import choose_mood
+from ourvidz_worker.engines.sketch.scene_parameters import choose_scene_parameters
 from ourvidz_worker.engines.sketch.scenes import choose_scene
 from ourvidz_worker.engines.sketch.stage import Layer, Stage, source_of_chance, words_of
 
@@ -29,8 +29,8 @@ class Picture:
         words = words_of(prompt)
         rng = source_of_chance(prompt, seed)
         self.scene = choose_scene(words, prompt)
-        self.mood = choose_mood(words, rng, self.scene.moods)
-        self._stage = Stage(width, height, self.mood, words, rng)
+        self.parameters = choose_scene_parameters(words, rng, self.scene.presets)
+        self._stage = Stage(width, height, self.parameters, words, rng)
         self._grain = grain(rng)
 
     def still(self, tick: Tick, look: Look = lambda _: None, touch: Touch = lambda _: None) -> Pixels:

@@ -1,4 +1,4 @@
-"""Light and colour of a picture: chosen by the words of the prompt, varied by the seed."""
+"""The light and the colours of a scene: presets, chosen by the words of the prompt and varied by the seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ourvidz_worker.engines.sketch.colour import Lch
 
 
 @dataclass(frozen=True, slots=True)
-class Mood:
+class SceneParameters:
     """`sun_height`: 0 at the horizon, 1 at the top of the sky; `night`, `cloud`, `mist`, `snow`: 0..1."""
 
     name: str
@@ -30,8 +30,8 @@ class Mood:
 
 _GRASS, _STONE = Lch(0.50, 0.075, 128), Lch(0.55, 0.028, 62)
 
-MOODS = {
-    "sunset": Mood(
+PRESETS = {
+    "sunset": SceneParameters(
         "sunset",
         Lch(0.42, 0.095, 275),
         Lch(0.66, 0.115, 25),
@@ -44,7 +44,7 @@ MOODS = {
         0.16,
         cloud=0.6,
     ),
-    "dawn": Mood(
+    "dawn": SceneParameters(
         "dawn",
         Lch(0.60, 0.075, 250),
         Lch(0.79, 0.062, 320),
@@ -57,7 +57,7 @@ MOODS = {
         0.22,
         mist=0.85,
     ),
-    "day": Mood(
+    "day": SceneParameters(
         "day",
         Lch(0.52, 0.115, 250),
         Lch(0.70, 0.085, 240),
@@ -70,7 +70,7 @@ MOODS = {
         0.72,
         mist=0.35,
     ),
-    "dusk": Mood(
+    "dusk": SceneParameters(
         "dusk",
         Lch(0.27, 0.075, 277),
         Lch(0.45, 0.095, 300),
@@ -84,7 +84,7 @@ MOODS = {
         night=0.45,
         cloud=0.45,
     ),
-    "night": Mood(
+    "night": SceneParameters(
         "night",
         Lch(0.17, 0.055, 270),
         Lch(0.27, 0.068, 262),
@@ -98,7 +98,7 @@ MOODS = {
         night=1.0,
         cloud=0.35,
     ),
-    "winter": Mood(
+    "winter": SceneParameters(
         "winter",
         Lch(0.52, 0.075, 252),
         Lch(0.72, 0.050, 250),
@@ -112,7 +112,7 @@ MOODS = {
         mist=0.4,
         snow=1.0,
     ),
-    "autumn": Mood(
+    "autumn": SceneParameters(
         "autumn",
         Lch(0.58, 0.055, 240),
         Lch(0.77, 0.050, 80),
@@ -126,7 +126,7 @@ MOODS = {
         mist=0.65,
         snow=0.12,
     ),
-    "storm": Mood(
+    "storm": SceneParameters(
         "storm",
         Lch(0.34, 0.028, 250),
         Lch(0.50, 0.030, 235),
@@ -142,7 +142,7 @@ MOODS = {
     ),
 }
 
-_MOOD_WORDS = {
+_PRESET_WORDS = {
     "sunset": "sunset evening golden gold warm fire orange abendrot glowing amber hour",
     "dawn": "dawn sunrise morning pastel soft dreamy pink misty gentle",
     "day": "day sunny summer noon midday bright clear blue spring",
@@ -178,50 +178,54 @@ _HUES = {
     "rose": 5,
 }
 
-WORDS_OF_LIGHT = frozenset(" ".join(_MOOD_WORDS.values()).split()) | frozenset(_HUES)
+LIGHT_WORDS = frozenset(" ".join(_PRESET_WORDS.values()).split()) | frozenset(_HUES)
 
-_UNSAID = ("sunset", "dawn", "day", "dusk", "autumn", "sunset", "dawn")
+_DEFAULT_PRESETS = ("sunset", "dawn", "day", "dusk", "autumn", "sunset", "dawn")
 
 
-def choose_mood(words: frozenset[str], rng: Rng, unsaid: tuple[str, ...] = _UNSAID) -> Mood:
-    """The mood most of the words speak of; where none does, one of `unsaid`, by the seed."""
-    drawn = unsaid[int(rng.integers(len(unsaid)))]
-    if len(unsaid) == 1:
-        return _tinted(_varied(MOODS[drawn], rng), words)
-    scores = {name: len(words & set(said.split())) for name, said in _MOOD_WORDS.items()}
+def choose_scene_parameters(
+    words: frozenset[str], rng: Rng, default_presets: tuple[str, ...] = _DEFAULT_PRESETS
+) -> SceneParameters:
+    """The preset that matches most words; if none does, one of `default_presets`, chosen by the seed."""
+    preset = default_presets[int(rng.integers(len(default_presets)))]
+    if len(default_presets) == 1:
+        return _tint(_vary(PRESETS[preset], rng), words)
+    scores = {name: len(words & set(preset_words.split())) for name, preset_words in _PRESET_WORDS.items()}
     best = max(scores, key=lambda name: scores[name])
-    mood = MOODS[best if scores[best] else drawn]
+    parameters = PRESETS[best if scores[best] else preset]
     if "snow" in words or "snowy" in words:
-        mood = replace(mood, snow=1.0)
-    return _tinted(_varied(mood, rng), words)
+        parameters = replace(parameters, snow=1.0)
+    return _tint(_vary(parameters, rng), words)
 
 
-def _varied(mood: Mood, rng: Rng) -> Mood:
-    """A little different for every seed, in ways that keep the harmony: all hues turn together."""
+def _vary(parameters: SceneParameters, rng: Rng) -> SceneParameters:
+    """Varies the parameters a little for every seed; all hues turn together, which keeps their harmony."""
     turn = float(rng.normal(0, 7))
     return replace(
-        mood,
-        zenith=mood.zenith.turned(turn).scaled(float(rng.uniform(0.92, 1.06)), float(rng.uniform(0.85, 1.2))),
-        middle=mood.middle.turned(turn * 1.3).scaled(1.0, float(rng.uniform(0.85, 1.2))),
-        horizon=mood.horizon.turned(turn * 0.7).scaled(1.0, float(rng.uniform(0.85, 1.15))),
-        leaf=mood.leaf.turned(turn * 2),
-        accent=mood.accent.turned(turn * 2.5),
-        sun_height=mood.sun_height * float(rng.uniform(0.7, 1.25)),
-        cloud=min(1.0, mood.cloud * float(rng.uniform(0.6, 1.4))),
+        parameters,
+        zenith=parameters.zenith.turned(turn).scaled(
+            float(rng.uniform(0.92, 1.06)), float(rng.uniform(0.85, 1.2))
+        ),
+        middle=parameters.middle.turned(turn * 1.3).scaled(1.0, float(rng.uniform(0.85, 1.2))),
+        horizon=parameters.horizon.turned(turn * 0.7).scaled(1.0, float(rng.uniform(0.85, 1.15))),
+        leaf=parameters.leaf.turned(turn * 2),
+        accent=parameters.accent.turned(turn * 2.5),
+        sun_height=parameters.sun_height * float(rng.uniform(0.7, 1.25)),
+        cloud=min(1.0, parameters.cloud * float(rng.uniform(0.6, 1.4))),
     )
 
 
-def _tinted(mood: Mood, words: frozenset[str]) -> Mood:
-    """Leans towards the colours that the prompt names."""
+def _tint(parameters: SceneParameters, words: frozenset[str]) -> SceneParameters:
+    """Shifts the colours towards those that the prompt names."""
     named = [hue for word, hue in _HUES.items() if word in words]
     if not named:
-        return mood
-    hue, last = named[0], named[-1]
+        return parameters
+    hue, last_hue = named[0], named[-1]
     return replace(
-        mood,
-        zenith=mood.zenith.towards(last, 0.45).scaled(chroma=1.15),
-        middle=mood.middle.towards(hue, 0.6).scaled(chroma=1.15),
-        horizon=mood.horizon.towards(hue, 0.3),
-        accent=mood.accent._replace(hue=float(hue)).scaled(chroma=1.15),
-        leaf=mood.leaf.towards(last, 0.25),
+        parameters,
+        zenith=parameters.zenith.towards(last_hue, 0.45).scaled(chroma=1.15),
+        middle=parameters.middle.towards(hue, 0.6).scaled(chroma=1.15),
+        horizon=parameters.horizon.towards(hue, 0.3),
+        accent=parameters.accent._replace(hue=float(hue)).scaled(chroma=1.15),
+        leaf=parameters.leaf.towards(last_hue, 0.25),
     )

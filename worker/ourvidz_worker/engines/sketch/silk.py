@@ -12,15 +12,15 @@ from ourvidz_worker.engines.sketch.stage import Stage
 
 
 def harmony(stage: Stage) -> list[Lch]:
-    """Five colours, from deep to pale, around the mood's own."""
-    mood, rng = stage.mood, stage.rng
-    other = mood.accent.turned(float(rng.choice([-1, 1])) * float(rng.choice([40, 75, 150])))
+    """Five colours, from dark to pale, around those of the scene's parameters."""
+    parameters, rng = stage.parameters, stage.rng
+    other = parameters.accent.turned(float(rng.choice([-1, 1])) * float(rng.choice([40, 75, 150])))
     return [
-        mood.shade.scaled(0.72, 1.1),
-        mood.accent.scaled(0.78, 0.95),
+        parameters.shade.scaled(0.72, 1.1),
+        parameters.accent.scaled(0.78, 0.95),
         other._replace(lightness=0.70).scaled(chroma=0.8),
-        mood.horizon,
-        mood.sun.scaled(1.0, 0.7),
+        parameters.horizon,
+        parameters.sun.scaled(1.0, 0.7),
     ]
 
 
@@ -35,7 +35,7 @@ class Silk:
         self._ramp = gradient(stops, plane(np.linspace(0, 1, 512)))
         self._folds = float(rng.uniform(3.0, 5.5))
         self._lean = float(rng.uniform(0.5, 1.6))
-        self._sheen = stage.mood.sun.light
+        self._sheen = stage.parameters.sun.light
 
     def paint(self, canvas: Canvas, time: float) -> None:
         scale = 210 / canvas.unit

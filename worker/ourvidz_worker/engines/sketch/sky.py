@@ -15,20 +15,20 @@ class Sky:
     """The gradient down to the horizon, a sun or moon with its glow."""
 
     def __init__(self, stage: Stage, horizon: float, sun_x: float | None = None) -> None:
-        mood, rng = stage.mood, stage.rng
+        parameters, rng = stage.parameters, stage.rng
         self.horizon = horizon * stage.height
         drawn = float(rng.uniform(0.18, 0.82))
         self.sun_x = (drawn if sun_x is None else sun_x) * stage.width
-        self.sun_y = self.horizon * (1.0 - min(0.9, mood.sun_height))
-        self.radius = stage.unit * (0.030 if mood.night > 0.7 else 0.042) * float(rng.uniform(0.8, 1.3))
-        if mood.sun_height > 0.5 and mood.night < 0.7:
+        self.sun_y = self.horizon * (1.0 - min(0.9, parameters.sun_height))
+        self.radius = stage.unit * (0.030 if parameters.night > 0.7 else 0.042) * float(rng.uniform(0.8, 1.3))
+        if parameters.sun_height > 0.5 and parameters.night < 0.7:
             self.radius *= 0.6  # high up it blinds rather than shows its size
-        self._mood = mood
+        self._parameters = parameters
         self._seas = fractal(rng, 2.0, 6, 60)
-        self._sun = mood.sun.light
+        self._sun = parameters.sun.light
         # Drawn in the square root of height: the sky changes quickest near the horizon.
         height = plane(np.linspace(1.0, 0.0, int(self.horizon) + 1)) ** 0.75
-        stops = ((0.0, mood.horizon), (0.30, mood.middle), (0.95, mood.zenith))
+        stops = ((0.0, parameters.horizon), (0.30, parameters.middle), (0.95, parameters.zenith))
         self._column = gradient(stops, height)
 
     def paint(self, canvas: Canvas, time: float) -> None:
@@ -41,13 +41,13 @@ class Sky:
 
     def _paint_sun(self, canvas: Canvas, y: float) -> None:
         distance = np.hypot(canvas.across - self.sun_x, (canvas.down() - y))
-        night = self._mood.night
+        night = self._parameters.night
         reach = canvas.unit * (0.10 if night > 0.7 else 0.20)
-        low = 1.0 - min(1.0, self._mood.sun_height)
+        low = 1.0 - min(1.0, self._parameters.sun_height)
         glow = np.exp(distance / -reach) * (0.30 + 0.35 * low) * (1.0 - 0.55 * night)
         glow += np.exp(distance / -(reach * 3.2)) * (0.10 + 0.20 * low) * (1.0 - 0.6 * night)
         canvas.shine(plane(glow), self._sun)
-        if self._mood.cloud > 0.85:
+        if self._parameters.cloud > 0.85:
             return  # somewhere behind the clouds
         disc = smoothstep(self.radius + 0.9, self.radius - 0.9, distance)
         if night < 0.7:
@@ -72,7 +72,7 @@ class Stars:
         tint = rng.uniform(0, 1, count)
         self._phase = rng.uniform(0, 2 * np.pi, count)
         self._pulse = 1.5 + 2.5 * tint
-        bright = np.minimum(1.0, 1.4 * (1 - share)) * np.minimum(1.4, 0.2 + power) * stage.mood.night
+        bright = np.minimum(1.0, 1.4 * (1 - share)) * np.minimum(1.4, 0.2 + power) * stage.parameters.night
         self._colours = plane(np.stack([0.75 + 0.25 * tint, 0.86 + 0 * tint, 1.05 - 0.3 * tint]) * bright)
         radius = plane(np.maximum(0.55, (0.45 + 0.5 * np.minimum(1.6, power)) * stage.unit / 900))
         self._spread(stage, x, plane(share * (horizon * stage.height)), radius)
@@ -103,15 +103,15 @@ class Clouds:
     """Fractal clouds on a plane overhead, lit from the sun's side, thinning towards it."""
 
     def __init__(self, stage: Stage, sky: Sky) -> None:
-        mood, rng = stage.mood, stage.rng
+        parameters, rng = stage.parameters, stage.rng
         self._tile = fractal(rng, 1.75, 1.5, 150)
         self._sky = sky
-        self._amount = mood.cloud
+        self._amount = parameters.cloud
         self._drift = float(rng.choice([-1, 1])) * 4.0
         self._origin = (float(rng.uniform(0, 512)), float(rng.uniform(0, 512)))
-        lit = mood.sun if mood.night < 0.4 else mood.horizon.scaled(1.05)
-        self._lit = lit.towards(mood.horizon.hue, 0.5).light * (1.0 - 0.45 * mood.night)
-        self._dark = mood.middle.towards(mood.shade.hue, 0.5).scaled(0.86, 0.9).light
+        lit = parameters.sun if parameters.night < 0.4 else parameters.horizon.scaled(1.05)
+        self._lit = lit.towards(parameters.horizon.hue, 0.5).light * (1.0 - 0.45 * parameters.night)
+        self._dark = parameters.middle.towards(parameters.shade.hue, 0.5).scaled(0.86, 0.9).light
         self._stretch = float(rng.uniform(1.6, 3.2))
 
     def paint(self, canvas: Canvas, time: float) -> None:

@@ -1,4 +1,4 @@
-"""What every painter is given: the format, the mood, the words and a source of chance."""
+"""What every layer is made from: the size, the scene parameters, the words and the random generator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ourvidz_worker.engines.sketch.arrays import Rng
 from ourvidz_worker.engines.sketch.canvas import Canvas
-from ourvidz_worker.engines.sketch.scene_parameters import Mood
+from ourvidz_worker.engines.sketch.scene_parameters import SceneParameters
 
 
 class Layer(Protocol):
@@ -25,7 +25,7 @@ class Layer(Protocol):
 class Stage:
     width: int
     height: int
-    mood: Mood
+    parameters: SceneParameters
     words: frozenset[str]
     rng: Rng
 

@@ -58,11 +58,11 @@ class Terrain:
             for axis in (1, 0)
         ]
         self._grit = fractal(stage.rng, 0.9, 6, 200)
-        self._light = stage.mood.sun.light
-        if stage.mood.night > 0.7:
+        self._light = stage.parameters.sun.light
+        if stage.parameters.night > 0.7:
             self._light = Lch(0.86, 0.035, 250).light
         self._side = -1.0 if sky.sun_x < stage.width / 2 else 1.0
-        self._sunlit = _shadows(ground.heights, self._side, stage.mood.sun_height)
+        self._sunlit = _shadows(ground.heights, self._side, stage.parameters.sun_height)
         self._depth = plane(np.geomspace(NEAREST, FARTHEST, self._steps))[:, None]
 
     def travelled(self, time: float) -> tuple[float, float]:
@@ -99,14 +99,14 @@ class Terrain:
         )
 
     def _shade(self, canvas: Canvas, height: Plane, relief: Plane, tile_at: tuple[Plane, Plane]) -> Plane:
-        mood, ground = self._stage.mood, self.ground
+        parameters, ground = self._stage.parameters, self.ground
         lean = relief * np.float32(ground.cell)
         slope_x, slope_z = (sample(slope, *tile_at) * lean for slope in self._slopes)
         upright = plane(1.0 / np.sqrt(1.0 + slope_x**2 + slope_z**2))
-        lift = 0.35 + 0.5 * mood.sun_height
+        lift = 0.35 + 0.5 * parameters.sun_height
         facing = (-slope_x * self._side * 0.85 + lift + slope_z * 0.25) * upright
         direct = np.maximum(facing, 0.0) * mix(1.0, sample(self._sunlit, *tile_at), ground.shadow)
-        strength = (1.7 - 1.2 * mood.night) * (1.0 - 0.45 * (mood.cloud > 0.9))
+        strength = (1.7 - 1.2 * parameters.night) * (1.0 - 0.45 * (parameters.cloud > 0.9))
         rough = smoothstep(0.93, 0.72, upright)
         topped = smoothstep(
             -0.12, 0.12, height / ground.high_from - 1.0 + 0.5 * (upright - 0.8)
@@ -129,20 +129,20 @@ class Terrain:
 
     @property
     def _ambient(self) -> Plane:
-        mood = self._stage.mood
-        return plane(0.50 * mood.shade.light + 0.32 * mood.middle.light)
+        parameters = self._stage.parameters
+        return plane(0.50 * parameters.shade.light + 0.32 * parameters.middle.light)
 
     @property
     def _air(self) -> Plane:
-        mood = self._stage.mood
-        return plane(0.62 * mood.horizon.light + 0.38 * mood.middle.light)
+        parameters = self._stage.parameters
+        return plane(0.62 * parameters.horizon.light + 0.38 * parameters.middle.light)
 
     def _haze(self, canvas: Canvas, height: Plane) -> Plane:
-        mood = self._stage.mood
-        reach = 330.0 / (0.5 + 0.9 * mood.mist) / self.ground.haze
+        parameters = self._stage.parameters
+        reach = 330.0 / (0.5 + 0.9 * parameters.mist) / self.ground.haze
         far = 1.0 - np.exp(self._depth / -reach)
         low = np.exp(np.maximum(height, 0.0) / -(self.ground.camera * 1.6)) * smoothstep(30, 260, self._depth)
-        return plane(np.clip(far + (1.0 - far) * low * 0.55 * mood.mist, 0.0, 0.985))
+        return plane(np.clip(far + (1.0 - far) * low * 0.55 * parameters.mist, 0.0, 0.985))
 
     def _fill(self, canvas: Canvas, seen: Plane, shades: Plane) -> None:
         """Paints, for every pixel, the nearest step whose edge lies above it."""

@@ -16,14 +16,16 @@ class Room:
     """A wall and a table, with the light falling from one side."""
 
     def __init__(self, stage: Stage) -> None:
-        rng, mood = stage.rng, stage.mood
+        rng, parameters = stage.rng, stage.parameters
         self.edge = float(rng.uniform(0.60, 0.68)) * stage.height
         self.side = float(rng.choice([-1.0, 1.0]))
-        self.light = mood.sun.scaled(1.0, 0.55).light * (1.0 - 0.35 * mood.night)
-        self.shade = mood.shade.light
-        wall = Lch(0.66, 0.055, mood.accent.hue + 180 + float(rng.uniform(-35, 35)))
-        self._wall = wall.scaled(1.0 - 0.45 * mood.night).light
-        self._table = wall.turned(float(rng.uniform(-60, 60))).scaled(0.72 - 0.2 * mood.night, 1.1).light
+        self.light = parameters.sun.scaled(1.0, 0.55).light * (1.0 - 0.35 * parameters.night)
+        self.shade = parameters.shade.light
+        wall = Lch(0.66, 0.055, parameters.accent.hue + 180 + float(rng.uniform(-35, 35)))
+        self._wall = wall.scaled(1.0 - 0.45 * parameters.night).light
+        self._table = (
+            wall.turned(float(rng.uniform(-60, 60))).scaled(0.72 - 0.2 * parameters.night, 1.1).light
+        )
         self._tile = fractal(rng, 1.4, 3, 200)
 
     def paint(self, canvas: Canvas, time: float) -> None:

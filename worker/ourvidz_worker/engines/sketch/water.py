@@ -16,14 +16,14 @@ class Water:
     """`swell`: 0 for a still lake, 1 for the open sea. With a terrain, only where that is wet."""
 
     def __init__(self, stage: Stage, sky: Sky, swell: float, terrain: Terrain | None = None) -> None:
-        mood = stage.mood
+        parameters = stage.parameters
         self._tile = fractal(stage.rng, 1.3, 6, 90)
         self._sky = sky
         self._swell = swell
         self._terrain = terrain
-        self._deep = mood.zenith.scaled(0.62, 0.9).towards(215, 0.3).light
-        self._sun = mood.sun.light * (1.0 - 0.55 * mood.night)
-        self._low = 1.0 - 0.6 * min(1.0, mood.sun_height)
+        self._deep = parameters.zenith.scaled(0.62, 0.9).towards(215, 0.3).light
+        self._sun = parameters.sun.light * (1.0 - 0.55 * parameters.night)
+        self._low = 1.0 - 0.6 * min(1.0, parameters.sun_height)
 
     def paint(self, canvas: Canvas, time: float) -> None:
         top = int(self._sky.horizon) + 1

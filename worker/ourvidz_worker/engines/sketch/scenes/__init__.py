@@ -1,4 +1,4 @@
-"""The kinds of scene, and which one a prompt asks for."""
+"""The kinds of scene, and the choice of one for a prompt."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from ourvidz_worker.engines.sketch.stage import Layer, Stage
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`compose` yields the layers from back to front; `moods` are drawn from where the prompt names none."""
+    """`compose` yields the layers from back to front; `presets` are used where the prompt matches none."""
 
     name: str
     words: frozenset[str]
     compose: Callable[[Stage], Iterator[Layer]]
-    moods: tuple[str, ...] = ("sunset", "dawn", "day", "dusk", "autumn", "sunset", "dawn")
+    presets: tuple[str, ...] = ("sunset", "dawn", "day", "dusk", "autumn", "sunset", "dawn")
 
 
-def _scene(name: str, compose: Callable[[Stage], Iterator[Layer]], words: str, moods: str = "") -> Scene:
-    told = frozenset(words.split())
-    return Scene(name, told, compose, tuple(moods.split())) if moods else Scene(name, told, compose)
+def _scene(name: str, compose: Callable[[Stage], Iterator[Layer]], words: str, presets: str = "") -> Scene:
+    word_set = frozenset(words.split())
+    return (
+        Scene(name, word_set, compose, tuple(presets.split())) if presets else Scene(name, word_set, compose)
+    )
 
 
 SCENES = (
@@ -77,7 +79,7 @@ SCENES = (
 
 
 def choose_scene(words: frozenset[str], prompt: str) -> Scene:
-    """The scene that most words speak of; where none does, one by the prompt's own hash."""
+    """The scene that matches most words; if none does, one chosen by the prompt's hash."""
     scores = [len(words & scene.words) for scene in SCENES]
     if max(scores):
         return SCENES[scores.index(max(scores))]

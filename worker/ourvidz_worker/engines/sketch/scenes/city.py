@@ -21,7 +21,7 @@ def city(stage: Stage) -> Iterator[Layer]:
     shore = float(stage.rng.uniform(0.66, 0.74))
     sky = Sky(stage, shore)
     yield sky
-    if stage.mood.night > 0.3:
+    if stage.parameters.night > 0.3:
         yield Stars(stage, shore, 0.5)
     yield Clouds(stage, sky)
     for rank in range(_RANKS):
@@ -33,7 +33,7 @@ class Skyline:
     """One rank of towers with lit windows: 0 the farthest, 1 the nearest."""
 
     def __init__(self, stage: Stage, shore: float, nearness: float) -> None:
-        rng, mood, unit = stage.rng, stage.mood, stage.unit
+        rng, parameters, unit = stage.rng, stage.parameters, stage.unit
         self._margin = int(unit * 0.10)
         self._speed = unit * 0.0022 * (0.2 + nearness)
         self._bottom = int(shore * stage.height)
@@ -42,13 +42,16 @@ class Skyline:
         cool = Cutter(stage.width + self._margin, self._bottom)
         self._build(rng, nearness, unit, (walls, warm, cool))
         self._walls, self._warm, self._cool = walls.mask(), warm.mask(), cool.mask()
-        air = 0.7 * mood.middle.light + 0.3 * mood.horizon.light
-        wall = mood.shade.scaled(0.62, 0.8).light
+        air = 0.7 * parameters.middle.light + 0.3 * parameters.horizon.light
+        wall = parameters.shade.scaled(0.62, 0.8).light
         depth = plane(np.linspace(0, 1, self._bottom))[None, :, None]
         hazy = (0.62 - 0.56 * nearness) * (0.55 + 0.75 * depth**2)
         self._wall = mix(wall[:, None, None], air[:, None, None], hazy)
-        lit = (0.25 + 0.75 * nearness) * (0.35 + 0.85 * min(1.0, mood.night * 1.4))
-        self._lamps = (Lch(0.86, 0.115, 72).light * lit * 1.25, mood.accent.scaled(1.12).light * lit * 1.2)
+        lit = (0.25 + 0.75 * nearness) * (0.35 + 0.85 * min(1.0, parameters.night * 1.4))
+        self._lamps = (
+            Lch(0.86, 0.115, 72).light * lit * 1.25,
+            parameters.accent.scaled(1.12).light * lit * 1.2,
+        )
 
     def _build(self, rng: Rng, nearness: float, unit: int, cutters: tuple[Cutter, Cutter, Cutter]) -> None:
         width = cutters[0].width

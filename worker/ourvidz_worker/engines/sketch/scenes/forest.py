@@ -19,7 +19,7 @@ _RANKS = 6
 def forest(stage: Stage) -> Iterator[Layer]:
     sky = Sky(stage, 0.72, float(stage.rng.uniform(0.3, 0.7)))
     yield sky
-    if stage.mood.night > 0.3:
+    if stage.parameters.night > 0.3:
         yield Stars(stage, 0.6, 0.6)
     for rank in range(_RANKS):
         yield tree_line(stage, rank / (_RANKS - 1))
@@ -58,12 +58,14 @@ def tree_line(stage: Stage, nearness: float, *, tall: float | None = None, foot:
 
 
 def _rank_colour(stage: Stage, nearness: float) -> Plane:
-    mood = stage.mood
-    far = 0.55 * mood.horizon.light + 0.45 * mood.middle.light
-    near = mood.leaf.scaled(0.46, 0.75).towards(mood.shade.hue, 0.3).light * (1.0 - 0.4 * mood.night)
+    parameters = stage.parameters
+    far = 0.55 * parameters.horizon.light + 0.45 * parameters.middle.light
+    near = parameters.leaf.scaled(0.46, 0.75).towards(parameters.shade.hue, 0.3).light * (
+        1.0 - 0.4 * parameters.night
+    )
     tone = mix(far, near, min(1.0, 0.22 + 0.78 * nearness**0.8))
     down = plane(np.linspace(0, 1, stage.height))[None, :, None]
-    mist = smoothstep(0.35, 1.0, down) * (0.45 - 0.40 * nearness) * (0.4 + mood.mist)
+    mist = smoothstep(0.35, 1.0, down) * (0.45 - 0.40 * nearness) * (0.4 + parameters.mist)
     return mix(tone[:, None, None], far[:, None, None], mist)
 
 
@@ -71,11 +73,11 @@ class Fog:
     """A drifting bank around a height of the picture."""
 
     def __init__(self, stage: Stage, level: float, density: float) -> None:
-        mood = stage.mood
+        parameters = stage.parameters
         self._tile = fractal(stage.rng, 1.9, 1, 40)
-        self._colour = 0.6 * mood.horizon.light + 0.4 * mood.middle.light
+        self._colour = 0.6 * parameters.horizon.light + 0.4 * parameters.middle.light
         self._level = level
-        self._density = density * (0.35 + 0.75 * mood.mist)
+        self._density = density * (0.35 + 0.75 * parameters.mist)
         self._speed = float(stage.rng.uniform(-6, 6))
 
     def paint(self, canvas: Canvas, time: float) -> None:
@@ -93,7 +95,7 @@ class Shafts:
     def __init__(self, stage: Stage, sky: Sky) -> None:
         self._tile = fractal(stage.rng, 1.1, 6, 60)
         self._sky = sky
-        self._sun = stage.mood.sun.light * (0.5 - 0.42 * stage.mood.night)
+        self._sun = stage.parameters.sun.light * (0.5 - 0.42 * stage.parameters.night)
 
     def paint(self, canvas: Canvas, time: float) -> None:
         y0 = self._sky.sun_y - 0.12 * canvas.height

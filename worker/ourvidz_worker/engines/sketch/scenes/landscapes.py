@@ -22,7 +22,7 @@ _SNOW = Lch(0.97, 0.012, 250).light
 def _heavens(stage: Stage, horizon: float, sun_x: float | None = None) -> tuple[Sky, list[Layer]]:
     sky = Sky(stage, horizon, sun_x)
     layers: list[Layer] = [sky]
-    if stage.mood.night > 0.3:
+    if stage.parameters.night > 0.3:
         layers.append(Stars(stage, horizon))
     layers.append(Clouds(stage, sky))
     return sky, layers
@@ -42,7 +42,7 @@ def mountains(stage: Stage) -> Iterator[Layer]:
 
 
 def alps(stage: Stage, *, lake: bool) -> Ground:
-    rng, mood = stage.rng, stage.mood
+    rng, parameters = stage.rng, stage.parameters
     big, small = fractal(rng, 2.3, 3, 60), fractal(rng, 1.9, 10, 160)
     crest = 1.0 - np.abs(big) * 0.75
     heights = plane(
@@ -61,11 +61,13 @@ def alps(stage: Stage, *, lake: bool) -> Ground:
     return Ground(
         heights,
         shape,
-        low=mood.leaf.light if mood.snow < 0.9 else plane(0.75 * _SNOW + 0.25 * mood.shade.light),
-        steep=mood.rock.light,
+        low=parameters.leaf.light
+        if parameters.snow < 0.9
+        else plane(0.75 * _SNOW + 0.25 * parameters.shade.light),
+        steep=parameters.rock.light,
         high=_SNOW,
-        grit=0.2 if mood.snow < 0.9 else 0.05,
-        high_from=66.0 * (1.15 - mood.snow),
+        grit=0.2 if parameters.snow < 0.9 else 0.05,
+        high_from=66.0 * (1.15 - parameters.snow),
         cell=0.30,
         camera=13.0,
         water=lake,
@@ -88,7 +90,7 @@ def coast(stage: Stage) -> Iterator[Layer]:
 
 
 def _headlands(stage: Stage, sky: Sky) -> Ground:
-    rng, mood = stage.rng, stage.mood
+    rng, parameters = stage.rng, stage.parameters
     side = 1.0 if sky.sun_x < stage.width / 2 else -1.0
     big, small = fractal(rng, 2.0, 2, 60), fractal(rng, 1.6, 8, 256)
     bend = float(rng.uniform(0.6, 2.2))
@@ -104,10 +106,10 @@ def _headlands(stage: Stage, sky: Sky) -> Ground:
     return Ground(
         heights,
         shape,
-        low=mood.leaf.light,
-        steep=mood.rock.light,
-        high=_SNOW if mood.snow > 0.9 else mood.leaf.scaled(1.1).light,
-        high_from=3.0 if mood.snow > 0.9 else 16.0,
+        low=parameters.leaf.light,
+        steep=parameters.rock.light,
+        high=_SNOW if parameters.snow > 0.9 else parameters.leaf.scaled(1.1).light,
+        high_from=3.0 if parameters.snow > 0.9 else 16.0,
         camera=9.0,
         water=True,
     )
@@ -120,7 +122,7 @@ def dunes(stage: Stage) -> Iterator[Layer]:
 
 
 def _sand(stage: Stage, sky: Sky) -> Ground:
-    rng, mood = stage.rng, stage.mood
+    rng, parameters = stage.rng, stage.parameters
     warp = fractal(rng, 2.2, 1.5, 24)
     rows, columns = np.mgrid[0:512, 0:512].astype(np.float32) * np.float32(2 * np.pi / 512)
     phase = rows * 6 + columns * 11 + 2.8 * warp
@@ -132,7 +134,7 @@ def _sand(stage: Stage, sky: Sky) -> Ground:
     )
     if sky.sun_x > stage.width / 2:
         heights = heights[:, ::-1]  # the long slopes face the sun
-    sand = Lch(0.74, 0.085, 68).towards(mood.accent.hue, 0.12).light
+    sand = Lch(0.74, 0.085, 68).towards(parameters.accent.hue, 0.12).light
 
     def shape(x: Plane, z: Plane) -> tuple[Plane, Plane]:
         return plane(0.0 * z - 2.0 + 0.02 * z), plane(9.5 + 0.006 * z + 0.0 * x)

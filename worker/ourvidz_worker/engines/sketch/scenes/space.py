@@ -38,9 +38,9 @@ class Nebula:
     """Gas clouds in two colours, darker dust in front."""
 
     def __init__(self, stage: Stage) -> None:
-        rng, mood = stage.rng, stage.mood
+        rng, parameters = stage.rng, stage.parameters
         self._tiles = [fractal(rng, 1.9, 1.5, 120) for _ in range(3)]
-        warm = Lch(0.66, 0.17, mood.accent.hue)
+        warm = Lch(0.66, 0.17, parameters.accent.hue)
         cool = warm.turned(float(rng.choice([-1, 1])) * float(rng.uniform(70, 140))).scaled(0.9, 0.9)
         self._ramp = gradient(
             [
@@ -74,7 +74,7 @@ class Planet:
     """A lit sphere with bands or continents, a thin atmosphere and sometimes a ring."""
 
     def __init__(self, stage: Stage) -> None:
-        rng, mood = stage.rng, stage.mood
+        rng, parameters = stage.rng, stage.parameters
         self._radius = stage.unit * float(rng.uniform(0.17, 0.40))
         self._x = stage.width * float(rng.uniform(0.25, 0.75))
         self._y = stage.height * float(rng.uniform(0.30, 0.72))
@@ -84,7 +84,7 @@ class Planet:
         self._tilt = float(rng.uniform(-0.6, 0.6))
         angle = float(rng.uniform(0, 2 * np.pi))
         self._sun = (float(np.cos(angle)) * 0.78, float(np.sin(angle)) * 0.55, 0.38)
-        hue = mood.accent.hue + float(rng.uniform(-40, 40))
+        hue = parameters.accent.hue + float(rng.uniform(-40, 40))
         base = Lch(0.62, 0.10, hue)
         stops = [
             (0, base.scaled(0.5)),
