@@ -14,7 +14,7 @@ from ourvidz_worker import client as client_module
 from ourvidz_worker.cli import main
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.sketch.engine import SketchEngine
-from ourvidz_worker.errors import ServerAway, ServerRefused
+from ourvidz_worker.errors import ServerRefused, ServerUnavailable
 from ourvidz_worker.protocol import Job, Offer, parse_job
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
 from tests.worker.test_runner import ended, wait_for, working
@@ -67,12 +67,12 @@ CALLS: dict[str, Callable[[Server], object]] = {
 @pytest.mark.parametrize("content", [JUNK, b"[1]", b"", b"\xff\xfe", b"[" * 100_000])
 def test_a_page_where_json_should_be_is_a_server_that_is_away(call: str, content: bytes) -> None:
     """A proxy's notice, say; once it raised what nobody caught, and a heartbeat's thread ended silently."""
-    with answering(saying(content)) as client, pytest.raises(ServerAway):
+    with answering(saying(content)) as client, pytest.raises(ServerUnavailable):
         CALLS[call](client)
 
 
 def test_an_encoding_that_is_none_is_a_server_that_is_away() -> None:
-    with answering(saying(JUNK, "Content-Encoding: gzip")) as client, pytest.raises(ServerAway):
+    with answering(saying(JUNK, "Content-Encoding: gzip")) as client, pytest.raises(ServerUnavailable):
         client.lease(OFFER, 0.1)
 
 
@@ -91,7 +91,7 @@ def test_an_endless_answer_is_not_read_to_its_end() -> None:
 
 def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each byte comes in time for a timeout between two of them."""
-    monkeypatch.setattr(client_module, "LONGEST_ANSWER_S", 0.3)
+    monkeypatch.setattr(client_module, "MAX_RESPONSE_S", 0.3)
 
     def drip(caller: socket.socket) -> None:
         caller.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
@@ -100,7 +100,7 @@ def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
             time.sleep(0.05)
 
     began = time.monotonic()
-    with answering(drip) as client, pytest.raises(ServerAway, match="took over"):
+    with answering(drip) as client, pytest.raises(ServerUnavailable, match="took over"):
         client.lease(OFFER, 0.1)
     assert time.monotonic() - began < 2
 
@@ -109,10 +109,10 @@ def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
 def test_nobody_makes_it_wait_for_ever(server: ProtocolServer, asked: str, waited: float | None) -> None:
     server.script("POST /lease", 503, Retry_After=asked)
     client = Server(server.url, TOKEN)
-    with pytest.raises(ServerAway) as away:
+    with pytest.raises(ServerUnavailable) as unavailable:
         client.lease(OFFER, 0.1)
     client.close()
-    assert away.value.retry_after == waited
+    assert unavailable.value.retry_after == waited
 
 
 def test_a_redirect_is_told_and_not_followed(

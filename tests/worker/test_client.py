@@ -9,7 +9,14 @@ from threading import Event, Timer
 import pytest
 
 from ourvidz_worker.client import Server
-from ourvidz_worker.errors import Halted, LeaseLost, MalformedLease, ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.errors import (
+    Halted,
+    LeaseLost,
+    MalformedLease,
+    ServerRefused,
+    ServerUnavailable,
+    TokenRefused,
+)
 from ourvidz_worker.protocol import Job, Offer, parse_job
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
 
@@ -151,7 +158,7 @@ def test_a_reference_comes_from_the_workers_own_server(client: Server, server: P
 
 def test_leasing_from_a_server_that_is_away_says_so_at_once() -> None:
     client = Server("http://127.0.0.1:9", TOKEN)
-    with pytest.raises(ServerAway):
+    with pytest.raises(ServerUnavailable):
         client.lease(OFFER, 0.1)
     client.close()
 
@@ -163,7 +170,7 @@ def test_a_conflict_without_a_job_is_a_refusal(client: Server, server: ProtocolS
     with pytest.raises(ServerRefused, match="409"):
         client.lease(OFFER, 0.1)
     with pytest.raises(ServerRefused, match="409"):
-        client.greet()
+        client.check_access()
 
 
 def test_many_requests_share_few_connections(client: Server, server: ProtocolServer, job: Job) -> None:

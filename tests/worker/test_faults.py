@@ -16,7 +16,7 @@ import pytest
 from ourvidz_worker.client import Server, backoff
 from ourvidz_worker.engines.base import FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
-from ourvidz_worker.errors import EngineBroken, Halted, ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.errors import EngineBroken, Halted, ServerRefused, ServerUnavailable, TokenRefused
 from ourvidz_worker.health import WorkerHealth
 from ourvidz_worker.log import describe_error
 from ourvidz_worker.protocol import Job, Offer, parse_job
@@ -269,8 +269,8 @@ def test_what_a_newer_server_hands_out_is_given_back(server: ProtocolServer) -> 
 def test_no_patience_is_no_haste() -> None:
     """A dead server was asked tens of thousands of times within ten seconds."""
     client, asked = Server("http://127.0.0.1:9", TOKEN, patience=0.0), []
-    client.heard = lambda *, connected: asked.append(connected)
-    with pytest.raises(ServerAway):
+    client.on_contact = lambda *, connected: asked.append(connected)
+    with pytest.raises(ServerUnavailable):
         client.heartbeat(parse_job(job_body() | {"heartbeat_seconds": 2}), 0, "starting", halted=Event())
     client.close()
     assert 2 <= len(asked) <= 10
@@ -316,14 +316,14 @@ def test_a_fault_tells_no_prompt(message: str, told: str) -> None:
 
 
 def test_a_server_that_is_busy_is_there(server: ProtocolServer) -> None:
-    client, heard = Server(server.url, TOKEN), []
-    client.heard = lambda *, connected: heard.append(connected)
+    client, on_contact = Server(server.url, TOKEN), []
+    client.on_contact = lambda *, connected: on_contact.append(connected)
     for status in (429, 503):
         server.script("POST /lease", status)
-        with pytest.raises(ServerAway):
+        with pytest.raises(ServerUnavailable):
             client.lease(Offer(("sdxl",), ("sdxl_image_fast",), "sketch", "0", "cpu"), 0.0)
     client.close()
-    assert heard == [True, False]
+    assert on_contact == [True, False]
 
 
 def test_told_to_stop_it_starts_no_long_poll(server: ProtocolServer, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.previews import PreviewSender, small_jpeg
-from ourvidz_worker.protocol import Job, PreviewTerms, parse_job
+from ourvidz_worker.protocol import Job, PreviewLimits, parse_job
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
 from tests.worker.test_runner import callbacks, ended, wait_for, working
 
@@ -89,27 +89,27 @@ def test_nothing_waits_for_a_preview_on_its_way(server: ProtocolServer, job: Job
     server.slow_s = 1.0
     client = Server(server.url, TOKEN)
     began = time.monotonic()
-    with PreviewSender(client, job, PreviewTerms(65536, 512, 0.0)) as previews:
+    with PreviewSender(client, job, PreviewLimits(65536, 512, 0.0)) as previews:
         previews.show(0, NOISE)
         assert not previews.is_due()
         previews.show(0, NOISE)  # dropped
         wait_for(server.previews)
-        assert previews._outgoing.empty(), "it would be sent later, when it is old"
+        assert previews._pending.empty(), "it would be sent later, when it is old"
     assert time.monotonic() - began < 0.9
-    wait_for(previews._outgoing.empty)
+    wait_for(previews._pending.empty)
     assert len(server.previews()) == 1
     client.close()
 
 
 def test_even_noise_becomes_small_enough() -> None:
-    content = small_jpeg(NOISE, PreviewTerms(65536, 512, 2))
+    content = small_jpeg(NOISE, PreviewLimits(65536, 512, 2))
     assert content is not None
     assert len(content) <= 65536
     assert picture_of(content).size == (384, 512)
 
 
 def test_what_cannot_be_small_enough_is_not_sent() -> None:
-    assert small_jpeg(NOISE, PreviewTerms(300, 512, 2)) is None
+    assert small_jpeg(NOISE, PreviewLimits(300, 512, 2)) is None
 
 
 def test_the_heartbeat_says_which_slot_is_being_made(server: ProtocolServer) -> None:
@@ -137,7 +137,7 @@ def test_a_preview_that_comes_after_its_job_is_no_event(
     server.slow_s = 0.5
     server.script("PUT /previews/0", 409)
     client = Server(server.url, TOKEN)
-    with PreviewSender(client, job, PreviewTerms(65536, 512, 0.0)) as previews:
+    with PreviewSender(client, job, PreviewLimits(65536, 512, 0.0)) as previews:
         previews.show(0, NOISE)
         wait_for(server.previews)
     previews._thread.join(5)

@@ -19,7 +19,7 @@ import pytest
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
-from ourvidz_worker.errors import ServerAway
+from ourvidz_worker.errors import ServerUnavailable
 from ourvidz_worker.protocol import Job, parse_job
 from ourvidz_worker.spool import Spool
 from ourvidz_worker.spool_recovery import deliver_spooled_result
@@ -313,7 +313,7 @@ def test_a_result_outlives_a_server_that_fails_over_everything(
     server.script("POST /lease", lease)
     client, spool = Server(server.url, TOKEN, patience=0.2), Spool(tmp_path, server.url, TOKEN)
     (left,) = spool.undelivered()
-    with pytest.raises(ServerAway):
+    with pytest.raises(ServerUnavailable):
         deliver_spooled_result(client, left, Event())
     assert left.media.exists()
     client.close()

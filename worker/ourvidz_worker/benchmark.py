@@ -16,7 +16,7 @@ from ourvidz_worker import __version__
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import Engine
 from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES, benchmark_job
-from ourvidz_worker.errors import ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.errors import ServerRefused, ServerUnavailable, TokenRefused
 from ourvidz_worker.protocol import AssetError, Job
 
 WARM_UP_STEPS = 2  # enough to fill caches and choose kernels; a whole film would double the time
@@ -107,8 +107,8 @@ def report(figures: Figures, server: Server) -> str:
         return "the server refused this worker's token"
     except ServerRefused as refused:
         return "this server takes no benchmarks" if refused.status == 404 else str(refused)
-    except ServerAway as away:
-        return str(away)
+    except ServerUnavailable as unavailable:
+        return str(unavailable)
     return ""
 
 

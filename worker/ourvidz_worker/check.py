@@ -13,7 +13,7 @@ from ourvidz_worker.client import Server
 from ourvidz_worker.configuration import Configuration, missing, usual_spool
 from ourvidz_worker.engines import GPU_PACKAGES, missing_packages
 from ourvidz_worker.engines.settings import EngineSettings
-from ourvidz_worker.errors import EngineUnusable, ServerAway, ServerRefused, TokenRefused
+from ourvidz_worker.errors import EngineUnusable, ServerRefused, ServerUnavailable, TokenRefused
 from ourvidz_worker.weight_files import format_problem, is_cached, part_sizes, total_size
 
 if TYPE_CHECKING:  # it imports torch
@@ -58,10 +58,10 @@ def server_finding(chosen: Configuration) -> Finding:
         return Finding("server", "", problem)
     server = Server(chosen.server, chosen.token)
     try:
-        server.greet()
+        server.check_access()
     except TokenRefused:
         return Finding("server", "", f"{chosen.server} refuses this token")
-    except (ServerAway, ServerRefused) as error:
+    except (ServerUnavailable, ServerRefused) as error:
         return Finding("server", "", f"{chosen.server}: {error}")
     finally:
         server.close()

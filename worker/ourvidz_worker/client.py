@@ -1,4 +1,4 @@
-"""The server, seen from a worker: a method for each call of the protocol, patient when it is away."""
+"""The client of the worker protocol: a method for each call, retried while the server is unavailable."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ from ourvidz_worker.errors import (
     ConnectionUnusable,
     Halted,
     MalformedLease,
-    ServerAway,
     ServerRefused,
+    ServerUnavailable,
     WorkerError,
 )
-from ourvidz_worker.protocol import AssetError, Job, Leased, Offer, Upload, parse_job, word
-from ourvidz_worker.responses import LARGEST_ANSWER, LONGEST_ANSWER_S, Answer, read
+from ourvidz_worker.protocol import AssetError, Job, Lease, Offer, Upload, parse_job, url_safe
+from ourvidz_worker.responses import MAX_RESPONSE_BYTES, MAX_RESPONSE_S, ServerResponse, read_response
 
 LEASE_WAIT_S = 25.0
-RESULT_PATIENCE_S = 600.0  # what is made must not be lost to a restart of the server
+RESULT_PATIENCE_S = 600.0  # a restart of the server must not lose a result
 RELEASE_PATIENCE_S = 10.0
 PREVIEW_PATIENCE_S = 5.0
-LARGEST_REFERENCE = 64 * 2**20
-SHORTEST_DELAY_S, LONGEST_DELAY_S = 0.5, 30.0
+MAX_REFERENCE_BYTES = 64 * 2**20
+MIN_DELAY_S, MAX_DELAY_S = 0.5, 30.0
 KEEP_ALIVE_S = 60.0  # longer than the time between two heartbeats
 
-Told = TypeVar("Told")
-Answered = Callable[[], None]
+T = TypeVar("T")
+OnResponse = Callable[[], None]
 
 
-class Heard(Protocol):
+class OnContact(Protocol):
     def __call__(self, *, connected: bool) -> None: ...
 
 
-def backoff(attempt: int, longest: float = LONGEST_DELAY_S) -> float:
+def backoff(attempt: int, max_s: float = MAX_DELAY_S) -> float:
     """Seconds to wait before attempt number `attempt` + 1: doubling, capped, jittered."""
-    return random.uniform(0.5, 1.0) * min(longest, 0.5 * 2.0 ** min(attempt, 10))
+    return random.uniform(0.5, 1.0) * min(max_s, 0.5 * 2.0 ** min(attempt, 10))
 
 
 class Server:
-    """Thread-safe: the heartbeat and the results share its connections.
+    """Thread-safe: the heartbeat and the uploads share its connections.
 
-    Waiting between attempts ends with Halted as soon as the given event is set, which a
-    retrying library that sleeps cannot do; hence the few lines of back-off here.
+    A wait between attempts ends with Halted as soon as the given event is set. A retry library that sleeps
+    cannot do that; hence the few lines of back-off here.
 
-    `patience`: seconds for which results are offered again to a server that is away. `heard` is told of
-    every call whether the server was there. Raises ConnectionUnusable.
+    `patience`: seconds for which a result is retried while the server is unavailable. `on_contact` is called
+    after every request with whether the server was reached. Raises ConnectionUnusable.
     """
 
     def __init__(self, url: str, token: str, patience: float = RESULT_PATIENCE_S) -> None:
         self._patience = patience
-        self.heard: Heard = lambda *, connected: None
+        self.on_contact: OnContact = lambda *, connected: None
         try:
             self._http = httpx.Client(
                 base_url=f"{url.rstrip('/')}/api/v1/worker/",
@@ -75,159 +75,164 @@ class Server:
         self._http.close()
 
     def lease(
-        self, offer: Offer, wait_s: float = LEASE_WAIT_S, answered: Answered | None = None
+        self, offer: Offer, wait_s: float = LEASE_WAIT_S, on_response: OnResponse | None = None
     ) -> Job | None:
-        """One long poll: a job, or None when there is nothing to do. Never retries by itself.
+        """Makes one long poll: a job, or None if there is none. Never retries.
 
-        Calls `answered` when an answer begins to come: from then on a job may be held.
+        Calls `on_response` when a response begins to arrive: from then on a job may be leased.
         """
         timeout = httpx.Timeout(wait_s + 15.0, connect=10.0)
-        answer = self._once("POST", "lease", answered=answered, json=offer.body(wait_s), timeout=timeout)
-        if answer.status == httpx.codes.NO_CONTENT:
+        response = self._request(
+            "POST", "lease", on_response=on_response, json=offer.body(wait_s), timeout=timeout
+        )
+        if response.status == httpx.codes.NO_CONTENT:
             return None
-        facts = answer.facts()
+        body = response.json()
         try:
-            return parse_job(facts)
-        except MalformedLease:  # a newer server's: some other worker may understand it
-            self._hand_back(facts)
+            return parse_job(body)
+        except MalformedLease:  # of a newer server: another worker may understand it
+            self._release_malformed(body)
             raise
 
-    def greet(self) -> None:
-        """Asks for nothing, which is refused and changes nothing that the server knows of this worker, of
-        which another process may be at work. Raises what a wrong address or token is answered with."""
+    def check_access(self) -> None:
+        """Raises the error that a wrong address or token gives.
+
+        Sends an empty lease request. A server refuses it (422) and stores nothing about this worker, of which
+        another process may be running.
+        """
         try:
-            self._once("POST", "lease", json={})
+            self._request("POST", "lease", json={})
         except ServerRefused as refused:
             if refused.status != 422:
                 raise
 
     def benchmark(self, seconds: Mapping[str, float], version: str, device: str) -> None:
-        """Seconds for one result, by job type: the server's first estimate of this worker."""
+        """Reports seconds for one result by job type: the server's first estimate for this worker."""
         body = {"seconds": dict(seconds), "version": version, "device": device}
-        self._once("POST", "benchmark", json=body)
+        self._request("POST", "benchmark", json=body)
 
     def heartbeat(
         self, job: Job, progress: int, stage: str, slot: int | None = None, *, halted: Event
     ) -> bool:
-        """Renews the lease and says which slot is being made; False when the job was cancelled."""
+        """Renews the lease and reports progress; False when the job was cancelled."""
         body = {"lease_token": job.lease_token, "progress": progress, "stage": stage}
         if slot is not None:
             body["slot"] = slot
         path = f"jobs/{job.id}/heartbeat"
-        told = self._patiently(
-            lambda: self._once("POST", path, json=body, timeout=15.0).facts(), job.heartbeat_seconds, halted
+        response = self._retry(
+            lambda: self._request("POST", path, json=body, timeout=15.0).json(), job.heartbeat_seconds, halted
         )
-        return bool(told.get("action") != "cancel")
+        return bool(response.get("action") != "cancel")
 
     def upload(
-        self, job: Leased, slot: int, media: bytes | Path, content_type: str, *, halted: Event
+        self, job: Lease, slot: int, media: bytes | Path, content_type: str, *, halted: Event
     ) -> Upload:
-        """A file is read while it is sent, anew for each attempt. Raises OSError when it cannot be read."""
+        """Streams a file from the disk, once per attempt. Raises OSError when it cannot be read."""
         headers = {"Content-Type": content_type, "X-Lease-Token": job.lease_token}
         path = f"jobs/{job.id}/uploads/{slot}"
-        return self._patiently(
-            lambda: _receipt(self._once("PUT", path, content=media, headers=headers).facts()),
+        return self._retry(
+            lambda: _parse_upload(self._request("PUT", path, content=media, headers=headers).json()),
             self._patience,
             halted,
         )
 
-    def preview(self, job: Leased, slot: int, picture: bytes, content_type: str) -> None:
-        """Once: the next one is better anyway."""
+    def preview(self, job: Lease, slot: int, picture: bytes, content_type: str) -> None:
+        """Never retries: the next preview replaces this one."""
         headers = {"Content-Type": content_type, "X-Lease-Token": job.lease_token}
         path = f"jobs/{job.id}/previews/{slot}"
-        self._once("PUT", path, content=picture, headers=headers, timeout=PREVIEW_PATIENCE_S)
+        self._request("PUT", path, content=picture, headers=headers, timeout=PREVIEW_PATIENCE_S)
 
-    def report(self, job: Leased, callback: Mapping[str, Any], *, halted: Event) -> Mapping[str, Any]:
-        """Sends a job-callback; repeating one is harmless, so it is retried like everything else."""
+    def report(self, job: Lease, callback: Mapping[str, Any], *, halted: Event) -> Mapping[str, Any]:
+        """Sends a job-callback. It is retried: the server accepts a repeated one."""
         body = {"job_id": job.id, "lease_token": job.lease_token, **callback}
-        return self._patiently(
-            lambda: self._once("POST", "job-callback", json=body).facts(), self._patience, halted
+        return self._retry(
+            lambda: self._request("POST", "job-callback", json=body).json(), self._patience, halted
         )
 
     def reference(self, url: str, *, halted: Event) -> bytes:
-        """A reference image. Only the path is taken from `url`: the token goes to no other server.
+        """Downloads a reference image. Only the path of `url` is used: the token goes to no other server.
 
         Raises:
-            ServerRefused: it is not there, or larger than LARGEST_REFERENCE.
+            ServerRefused: it does not exist, or is larger than MAX_REFERENCE_BYTES.
         """
         parts = urlsplit(url)
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         target = self._http.base_url.copy_with(raw_path=path.encode())
-        return self._patiently(
-            lambda: self._once("GET", str(target), LARGEST_REFERENCE, self._patience).content,
+        return self._retry(
+            lambda: self._request("GET", str(target), MAX_REFERENCE_BYTES, self._patience).content,
             self._patience,
             halted,
         )
 
-    def release(self, job: Leased) -> None:
+    def release(self, job: Lease) -> None:
         body, path = {"lease_token": job.lease_token}, f"jobs/{job.id}/release"
-        self._patiently(
-            lambda: self._once("POST", path, json=body, timeout=RELEASE_PATIENCE_S),
+        self._retry(
+            lambda: self._request("POST", path, json=body, timeout=RELEASE_PATIENCE_S),
             RELEASE_PATIENCE_S,
             Event(),
         )
 
-    def _hand_back(self, facts: Mapping[str, Any]) -> None:
+    def _release_malformed(self, body: Mapping[str, Any]) -> None:
         with suppress(KeyError, ValueError, WorkerError):
-            path = f"jobs/{word(facts['job_id'])}/release"
-            self._once("POST", path, json={"lease_token": word(facts["lease_token"])})
+            path = f"jobs/{url_safe(body['job_id'])}/release"
+            self._request("POST", path, json={"lease_token": url_safe(body["lease_token"])})
 
-    def _patiently(self, call: Callable[[], Told], patience: float, halted: Event) -> Told:
+    def _retry(self, call: Callable[[], T], patience: float, halted: Event) -> T:
         deadline = time.monotonic() + patience
         attempt = 0
         while True:
             try:
                 return call()
-            except ServerAway as away:
-                rarest = max(SHORTEST_DELAY_S, min(LONGEST_DELAY_S, self._patience / 20))
-                delay = max(backoff(attempt, rarest), away.retry_after or 0.0)
+            except ServerUnavailable as unavailable:
+                max_delay = max(MIN_DELAY_S, min(MAX_DELAY_S, self._patience / 20))
+                delay = max(backoff(attempt, max_delay), unavailable.retry_after or 0.0)
                 if time.monotonic() + delay > deadline:
                     raise
-                if attempt == 0:  # the others are the same news
-                    log.event("server_away", reason=str(away), patience_s=round(patience))
+                if attempt == 0:  # one event per outage
+                    log.event("server_away", reason=str(unavailable), patience_s=round(patience))
             if halted.wait(delay):
                 raise Halted
             attempt += 1
 
-    def _once(self, method: str, path: str, *limits: Any, **request: Any) -> Answer:
+    def _request(self, method: str, path: str, *limits: Any, **request: Any) -> ServerResponse:
         try:
-            answer = self._answer(method, path, *limits, **request)
-        except ServerAway as away:
-            self.heard(connected=away.status is not None and away.status < 500)
+            response = self._send(method, path, *limits, **request)
+        except ServerUnavailable as unavailable:
+            self.on_contact(connected=unavailable.status is not None and unavailable.status < 500)
             raise
-        except WorkerError:  # an answer too
-            self.heard(connected=True)
+        except WorkerError:  # the server answered
+            self.on_contact(connected=True)
             raise
-        self.heard(connected=True)
-        return answer
+        self.on_contact(connected=True)
+        return response
 
-    def _answer(
+    def _send(
         self,
         method: str,
         path: str,
-        largest: int = LARGEST_ANSWER,
-        longest_s: float | None = None,
-        answered: Answered | None = None,
+        max_bytes: int = MAX_RESPONSE_BYTES,
+        max_s: float | None = None,
+        on_response: OnResponse | None = None,
         **request: Any,
-    ) -> Answer:
+    ) -> ServerResponse:
         try:
             with ExitStack() as stack:
                 if isinstance(content := request.get("content"), Path):
                     request["content"] = stack.enter_context(content.open("rb"))
                 response = stack.enter_context(self._http.stream(method, path, **request))
-                if answered is not None:
-                    answered()
-                return read(response, largest, longest_s or LONGEST_ANSWER_S)
-        except httpx.ConnectError as error:  # says which: name, port, certificate; never a header
-            raise ServerAway(f"no connection to the server ({error})") from error
+                if on_response is not None:
+                    on_response()
+                return read_response(response, max_bytes, max_s or MAX_RESPONSE_S)
+        except httpx.ConnectError as error:  # names the host, port or certificate; never a header
+            raise ServerUnavailable(f"no connection to the server ({error})") from error
         except httpx.RequestError as error:
-            raise ServerAway(f"no answer from the server ({type(error).__name__})") from error
+            raise ServerUnavailable(f"no answer from the server ({type(error).__name__})") from error
 
 
-def _receipt(body: Mapping[str, Any]) -> Upload:
+def _parse_upload(body: Mapping[str, Any]) -> Upload:
     if body.get("valid", True):
         if not isinstance(body.get("upload_id"), str):
-            raise ServerAway("the answer to an upload names none")
+            raise ServerUnavailable("the answer to an upload names none")
         return Upload(body["upload_id"], None)
     error = body.get("error")
     if not isinstance(error, dict):

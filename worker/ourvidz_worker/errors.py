@@ -1,22 +1,22 @@
-"""What can go wrong between a worker and its server."""
+"""The exceptions of this package."""
 
 from __future__ import annotations
 
 
 class WorkerError(Exception):
-    """Anything this package raises on purpose."""
+    """The base class of this package's exceptions."""
 
 
 class TokenRefused(WorkerError):
-    """The server does not know this token (any more): nothing will work until somebody changes it."""
+    """The server does not know this token, or not any more: every request will fail."""
 
 
 class ConnectionUnusable(WorkerError):
-    """No request can even be tried as this machine is set up; the message is a sentence for the operator."""
+    """This machine's proxy or certificates prevent every request; the message is for the operator."""
 
 
 class ServerRefused(WorkerError):
-    """The server answered, and repeating the request would not change the answer."""
+    """The server refused the request, and would refuse it again."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(f"the server answered {status}: {detail}")
@@ -24,12 +24,11 @@ class ServerRefused(WorkerError):
 
 
 class WorkerDisabled(ServerRefused):
-    """An admin has switched this worker off, and may switch it on again."""
+    """An admin has disabled this worker, and may enable it again."""
 
 
-class ServerAway(WorkerError):
-    """No answer, or one that says "later". `retry_after`: seconds the server asked for, if it did; `status`
-    of the answer, if there was one."""
+class ServerUnavailable(WorkerError):
+    """There was no response, or one that allows a retry: with its `status`, and `retry_after` in seconds."""
 
     def __init__(self, reason: str, retry_after: float | None = None, status: int | None = None) -> None:
         super().__init__(reason)
@@ -38,23 +37,23 @@ class ServerAway(WorkerError):
 
 
 class LeaseLost(ServerRefused):
-    """The job belongs to somebody else now, or was cancelled: drop it."""
+    """The job was cancelled or is leased to another worker: this one must drop it."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(409, detail)
 
 
 class Halted(WorkerError):
-    """The session was told to stop while it waited or drew."""
+    """The session was stopped while it waited or generated."""
 
 
 class EngineUnusable(WorkerError):
-    """The engine cannot work as it is installed or configured; the message is a sentence for the operator."""
+    """The engine cannot work as it is installed or configured; the message is for the operator."""
 
 
 class EngineBroken(WorkerError):
-    """The engine fails whatever it is given; a new process may not. The message is for the operator."""
+    """The engine fails every job; a new process may not. The message is for the operator."""
 
 
 class MalformedLease(WorkerError):
-    """The server handed out a job that this version does not understand."""
+    """The server leased a job that this version does not understand."""

@@ -13,8 +13,8 @@ from ourvidz_worker.client import Server
 from ourvidz_worker.errors import (
     Halted,
     LeaseLost,
-    ServerAway,
     ServerRefused,
+    ServerUnavailable,
     TokenRefused,
     WorkerDisabled,
 )
@@ -87,7 +87,7 @@ class Heartbeat:
             self._end("disabled")
         except Halted:
             return
-        except (ServerAway, ServerRefused) as error:
+        except (ServerUnavailable, ServerRefused) as error:
             log.event("heartbeat_failed", job_id=self._job.id, reason=str(error))
 
     def _renewed(self, progress: int, stage: str, slot: int | None) -> bool:

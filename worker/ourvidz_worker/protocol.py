@@ -1,4 +1,4 @@
-"""The messages of the worker protocol, as this side sees them."""
+"""The messages of the worker protocol, parsed and checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A picture to go by. `strength` 0..1; `content` is the file once it has been fetched."""
+    """A reference image. `strength` is 0..1; `content` is the file, once it is downloaded."""
 
     type: str
     strength: float
@@ -35,7 +35,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """What to make. Sizes in pixels; `frames` and `fps` matter for videos only."""
+    """The job's parameters. Sizes in pixels; `frames` and `fps` are used for videos only."""
 
     media: Media
     width: int
@@ -50,8 +50,8 @@ class Parameters:
 
 
 @dataclass(frozen=True, slots=True)
-class PreviewTerms:
-    """How large (bytes, px a side) and how often the server takes a preview."""
+class PreviewLimits:
+    """The limits for previews: bytes, pixels per side, and the seconds between two."""
 
     max_bytes: int
     max_side: int
@@ -60,7 +60,7 @@ class PreviewTerms:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A leased job. Times in seconds. `preview` is None where the server takes none."""
+    """A leased job. Times in seconds. `preview` is None where the server takes no previews."""
 
     id: str
     lease_token: str = field(repr=False)
@@ -75,11 +75,11 @@ class Job:
     slots: tuple[Slot, ...]
     references: tuple[Reference, ...]
     max_upload_bytes: int | None
-    preview: PreviewTerms | None = None
+    preview: PreviewLimits | None = None
 
 
-class Leased(Protocol):
-    """What names a lease: a job in hand, or a result that was kept of one."""
+class Lease(Protocol):
+    """Identifies a lease: a leased job, or a spooled result of one."""
 
     @property
     def id(self) -> str: ...
@@ -90,7 +90,7 @@ class Leased(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a worker can do, sent with every lease request."""
+    """What this worker can do, sent with every lease request."""
 
     engines: tuple[str, ...]
     pools: tuple[str, ...]
@@ -111,7 +111,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class AssetError:
-    """Why a slot has no result; `retryable`: another attempt may succeed."""
+    """The error of a slot without a result; `retryable`: another attempt may succeed."""
 
     code: str
     message: str
@@ -123,14 +123,14 @@ class AssetError:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """The server's receipt for a file; `error` is set when the file is not what it should be."""
+    """The server's answer to an upload; `error` is set when it rejects the file."""
 
     upload_id: str
     error: AssetError | None
 
 
 def parse_job(body: Any) -> Job:
-    """Raises MalformedLease naming what is missing."""
+    """Raises MalformedLease, which names what is missing or wrong."""
     try:
         job = _job(body)
         if not 0 < len({slot.number for slot in job.slots}) == len(job.slots):
@@ -142,8 +142,8 @@ def parse_job(body: Any) -> Job:
 
 def _job(body: Mapping[str, Any]) -> Job:
     return Job(
-        id=word(body["job_id"]),
-        lease_token=word(body["lease_token"]),
+        id=url_safe(body["job_id"]),
+        lease_token=url_safe(body["lease_token"]),
         attempt=int(body["attempt"]),
         lease_seconds=float(body["lease_seconds"]),
         heartbeat_seconds=float(body["heartbeat_seconds"]),
@@ -159,8 +159,8 @@ def _job(body: Mapping[str, Any]) -> Job:
     )
 
 
-def word(value: object) -> str:
-    """What an address or a header may hold as it is. Raises ValueError for anything else."""
+def url_safe(value: object) -> str:
+    """The value, if it can stand in a URL or a header without quoting. Raises ValueError otherwise."""
     if not (isinstance(value, str) and value.isascii() and value.isprintable()) or set(value) & set(" /?#"):
         raise ValueError("of a name that cannot be sent")
     return value
@@ -171,8 +171,8 @@ def _limit(upload: Mapping[str, Any]) -> int | None:
     return None if limit is None else int(limit)
 
 
-def _preview(body: Mapping[str, Any]) -> PreviewTerms:
-    return PreviewTerms(int(body["max_bytes"]), int(body["max_side"]), float(body["every_seconds"]))
+def _preview(body: Mapping[str, Any]) -> PreviewLimits:
+    return PreviewLimits(int(body["max_bytes"]), int(body["max_side"]), float(body["every_seconds"]))
 
 
 def _slot(body: Mapping[str, Any]) -> Slot:

@@ -12,8 +12,8 @@ from ourvidz_worker.errors import (
     EngineBroken,
     Halted,
     MalformedLease,
-    ServerAway,
     ServerRefused,
+    ServerUnavailable,
     WorkerDisabled,
 )
 from ourvidz_worker.health import WorkerHealth
@@ -38,7 +38,7 @@ class Runner:
     ) -> None:
         self._server = server
         self._health = health or WorkerHealth()
-        server.heard = self._health.set_connected
+        server.on_contact = self._health.set_connected
         self._spool = spool
         self._engine = engine
         self._stopping = Event()
@@ -92,7 +92,7 @@ class Runner:
                 job = self._poll(offer)
             except Halted:
                 continue
-            except (ServerAway, ServerRefused, MalformedLease) as error:
+            except (ServerUnavailable, ServerRefused, MalformedLease) as error:
                 if isinstance(error, ServerRefused) and not self._may_pass(error):
                     raise
                 failures = self._wait_out(error, failures)
@@ -130,8 +130,8 @@ class Runner:
             return True
         return self._connected and refused.status not in (403, 422)
 
-    def _wait_out(self, error: ServerAway | ServerRefused | MalformedLease, failures: int) -> int:
-        asked = error.retry_after if isinstance(error, ServerAway) else None
+    def _wait_out(self, error: ServerUnavailable | ServerRefused | MalformedLease, failures: int) -> int:
+        asked = error.retry_after if isinstance(error, ServerUnavailable) else None
         delay = max(backoff(failures), asked or 0.0)
         log.event("lease_failed", reason=str(error), again_in_s=round(delay, 1))
         self._stopping.wait(delay)

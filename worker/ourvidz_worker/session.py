@@ -14,7 +14,14 @@ from ourvidz_worker.callbacks import completed, failed, rejections
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import NULL_PREVIEWS, Engine, FinishedSlot, Previews
 from ourvidz_worker.engines.pools import with_references
-from ourvidz_worker.errors import Halted, LeaseLost, ServerAway, ServerRefused, TokenRefused, WorkerDisabled
+from ourvidz_worker.errors import (
+    Halted,
+    LeaseLost,
+    ServerRefused,
+    ServerUnavailable,
+    TokenRefused,
+    WorkerDisabled,
+)
 from ourvidz_worker.health import WorkerHealth
 from ourvidz_worker.heartbeat import Heartbeat
 from ourvidz_worker.previews import PreviewSender
@@ -64,8 +71,8 @@ class Session:
     def run(self, watch: Watch = _unwatched) -> str:
         """Delivers the job or gives it back; a word for what became of it. `watch` sees what moves."""
         self._watch = watch
-        terms = self._job.preview
-        looking = PreviewSender(self._server, self._job, terms) if terms else nullcontext(NULL_PREVIEWS)
+        limits = self._job.preview
+        looking = PreviewSender(self._server, self._job, limits) if limits else nullcontext(NULL_PREVIEWS)
         with self._heartbeat, looking as self._previews:
             return self._ending()
 
@@ -76,7 +83,7 @@ class Session:
             return self._after_a_halt()
         except LeaseLost:
             return self._forgotten("lease_lost")
-        except (ServerAway, ServerRefused) as error:
+        except (ServerUnavailable, ServerRefused) as error:
             return self._undeliverable(error)
         except TokenRefused:
             raise
@@ -84,7 +91,7 @@ class Session:
             log.event("session_failed", job_id=self._job.id, **self._fault(error))
             return "undeliverable"
 
-    def _undeliverable(self, error: ServerAway | ServerRefused) -> str:
+    def _undeliverable(self, error: ServerUnavailable | ServerRefused) -> str:
         log.event("delivery_failed", job_id=self._job.id, reason=str(error))
         if isinstance(error, WorkerDisabled):
             return self._give_back("disabled")
@@ -270,7 +277,7 @@ class Session:
     def _give_back(self, ending: str) -> str:
         try:
             self._server.release(self._job)
-        except (LeaseLost, ServerAway, ServerRefused) as error:
+        except (LeaseLost, ServerUnavailable, ServerRefused) as error:
             log.event("release_failed", job_id=self._job.id, reason=str(error))
             return ending
         return self._forgotten(ending)

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ourvidz_worker import log
-from ourvidz_worker.protocol import Job, word
+from ourvidz_worker.protocol import Job, url_safe
 
 LOCK = "lock"
 RETENTION_S = 7 * 24 * 3600.0  # every lease has expired long before
@@ -149,8 +149,8 @@ def _results_in(folder: Path) -> Iterator[SpooledResult]:
 
 def _is_sendable(description: Any) -> bool:
     """Whether a description can be sent as it is; may raise AttributeError, TypeError or ValueError."""
-    word(description["id"])
-    word(description["lease_token"])
+    url_safe(description["id"])
+    url_safe(description["lease_token"])
     is_typed = isinstance(description["asset"], dict) and isinstance(description["slot"], int)
     return is_typed and bool(description["content_type"].isascii())
 

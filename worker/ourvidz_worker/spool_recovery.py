@@ -6,7 +6,7 @@ from threading import Event
 
 from ourvidz_worker import log
 from ourvidz_worker.client import Server
-from ourvidz_worker.errors import LeaseLost, ServerAway, ServerRefused, WorkerDisabled
+from ourvidz_worker.errors import LeaseLost, ServerRefused, ServerUnavailable, WorkerDisabled
 from ourvidz_worker.spool import Spool, SpooledResult
 
 INTERNAL_SERVER_ERROR = 500  # raised inside the server's program, while 502 to 504 mean an outage
@@ -17,7 +17,7 @@ def recover_spool(server: Server, spool: Spool, halted: Event) -> None:
 
     Then it releases those jobs, for the slots that they still lack. A job of which the server refused
     a result is not released: that costs no attempt, and the same would happen for ever.
-    Raises ServerAway, WorkerDisabled, TokenRefused or Halted.
+    Raises ServerUnavailable, WorkerDisabled, TokenRefused or Halted.
     """
     jobs: dict[tuple[str, str], SpooledResult] = {}
     refused = set()
@@ -49,11 +49,11 @@ def deliver_spooled_result(server: Server, result: SpooledResult, halted: Event)
     except (ServerRefused, OSError) as error:
         is_accepted = isinstance(error, LeaseLost | OSError)
         log.event("spooled_result_dropped", job_id=result.id, slot=result.slot, reason=str(error))
-    except ServerAway as away:
-        if away.status != INTERNAL_SERVER_ERROR:
+    except ServerUnavailable as unavailable:
+        if unavailable.status != INTERNAL_SERVER_ERROR:
             raise
-        server.greet()  # raises if the server fails every request; else one result must not stop all work
+        server.check_access()  # raises if every request fails; one result alone must not stop all work
         is_accepted = False
-        log.event("spooled_result_dropped", job_id=result.id, slot=result.slot, reason=str(away))
+        log.event("spooled_result_dropped", job_id=result.id, slot=result.slot, reason=str(unavailable))
     result.delete()
     return is_accepted
