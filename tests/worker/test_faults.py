@@ -20,7 +20,7 @@ from ourvidz_worker.errors import EngineBroken, Halted, ServerRefused, ServerUna
 from ourvidz_worker.health import WorkerHealth
 from ourvidz_worker.log import describe_error
 from ourvidz_worker.protocol import Job, Offer, parse_job
-from ourvidz_worker.runner import MOST_FAULTS, Runner, ShutDown
+from ourvidz_worker.runner import MAX_ENGINE_FAILURES, Runner, ShutDown
 from ourvidz_worker.spool import Spool
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
 from tests.worker.scripted import ScriptedEngine, finished
@@ -51,10 +51,10 @@ def test_an_engine_that_only_fails_ends_the_process(
     with pytest.raises(EngineBroken, match=r"3 jobs in a row.*CUDA error: an illegal memory access"):
         Runner(client, engine).run()
     client.close()
-    assert len(server.jobs) == 20 - MOST_FAULTS
-    assert engine.loads == MOST_FAULTS  # anew after each but the last
+    assert len(server.jobs) == 20 - MAX_ENGINE_FAILURES
+    assert engine.loads == MAX_ENGINE_FAILURES  # anew after each but the last
     told = events(capsys.readouterr().err, "engine_failed")
-    assert [each["error"] for each in told] == ["RuntimeError"] * MOST_FAULTS
+    assert [each["error"] for each in told] == ["RuntimeError"] * MAX_ENGINE_FAILURES
     assert told[0]["message"] == "CUDA error: an illegal memory access over …"
     assert told[0]["at"].startswith("test_faults.py:")
 

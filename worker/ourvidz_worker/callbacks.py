@@ -1,4 +1,4 @@
-"""A slot's entry in a callback, and what the answer to one rejects."""
+"""The asset entries of a callback, and the rejections in its response."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ourvidz_worker.engines.base import Result
 from ourvidz_worker.protocol import AssetError, Slot
 
 
-def completed(slot: Slot, result: Result, upload_id: str) -> dict[str, Any]:
+def completed_asset(slot: Slot, result: Result, upload_id: str) -> dict[str, Any]:
     return {
         "image_index": slot.image_index,
         "status": "completed",
@@ -23,7 +23,7 @@ def completed(slot: Slot, result: Result, upload_id: str) -> dict[str, Any]:
     }
 
 
-def failed(slot: Slot, error: AssetError) -> dict[str, Any]:
+def failed_asset(slot: Slot, error: AssetError) -> dict[str, Any]:
     return {
         "image_index": slot.image_index,
         "status": "failed",
@@ -37,9 +37,9 @@ def failed(slot: Slot, error: AssetError) -> dict[str, Any]:
     }
 
 
-def rejections(verdict: Mapping[str, Any]) -> list[str]:
-    """The codes of what a callback's answer rejects, whatever stands there."""
-    rejected = verdict.get("rejected")
+def rejection_codes(response: Mapping[str, Any]) -> list[str]:
+    """The codes of the assets that the response to a callback rejects; tolerates a malformed one."""
+    rejected = response.get("rejected")
     if not isinstance(rejected, list):
         return []
     return [str(each.get("code")) if isinstance(each, dict) else "unknown" for each in rejected]

@@ -1,4 +1,4 @@
-"""Keeps a lease alive while the engine draws, and carries progress one way and a cancel the other."""
+"""Renews a lease while the engine works; sends progress and receives a cancel."""
 
 from __future__ import annotations
 
@@ -20,29 +20,28 @@ from ourvidz_worker.errors import (
 )
 from ourvidz_worker.protocol import Job
 
-News = tuple[int, str, int | None]  # progress in percent, stage, number of the slot that is being made
-QUICKEST_S = 0.5  # at most two beats a second, however fast the progress moves
-LONGEST_REST_S = 5.0  # a beat also brings a cancel, and a step may take long
+Progress = tuple[int, str, int | None]  # percent, stage, number of the slot that is being generated
+MIN_INTERVAL_S = 0.5  # at most two heartbeats a second, however often progress is reported
+MAX_INTERVAL_S = 5.0  # a heartbeat also receives a cancel, and a step may take long
 
 
 class Heartbeat:
-    """Sets `halted` when the job is ours no more, with a `verdict`: cancelled, lease_lost, disabled or
-    token_refused.
+    """Sets `halted` and a `stop_reason`, one of cancelled, lease_lost, disabled and token_refused.
 
-    When the engine `is_stuck`, nothing in this process can stop it: the process ends, so that somebody else
-    gets the job, and whoever watches over it starts a new one.
+    When the engine `is_stuck`, nothing in this process can stop it: the process exits, so that another worker
+    gets the job and the service manager starts a new process.
     """
 
     def __init__(self, server: Server, job: Job, halted: Event, is_stuck: Callable[[], bool]) -> None:
-        self.verdict: str | None = None
+        self.stop_reason: str | None = None
         self._server = server
         self._job = job
         self._halted = halted
         self._is_stuck = is_stuck
         self._done = Event()
-        self._news: News = (0, "starting", None)
-        self._tells_slot = True
-        self._thread = Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._progress: Progress = (0, "starting", None)
+        self._sends_slot = True
+        self._thread = Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Heartbeat:
         self._thread.start()
@@ -52,55 +51,55 @@ class Heartbeat:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._done.set()
-        self._thread.join(timeout=QUICKEST_S)
+        self._thread.join(timeout=MIN_INTERVAL_S)
 
-    def progress(self, share: float, stage: str, slot: int | None) -> None:
-        """`share` of the whole job, 0..1; never goes back, and keeps 100 for the server to say."""
-        self._news = (max(self._news[0], min(99, int(share * 100))), stage, slot)
+    def update(self, share: float, stage: str, slot: int | None) -> None:
+        """`share` of the whole job, 0..1. Progress never decreases; only the server sets 100 percent."""
+        self._progress = (max(self._progress[0], min(99, int(share * 100))), stage, slot)
 
-    def enter(self, stage: str) -> None:
-        self._news = (self._news[0], stage, None)
+    def set_stage(self, stage: str) -> None:
+        self._progress = (self._progress[0], stage, None)
 
-    def _beat(self) -> None:
-        sent: News | None = None
+    def _run(self) -> None:
+        sent: Progress | None = None
         due = 0.0
-        rest = min(self._job.heartbeat_seconds, LONGEST_REST_S)
-        while not self._done.is_set():  # told to stop, it may still deliver
-            if self._is_stuck():  # and the engine does not hear of a verdict
-                log.event("engine_stuck", job_id=self._job.id, stage=self._news[1])
+        interval = min(self._job.heartbeat_seconds, MAX_INTERVAL_S)
+        while not self._done.is_set():  # not `halted`: results may still be delivered after it
+            if self._is_stuck():  # also after a stop, which a stuck engine does not notice
+                log.event("engine_stuck", job_id=self._job.id, stage=self._progress[1])
                 os._exit(1)
-            news = self._news
-            if self.verdict is None and (news != sent or time.monotonic() >= due):
-                self._send(*news)
-                sent, due = news, time.monotonic() + rest
-            self._done.wait(QUICKEST_S)
+            progress = self._progress
+            if self.stop_reason is None and (progress != sent or time.monotonic() >= due):
+                self._send(*progress)
+                sent, due = progress, time.monotonic() + interval
+            self._done.wait(MIN_INTERVAL_S)
 
-    def _send(self, progress: int, stage: str, slot: int | None) -> None:
+    def _send(self, percent: int, stage: str, slot: int | None) -> None:
         try:
-            if not self._renewed(progress, stage, slot):
-                self._end("cancelled")
+            if not self._renew_lease(percent, stage, slot):
+                self._stop("cancelled")
         except LeaseLost:
-            self._end("lease_lost")
+            self._stop("lease_lost")
         except TokenRefused:
-            self._end("token_refused")
+            self._stop("token_refused")
         except WorkerDisabled:
-            self._end("disabled")
+            self._stop("disabled")
         except Halted:
             return
         except (ServerUnavailable, ServerRefused) as error:
             log.event("heartbeat_failed", job_id=self._job.id, reason=str(error))
 
-    def _renewed(self, progress: int, stage: str, slot: int | None) -> bool:
-        """A server that does not know what a slot is for is told no more of them."""
-        told = slot if self._tells_slot else None
+    def _renew_lease(self, percent: int, stage: str, slot: int | None) -> bool:
+        """Leaves the slot out after a server has refused it as an unknown field."""
+        slot_sent = slot if self._sends_slot else None
         try:
-            return self._server.heartbeat(self._job, progress, stage, told, halted=self._done)
+            return self._server.heartbeat(self._job, percent, stage, slot_sent, halted=self._done)
         except ServerRefused as refused:
-            if told is None or refused.status != 422:
+            if slot_sent is None or refused.status != 422:
                 raise
-            self._tells_slot = False
-            return self._server.heartbeat(self._job, progress, stage, halted=self._done)
+            self._sends_slot = False
+            return self._server.heartbeat(self._job, percent, stage, halted=self._done)
 
-    def _end(self, verdict: str) -> None:
-        self.verdict = verdict
+    def _stop(self, reason: str) -> None:
+        self.stop_reason = reason
         self._halted.set()

@@ -1,4 +1,4 @@
-"""The worker's life: lease a job, run it, lease the next."""
+"""The worker's main loop: leases a job, runs it, leases the next."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ourvidz_worker.protocol import Job, Offer
 from ourvidz_worker.session import Session
 from ourvidz_worker.spool import Spool
 from ourvidz_worker.spool_recovery import recover_spool
-from ourvidz_worker.terminal import bar
+from ourvidz_worker.terminal import progress_bar
 
-MOST_FAULTS = 3
+MAX_ENGINE_FAILURES = 3
 
 
 class ShutDown(BaseException):
-    """Raised by `stop` into a long poll, which nothing else would wake."""
+    """Raised by `stop` inside a long poll, which nothing else would interrupt."""
 
 
 class Runner:
@@ -43,21 +43,21 @@ class Runner:
         self._engine = engine
         self._stopping = Event()
         self._halted = Event()
-        self._holds_nothing = False  # in a long poll or loading weights: nothing else would wake either
+        self._is_interruptible = False  # in a long poll or loading weights: `stop` then raises ShutDown
         self._connected = False
-        self._faults = 0  # jobs in a row with which the engine broke down
-        self._undelivered = 0  # jobs in a row that the server would not have
+        self._engine_failures = 0  # jobs in a row in which the engine raised an exception
+        self._undelivered_jobs = 0  # jobs in a row that the server refused
 
     def stop(self) -> None:
-        """Ends the life: a waiting worker at once, a working one after it gave its job back."""
+        """Ends `run`: at once while it waits for a job, else after it has released its job."""
         self._stopping.set()
         self._halted.set()
-        if self._holds_nothing:
+        if self._is_interruptible:
             raise ShutDown
 
     def run(self) -> None:
-        """Until `stop`. Raises TokenRefused or ServerRefused when leasing can never work, EngineUnusable
-        or EngineBroken when the engine cannot."""
+        """Runs until `stop`. Raises TokenRefused or ServerRefused when leasing can never work, EngineUnusable
+        or EngineBroken when the engine cannot work."""
         try:
             self._load()
             log.event(
@@ -68,17 +68,17 @@ class Runner:
             finally:
                 self._unload()
         except ShutDown:
-            self._holds_nothing = False
+            self._is_interruptible = False
         log.event("stopped")
 
     def _load(self) -> None:
         self._health.set_activity("loading")
-        self._holds_nothing = True
+        self._is_interruptible = True
         try:
-            self._heed_stop()
+            self._raise_if_stopping()
             self._engine.load()
         finally:
-            self._holds_nothing = False
+            self._is_interruptible = False
         self._health.set_activity("idle")
 
     def _work(self) -> None:
@@ -93,46 +93,46 @@ class Runner:
             except Halted:
                 continue
             except (ServerUnavailable, ServerRefused, MalformedLease) as error:
-                if isinstance(error, ServerRefused) and not self._may_pass(error):
+                if isinstance(error, ServerRefused) and not self._is_temporary(error):
                     raise
-                failures = self._wait_out(error, failures)
+                failures = self._back_off(error, failures)
                 continue
             failures = 0
             if job is not None:
                 self._run_job(job)
 
     def _poll(self, offer: Offer) -> Job | None:
-        self._holds_nothing = True
+        self._is_interruptible = True
         try:
-            self._heed_stop()
-            # The first call does not wait: its answer says that the server and the token are right.
+            self._raise_if_stopping()
+            # The first request does not wait: its response shows that the address and the token are right.
             wait_s = LEASE_WAIT_S if self._connected else 0.0
-            job = self._server.lease(offer, wait_s, self._hold)
+            job = self._server.lease(offer, wait_s, self._on_lease_response)
         finally:
-            self._holds_nothing = False
+            self._is_interruptible = False
         if not self._connected:
             self._connected = True
             log.event("connected")
         return job
 
-    def _heed_stop(self) -> None:
-        """Of a moment in which nobody could break in."""
+    def _raise_if_stopping(self) -> None:
+        """Handles a stop that came while nothing could be interrupted."""
         if self._stopping.is_set():
             raise ShutDown
 
-    def _hold(self) -> None:
-        self._holds_nothing = False
+    def _on_lease_response(self) -> None:
+        self._is_interruptible = False
 
-    def _may_pass(self, refused: ServerRefused) -> bool:
-        """Who is disabled may be enabled again. Once connected, the address is right: a 404 then comes from
-        a proxy whose server is being replaced. A worker that is not understood will never be."""
+    def _is_temporary(self, refused: ServerRefused) -> bool:
+        """Whether to retry a refusal. A disabled worker may be enabled again. Once connected, the address is
+        right: a 404 then comes from a proxy whose server is being replaced. A 403 or 422 will not change."""
         if isinstance(refused, WorkerDisabled):
             return True
         return self._connected and refused.status not in (403, 422)
 
-    def _wait_out(self, error: ServerUnavailable | ServerRefused | MalformedLease, failures: int) -> int:
-        asked = error.retry_after if isinstance(error, ServerUnavailable) else None
-        delay = max(backoff(failures), asked or 0.0)
+    def _back_off(self, error: ServerUnavailable | ServerRefused | MalformedLease, failures: int) -> int:
+        retry_after = error.retry_after if isinstance(error, ServerUnavailable) else None
+        delay = max(backoff(failures), retry_after or 0.0)
         log.event("lease_failed", reason=str(error), again_in_s=round(delay, 1))
         self._stopping.wait(delay)
         return failures + 1
@@ -147,28 +147,30 @@ class Runner:
             self._halted.set()
         self._health.set_activity("delivering")
         session = Session(self._server, self._engine, job, self._halted, self._spool, self._health)
-        with bar(job) as shown:
+        with progress_bar(job) as update_bar:
 
-            def watch(share: float, stage: str) -> None:
+            def on_progress(share: float, stage: str) -> None:
                 self._health.record_progress((share, stage))
-                shown(share, stage)
+                update_bar(share, stage)
 
-            ending = session.run(watch)
+            ending = session.run(on_progress)
         seconds = time.monotonic() - started
         self._health.set_activity("idle")
         self._health.record_job(ending, seconds)
         log.event("job_ended", job_id=job.id, ending=ending, seconds=round(seconds, 2))
-        self._faults = self._faults + 1 if session.engine_fault else 0
-        self._undelivered = self._undelivered + 1 if ending == "undeliverable" else 0
-        if session.engine_fault and not self._stopping.is_set():
-            self._start_engine_anew(session.engine_fault)
-        if failed := max(self._faults, self._undelivered):
-            self._stopping.wait(backoff(failed))
+        self._engine_failures = self._engine_failures + 1 if session.engine_error else 0
+        self._undelivered_jobs = self._undelivered_jobs + 1 if ending == "undeliverable" else 0
+        if session.engine_error and not self._stopping.is_set():
+            self._restart_engine(session.engine_error)
+        if failures_in_a_row := max(self._engine_failures, self._undelivered_jobs):
+            self._stopping.wait(backoff(failures_in_a_row))
 
-    def _start_engine_anew(self, reason: str) -> None:
-        """A GPU that has failed once may serve no more until its memory, or the process, is a new one."""
-        if self._faults >= MOST_FAULTS:
-            raise EngineBroken(f"the engine failed {MOST_FAULTS} jobs in a row, the last with {reason}")
+    def _restart_engine(self, reason: str) -> None:
+        """Reloads the engine: after an error a GPU may fail until its memory, or the process, is new."""
+        if self._engine_failures >= MAX_ENGINE_FAILURES:
+            raise EngineBroken(
+                f"the engine failed {MAX_ENGINE_FAILURES} jobs in a row, the last with {reason}"
+            )
         if not self._unload():
             raise EngineBroken(f"the engine cannot be unloaded after {reason}")
         self._load()
@@ -176,7 +178,7 @@ class Runner:
     def _unload(self) -> bool:
         try:
             self._engine.unload()
-        except Exception as error:  # noqa: BLE001 a spoilt GPU may refuse even this
+        except Exception as error:  # noqa: BLE001 a broken GPU may fail even this
             log.event("unload_failed", **log.describe_error(error))
             return False
         return True

@@ -1,4 +1,4 @@
-"""One leased job, from the first stroke to the last callback."""
+"""One leased job, from its references to its last callback."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from threading import Event
 from typing import Any
 
 from ourvidz_worker import __version__, log
-from ourvidz_worker.callbacks import completed, failed, rejections
+from ourvidz_worker.callbacks import completed_asset, failed_asset, rejection_codes
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import NULL_PREVIEWS, Engine, FinishedSlot, Previews
 from ourvidz_worker.engines.pools import with_references
@@ -29,17 +29,17 @@ from ourvidz_worker.protocol import AssetError, CallbackStatus, Job, Reference, 
 from ourvidz_worker.spool import Spool
 from ourvidz_worker.upload_queue import PendingUpload, UploadQueue
 
-Watch = Callable[[float, str], None]
+ProgressCallback = Callable[[float, str], None]
 
 
-def _unwatched(share: float, stage: str) -> None:
-    """Nobody looks."""
+def _ignore_progress(share: float, stage: str) -> None:
+    """For callers that show no progress."""
 
 
 class Session:
-    """`halted` ends everything early, whoever sets it: a cancel, a lost lease, a shutdown.
+    """Ends early once `halted` is set: by a cancel, a lost lease or a shutdown.
 
-    `engine_fault` says what the engine broke down with, if it did.
+    `engine_error`: the class and message of the exception that the engine raised, if it did.
     """
 
     def __init__(
@@ -51,83 +51,83 @@ class Session:
         spool: Spool | None = None,
         health: WorkerHealth | None = None,
     ) -> None:
-        self.engine_fault = ""
+        self.engine_error = ""
         self._server = server
         self._engine = engine
         self._job = job
         self._halted = halted
         self._spool = spool
         self._health = health or WorkerHealth()
-        self._kept: set[int] = set()  # numbers of slots that lie in the spool
-        self._unmade = {slot.number: slot for slot in job.slots}  # the engine's thread
-        self._open = dict(self._unmade)  # the deliveries' thread
-        self._watch: Watch = _unwatched
-        self._about: Mapping[str, object] = {}
+        self._spooled: set[int] = set()  # numbers of the slots in the spool
+        self._unfinished = {slot.number: slot for slot in job.slots}  # used by the engine's thread
+        self._unreported = dict(self._unfinished)  # used by the upload thread
+        self._on_progress: ProgressCallback = _ignore_progress
+        self._engine_metadata: Mapping[str, object] = {}
         self._delivered = 0
         self._seconds: dict[str, float] = {}
         self._previews: Previews = NULL_PREVIEWS
         self._heartbeat = Heartbeat(server, job, halted, self._health.is_stuck)
 
-    def run(self, watch: Watch = _unwatched) -> str:
-        """Delivers the job or gives it back; a word for what became of it. `watch` sees what moves."""
-        self._watch = watch
+    def run(self, on_progress: ProgressCallback = _ignore_progress) -> str:
+        """Delivers the job or releases it; returns its ending as one word, for logs and metrics."""
+        self._on_progress = on_progress
         limits = self._job.preview
-        looking = PreviewSender(self._server, self._job, limits) if limits else nullcontext(NULL_PREVIEWS)
-        with self._heartbeat, looking as self._previews:
-            return self._ending()
+        previews = PreviewSender(self._server, self._job, limits) if limits else nullcontext(NULL_PREVIEWS)
+        with self._heartbeat, previews as self._previews:
+            return self._run()
 
-    def _ending(self) -> str:
+    def _run(self) -> str:
         try:
             return self._deliver_all()
         except Halted:
-            return self._after_a_halt()
+            return self._handle_halt()
         except LeaseLost:
-            return self._forgotten("lease_lost")
+            return self._drop("lease_lost")
         except (ServerUnavailable, ServerRefused) as error:
-            return self._undeliverable(error)
+            return self._handle_delivery_error(error)
         except TokenRefused:
             raise
         except Exception as error:  # noqa: BLE001 one job must not end the worker; its lease runs out
-            log.event("session_failed", job_id=self._job.id, **self._fault(error))
+            log.event("session_failed", job_id=self._job.id, **self._describe_error(error))
             return "undeliverable"
 
-    def _undeliverable(self, error: ServerUnavailable | ServerRefused) -> str:
+    def _handle_delivery_error(self, error: ServerUnavailable | ServerRefused) -> str:
         log.event("delivery_failed", job_id=self._job.id, reason=str(error))
         if isinstance(error, WorkerDisabled):
-            return self._give_back("disabled")
+            return self._release("disabled")
         if isinstance(error, ServerRefused):
-            # Its lease runs out. To give it back costs no attempt, and the same would happen for ever.
-            return self._forgotten("undeliverable")
-        if self._kept:  # it goes first when the server is back, and then the job
+            # The lease expires. Releasing the job would cost no attempt, and the same would happen for ever.
+            return self._drop("undeliverable")
+        if self._spooled:  # delivered first when the server is back; then the job is released
             return "undeliverable"
-        return self._give_back("undeliverable")
+        return self._release("undeliverable")
 
-    def _after_a_halt(self) -> str:
-        verdict = self._heartbeat.verdict
-        if verdict == "token_refused":  # what is kept stays: the token may be given back
+    def _handle_halt(self) -> str:
+        stop_reason = self._heartbeat.stop_reason
+        if stop_reason == "token_refused":  # spooled results stay: the token may become valid again
             raise TokenRefused("the server refused this worker's token")
-        return self._forgotten(verdict) if verdict else self._give_back("released")
+        return self._drop(stop_reason) if stop_reason else self._release("released")
 
-    def _fault(self, error: Exception) -> dict[str, str]:
-        told: Mapping[str, object] = {}
-        with suppress(Exception):  # of an engine that may be able to say nothing any more
-            told = self._engine.job_metadata(self._job)
-        enhanced = str(told.get("enhanced_prompt", ""))
+    def _describe_error(self, error: Exception) -> dict[str, str]:
+        metadata: Mapping[str, object] = {}
+        with suppress(Exception):  # a broken engine may raise here too
+            metadata = self._engine.job_metadata(self._job)
+        enhanced = str(metadata.get("enhanced_prompt", ""))
         return log.describe_error(error, self._job.prompt, self._job.negative_prompt, enhanced)
 
     def _deliver_all(self) -> str:
         queue = UploadQueue(self._deliver, self._halted)
-        mark = time.monotonic()
+        started = time.monotonic()
         try:
             for finished in self._finished_slots():
-                self._count("drawing", mark)
-                del self._unmade[finished.slot.number]
-                if not self._unmade:
-                    self._about = self._engine.job_metadata(self._job)
-                    self._heartbeat.enter("uploading")
+                self._add_time("drawing", started)
+                del self._unfinished[finished.slot.number]
+                if not self._unfinished:
+                    self._engine_metadata = self._engine.job_metadata(self._job)
+                    self._heartbeat.set_stage("uploading")
                 queue.add(self._pending_upload(finished))
-                del finished  # while the next one is made, this one need not fill memory
-                mark = time.monotonic()
+                del finished  # frees its memory while the next one is generated
+                started = time.monotonic()
         finally:
             self._health.set_activity("delivering")
             queue.finish()
@@ -139,48 +139,48 @@ class Session:
             return PendingUpload(finished, b"")
         if self._spool is None:
             return PendingUpload(finished, outcome.media)
-        asset = completed(slot, outcome, "")
+        asset = completed_asset(slot, outcome, "")
         try:
             file = self._spool.keep(self._job, slot.number, outcome.content_type, asset, outcome.media)
-        except OSError as error:  # delivered from memory then; only a restart would lose it
+        except OSError as error:  # then it is delivered from memory; only a restart would lose it
             log.event("spool_failed", job_id=self._job.id, reason=error.strerror)
             return PendingUpload(finished, outcome.media)
-        self._kept.add(slot.number)
+        self._spooled.add(slot.number)
         return PendingUpload(FinishedSlot(slot, replace(outcome, media=b"")), file)
 
-    def _forget(self, *slots: int) -> None:
+    def _delete_spooled(self, *slots: int) -> None:
         if self._spool is not None:
             self._spool.delete(self._job, *slots)
-        self._kept -= set(slots)
+        self._spooled -= set(slots)
 
-    def _forgotten(self, ending: str) -> str:
-        """Nobody will take what is left of a job that is not ours any more."""
-        self._forget(*(slot.number for slot in self._job.slots))
+    def _drop(self, ending: str) -> str:
+        """Deletes the job's spooled results: the server will not take them any more."""
+        self._delete_spooled(*(slot.number for slot in self._job.slots))
         return ending
 
     def _deliver(self, pending: PendingUpload) -> None:
-        """After a cancel nothing more goes out; told to stop, what is made still does, if at once."""
-        if self._heartbeat.verdict is not None:
+        """Delivers nothing after a cancel; during a shutdown finished slots are delivered without retries."""
+        if self._heartbeat.stop_reason is not None:
             raise Halted
-        mark = time.monotonic()
-        asset = self._asset(pending)
-        self._count("uploading", mark)
+        started = time.monotonic()
+        asset = self._asset_entry(pending)
+        self._add_time("uploading", started)
         slot = pending.finished.slot
         self._report(slot, asset)
-        self._forget(slot.number)
+        self._delete_spooled(slot.number)
 
     def _finished_slots(self) -> Iterator[FinishedSlot]:
-        """The engine's slots, then a failure for each one that it did not deliver."""
+        """Yields the engine's slots, then a failure for each slot that it did not yield."""
         failure = AssetError("not_generated", "The engine ended without this result.", retryable=True)
-        if strange := self._strange_references():
-            yield from self._failures(strange)
+        if unsupported := self._unsupported_references():
+            yield from self._failed_slots(unsupported)
             return
         try:
-            job = replace(self._job, references=self._references())
+            job = replace(self._job, references=self._download_references())
         except (LeaseLost, WorkerDisabled):
             raise
         except ServerRefused as refused:
-            yield from self._failures(AssetError("reference_missing", str(refused), retryable=True))
+            yield from self._failed_slots(AssetError("reference_missing", str(refused), retryable=True))
             return
         self._health.set_activity("working")
         try:
@@ -188,49 +188,51 @@ class Session:
         except Halted:
             raise
         except Exception as error:  # noqa: BLE001 an engine may raise anything; the slots say so
-            told = self._fault(error)
-            log.event("engine_failed", job_id=self._job.id, **told)
-            self.engine_fault = f"{told['error']}: {told['message']}"
+            described = self._describe_error(error)
+            log.event("engine_failed", job_id=self._job.id, **described)
+            self.engine_error = f"{described['error']}: {described['message']}"
             message = f"The engine failed: {type(error).__name__}."
             failure = AssetError("engine_error", message, retryable=True)
-        yield from self._failures(failure)
+        yield from self._failed_slots(failure)
 
     def _progress(self, share: float, stage: str) -> None:
-        self._watch(share, stage)
-        self._heartbeat.progress(share, stage, next(iter(self._unmade), None))
+        self._on_progress(share, stage)
+        self._heartbeat.update(share, stage, next(iter(self._unfinished), None))
 
-    def _strange_references(self) -> AssetError | None:
-        """Whoever handed this job out has not looked at what was offered; it is not made without them."""
+    def _unsupported_references(self) -> AssetError | None:
+        """The error of a job whose references this worker did not offer; it is not generated without them."""
         types = [each.type for each in self._job.references]
         if not types or with_references([self._job.job_type], *types)[0] in self._engine.pools:
             return None
         message = f"This worker cannot use {' and '.join(sorted(types))} references for this job type."
         return AssetError("reference_unsupported", message, retryable=True)
 
-    def _references(self) -> tuple[Reference, ...]:
-        """With their files: a job is never made without what it should go by."""
+    def _download_references(self) -> tuple[Reference, ...]:
+        """The references with their files: a job is never generated without its references."""
         return tuple(
             replace(each, content=self._server.reference(each.url, halted=self._halted))
             for each in self._job.references
         )
 
-    def _failures(self, error: AssetError) -> Iterator[FinishedSlot]:
-        for slot in list(self._unmade.values()):
+    def _failed_slots(self, error: AssetError) -> Iterator[FinishedSlot]:
+        for slot in list(self._unfinished.values()):
             yield FinishedSlot(slot, error)
 
-    def _asset(self, pending: PendingUpload) -> dict[str, Any]:
-        """The callback's entry for a slot, its file uploaded."""
+    def _asset_entry(self, pending: PendingUpload) -> dict[str, Any]:
+        """Uploads a slot's file; returns the slot's entry for the callback."""
         slot, outcome = pending.finished.slot, pending.finished.outcome
         if isinstance(outcome, AssetError):
-            return failed(slot, outcome)
+            return failed_asset(slot, outcome)
         try:
-            upload = self._uploaded(pending, outcome.content_type)
+            upload = self._upload(pending, outcome.content_type)
         except OSError as error:
             message = f"The worker cannot read the result that it kept: {error.strerror}."
             upload = Upload("", AssetError("spool_failed", message, retryable=True))
-        return failed(slot, upload.error) if upload.error else completed(slot, outcome, upload.upload_id)
+        if upload.error:
+            return failed_asset(slot, upload.error)
+        return completed_asset(slot, outcome, upload.upload_id)
 
-    def _uploaded(self, pending: PendingUpload, content_type: str) -> Upload:
+    def _upload(self, pending: PendingUpload, content_type: str) -> Upload:
         limit = self._job.max_upload_bytes
         if limit is not None and pending.size > limit:
             return _too_large(f"{pending.size} bytes; {limit} are allowed.")
@@ -245,42 +247,41 @@ class Session:
             return Upload("", AssetError("refused", f"The file was refused: {refused}.", retryable=True))
 
     def _report(self, slot: Slot, asset: dict[str, Any]) -> None:
-        del self._open[slot.number]
-        is_made = asset["status"] == "completed"
-        self._delivered += is_made
-        verdict = self._server.report(self._job, self._callback(asset), halted=self._halted)
-        for code in rejections(verdict):
+        del self._unreported[slot.number]
+        is_completed = asset["status"] == "completed"
+        self._delivered += is_completed
+        response = self._server.report(self._job, self._callback(asset), halted=self._halted)
+        for code in rejection_codes(response):
             log.event("asset_rejected", job_id=self._job.id, slot=slot.number, code=code)
-            self._delivered = max(0, self._delivered - is_made)
+            self._delivered = max(0, self._delivered - is_completed)
 
     def _callback(self, asset: dict[str, Any]) -> dict[str, Any]:
         status: CallbackStatus = "processing"
         metadata: Mapping[str, object] = {}
-        if not self._open:
+        if not self._unreported:
             status = "completed" if self._delivered else "failed"
             metadata = self._metadata()
         error = asset["error"]["message"] if status == "failed" else ""
         return {"status": status, "assets": [asset], "error_message": error, "metadata": metadata}
 
     def _metadata(self) -> Mapping[str, object]:
-        seconds = {stage: round(spent, 3) for stage, spent in self._seconds.items()}
         return {
             "engine": self._engine.name,
             "version": __version__,
-            "seconds": seconds,
-            **self._about,
+            "seconds": {stage: round(seconds, 3) for stage, seconds in self._seconds.items()},
+            **self._engine_metadata,
         }
 
-    def _count(self, stage: str, since: float) -> None:
+    def _add_time(self, stage: str, since: float) -> None:
         self._seconds[stage] = self._seconds.get(stage, 0.0) + time.monotonic() - since
 
-    def _give_back(self, ending: str) -> str:
+    def _release(self, ending: str) -> str:
         try:
             self._server.release(self._job)
         except (LeaseLost, ServerUnavailable, ServerRefused) as error:
             log.event("release_failed", job_id=self._job.id, reason=str(error))
             return ending
-        return self._forgotten(ending)
+        return self._drop(ending)
 
 
 def _too_large(message: str) -> Upload:

@@ -1,4 +1,4 @@
-"""A bar for the job in hand, where somebody looks at a terminal; nothing elsewhere."""
+"""A progress bar for the current job, if stderr is a terminal."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from ourvidz_worker.log import console
 from ourvidz_worker.protocol import Job
 
-Watch = Callable[[float, str], None]
+ProgressCallback = Callable[[float, str], None]
 
 
 @contextmanager
-def bar(job: Job) -> Iterator[Watch]:
-    """Yields what to tell of progress: the share of the job that is done, 0..1, and the stage in a word."""
+def progress_bar(job: Job) -> Iterator[ProgressCallback]:
+    """Yields a callback, which takes the share of the job that is done, 0..1, and the stage as one word."""
     screen = console()
     if screen is None:
         yield lambda share, stage: None
