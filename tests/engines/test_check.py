@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ourvidz_worker.check import _memory, _weights
+from ourvidz_worker.check import _check_memory, _check_weights
 from ourvidz_worker.configuration import Configuration
 from ourvidz_worker.engines.diffusion.placement import Placement
 from ourvidz_worker.engines.settings import EngineSettings
@@ -53,7 +53,7 @@ def test_what_must_fit_depends_on_where_weights_wait(
         image_model=str(save_weight_files(tmp_path / "image", transformer=400, vae=100)),
         offload=offload,  # type: ignore[arg-type] # as the table says it
     )
-    found = {each.about: each.problem for each in _memory(settings, Placement(device, torch.float32))}
+    found = {each.about: each.problem for each in _check_memory(settings, Placement(device, torch.float32))}
     assert [about for about, problem in found.items() if problem] == lacking
 
 
@@ -62,7 +62,7 @@ def test_too_little_main_memory_is_told_beside_a_gpu(tmp_path: Path, monkeypatch
     monkeypatch.setattr(os, "sysconf", size.__getitem__)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1, 900 * MIB))
     settings = EngineSettings(engine="sdxl", model=str(save_weight_files(tmp_path / "sdxl", unet=600)))
-    found = {each.about: each.problem for each in _memory(settings, Placement("cuda", torch.float32))}
+    found = {each.about: each.problem for each in _check_memory(settings, Placement("cuda", torch.float32))}
     assert [about for about, problem in found.items() if problem] == ["main memory"]
 
 
@@ -79,16 +79,16 @@ def test_too_little_main_memory_is_told_beside_a_gpu(tmp_path: Path, monkeypatch
 def test_what_would_be_refused_is_not_ok(about: str, name: str, sentence: str, tmp_path: Path) -> None:
     (tmp_path / "juggernaut.safetensors").touch()
     (tmp_path / "style.bin").touch()
-    chosen = Configuration("", "", "", 0.0, 0.0, None, EngineSettings(engine="sdxl"))
-    assert sentence in _weights(about, str(tmp_path / name), chosen).problem
+    config = Configuration("", "", "", 0.0, 0.0, None, EngineSettings(engine="sdxl"))
+    assert sentence in _check_weights(about, str(tmp_path / name), config).problem
 
 
 def test_a_part_in_half_precision_counts_beside_a_wide_one(tmp_path: Path) -> None:
     """The usual swap: a VAE in full precision among parts that are halved."""
     model = save_weight_files(tmp_path / "sdxl", unet=300, vae=100)
     (model / "unet" / "model.safetensors").rename(model / "unet" / "model.fp16.safetensors")
-    chosen = Configuration("", "", "", 0.0, 0.0, None, EngineSettings(engine="sdxl", model=str(model)))
-    assert _weights("model", str(model), chosen).answer.endswith("0.4 GiB")
+    config = Configuration("", "", "", 0.0, 0.0, None, EngineSettings(engine="sdxl", model=str(model)))
+    assert _check_weights("model", str(model), config).answer.endswith("0.4 GiB")
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,6 @@ def test_what_the_hub_gave_before_is_found(
     (cached / "snapshots" / commit / file).parent.mkdir(parents=True)
     (cached / "snapshots" / commit / file).write_text("{}")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    chosen = Configuration("", "", "", 0.0, 0.0, None, EngineSettings(engine="sdxl"))
-    assert "fetched before" in _weights(about, named, chosen).answer
-    assert "no folder" in _weights(about, named.replace("name", "other"), chosen).problem
+    config = Configuration("", "", "", 0.0, 0.0, None, EngineSettings(engine="sdxl"))
+    assert "fetched before" in _check_weights(about, named, config).answer
+    assert "no folder" in _check_weights(about, named.replace("name", "other"), config).problem

@@ -10,7 +10,7 @@ import pytest
 
 from generation.catalog.job_types import JOB_TYPES
 from ourvidz_worker.cli import main
-from ourvidz_worker.configuration import usual_state
+from ourvidz_worker.configuration import state_directory
 from ourvidz_worker.engines import benchmark_jobs
 from tests.worker.protocol_server import TOKEN, ProtocolServer
 
@@ -41,7 +41,7 @@ def test_seconds_for_one_result_are_told_kept_and_reported(
     for each in told["job_types"]:
         assert each["runs"] == 2
         assert each["seconds"] > 0 < each["warm_up_s"]
-    assert json.loads((usual_state() / "benchmark-sketch.json").read_text()) == told
+    assert json.loads((state_directory() / "benchmark-sketch.json").read_text()) == told
     (sent,) = server.seen("/benchmark")
     assert sent.json == {name: told[name] for name in ("seconds", "version", "device")}
 
@@ -67,7 +67,7 @@ def test_a_server_that_is_not_there_is_said_before_minutes_are_spent(
 ) -> None:
     assert main(["bench", "--server", "http://127.0.0.1:9", "--token", TOKEN]) == 1
     assert "no connection to the server" in capsys.readouterr().err
-    assert not (usual_state() / "benchmark-sketch.json").exists()
+    assert not (state_directory() / "benchmark-sketch.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the operator decided, wherever it was written down."""
+"""Configuration from flags, environment and file."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from ourvidz_worker.cli import _parser
-from ourvidz_worker.configuration import BadOption, Configuration, configuration
+from ourvidz_worker.configuration import Configuration, InvalidOption, load_configuration
 from ourvidz_worker.engines import create_engine
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.options import OPTIONS
 
 
-def chosen(*flags: str, **environment: str) -> Configuration:
-    return configuration(_parser().parse_args(["run", *flags]), environment)
+def configured(*flags: str, **environment: str) -> Configuration:
+    return load_configuration(_parser().parse_args(["run", *flags]), environment)
 
 
 @pytest.fixture
@@ -27,19 +27,19 @@ def file(tmp_path: Path) -> Path:
 
 def test_a_flag_beats_the_environment_which_beats_the_file(file: Path) -> None:
     surroundings = {"OURVIDZ_WORKER_CONFIG": str(file), "OURVIDZ_WORKER_BATCH": "2"}
-    assert chosen(**surroundings).server == "https://filed.example"
-    assert chosen(**surroundings).engine.batch == 2
-    assert chosen("--batch", "1", **surroundings).engine.batch == 1
+    assert configured(**surroundings).server == "https://filed.example"
+    assert configured(**surroundings).engine.batch == 2
+    assert configured("--batch", "1", **surroundings).engine.batch == 1
 
 
 def test_a_file_is_named_by_flag_too(file: Path) -> None:
-    engine = chosen("--config", str(file)).engine
+    engine = configured("--config", str(file)).engine
     assert (engine.engine, engine.batch, engine.vae_tiling) == ("wan", 3, True)
 
 
 def test_without_a_word_it_sketches_and_fetches_nothing() -> None:
-    assert chosen().engine == EngineSettings()
-    assert not chosen().engine.allow_download
+    assert configured().engine == EngineSettings()
+    assert not configured().engine.allow_download
 
 
 @pytest.mark.parametrize(
@@ -55,20 +55,20 @@ def test_without_a_word_it_sketches_and_fetches_nothing() -> None:
 def test_nonsense_in_a_file_is_named(tmp_path: Path, content: str, sentence: str) -> None:
     path = tmp_path / "worker.toml"
     path.write_text(content)
-    with pytest.raises(BadOption) as refused:
-        chosen("--config", str(path))
+    with pytest.raises(InvalidOption) as refused:
+        configured("--config", str(path))
     assert sentence in str(refused.value)
     assert str(path) in str(refused.value)
 
 
 def test_nonsense_in_the_environment_is_named() -> None:
-    with pytest.raises(BadOption, match="OURVIDZ_WORKER_OFFLOAD must be one of none, model, sequential"):
-        chosen(OURVIDZ_WORKER_OFFLOAD="some")
+    with pytest.raises(InvalidOption, match="OURVIDZ_WORKER_OFFLOAD must be one of none, model, sequential"):
+        configured(OURVIDZ_WORKER_OFFLOAD="some")
 
 
 def test_a_file_that_is_not_there_is_named() -> None:
-    with pytest.raises(BadOption, match=r"/nowhere\.toml cannot be read: No such file"):
-        chosen("--config", "/nowhere.toml")
+    with pytest.raises(InvalidOption, match=r"/nowhere\.toml cannot be read: No such file"):
+        configured("--config", "/nowhere.toml")
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_a_file_that_is_not_there_is_named() -> None:
     ],
 )
 def test_health_is_told_where_it_is_asked_for(text: str, where: tuple[str, int]) -> None:
-    assert chosen("--health-port", text).health == where
+    assert configured("--health-port", text).health == where
 
 
 def test_what_is_for_another_engine_is_known_as_unused(file: Path) -> None:
-    assert chosen("--config", str(file)).unused == ("--batch",)
-    assert chosen("--pace", "1", "--device", "cpu").unused == ("--device",)
-    assert chosen("--engine", "sdxl", "--device", "cpu", "--batch", "2").unused == ()
+    assert configured("--config", str(file)).unused == ("--batch",)
+    assert configured("--pace", "1", "--device", "cpu").unused == ("--device",)
+    assert configured("--engine", "sdxl", "--device", "cpu", "--batch", "2").unused == ()
 
 
 def test_every_option_is_in_the_readme() -> None:
@@ -104,4 +104,4 @@ def test_a_gpu_engine_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_the_token_stays_out_of_what_is_printed() -> None:
-    assert "ovw_secret" not in repr(chosen("--token", "ovw_secret"))
+    assert "ovw_secret" not in repr(configured("--token", "ovw_secret"))

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from ourvidz_worker import __version__, log
 from ourvidz_worker.configuration import (
-    BadOption,
     Configuration,
+    InvalidOption,
     add_options,
-    configuration,
-    missing,
-    usual_spool,
-    usual_state,
+    connection_problem,
+    default_spool_directory,
+    load_configuration,
+    state_directory,
 )
 from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES
 from ourvidz_worker.errors import ConnectionUnusable
@@ -28,34 +28,34 @@ from ourvidz_worker.errors import ConnectionUnusable
 if TYPE_CHECKING:
     from ourvidz_worker.spool import Spool
 
-MAY_PASS, WRONG = 1, 2
+EXIT_FAILURE, EXIT_USAGE = 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """0 after a shutdown that was asked for; 2 when the worker was started wrongly, and 1 when the same start
-    may do later: weights on a disk that is not mounted yet, a server that is being set up.
+    """Returns 0 after a requested shutdown, 2 if the command is wrong, and 1 if the same command may work
+    later: the weights' disk is not mounted yet, the server is being set up.
     """
     flags = _parser().parse_args(argv)
     try:
-        return _obey(flags, configuration(flags))
-    except (BadOption, ConnectionUnusable) as problem:
-        return _refuse(str(problem))
+        return _dispatch(flags, load_configuration(flags))
+    except (InvalidOption, ConnectionUnusable) as problem:
+        return _fail(str(problem))
     except KeyboardInterrupt:
         return 130
 
 
-def _obey(flags: argparse.Namespace, chosen: Configuration) -> int:
+def _dispatch(flags: argparse.Namespace, config: Configuration) -> int:
     if flags.command == "check":
         from ourvidz_worker.check import report
 
-        return report(chosen, sys.stdout.write)
+        return report(config, sys.stdout.write)
     if flags.command == "run":
-        problem = missing(chosen)
-        return _refuse(problem) if problem else _run(chosen)
-    if flags.report and (problem := _unreachable(chosen)):
-        status = WRONG if missing(chosen) else MAY_PASS
-        return _refuse(f"{problem.rstrip('.')}; --no-report needs no server", status)
-    return _bench(chosen, flags)
+        problem = connection_problem(config)
+        return _fail(problem) if problem else _run(config)
+    if flags.report and (problem := _server_problem(config)):
+        status = EXIT_USAGE if connection_problem(config) else EXIT_FAILURE
+        return _fail(f"{problem.rstrip('.')}; --no-report needs no server", status)
+    return _bench(config, flags)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,50 +81,50 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _bench(chosen: Configuration, flags: argparse.Namespace) -> int:
-    """1 when something could not be measured, kept or reported."""
+def _bench(config: Configuration, flags: argparse.Namespace) -> int:
+    """Returns 1 when something could not be measured, saved or reported."""
     if unknown := [name for name in flags.job_type if name not in JOB_TYPES]:
-        return _refuse(f"{', '.join(unknown)}: no such job type; there are {', '.join(JOB_TYPES)}")
-    _prepare_libraries(chosen)
+        return _fail(f"{', '.join(unknown)}: no such job type; there are {', '.join(JOB_TYPES)}")
+    _configure_libraries(config)
     from ourvidz_worker import benchmark
     from ourvidz_worker.client import Server
     from ourvidz_worker.engines import create_engine
     from ourvidz_worker.errors import EngineUnusable
 
     try:
-        engine = create_engine(chosen.engine)
-        figures = benchmark.benchmark(engine, wanted=flags.job_type, runs=flags.runs)
+        engine = create_engine(config.engine)
+        result = benchmark.benchmark(engine, job_types=flags.job_type, runs=flags.runs)
     except EngineUnusable as unusable:
-        return _refuse(str(unusable), MAY_PASS)
-    if not figures.job_types:
-        return _refuse("this engine, as it is set up, does none of these job types")
+        return _fail(str(unusable), EXIT_FAILURE)
+    if not result.job_types:
+        return _fail("this engine, as it is set up, does none of these job types")
     if flags.json:
-        sys.stdout.write(figures.line() + "\n")
+        sys.stdout.write(result.to_json() + "\n")
     else:
-        benchmark.show(figures)
-    problems = [each.job_type for each in figures.job_types if each.problem]
+        benchmark.print_table(result)
+    problems = [each.job_type for each in result.job_types if each.problem]
     try:
-        benchmark.keep(figures, usual_state())
+        benchmark.save(result, state_directory())
     except (OSError, RuntimeError) as error:
         problems.append(f"the figures cannot be kept: {error}")
-    if flags.report and figures.seconds:
-        server = Server(chosen.server, chosen.token)
-        problems += filter(None, [benchmark.report(figures, server)])
+    if flags.report and result.seconds:
+        server = Server(config.server, config.token)
+        problems += filter(None, [benchmark.report(result, server)])
         server.close()
     if problems:
-        _refuse("; ".join(problems))
+        _fail("; ".join(problems))
     return 1 if problems else 0
 
 
-def _unreachable(chosen: Configuration) -> str:
-    """Why nothing could be reported after minutes of measuring; empty when it can."""
-    from ourvidz_worker.check import server_finding
+def _server_problem(config: Configuration) -> str:
+    """Why the result could not be reported, asked before minutes are spent on it; empty if it can."""
+    from ourvidz_worker.check import check_server
 
-    return server_finding(chosen).problem
+    return check_server(config).problem
 
 
-def _run(chosen: Configuration) -> int:
-    _prepare_libraries(chosen)
+def _run(config: Configuration) -> int:
+    _configure_libraries(config)
     from ourvidz_worker.client import Server
     from ourvidz_worker.engines import create_engine
     from ourvidz_worker.errors import EngineBroken, EngineUnusable, ServerRefused, TokenRefused
@@ -132,25 +132,25 @@ def _run(chosen: Configuration) -> int:
     from ourvidz_worker.runner import Runner
 
     try:
-        spool = _spool(chosen)
+        spool = _open_spool(config)
     except OSError as error:
-        return _refuse(f"results cannot be kept in {chosen.spool}: {error.strerror}")
-    if chosen.unused:
-        log.event("options_unused", engine=chosen.engine.engine, options=", ".join(chosen.unused))
-    server = Server(chosen.server, chosen.token, chosen.patience)
-    _stop_on_signals(lambda: sys.exit(0))  # nothing is held while libraries are imported
+        return _fail(f"results cannot be kept in {config.spool}: {error.strerror}")
+    if config.unused:
+        log.event("options_unused", engine=config.engine.engine, options=", ".join(config.unused))
+    server = Server(config.server, config.token, config.patience)
+    _stop_on_signals(lambda: sys.exit(0))  # no job is leased while libraries are imported
     try:
-        health = WorkerHealth(chosen.stuck_after)
-        runner = Runner(server, create_engine(chosen.engine), spool, health)
+        health = WorkerHealth(config.stuck_after)
+        runner = Runner(server, create_engine(config.engine), spool, health)
         _stop_on_signals(runner.stop)
-        with health_server(*chosen.health, health) if chosen.health else nullcontext():
+        with health_server(*config.health, health) if config.health else nullcontext():
             runner.run()
     except (PortUnavailable, EngineBroken, EngineUnusable) as problem:
-        return _refuse(str(problem), MAY_PASS)
+        return _fail(str(problem), EXIT_FAILURE)
     except TokenRefused:
-        return _refuse("the server refused this worker's token")
+        return _fail("the server refused this worker's token")
     except ServerRefused as refused:
-        return _refuse(f"{chosen.server} does not lease jobs to this worker: {refused}", MAY_PASS)
+        return _fail(f"{config.server} does not lease jobs to this worker: {refused}", EXIT_FAILURE)
     finally:
         server.close()
         if spool is not None:
@@ -158,15 +158,15 @@ def _run(chosen: Configuration) -> int:
     return 0
 
 
-def _spool(chosen: Configuration) -> Spool | None:
-    """None where the usual folder cannot be written: it works without. Raises OSError for a named one."""
+def _open_spool(config: Configuration) -> Spool | None:
+    """None if the default folder cannot be written: that is optional. Raises OSError for a given folder."""
     from ourvidz_worker.spool import Spool
 
     try:
-        folder = Path(chosen.spool) if chosen.spool else usual_spool()
-        return Spool(folder, chosen.server, chosen.token)
+        folder = Path(config.spool) if config.spool else default_spool_directory()
+        return Spool(folder, config.server, config.token)
     except (OSError, RuntimeError) as error:
-        if chosen.spool:
+        if config.spool:
             raise
         log.event(
             "no_spool", reason=f"{type(error).__name__}; name a folder with --spool to outlive a restart"
@@ -174,14 +174,14 @@ def _spool(chosen: Configuration) -> Spool | None:
         return None
 
 
-def _prepare_libraries(chosen: Configuration) -> None:
-    """What they read from the environment when they are imported, and where their warnings go."""
+def _configure_libraries(config: Configuration) -> None:
+    """Sets the environment variables that libraries read when they are imported; captures their warnings."""
     log.capture_warnings()
-    if chosen.engine.engine == "sketch":
-        # One drawing at a time: threads of a BLAS would only cost memory.
+    if config.engine.engine == "sketch":
+        # It draws one picture at a time: threads of a BLAS would only take memory.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-    elif not chosen.engine.allow_download:
+    elif not config.engine.allow_download:
         os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -189,7 +189,7 @@ def _prepare_libraries(chosen: Configuration) -> None:
 
 
 def _stop_on_signals(stop: Callable[[], None]) -> None:
-    """The first signal stops in good order, the second at once."""
+    """The first signal stops gracefully, the second at once."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
@@ -200,6 +200,6 @@ def _stop_on_signals(stop: Callable[[], None]) -> None:
         signal.signal(each, handle)
 
 
-def _refuse(sentence: str, status: int = WRONG) -> int:
-    sys.stderr.write(f"ourvidz-worker: {sentence}\n")
+def _fail(message: str, status: int = EXIT_USAGE) -> int:
+    sys.stderr.write(f"ourvidz-worker: {message}\n")
     return status

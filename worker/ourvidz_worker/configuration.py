@@ -1,4 +1,4 @@
-"""What the operator decided: by flag, else by environment, else in the file, else as it comes."""
+"""The operator's configuration: flags beat the environment, which beats the file, which beats defaults."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ourvidz_worker.engines.settings import EngineSettings
-from ourvidz_worker.options import OPTIONS, SERVER, TOKEN, Option, switch
+from ourvidz_worker.options import OPTIONS, SERVER, TOKEN, Option, boolean
 
 CONFIG_VARIABLE = "OURVIDZ_WORKER_CONFIG"
 
 
-class BadOption(Exception):
-    """A value that cannot be meant; the message names where it came from."""
+class InvalidOption(Exception):
+    """An invalid option; the message names its source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`spool` is empty where nobody named a folder; `unused`: flags of what was given for another engine."""
+    """`spool` is empty if no folder was given; `unused`: flags of the options that another engine uses."""
 
     server: str
     token: str = field(repr=False)
@@ -41,17 +41,19 @@ def add_options(parser: argparse.ArgumentParser, options: tuple[Option, ...] = O
     )
     for option in options:
         text = f"{option.help}; or {option.variable}"
-        if option.kind is switch:
+        if option.parse is boolean:
             parser.add_argument(option.flag, action="store_const", const="true", help=text)
         else:
             parser.add_argument(option.flag, metavar=option.metavar, help=text)
 
 
-def configuration(flags: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Configuration:
-    """Raises BadOption with one sentence."""
+def load_configuration(
+    flags: argparse.Namespace, environment: Mapping[str, str] = os.environ
+) -> Configuration:
+    """Raises InvalidOption with one sentence."""
     path = flags.config or environment.get(CONFIG_VARIABLE, "")
-    filed = _file(Path(path)) if path else {}
-    values = {option.name: _value(option, flags, environment, filed, path) for option in OPTIONS}
+    from_file = _read_file(Path(path)) if path else {}
+    values = {option.name: _value(option, flags, environment, from_file, path) for option in OPTIONS}
     unused = tuple(
         option.flag
         for option in OPTIONS
@@ -69,30 +71,32 @@ def configuration(flags: argparse.Namespace, environment: Mapping[str, str] = os
     )
 
 
-def usual_state(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where a worker keeps what it knows. Raises RuntimeError where nobody is at home."""
+def state_directory(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder for the worker's own files. Raises RuntimeError if there is no home directory."""
     state = environment.get("STATE_DIRECTORY") or environment.get("XDG_STATE_HOME")  # systemd's, a desktop's
     return Path(state or Path.home() / ".local" / "state") / "ourvidz-worker"
 
 
-def usual_spool() -> Path:
-    """Raises RuntimeError as `usual_state` does."""
-    return usual_state() / "spool"
+def default_spool_directory() -> Path:
+    """Raises RuntimeError, as `state_directory` does."""
+    return state_directory() / "spool"
 
 
-def _file(path: Path) -> Mapping[str, Any]:
+def _read_file(path: Path) -> Mapping[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise BadOption(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise InvalidOption(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise BadOption(f"{path} is not TOML: {error}") from error
+        raise InvalidOption(f"{path} is not TOML: {error}") from error
     known = {option.name for option in OPTIONS}
     for name, value in content.items():
         if name not in known:
-            raise BadOption(f"{path} sets {name!r}, which is no option; there are {', '.join(sorted(known))}")
+            raise InvalidOption(
+                f"{path} sets {name!r}, which is no option; there are {', '.join(sorted(known))}"
+            )
         if not isinstance(value, str | int | float | bool):
-            raise BadOption(f"{path}: {name} must be one value")
+            raise InvalidOption(f"{path}: {name} must be one value")
     return content
 
 
@@ -100,37 +104,37 @@ def _value(
     option: Option,
     flags: argparse.Namespace,
     environment: Mapping[str, str],
-    filed: Mapping[str, Any],
+    from_file: Mapping[str, Any],
     path: str,
 ) -> Any:
-    given = [
+    sources = [
         (option.flag, getattr(flags, option.name, None)),
         (option.variable, environment.get(option.variable)),
-        (f"{path}: {option.name}", filed.get(option.name)),
+        (f"{path}: {option.name}", from_file.get(option.name)),
     ]
-    for where, value in given:
+    for where, value in sources:
         if value is None:
             continue
         text = str(value)
         try:
-            return option.kind(text)
+            return option.parse(text)
         except ValueError as error:
             shown = "" if option is TOKEN else f", not {text!r}"
-            raise BadOption(f"{where} {error}{shown}") from error
+            raise InvalidOption(f"{where} {error}{shown}") from error
     return option.default
 
 
-def missing(chosen: Configuration) -> str | None:
-    """What keeps it from reaching a server, in a sentence."""
-    if not chosen.server:
+def connection_problem(config: Configuration) -> str | None:
+    """Why no server can be reached with this configuration, in a sentence; None if one can."""
+    if not config.server:
         return f"no server: give --server or set {SERVER.variable}"
-    if not is_url(chosen.server):
-        return f"{chosen.server!r} is not the address of a server, such as https://ourvidz.example"
-    if urlsplit(chosen.server).username is not None:
+    if not is_url(config.server):
+        return f"{config.server!r} is not the address of a server, such as https://ourvidz.example"
+    if urlsplit(config.server).username is not None:
         return "the server's address holds a user name: a worker signs in with its token alone"
-    if not chosen.token:
+    if not config.token:
         return f"no token: set {TOKEN.variable} to what `manage.py create_worker` printed"
-    if not chosen.token.isascii() or not chosen.token.isprintable() or " " in chosen.token:
+    if not config.token.isascii() or not config.token.isprintable() or " " in config.token:
         return "the token holds characters that no token has"
     return None
 

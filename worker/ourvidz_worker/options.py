@@ -1,4 +1,4 @@
-"""Everything that an operator can decide: each option's names, its default, and what text may say it."""
+"""The options: names, default and parser of each."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from ourvidz_worker.engines import ENGINES
 from ourvidz_worker.engines.settings import ATTENTIONS, DEVICES, OFFLOADS, PRECISIONS
 from ourvidz_worker.health import STUCK_AFTER_S
 
-YES = ("1", "true", "yes", "on")
-NO = ("", "0", "false", "no", "off")
-LONGEST_S = 3600
-ON_GPU = ("sdxl", "wan")
+TRUE_WORDS = ("1", "true", "yes", "on")
+FALSE_WORDS = ("", "0", "false", "no", "off")
+MAX_SECONDS = 3600
+GPU_ENGINES = ("sdxl", "wan")
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """`kind` turns text into the value and raises ValueError with what it should have been; `engines`
-    are those that it means something to."""
+    """`parse` converts text to the value and raises ValueError with what is allowed; `engines` are those that
+    use the option."""
 
     name: str
     variable: str
     help: str
     default: Any
-    kind: Callable[[str], Any] = str
+    parse: Callable[[str], Any] = str
     metavar: str | None = None
     engines: tuple[str, ...] = ENGINES
 
@@ -39,12 +39,12 @@ def seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 0 <= value <= LONGEST_S:
-        raise ValueError(f"must be seconds from 0 to {LONGEST_S}")
+    if not 0 <= value <= MAX_SECONDS:
+        raise ValueError(f"must be seconds from 0 to {MAX_SECONDS}")
     return value
 
 
-def whole(low: int, high: int) -> Callable[[str], int]:
+def integer_between(low: int, high: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
         if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
             raise ValueError(f"must be a whole number from {low} to {high}")
@@ -62,7 +62,7 @@ def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
     return convert
 
 
-def address(text: str) -> tuple[str, int]:
+def host_and_port(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
@@ -70,10 +70,10 @@ def address(text: str) -> tuple[str, int]:
     return host or "127.0.0.1", int(port)
 
 
-def switch(text: str) -> bool:
-    if text.lower() not in YES + NO:
+def boolean(text: str) -> bool:
+    if text.lower() not in TRUE_WORDS + FALSE_WORDS:
         raise ValueError("must be true or false")
-    return text.lower() in YES
+    return text.lower() in TRUE_WORDS
 
 
 SERVER = Option("server", "OURVIDZ_SERVER", "the server's address", "", metavar="URL")
@@ -111,7 +111,7 @@ HEALTH_PORT = Option(
     "OURVIDZ_WORKER_HEALTH_PORT",
     "serve GET /health and /metrics on this port, or HOST:PORT; by default not at all",
     None,
-    address,
+    host_and_port,
     "PORT",
 )
 ENGINE_OPTIONS = (
@@ -132,7 +132,7 @@ ENGINE_OPTIONS = (
         "OURVIDZ_WORKER_MODEL",
         "weights: a folder in diffusers' format or a hub name",
         "",
-        engines=ON_GPU,
+        engines=GPU_ENGINES,
     ),
     Option(
         "image_model",
@@ -175,7 +175,12 @@ ENGINE_OPTIONS = (
         engines=("sdxl",),
     ),
     Option(
-        "device", "OURVIDZ_WORKER_DEVICE", "auto, cpu, cuda or mps", "auto", one_of(DEVICES), engines=ON_GPU
+        "device",
+        "OURVIDZ_WORKER_DEVICE",
+        "auto, cpu, cuda or mps",
+        "auto",
+        one_of(DEVICES),
+        engines=GPU_ENGINES,
     ),
     Option(
         "precision",
@@ -183,7 +188,7 @@ ENGINE_OPTIONS = (
         ", ".join(PRECISIONS),
         "auto",
         one_of(PRECISIONS),
-        engines=ON_GPU,
+        engines=GPU_ENGINES,
     ),
     Option(
         "offload",
@@ -191,14 +196,14 @@ ENGINE_OPTIONS = (
         "none, model (parts wait in main memory) or sequential (the least GPU memory, slow)",
         "none",
         one_of(OFFLOADS),
-        engines=ON_GPU,
+        engines=GPU_ENGINES,
     ),
     Option(
         "batch",
         "OURVIDZ_WORKER_BATCH",
         "slots at once; over 1 is quicker, and a retried slot may differ by one level of brightness",
         1,
-        whole(1, 24),
+        integer_between(1, 24),
         "N",
         engines=("sdxl",),
     ),
@@ -208,23 +213,23 @@ ENGINE_OPTIONS = (
         "auto; math, PyTorch's plainest kernel; for wan also what you installed: flash, sage, xformers",
         "auto",
         one_of(ATTENTIONS),
-        engines=ON_GPU,
+        engines=GPU_ENGINES,
     ),
     Option(
         "vae_tiling",
         "OURVIDZ_WORKER_VAE_TILING",
         "less memory for large sizes",
         default=False,
-        kind=switch,
-        engines=ON_GPU,
+        parse=boolean,
+        engines=GPU_ENGINES,
     ),
     Option(
         "allow_download",
         "OURVIDZ_WORKER_ALLOW_DOWNLOAD",
         "fetch weights from the hub",
         default=False,
-        kind=switch,
-        engines=ON_GPU,
+        parse=boolean,
+        engines=GPU_ENGINES,
     ),
 )
 OPTIONS = (SERVER, TOKEN, SPOOL, PATIENCE, STUCK_AFTER, HEALTH_PORT, *ENGINE_OPTIONS)

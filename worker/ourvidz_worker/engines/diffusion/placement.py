@@ -42,7 +42,7 @@ class Placement:
         return str(self.precision).removeprefix("torch.")
 
 
-def placed(settings: EngineSettings, *, half: str) -> Placement:
+def choose_placement(settings: EngineSettings, *, half: str) -> Placement:
     """`half`: the precision that suits the model on a GPU.
 
     Raises:

@@ -17,7 +17,7 @@ from ourvidz_worker.engines.diffusion.infotext import parameters_text, sampler_n
 from ourvidz_worker.engines.diffusion.latent_preview import fit_latent_previewer
 from ourvidz_worker.engines.diffusion.pipeline_run import Steps, generators, run
 from ourvidz_worker.engines.diffusion.pixels import as_pixels
-from ourvidz_worker.engines.diffusion.placement import placed
+from ourvidz_worker.engines.diffusion.placement import choose_placement
 from ourvidz_worker.engines.diffusion.prompts import prompt_arguments
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
 from ourvidz_worker.engines.png import png
@@ -45,7 +45,7 @@ class SdxlEngine(DiffusionEngine):
         return with_any_of(SDXL_IMAGES, ("composition", *adapted))
 
     def load_weights(self) -> None:
-        self.place(placed(self.settings, half="float16"))
+        self.place(choose_placement(self.settings, half="float16"))
         self._text = load_pipeline(
             StableDiffusionXLPipeline, self.settings.model, self.settings, self.placement
         )

@@ -13,7 +13,7 @@ from ourvidz_worker.engines.diffusion.infotext import parameters_text, usual_fac
 from ourvidz_worker.engines.diffusion.latent_preview import LatentPreviewer, fit_latent_previewer
 from ourvidz_worker.engines.diffusion.pipeline_run import Steps, generators, run
 from ourvidz_worker.engines.diffusion.pixels import as_pixels
-from ourvidz_worker.engines.diffusion.placement import placed
+from ourvidz_worker.engines.diffusion.placement import choose_placement
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
 from ourvidz_worker.engines.mp4 import mp4
 from ourvidz_worker.engines.png import png
@@ -60,7 +60,7 @@ class WanEngine(DiffusionEngine):
         return bool(self._text.config.expand_timesteps) and not self.settings.image_model
 
     def load_weights(self) -> None:
-        self.place(placed(self.settings, half="bfloat16"))
+        self.place(choose_placement(self.settings, half="bfloat16"))
         self._text = load_pipeline(WanPipeline, self.settings.model, self.settings, self.placement)
         if needs_frames(self._text):
             named = f"the weights {self.settings.model!r}"
