@@ -1,4 +1,4 @@
-"""The engines this package knows, imported only when asked for: they bring heavy libraries."""
+"""Creates engines by name. Each is imported only when it is created: they import heavy libraries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GPU_PACKAGES = ("torch", "diffusers", "transformers", "accelerate")
 
 
 def create_engine(settings: EngineSettings) -> Engine:
-    """Raises EngineUnusable when its libraries are not installed or it lacks a setting."""
+    """Raises EngineUnusable if the engine's libraries are not installed or a setting is missing."""
     if settings.engine == "sketch":
         from ourvidz_worker.engines.sketch.engine import SketchEngine
 

@@ -1,4 +1,4 @@
-"""The names that this side and the server have for what a worker can be given."""
+"""The names of pools, as the server spells them: a job type, with the types of its references."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ ENHANCED_VIDEOS = ("video7b_fast_enhanced", "video7b_high_enhanced")
 
 
 def with_references(job_types: Iterable[str], *types: str) -> tuple[str, ...]:
-    """The pools of these job types when references of exactly these types come with the job."""
-    needs = "".join(f"+{each}" for each in sorted(types))
-    return tuple(f"{job_type}{needs}" for job_type in job_types)
+    """The pools of these job types with references of exactly these types."""
+    suffix = "".join(f"+{each}" for each in sorted(types))
+    return tuple(f"{job_type}{suffix}" for job_type in job_types)
 
 
 def with_any_of(job_types: Iterable[str], types: Iterable[str]) -> tuple[str, ...]:
-    """The pools of these job types with every choice of these references, none of them among it."""
-    named, known = tuple(job_types), tuple(types)
-    choices = [choice for count in range(len(known) + 1) for choice in combinations(known, count)]
-    return tuple(pool for choice in choices for pool in with_references(named, *choice))
+    """The pools of these job types with every subset of these references, also the empty one."""
+    job_type_names, type_names = tuple(job_types), tuple(types)
+    subsets = [subset for count in range(len(type_names) + 1) for subset in combinations(type_names, count)]
+    return tuple(pool for subset in subsets for pool in with_references(job_type_names, *subset))

@@ -1,4 +1,4 @@
-"""What an operator decides about an engine."""
+"""The operator's settings for an engine."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ ATTENTIONS = ("auto", "math", "flash", "sage", "xformers")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """Weights are a folder in diffusers' format or a name on the hub; an adapter is one .safetensors file.
+    """Models are a folder in diffusers' format or a name on the hub; an adapter is one .safetensors file.
 
-    `pace`: the least seconds a slot takes, for engines that are too quick to watch.
-    `batch`: slots that are denoised at once; only 1 makes a slot's pixels independent of its neighbours.
+    `pace`: the minimum seconds per slot, for engines that are too quick to watch.
+    `batch`: the number of slots denoised at once; only with 1 do a slot's pixels not depend on the others.
     """
 
     engine: str = "sketch"

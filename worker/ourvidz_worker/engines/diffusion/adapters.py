@@ -14,7 +14,7 @@ from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from ourvidz_worker.engines.diffusion.placement import Placement
 from ourvidz_worker.engines.diffusion.weights import loading
-from ourvidz_worker.engines.references import picture, reference
+from ourvidz_worker.engines.references import decode_image, find_reference
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.protocol import Job, Reference
@@ -52,7 +52,7 @@ class Adapters:
         """Sets the strengths; what the call is given. Raises UnreadableReference."""
         if not self.types:
             return {}
-        given = [reference(job, kind) for kind in self.types]
+        given = [find_reference(job, kind) for kind in self.types]
         pipeline.set_ip_adapter_scale([each.strength if each else 0.0 for each in given])
         if self._seen[0] != given:  # one look for all slots of a job
             layers = pipeline.unet.encoder_hid_proj.image_projection_layers
@@ -73,7 +73,7 @@ def _embeddings(pipeline: Any, layer: Any, given: Reference | None) -> tuple[Any
             shape = (1, 1, (config.image_size // config.patch_size) ** 2 + 1, config.hidden_size)
         nothing = torch.zeros(shape, dtype=encoder.dtype)
         return nothing, nothing
-    seen = picture(given.content)
+    seen = decode_image(given.content)
     with torch.inference_mode():
         some, none = pipeline.encode_image(seen, pipeline._execution_device, 1, not is_plain)
     return some[None], none[None]

@@ -32,7 +32,7 @@ from ourvidz_worker.engines.diffusion.placement import (
     peak_mib,
 )
 from ourvidz_worker.engines.diffusion.weights import public_name
-from ourvidz_worker.engines.references import UnreadableReference, unreadable
+from ourvidz_worker.engines.references import UnreadableReference, unreadable_error
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, Halted
 from ourvidz_worker.protocol import AssetError, Job, Slot
@@ -208,7 +208,7 @@ class DiffusionEngine(ABC):
             with stats.timed("generating"):
                 return self.make(job, slots, stats.prompt, steps)
         except UnreadableReference as error:
-            return [unreadable(error) for _ in slots]
+            return [unreadable_error(error) for _ in slots]
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise

@@ -22,7 +22,7 @@ from ourvidz_worker.engines.diffusion.prompts import prompt_arguments
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
 from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.pools import SDXL_IMAGES, with_any_of
-from ourvidz_worker.engines.references import picture, reference
+from ourvidz_worker.engines.references import decode_image, find_reference
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.protocol import Job, Reference, Slot
 
@@ -88,11 +88,11 @@ class SdxlEngine(DiffusionEngine):
         """The pipeline for this job, with the arguments that only it takes."""
         wanted = job.parameters
         size = (wanted.width, wanted.height)
-        composition = reference(job, "composition")
+        composition = find_reference(job, "composition")
         plain = (self._text, {"width": wanted.width, "height": wanted.height})
         if composition is None:
             return plain
-        kept = picture(composition.content, size)
+        kept = decode_image(composition.content, size)
         if composition.strength == 0:
             return plain
         # Half a step more, because diffusers rounds down what is not quite whole.
@@ -104,7 +104,7 @@ class SdxlEngine(DiffusionEngine):
         wanted = job.parameters
         scheduler = self._text.scheduler
         facts = usual_facts(job, slot, scheduler, (width, height), self.model_for(job))
-        composition = reference(job, "composition")
+        composition = find_reference(job, "composition")
         if composition and composition.strength:
             facts["Denoising strength"] = round(_noise_steps(job, composition) / wanted.steps, 4)
         facts |= {f"{each.type.title()} strength": each.strength for each in job.references}
@@ -115,7 +115,7 @@ class SdxlEngine(DiffusionEngine):
 
     def _adapters_used(self, job: Job) -> dict[str, object]:
         weights = {"style": self.settings.style_adapter, "character": self.settings.character_adapter}
-        used = {kind: public_name(where) for kind, where in weights.items() if reference(job, kind)}
+        used = {kind: public_name(where) for kind, where in weights.items() if find_reference(job, kind)}
         return {"adapters": used} if used else {}
 
 

@@ -24,7 +24,7 @@ from ourvidz_worker.engines.pools import (
     WAN_VIDEOS,
     with_references,
 )
-from ourvidz_worker.engines.references import picture, reference
+from ourvidz_worker.engines.references import decode_image, find_reference
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.protocol import Job, Slot
@@ -116,25 +116,25 @@ class WanEngine(DiffusionEngine):
         return [as_pixels(each) for each in films]
 
     def _pipeline(self, job: Job) -> tuple[Any, Mapping[str, Any]]:
-        start, end = reference(job, "start_frame"), reference(job, "end_frame")
+        start, end = find_reference(job, "start_frame"), find_reference(job, "end_frame")
         if start is None:
             return self._text, {}
         size = (job.parameters.width, job.parameters.height)
-        frames = {"image": picture(start.content, size)}
+        frames = {"image": decode_image(start.content, size)}
         if end is not None:
-            frames["last_image"] = picture(end.content, size)
+            frames["last_image"] = decode_image(end.content, size)
         return self._image, frames
 
     def _pipeline_for(self, job: Job) -> Any:
-        return self._image if reference(job, "start_frame") else self._text
+        return self._image if find_reference(job, "start_frame") else self._text
 
     def model_for(self, job: Job) -> str:
-        if self.settings.image_model and reference(job, "start_frame"):
+        if self.settings.image_model and find_reference(job, "start_frame"):
             return public_name(self.settings.image_model)
         return super().model_for(job)
 
     def latent_previewer_for(self, job: Job) -> LatentPreviewer | None:
-        return self._image_previewer if reference(job, "start_frame") else self.latent_previewer
+        return self._image_previewer if find_reference(job, "start_frame") else self.latent_previewer
 
     def encoded(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
         wanted = job.parameters

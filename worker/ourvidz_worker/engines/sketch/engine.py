@@ -24,7 +24,7 @@ from ourvidz_worker.engines.pools import (
     with_any_of,
     with_references,
 )
-from ourvidz_worker.engines.references import UnreadableReference, unreadable
+from ourvidz_worker.engines.references import UnreadableReference, unreadable_error
 from ourvidz_worker.engines.sketch.slot_progress import Pace
 from ourvidz_worker.protocol import AssetError, Job, Parameters, Slot
 
@@ -102,7 +102,7 @@ class _Drawing:
         try:
             return self._film() if self.job.parameters.media == "video" else self._still()
         except UnreadableReference as error:
-            return unreadable(error)
+            return unreadable_error(error)
 
     def _still(self) -> Result:
         from ourvidz_worker.engines.png import png

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ourvidz_worker.engines.references import picture, reference
+from ourvidz_worker.engines.references import decode_image, find_reference
 from ourvidz_worker.engines.sketch.arrays import Pixels, Plane, mix, plane, smoothstep
 from ourvidz_worker.engines.sketch.canvas import Canvas
 from ourvidz_worker.protocol import Job
@@ -22,10 +22,14 @@ class Examples:
     """
 
     def __init__(self, job: Job, width: int, height: int) -> None:
-        found = {name: reference(job, name) for name in ("composition", "style", "start_frame", "end_frame")}
+        found = {
+            name: find_reference(job, name) for name in ("composition", "style", "start_frame", "end_frame")
+        }
         self._strength = {name: each.strength for name, each in found.items() if each}
         self._pixels: dict[str, Pixels] = {
-            name: np.asarray(picture(each.content, (width, height))) for name, each in found.items() if each
+            name: np.asarray(decode_image(each.content, (width, height)))
+            for name, each in found.items()
+            if each
         }
 
     def touch(self, canvas: Canvas) -> None:
