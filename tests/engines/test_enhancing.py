@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ourvidz_worker.engines.diffusion.enhancer import NEW_TOKENS, Enhancer, whole
+from ourvidz_worker.engines.diffusion.enhancer import MAX_NEW_TOKENS, Enhancer, trim_unfinished
 from ourvidz_worker.errors import EngineUnusable
 from tests.engines.jobs import Make
 
@@ -27,7 +27,7 @@ from tests.engines.jobs import Make
     ],
 )
 def test_what_was_cut_off_ends_with_a_whole_word(text: str, kept: str) -> None:
-    assert whole(text) == kept
+    assert trim_unfinished(text) == kept
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def enhancer(models: Path) -> Enhancer:
 def read(enhancer: Any, said: str, tokens: list[int], monkeypatch: pytest.MonkeyPatch) -> str:
     """As if the model had said this with these tokens."""
     monkeypatch.setattr(type(enhancer._tokenizer), "decode", lambda *_, **__: said)
-    text: str = enhancer._read(tokens)
+    text: str = enhancer._decode(tokens)
     return text
 
 
@@ -60,7 +60,7 @@ def test_thoughts_and_quotes_are_no_prompt(
 
 def test_only_what_the_limit_cut_off_is_cut_back(enhancer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     said, end = "A lighthouse. Waves crash", enhancer._model.generation_config.eos_token_id
-    full = [end + 1] * NEW_TOKENS
+    full = [end + 1] * MAX_NEW_TOKENS
     assert read(enhancer, said, full, monkeypatch) == "A lighthouse."
     assert read(enhancer, said, [*full[1:], end], monkeypatch) == said
     assert read(enhancer, said, full[1:], monkeypatch) == said
@@ -84,7 +84,7 @@ def test_a_chat_without_a_system_is_asked_in_one_message(
     words = shutil.copytree(models / "words", tmp_path / "words")
     (words / "chat_template.jinja").write_text(template)
     enhancer: Any = Make(engine="wan", model=str(models / "wan"), enhancer=str(words)).engine.enhancer
-    assert enhancer._chat("Rewrite", "prompt", takes_system=enhancer._takes_system).startswith(begins)
+    assert enhancer._chat("Rewrite", "prompt", use_system_role=enhancer._has_system_role).startswith(begins)
     assert enhancer.enhance("a lighthouse", media="video", should_stop=bool)
 
 

@@ -77,12 +77,12 @@ def test_each_kind_of_weights_does_what_it_offers(models: Path, image_model: str
 def test_a_transformer_for_little_noise_alone_will_do() -> None:
     from diffusers import WanImageToVideoPipeline
 
-    from ourvidz_worker.engines.diffusion.wan import START_AND_END, frames_taken
+    from ourvidz_worker.engines.diffusion.wan import START_AND_END, supported_frames
     from tests.engines.tiny_wan import wan
 
     pipeline = wan(kind=WanImageToVideoPipeline, channels=36, boundary_ratio=0.9)
     pipeline.register_modules(transformer_2=pipeline.transformer, transformer=None)
-    assert frames_taken(pipeline) == (("start_frame",), START_AND_END)
+    assert supported_frames(pipeline) == (("start_frame",), START_AND_END)
 
 
 def test_without_weights_for_frames_none_are_offered(wan: Make, models: Path) -> None:

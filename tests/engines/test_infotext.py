@@ -30,11 +30,11 @@ from tests.engines.jobs import job
 def test_samplers_have_the_names_that_people_know(scheduler: str, options: Any, told: str) -> None:
     import diffusers
 
-    from ourvidz_worker.engines.diffusion.infotext import parameters_text, usual_facts
+    from ourvidz_worker.engines.diffusion.infotext import common_fields, parameters_text
 
     wanted, made = job(), getattr(diffusers, scheduler)(**options)
-    facts = usual_facts(wanted, wanted.slots[0], made, (128, 96), "sdxl-base")
-    text = parameters_text(prompt="a", negative_prompt="", facts=facts)
+    fields = common_fields(wanted, wanted.slots[0], made, (128, 96), "sdxl-base")
+    text = parameters_text(prompt="a", negative_prompt="", fields=fields)
     assert told in text
     assert text.splitlines()[1].startswith("Steps: 2, ")
     assert "Seed: 0, Size: 128x96, Model: sdxl-base, Version: " in text

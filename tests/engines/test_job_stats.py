@@ -27,7 +27,7 @@ def test_it_says_how_the_job_was_made(enhancing: Make) -> None:
     enhancing.results(job)
     told = enhancing.engine.job_metadata(job)
     said = enhancing.engine.enhancer.enhance(job.prompt, media="video", should_stop=bool)
-    assert told["enhanced_prompt"] == enhancing.engine.fit_prompt(said)
+    assert told["enhanced_prompt"] == enhancing.engine.truncate_prompt(said)
     assert {"enhancing", "generating", "encoding"} <= told["stages"].keys()
 
 

@@ -72,7 +72,7 @@ def test_a_batch_is_within_a_level_of_its_slots_alone(six: Make, sdxl: Make) -> 
 def test_one_alone_goes_on_with_what_saves_memory(models: Path, wan: Make) -> None:
     make = Make(engine="wan", model=str(models / "wan"))
     wanted = film()
-    with full(make.engine._text.transformer, lambda _: make.engine.placer.can_save):
+    with full(make.engine._text.transformer, lambda _: make.engine.placer.can_save_memory):
         (made,) = make.results(wanted)
     assert make.engine._text.vae.use_tiling
     assert made.metadata["vae_tiling"] is True
@@ -169,8 +169,8 @@ def test_what_only_the_last_pipeline_uses_leaves_the_device_first(frames: Make) 
     """Two of 14 billion weights need not fit side by side."""
     text, image, placer = frames.engine._text, frames.engine._image, frames.engine.placer
     with moves_of(text=text.transformer, image=image.transformer) as moves:
-        placer.enter(image)
-        placer.enter(text)
+        placer.place(image)
+        placer.place(text)
     there_and_back = [("text", "cpu"), ("image", "cpu:0"), ("image", "cpu"), ("text", "cpu:0")]
     assert moves == there_and_back
 
@@ -187,8 +187,8 @@ def test_a_pipeline_that_does_not_fit_leaves_the_last_one_usable(frames: Make) -
     image.to = refuse
     with moves_of(text=text.transformer, image=image.transformer) as moves:
         with pytest.raises(torch.OutOfMemoryError):
-            placer.enter(image)
-        placer.enter(text)
+            placer.place(image)
+        placer.place(text)
     assert moves[-2:] == [("image", "cpu"), ("text", "cpu:0")]
 
 

@@ -36,12 +36,12 @@ def test_invalid_numbers_are_delivered_as_no_picture(engine: str, request: pytes
 
 
 def test_a_film_is_turned_into_bytes_without_copies_of_it() -> None:
-    from ourvidz_worker.engines.diffusion.pixels import as_pixels
+    from ourvidz_worker.engines.diffusion.pixels import to_uint8
 
     values = np.random.default_rng(1).random((40, 48, 64, 3), np.float32)
     tracemalloc.start()
     try:
-        pixels = as_pixels(values)
+        pixels = to_uint8(values)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

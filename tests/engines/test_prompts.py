@@ -38,11 +38,11 @@ def test_a_prompt_in_one_piece_is_read_as_the_pipeline_reads_it(sdxl: Make) -> N
     """The pieces' own way gives what diffusers gives, where both can."""
     import torch
 
-    from ourvidz_worker.engines.diffusion.prompts import _read
+    from ourvidz_worker.engines.diffusion.prompts import _encode
 
     pipeline = sdxl.engine._text
     with torch.inference_mode():
-        some, pooled = _read(pipeline, "a lighthouse", 1)
+        some, pooled = _encode(pipeline, "a lighthouse", 1)
         expected, _, expected_pooled, _ = pipeline.encode_prompt("a lighthouse")
     assert torch.equal(some, expected)
     assert torch.equal(pooled, expected_pooled)

@@ -70,10 +70,10 @@ def test_a_plain_film_has_no_enhanced_prompt(wan: Make) -> None:
 def test_the_enhanced_prompt_fits_the_text_encoder(wan: Make) -> None:
     tokenizer = wan.engine._text.tokenizer
     long = "waves and gulls. " * 200
-    short = wan.engine.fit_prompt(long)
+    short = wan.engine.truncate_prompt(long)
     assert len(tokenizer(long).input_ids) > 512 >= len(tokenizer(short).input_ids)
     assert short.endswith("gulls.")
-    assert wan.engine.fit_prompt("a lighthouse") == "a lighthouse"
+    assert wan.engine.truncate_prompt("a lighthouse") == "a lighthouse"
 
 
 def test_a_prompt_that_is_longer_than_that_is_said_to_be_cut(

@@ -141,7 +141,7 @@ def _check_attention(settings: EngineSettings, placement: Placement) -> CheckRes
 
 def _check_memory(settings: EngineSettings, placement: Placement) -> Iterator[CheckResult]:
     """Reports only what can never fit: weights may be stored with twice the precision that is used."""
-    from ourvidz_worker.engines.diffusion.placement import memory
+    from ourvidz_worker.engines.diffusion.placement import memory_bytes
 
     share = 1 if placement.precision_name == "float32" else 0.5
     pipelines, enhancer = (settings.model, settings.image_model), settings.enhancer
@@ -152,9 +152,9 @@ def _check_memory(settings: EngineSettings, placement: Placement) -> Iterator[Ch
     one_at_a_time = share * (max(map(total_size, pipelines)) + total_size(enhancer))
     needed = {"none": one_at_a_time, "model": largest_part, "sequential": 0}[settings.offload]
     has_own_memory = placement.device == "cuda"  # parts that are not on the GPU are in main memory
-    yield _memory_result("memory", *memory(placement.device), needed if has_own_memory else total)
+    yield _memory_result("memory", *memory_bytes(placement.device), needed if has_own_memory else total)
     if has_own_memory:
-        yield _memory_result("main memory", *memory("cpu"), total)
+        yield _memory_result("main memory", *memory_bytes("cpu"), total)
 
 
 def _memory_result(about: str, free: int, total: int, needed: float) -> CheckResult:

@@ -1,4 +1,4 @@
-"""What the engines on diffusers have in common: slots in batches, want of memory, cancels."""
+"""The base class of the engines on diffusers: batches of slots, out of memory, cancels."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from ourvidz_worker.engines.base import (
     ShouldStop,
 )
 from ourvidz_worker.engines.diffusion.attention import check_attention
-from ourvidz_worker.engines.diffusion.enhancer import Enhancer, fitted, token_count
+from ourvidz_worker.engines.diffusion.enhancer import Enhancer, count_tokens, truncate_to_tokens
 from ourvidz_worker.engines.diffusion.job_stats import JobStats
 from ourvidz_worker.engines.diffusion.latent_preview import BatchPreviews, LatentPreviewer
-from ourvidz_worker.engines.diffusion.pipeline_run import Placer, Steps
+from ourvidz_worker.engines.diffusion.pipeline_run import PipelinePlacer, StepCallback
 from ourvidz_worker.engines.diffusion.placement import (
     Placement,
-    forget_peak,
-    give_back_memory,
+    empty_cache,
     is_out_of_memory,
-    libraries,
-    peak_mib,
+    library_versions,
+    peak_memory_mib,
+    reset_peak_memory,
 )
 from ourvidz_worker.engines.diffusion.weights import public_name
 from ourvidz_worker.engines.references import UnreadableReference, unreadable_error
@@ -41,22 +41,22 @@ ENCODING_SHARE = 0.03  # of a slot's time, roughly; the steps are the rest
 
 
 class DiffusionEngine(ABC):
-    """Subclasses load their pipelines and make a batch of slots; `prompt` is what the pipeline is given."""
+    """Subclasses load their pipelines and generate a batch of slots from `prompt`, which may be enhanced."""
 
     name: str
     serves: tuple[str, ...]
     placement: Placement
-    placer: Placer
+    placer: PipelinePlacer
 
     def __init__(self, settings: EngineSettings) -> None:
         self.settings = settings
         self.enhancer: Enhancer | None = None
         self.latent_previewer: LatentPreviewer | None = None
         self.device = settings.device
-        self._stats: JobStats | None = None  # of the last job that came here
+        self._stats: JobStats | None = None  # of the last job
 
-    def model_for(self, job: Job) -> str:
-        """The name of the weights that this job is made by."""
+    def model_name(self, job: Job) -> str:
+        """The name of the weights that generate this job."""
         return public_name(self.settings.model)
 
     def latent_previewer_for(self, job: Job) -> LatentPreviewer | None:
@@ -79,29 +79,29 @@ class DiffusionEngine(ABC):
     def load_weights(self) -> None: ...
 
     @abstractmethod
-    def make(self, job: Job, slots: Sequence[Slot], prompt: str, steps: Steps) -> list[Any]:
-        """The arrays of pixels, one for each slot. May run out of memory."""
+    def generate_batch(self, job: Job, slots: Sequence[Slot], prompt: str, steps: StepCallback) -> list[Any]:
+        """Returns an array of pixels for each slot. May run out of memory."""
 
     @abstractmethod
-    def encoded(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
-        """The file of a slot."""
+    def encode(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
+        """Encodes a slot's pixels to a file."""
 
     @property
     def text_limits(self) -> tuple[tuple[Any, int], ...]:
-        """The tokenizer of each text encoder that reads so many tokens and no more."""
+        """The tokenizer and the maximum number of tokens of each text encoder that has one."""
         return ()
 
-    def fit_prompt(self, prompt: str) -> str:
-        """As much of it as every text encoder reads."""
+    def truncate_prompt(self, prompt: str) -> str:
+        """Truncates a prompt to what every text encoder reads."""
         for tokenizer, limit in self.text_limits:
-            prompt = fitted(prompt, partial(token_count, tokenizer), limit)
+            prompt = truncate_to_tokens(prompt, partial(count_tokens, tokenizer), limit)
         return prompt
 
-    def place(self, placement: Placement) -> None:
+    def set_placement(self, placement: Placement) -> None:
         check_attention(self.settings, placement)
         self.placement = placement
         self.device = placement.describe()
-        self.placer = Placer(self.settings, placement.device)
+        self.placer = PipelinePlacer(self.settings, placement.device)
 
     def load_enhancer(self) -> None:
         if self.settings.enhancer:
@@ -109,15 +109,15 @@ class DiffusionEngine(ABC):
 
     def unload(self) -> None:
         self.enhancer = self.latent_previewer = self._stats = None
-        self.placer.leave()
-        gc.collect()  # diffusers ties a transformer that has run to itself
-        give_back_memory(self.placement.device)
+        self.placer.release()
+        gc.collect()  # diffusers leaves a reference cycle on a transformer that has run
+        empty_cache(self.placement.device)
 
     def job_metadata(self, job: Job) -> Mapping[str, object]:
-        told: dict[str, object] = {"device": self.device, "libraries": libraries()}
-        if self._stats is None or not self._stats.belongs_to(job):  # it never came here
-            return told
-        return told | {"memory_peak_mib": peak_mib(self.placement.device)} | self._stats.metadata()
+        metadata: dict[str, object] = {"device": self.device, "libraries": library_versions()}
+        if self._stats is None or not self._stats.belongs_to(job):  # the engine never had it
+            return metadata
+        return metadata | {"memory_peak_mib": peak_memory_mib(self.placement.device)} | self._stats.metadata()
 
     def generate(
         self,
@@ -127,102 +127,104 @@ class DiffusionEngine(ABC):
         previews: Previews = NULL_PREVIEWS,
     ) -> Iterator[FinishedSlot]:
         self._stats = stats = JobStats.for_job(job)
-        report_progress = self._watched(report_progress, stats)
-        self.placer.begin()
-        forget_peak(self.placement.device)
+        report_progress = self._with_loading_stage(report_progress, stats)
+        self.placer.reset()
+        reset_peak_memory(self.placement.device)
         if should_stop():
             raise Halted
         report_progress(0.0, "generating")
         if job.parameters.enhance and not self._enhance(job, stats, report_progress, should_stop):
-            yield from (FinishedSlot(slot, self._too_little_memory()) for slot in job.slots)
+            yield from (FinishedSlot(slot, self._out_of_memory()) for slot in job.slots)
             return
-        self._note_cut(stats)
-        waiting, size = list(job.slots), self.settings.batch
-        while waiting:
-            begin = 1 - len(waiting) / len(job.slots)
-            end = begin + min(size, len(waiting)) / len(job.slots)
+        self._note_truncation(stats)
+        remaining, size = list(job.slots), self.settings.batch
+        while remaining:
+            begin = 1 - len(remaining) / len(job.slots)
+            end = begin + min(size, len(remaining)) / len(job.slots)
             batch_previews = BatchPreviews(
-                previews, self.latent_previewer_for(job), [slot.number for slot in waiting[:size]]
+                previews, self.latent_previewer_for(job), [slot.number for slot in remaining[:size]]
             )
-            until = end - ENCODING_SHARE * (end - begin)
-            steps = Steps(begin, until, report_progress, should_stop, batch_previews)
-            made = self._attempt(job, waiting[:size], stats, steps)
-            if made is None:  # for want of memory: the same again, in smaller pieces
-                size = self._smaller(job, stats, len(waiting[:size]))
+            encoding_from = end - ENCODING_SHARE * (end - begin)
+            steps = StepCallback(begin, encoding_from, report_progress, should_stop, batch_previews)
+            pixels_by_slot = self._try_batch(job, remaining[:size], stats, steps)
+            if pixels_by_slot is None:  # out of memory: tries the same slots in a smaller batch
+                size = self._reduce_memory(job, stats, len(remaining[:size]))
                 continue
-            report_progress(until, "encoding")
-            for slot, pixels in zip(waiting[:size], made, strict=True):
-                yield FinishedSlot(slot, self._finished(job, slot, stats, pixels))
-            waiting = waiting[size:]
+            report_progress(encoding_from, "encoding")
+            for slot, pixels in zip(remaining[:size], pixels_by_slot, strict=True):
+                yield FinishedSlot(slot, self._encode_slot(job, slot, stats, pixels))
+            remaining = remaining[size:]
 
-    def _watched(self, report_progress: ReportProgress, stats: JobStats) -> ReportProgress:
-        """The same, and it tells when another pipeline's weights must be moved first."""
-        reached = 0.0
+    def _with_loading_stage(self, report_progress: ReportProgress, stats: JobStats) -> ReportProgress:
+        """Also reports the stage "loading" while another pipeline's weights are moved."""
+        last_share = 0.0
 
-        def watched(share: float, stage: str) -> None:
-            nonlocal reached
-            reached = share
+        def report(share: float, stage: str) -> None:
+            nonlocal last_share
+            last_share = share
             report_progress(share, stage)
 
         @contextmanager
         def loading() -> Iterator[None]:
-            report_progress(reached, "loading")
+            report_progress(last_share, "loading")
             with stats.timed("loading"):
                 yield
 
         self.placer.loading = loading
-        return watched
+        return report
 
     def _enhance(
         self, job: Job, stats: JobStats, report_progress: ReportProgress, should_stop: ShouldStop
     ) -> bool:
-        """False when there is too little memory."""
+        """Enhances the job's prompt; False when out of memory."""
         if self.enhancer is None:
             raise RuntimeError("this job needs an enhancer, and the worker did not offer one")
         report_progress(0.0, "enhancing")
         media = job.parameters.media
         try:
             with stats.timed("enhancing"):
-                said = self.enhancer.enhance(job.prompt, media=media, should_stop=should_stop)
+                enhanced = self.enhancer.enhance(job.prompt, media=media, should_stop=should_stop)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            give_back_memory(self.placement.device)
+            empty_cache(self.placement.device)
             return False
-        stats.prompt, stats.enhancer = self.fit_prompt(said), public_name(self.settings.enhancer)
+        stats.prompt, stats.enhancer = self.truncate_prompt(enhanced), public_name(self.settings.enhancer)
         return True
 
-    def _note_cut(self, stats: JobStats) -> None:
-        """Says so where a person's own prompt is longer than a text encoder reads."""
+    def _note_truncation(self, stats: JobStats) -> None:
+        """Adds a note if the prompt is longer than a text encoder reads."""
         for tokenizer, limit in self.text_limits:
-            tokens = token_count(tokenizer, stats.prompt)
+            tokens = count_tokens(tokenizer, stats.prompt)
             if tokens > limit:
                 note = f"the prompt has {tokens} tokens; the model reads the first {limit}"
                 log.event("prompt_cut", job_id=stats.job_id, note=note)
                 stats.notes.append(note)
 
-    def _attempt(self, job: Job, slots: Sequence[Slot], stats: JobStats, steps: Steps) -> list[Any] | None:
-        """The pixels, or an error for each slot; None when it ran out of memory and can do with less."""
+    def _try_batch(
+        self, job: Job, slots: Sequence[Slot], stats: JobStats, steps: StepCallback
+    ) -> list[Any] | None:
+        """Pixels or an error for each slot; None if it ran out of memory and can retry with less."""
         stats.batch = len(slots)
         try:
             with stats.timed("generating"):
-                return self.make(job, slots, stats.prompt, steps)
+                return self.generate_batch(job, slots, stats.prompt, steps)
         except UnreadableReference as error:
             return [unreadable_error(error) for _ in slots]
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-        give_back_memory(self.placement.device)
-        if len(slots) > 1 or self.placer.can_save:
+        empty_cache(self.placement.device)
+        if len(slots) > 1 or self.placer.can_save_memory:
             return None
-        return [self._too_little_memory() for _ in slots]
+        return [self._out_of_memory() for _ in slots]
 
-    def _too_little_memory(self) -> AssetError:
+    def _out_of_memory(self) -> AssetError:
         message = f"Out of memory on {self.device}; --offload model needs less."
         return AssetError("out_of_memory", message, retryable=True)
 
-    def _smaller(self, job: Job, stats: JobStats, size: int) -> int:
-        """The next batch size; at one, what trades time for memory is switched on for this job instead."""
+    def _reduce_memory(self, job: Job, stats: JobStats, size: int) -> int:
+        """Returns the next batch size; at one, turns VAE tiling on for this job instead."""
         if size > 1:
             note = f"out of memory with {size} at once; went on with {size // 2}"
         else:
@@ -232,27 +234,27 @@ class DiffusionEngine(ABC):
         stats.notes.append(note)
         return max(1, size // 2)
 
-    def _finished(self, job: Job, slot: Slot, stats: JobStats, pixels: Any) -> Result | AssetError:
+    def _encode_slot(self, job: Job, slot: Slot, stats: JobStats, pixels: Any) -> Result | AssetError:
         if isinstance(pixels, AssetError):
             return pixels
         with stats.timed("encoding"):
-            return self.encoded(job, slot, stats.prompt, pixels)
+            return self.encode(job, slot, stats.prompt, pixels)
 
-    def facts(self, job: Job, slot: Slot, more: Mapping[str, object]) -> dict[str, object]:
-        """A result's metadata: enough to make it again."""
+    def result_metadata(self, job: Job, slot: Slot, extra: Mapping[str, object]) -> dict[str, object]:
+        """A result's metadata: what is needed to reproduce it."""
         parameters = job.parameters
-        told: dict[str, object] = {
+        metadata: dict[str, object] = {
             "seed": slot.seed,
             "steps": parameters.steps,
             "guidance": parameters.guidance,
-            "model": self.model_for(job),
+            "model": self.model_name(job),
             "precision": self.placement.precision_name,
             "attention": self.settings.attention,
-            "vae_tiling": self.placer.tiles,
+            "vae_tiling": self.placer.uses_vae_tiling,
             "device": self.device,
             "batch": self._stats.batch if self._stats else 1,
-            "libraries": libraries(),
+            "libraries": library_versions(),
         }
         if job.references:
-            told["references"] = {each.type: each.strength for each in job.references}
-        return told | dict(more)
+            metadata["references"] = {each.type: each.strength for each in job.references}
+        return metadata | dict(extra)

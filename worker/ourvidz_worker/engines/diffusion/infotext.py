@@ -1,4 +1,4 @@
-"""What a file says about how it was made, as AUTOMATIC1111's stable-diffusion-webui writes it."""
+"""Generation parameters as text ("infotext"), in the format of AUTOMATIC1111's stable-diffusion-webui."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ def sampler_name(scheduler: Any) -> str:
     return SAMPLERS.get(name, name.removesuffix("Scheduler")) + stochastic
 
 
-def usual_facts(job: Job, slot: Slot, scheduler: Any, size: tuple[int, int], model: str) -> dict[str, object]:
-    """The pairs that every file has; `size` as (width, height) px."""
+def common_fields(
+    job: Job, slot: Slot, scheduler: Any, size: tuple[int, int], model: str
+) -> dict[str, object]:
+    """The fields that every file has; `size` is (width, height) in px."""
     karras = {"Schedule type": "Karras"} if scheduler.config.get("use_karras_sigmas") else {}
     return {
         "Steps": job.parameters.steps,
@@ -40,17 +42,17 @@ def usual_facts(job: Job, slot: Slot, scheduler: Any, size: tuple[int, int], mod
     }
 
 
-def parameters_text(*, prompt: str, negative_prompt: str, facts: Mapping[str, object]) -> str:
-    """As the common tools of this field write and read it: the prompt, the negative prompt, then one line
-    of `Name: value` pairs, in which a value with a comma, a colon or a line break is a JSON string.
+def parameters_text(*, prompt: str, negative_prompt: str, fields: Mapping[str, object]) -> str:
+    """The text as common tools read it: prompt, negative prompt, then one line of `Name: value` pairs, in
+    which a value with a comma, a colon or a line break is a JSON string.
     """
-    pairs = {**facts, "Version": f"ourvidz-worker {__version__}"}
+    fields = {**fields, "Version": f"ourvidz-worker {__version__}"}
     lines = [prompt]
     if negative_prompt:
         lines.append(f"Negative prompt: {negative_prompt}")
-    lines.append(", ".join(f"{name}: {_quoted(str(value))}" for name, value in pairs.items()))
+    lines.append(", ".join(f"{name}: {_quote(str(value))}" for name, value in fields.items()))
     return "\n".join(lines)
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False) if any(char in text for char in ",:\n") else text

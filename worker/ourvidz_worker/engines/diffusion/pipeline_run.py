@@ -1,4 +1,4 @@
-"""One run of a pipeline: its steps reported, stopped when told to, moved on and off the GPU."""
+"""Runs a pipeline: places it on the device, reports its steps, stops it on request."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from diffusers import AutoencoderKL
 
 from ourvidz_worker.engines.base import ReportProgress, ShouldStop
-from ourvidz_worker.engines.diffusion.attention import chosen_attention
+from ourvidz_worker.engines.diffusion.attention import attention_context
 from ourvidz_worker.engines.diffusion.latent_preview import BatchPreviews
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import Halted
 
 
-class Steps:
-    """Diffusers' `callback_on_step_end`: walks from `begin` to `end` of the whole job."""
+class StepCallback:
+    """Diffusers' `callback_on_step_end`: reports progress from `begin` to `end` of the whole job."""
 
     def __init__(
         self,
@@ -42,112 +42,114 @@ class Steps:
         return tensors
 
 
-class Placer:
-    """Puts the pipeline that is about to run on the device, as the operator's settings say.
+class PipelinePlacer:
+    """Places the pipeline that runs next on the device, as the operator's settings say.
 
-    Pipelines share their parts, and an offloading hook belongs to one pipeline: whichever runs next
+    Pipelines share their parts, and an offloading hook belongs to one pipeline: the pipeline that runs next
     takes the hooks over.
     """
 
     def __init__(self, settings: EngineSettings, device: str) -> None:
         self._settings = settings
         self._device = device
-        self._ready: Any = None  # the one that may run
-        self._there: Any = None  # the one whose parts lie on the device
+        self._ready: Any = None  # the pipeline that may run
+        self._resident: Any = None  # the pipeline whose parts are on the device
         self._vae_dtype: Any = None
-        self.loading: Callable[[], AbstractContextManager[None]] = nullcontext  # around what enter() moves
-        self.tiles = settings.vae_tiling
+        self.loading: Callable[[], AbstractContextManager[None]] = (
+            nullcontext  # entered while place() moves parts
+        )
+        self.uses_vae_tiling = settings.vae_tiling
 
-    def begin(self) -> None:
-        """What saved memory for one job changes the pixels of no other."""
-        if self.tiles != self._settings.vae_tiling:
-            self.tiles = self._settings.vae_tiling
+    def reset(self) -> None:
+        """Undoes `save_memory` at the start of a job: it must not change the pixels of other jobs."""
+        if self.uses_vae_tiling != self._settings.vae_tiling:
+            self.uses_vae_tiling = self._settings.vae_tiling
             self._ready = None
 
     @property
-    def can_save(self) -> bool:
-        return not self.tiles
+    def can_save_memory(self) -> bool:
+        return not self.uses_vae_tiling
 
     def save_memory(self) -> None:
-        """A VAE that works in tiles takes more time and less memory: in use until `begin`."""
-        self.tiles = True
+        """Turns VAE tiling on until `reset`: it takes more time and less memory."""
+        self.uses_vae_tiling = True
         self._ready = None
 
-    def enter(self, pipeline: Any) -> None:
+    def place(self, pipeline: Any) -> None:
         if pipeline is self._ready:
             return
-        self._ready = None  # until all of it is there
+        self._ready = None  # until it is placed as a whole
         with self.loading():
-            self._place(pipeline)
-        pipeline.vae.enable_slicing()  # of a batch: pictures are decoded one by one
-        set_tiling(pipeline.vae, on=self.tiles)
+            self._move(pipeline)
+        pipeline.vae.enable_slicing()  # a batch's pictures are decoded one by one
+        set_vae_tiling(pipeline.vae, on=self.uses_vae_tiling)
         self._vae_dtype = pipeline.vae.dtype
         self._ready = pipeline
 
-    def _place(self, pipeline: Any) -> None:
+    def _move(self, pipeline: Any) -> None:
         if self._settings.offload == "model":
             pipeline.enable_model_cpu_offload()
         elif self._settings.offload == "sequential":
             pipeline.enable_sequential_cpu_offload()
-        elif pipeline is not self._there:
-            self._exchange(pipeline)
+        elif pipeline is not self._resident:
+            self._swap(pipeline)
 
-    def _exchange(self, pipeline: Any) -> None:
-        """What only the last one uses leaves first: two large models need not fit side by side."""
-        last, self._there = self._there, None
-        for part in parts(last) - parts(pipeline):
+    def _swap(self, pipeline: Any) -> None:
+        """Moves the previous pipeline's own parts away first: two large models may not fit together."""
+        previous, self._resident = self._resident, None
+        for part in parts(previous) - parts(pipeline):
             part.to("cpu")
         try:
             pipeline.to(self._device)
-        except RuntimeError:  # halfway, for want of memory
+        except RuntimeError:  # out of memory, with some parts moved
             pipeline.to("cpu")
             raise
-        self._there = pipeline
+        self._resident = pipeline
 
     def attention(self) -> AbstractContextManager[Any]:
-        return chosen_attention(self._settings)
+        return attention_context(self._settings)
 
-    def clear(self, pipeline: Any) -> None:
-        """After a run that did not end by itself: what it had on the GPU goes back, and a VAE that was
-        widened to decode is what it was; its pipeline narrows it only after a picture.
+    def clean_up(self, pipeline: Any) -> None:
+        """After an aborted run: offloads the parts again and restores the VAE's precision, which its pipeline
+        raises to decode and lowers only after a complete run.
         """
         if self._settings.offload == "model":
             pipeline.maybe_free_model_hooks()
         if pipeline.vae.dtype != self._vae_dtype:
             pipeline.vae.to(self._vae_dtype)
 
-    def leave(self) -> None:
-        self._ready = self._there = None
+    def release(self) -> None:
+        self._ready = self._resident = None
 
 
 def parts(pipeline: Any) -> set[Any]:
-    """The models of a pipeline; of None, none."""
+    """The models of a pipeline; an empty set for None."""
     components = pipeline.components.values() if pipeline is not None else ()
     return {part for part in components if isinstance(part, torch.nn.Module)}
 
 
-def set_tiling(vae: Any, *, on: bool) -> None:
+def set_vae_tiling(vae: Any, *, on: bool) -> None:
     if not on:
         vae.disable_tiling()
         return
     vae.enable_tiling()
     if isinstance(vae, AutoencoderKL):
-        # By itself it takes the whole of a usual picture for one tile.
+        # By default one tile holds a whole picture of the default size.
         side = vae.config.sample_size // 2
         vae.tile_sample_min_size = side
         vae.tile_latent_min_size = side >> (len(vae.config.block_out_channels) - 1)
 
 
-def generators(seeds: Sequence[int]) -> list[Any]:
-    """One for each slot, on the processor: the same noise on every device."""
+def seeded_generators(seeds: Sequence[int]) -> list[Any]:
+    """One generator for each slot, on the CPU: the same noise on every device."""
     return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
 
 
-def run(pipeline: Any, placer: Placer, call: Callable[[], Any]) -> Any:
-    placer.enter(pipeline)
+def run(pipeline: Any, placer: PipelinePlacer, call: Callable[[], Any]) -> Any:
+    placer.place(pipeline)
     try:
         with torch.inference_mode(), placer.attention():
             return call()
     except BaseException:
-        placer.clear(pipeline)
+        placer.clean_up(pipeline)
         raise

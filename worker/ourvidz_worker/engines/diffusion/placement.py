@@ -1,4 +1,4 @@
-"""Where the weights lie and how precisely they are computed with."""
+"""The device and the precision that an engine computes with."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ import torch
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 
-LIBRARIES = ("torch", "diffusers", "transformers")
-TOO_LITTLE_MEMORY = (
+LIBRARY_NAMES = ("torch", "diffusers", "transformers")
+OUT_OF_MEMORY_MESSAGES = (
     "DefaultCPUAllocator",
     "out of memory",
     "STATUS_ALLOC_FAILED",
-    "CUBLAS_STATUS_NOT_INITIALIZED",  # there was no room for its handle
-    "unable to find an engine to execute this computation",  # cuDNN's; none had room for its workspace
+    "CUBLAS_STATUS_NOT_INITIALIZED",  # no memory for its handle
+    "unable to find an engine to execute this computation",  # cuDNN's, when no engine's workspace fits
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """`precision` of everything but the VAE, which makes black pictures and banding when it is halved."""
+    """The `precision` of everything but the VAE, which gives black pictures and banding in half precision."""
 
     device: str
     precision: Any
 
     def describe(self) -> str:
         if self.device == "cuda":
-            memory = torch.cuda.get_device_properties(0).total_memory / 2**30
-            return f"{torch.cuda.get_device_name(0)}, {memory:.0f} GiB"
+            memory_gib = torch.cuda.get_device_properties(0).total_memory / 2**30
+            return f"{torch.cuda.get_device_name(0)}, {memory_gib:.0f} GiB"
         return {"cpu": f"CPU, {torch.get_num_threads()} threads", "mps": "Apple GPU"}[self.device]
 
     @property
@@ -43,48 +43,48 @@ class Placement:
 
 
 def choose_placement(settings: EngineSettings, *, half: str) -> Placement:
-    """`half`: the precision that suits the model on a GPU.
+    """`half`: the precision that the model needs on a GPU.
 
     Raises:
-        EngineUnusable: the device is not there, or the settings contradict each other.
+        EngineUnusable: the device does not exist, or the settings contradict each other.
     """
     device = _device(settings.device)
     if settings.offload != "none" and device != "cuda":
         raise EngineUnusable(f"--offload {settings.offload} needs a CUDA device; here is only {device}")
-    # Else cuDNN takes whatever is quickest at the moment, and the same seed gives other pixels.
+    # Otherwise cuDNN picks what is fastest at the moment, and the same seed gives other pixels.
     torch.backends.cudnn.deterministic = True
     name = settings.precision
     if name == "auto":
         name = "float32" if device == "cpu" else half
-    if name == "bfloat16" and device == "cuda" and not _computes_bfloat16():
+    if name == "bfloat16" and device == "cuda" and not _has_native_bfloat16():
         name = "float16"
     return Placement(device, getattr(torch, name))
 
 
-def _computes_bfloat16() -> bool:
-    """Emulated, as on a T4, it is slower than float32."""
+def _has_native_bfloat16() -> bool:
+    """Emulated bfloat16, as on a T4, is slower than float32."""
     return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
-def _device(wanted: str) -> str:
-    there = {
+def _device(requested: str) -> str:
+    available = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
-    if wanted == "auto":
-        return next(name for name, is_there in there.items() if is_there)
-    if not there[wanted]:
-        raise EngineUnusable(f"--device {wanted}: torch {torch.__version__} finds no such device here")
-    return wanted
+    if requested == "auto":
+        return next(name for name, is_available in available.items() if is_available)
+    if not available[requested]:
+        raise EngineUnusable(f"--device {requested}: torch {torch.__version__} finds no such device here")
+    return requested
 
 
-def libraries() -> dict[str, str]:
-    return {name: version(name) for name in LIBRARIES}
+def library_versions() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARY_NAMES}
 
 
-def memory(device: str) -> tuple[int, int]:
-    """Bytes that are free and that there are: of the GPU, else of the machine."""
+def memory_bytes(device: str) -> tuple[int, int]:
+    """Free and total memory: of the GPU, else of the machine."""
     if device == "cuda":
         free, total = torch.cuda.mem_get_info()
         return int(free), int(total)
@@ -93,20 +93,20 @@ def memory(device: str) -> tuple[int, int]:
     return page * free, page * total
 
 
-def forget_peak(device: str) -> None:
+def reset_peak_memory(device: str) -> None:
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
 
 
-def peak_mib(device: str) -> int:
-    """Of the GPU's memory since `forget_peak`; without a GPU, of this process since it began."""
+def peak_memory_mib(device: str) -> int:
+    """The peak of GPU memory since `reset_peak_memory`; without a GPU, of this process since its start."""
     if device == "cuda":
         return int(torch.cuda.max_memory_allocated() / 2**20)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak / 2**20) if sys.platform == "darwin" else int(peak / 2**10)
 
 
-def give_back_memory(device: str) -> None:
+def empty_cache(device: str) -> None:
     if device == "cuda":
         torch.cuda.empty_cache()
     elif device == "mps":
@@ -114,5 +114,7 @@ def give_back_memory(device: str) -> None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """torch raises its own error for most of a GPU's; its libraries, Apple's GPU and malloc a plain one."""
-    return isinstance(error, torch.OutOfMemoryError) or any(each in str(error) for each in TOO_LITTLE_MEMORY)
+    """torch raises its own error for most; its libraries, Apple's GPU and malloc raise RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        each in str(error) for each in OUT_OF_MEMORY_MESSAGES
+    )

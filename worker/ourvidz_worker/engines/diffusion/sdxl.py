@@ -1,4 +1,4 @@
-"""Images by Stable Diffusion XL: from a prompt, and from what other images show of it."""
+"""Images by Stable Diffusion XL, from a prompt and reference images."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from diffusers import (
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.adapters import Adapters
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
-from ourvidz_worker.engines.diffusion.infotext import parameters_text, sampler_name, usual_facts
+from ourvidz_worker.engines.diffusion.infotext import common_fields, parameters_text, sampler_name
 from ourvidz_worker.engines.diffusion.latent_preview import fit_latent_previewer
-from ourvidz_worker.engines.diffusion.pipeline_run import Steps, generators, run
-from ourvidz_worker.engines.diffusion.pixels import as_pixels
+from ourvidz_worker.engines.diffusion.pipeline_run import StepCallback, run, seeded_generators
+from ourvidz_worker.engines.diffusion.pixels import to_uint8
 from ourvidz_worker.engines.diffusion.placement import choose_placement
 from ourvidz_worker.engines.diffusion.prompts import prompt_arguments
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
@@ -41,11 +41,11 @@ class SdxlEngine(DiffusionEngine):
 
     @property
     def pools(self) -> tuple[str, ...]:
-        adapted = self._adapters.types if self._adapters else ()
-        return with_any_of(SDXL_IMAGES, ("composition", *adapted))
+        adapter_types = self._adapters.types if self._adapters else ()
+        return with_any_of(SDXL_IMAGES, ("composition", *adapter_types))
 
     def load_weights(self) -> None:
-        self.place(choose_placement(self.settings, half="float16"))
+        self.set_placement(choose_placement(self.settings, half="float16"))
         self._text = load_pipeline(
             StableDiffusionXLPipeline, self.settings.model, self.settings, self.placement
         )
@@ -55,62 +55,63 @@ class SdxlEngine(DiffusionEngine):
         self._image = StableDiffusionXLImg2ImgPipeline(
             **self._text.components, force_zeros_for_empty_prompt=zeros
         )
-        self._text.watermark = self._image.watermark = None  # else diffusers has one wherever it can
+        # Otherwise diffusers adds a watermark if the package for that is installed.
+        self._text.watermark = self._image.watermark = None
         self._image.set_progress_bar_config(disable=True)
-        self.placer.enter(self._text)
+        self.placer.place(self._text)
 
     def unload(self) -> None:
         self._text = self._image = self._adapters = None
         super().unload()
 
-    def make(self, job: Job, slots: Sequence[Slot], prompt: str, steps: Steps) -> list[Any]:
-        wanted = job.parameters
-        common = {
-            "num_inference_steps": wanted.steps,
-            "guidance_scale": wanted.guidance,
-            "generator": generators([slot.seed for slot in slots]),
+    def generate_batch(self, job: Job, slots: Sequence[Slot], prompt: str, steps: StepCallback) -> list[Any]:
+        parameters = job.parameters
+        shared_arguments = {
+            "num_inference_steps": parameters.steps,
+            "guidance_scale": parameters.guidance,
+            "generator": seeded_generators([slot.seed for slot in slots]),
             "output_type": "np",
             "callback_on_step_end": steps,
         }
-        pipeline, own = self._pipeline(job)
-        self.placer.enter(pipeline)
+        pipeline, pipeline_arguments = self._pipeline(job)
+        self.placer.place(pipeline)
         assert self._adapters is not None
-        adapted = self._adapters.arguments(pipeline, job)
+        adapter_arguments = self._adapters.arguments(pipeline, job)
 
         def call() -> Any:
-            words = prompt_arguments(pipeline, prompt, job.negative_prompt, len(slots))
-            return pipeline(**words, **common, **own, **adapted).images
+            prompts = prompt_arguments(pipeline, prompt, job.negative_prompt, len(slots))
+            return pipeline(**prompts, **shared_arguments, **pipeline_arguments, **adapter_arguments).images
 
         images = run(pipeline, self.placer, call)
-        return [as_pixels(each) for each in images]
+        return [to_uint8(each) for each in images]
 
     def _pipeline(self, job: Job) -> tuple[Any, Mapping[str, Any]]:
-        """The pipeline for this job, with the arguments that only it takes."""
-        wanted = job.parameters
-        size = (wanted.width, wanted.height)
+        """The pipeline for this job, and the arguments that only this pipeline takes."""
+        parameters = job.parameters
+        size = (parameters.width, parameters.height)
         composition = find_reference(job, "composition")
-        plain = (self._text, {"width": wanted.width, "height": wanted.height})
+        text_to_image = (self._text, {"width": parameters.width, "height": parameters.height})
         if composition is None:
-            return plain
-        kept = decode_image(composition.content, size)
+            return text_to_image
+        image = decode_image(composition.content, size)
         if composition.strength == 0:
-            return plain
-        # Half a step more, because diffusers rounds down what is not quite whole.
-        share = min(1.0, (_noise_steps(job, composition) + 0.5) / wanted.steps)
-        return self._image, {"image": kept, "strength": share}
+            return text_to_image
+        # Half a step more, because diffusers rounds down.
+        strength = min(1.0, (_noise_steps(job, composition) + 0.5) / parameters.steps)
+        return self._image, {"image": image, "strength": strength}
 
-    def encoded(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
+    def encode(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
         height, width = pixels.shape[:2]
-        wanted = job.parameters
+        parameters = job.parameters
         scheduler = self._text.scheduler
-        facts = usual_facts(job, slot, scheduler, (width, height), self.model_for(job))
+        fields = common_fields(job, slot, scheduler, (width, height), self.model_name(job))
         composition = find_reference(job, "composition")
         if composition and composition.strength:
-            facts["Denoising strength"] = round(_noise_steps(job, composition) / wanted.steps, 4)
-        facts |= {f"{each.type.title()} strength": each.strength for each in job.references}
-        text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, facts=facts)
-        more = {"sampler": sampler_name(scheduler)} | self._adapters_used(job)
-        metadata = self.facts(job, slot, more)
+            fields["Denoising strength"] = round(_noise_steps(job, composition) / parameters.steps, 4)
+        fields |= {f"{each.type.title()} strength": each.strength for each in job.references}
+        text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, fields=fields)
+        extra = {"sampler": sampler_name(scheduler)} | self._adapters_used(job)
+        metadata = self.result_metadata(job, slot, extra)
         return Result(png(pixels, parameters=text), "image/png", width, height, None, metadata)
 
     def _adapters_used(self, job: Job) -> dict[str, object]:
@@ -120,5 +121,5 @@ class SdxlEngine(DiffusionEngine):
 
 
 def _noise_steps(job: Job, composition: Reference) -> int:
-    """Its strength is how much of the image is kept; the rest of the steps start from noise, one at least."""
+    """The steps to run: the strength is how much of the image is kept, and at least one step is run."""
     return max(1, round(job.parameters.steps * (1 - composition.strength)))

@@ -1,4 +1,4 @@
-"""Pipelines from a folder or, when the operator allows it, from the hub."""
+"""Loads pipelines from a folder or, if the operator allows it, from the hub."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ourvidz_worker.engines.diffusion.placement import Placement, is_out_of_memo
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 
-UNREADABLE = (
+LOAD_ERRORS = (
     *(OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError),
     *(AttributeError, SafetensorError, TemplateError),
 )
 
 
-def load_pipeline(kind: Any, where: str, settings: EngineSettings, placement: Placement) -> Any:
-    """A pipeline of the class `kind`, still in the processor's memory.
+def load_pipeline(pipeline_class: Any, location: str, settings: EngineSettings, placement: Placement) -> Any:
+    """Loads a pipeline of the class `pipeline_class` into main memory.
 
     Raises:
-        EngineUnusable: the weights are not there or not of this kind.
+        EngineUnusable: the weights do not exist or are of another kind.
     """
-    _be_quiet()
-    with loading(where, settings):
-        pipeline = kind.from_pretrained(
-            where,
-            dtype={"default": placement.precision, "vae": vae_precision(kind, placement)},
+    _silence_libraries()
+    with translate_load_errors(location, settings):
+        pipeline = pipeline_class.from_pretrained(
+            location,
+            dtype={"default": placement.precision, "vae": vae_precision(pipeline_class, placement)},
             local_files_only=not settings.allow_download,
-            variant=_variant(where),
+            variant=_variant(location),
             use_safetensors=True,
         )
     pipeline.set_progress_bar_config(disable=True)
@@ -40,50 +40,50 @@ def load_pipeline(kind: Any, where: str, settings: EngineSettings, placement: Pl
 
 
 @contextmanager
-def loading(where: str, settings: EngineSettings) -> Iterator[None]:
-    """Turns what libraries raise over weights into EngineUnusable, but for want of memory."""
+def translate_load_errors(location: str, settings: EngineSettings) -> Iterator[None]:
+    """Turns what libraries raise while they load weights into EngineUnusable, except out of memory."""
     try:
         yield
-    except UNREADABLE as error:
+    except LOAD_ERRORS as error:
         if is_out_of_memory(error):
             raise
-        raise EngineUnusable(explain(where, error, settings)) from error
+        raise EngineUnusable(load_error_message(location, error, settings)) from error
 
 
-def vae_precision(kind: Any, placement: Placement) -> Any:
-    """SDXL's pipeline widens its VAE by itself while it decodes; Wan's does not."""
+def vae_precision(pipeline_class: Any, placement: Placement) -> Any:
+    """SDXL's pipeline raises its VAE's precision while it decodes; Wan's does not."""
     import torch
 
-    return torch.float32 if kind.__name__.startswith("Wan") else placement.precision
+    return torch.float32 if pipeline_class.__name__.startswith("Wan") else placement.precision
 
 
-def _be_quiet() -> None:
-    """No bars for single files: what the worker writes is one event a line."""
-    from diffusers.utils import logging as of_diffusers
-    from transformers.utils import logging as of_transformers
+def _silence_libraries() -> None:
+    """Turns off the libraries' progress bars and messages: the worker's log has one event per line."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
 
-    for logging in (of_diffusers, of_transformers):
+    for logging in (diffusers_logging, transformers_logging):
         logging.disable_progress_bar()
         logging.set_verbosity_error()
 
 
-def explain(where: str, error: Exception, settings: EngineSettings) -> str:
-    """Why weights could not be loaded, in one line."""
-    if not Path(where).exists() and not settings.allow_download:
-        return f"no weights at {where!r}: give a folder, or allow the hub with --allow-download"
+def load_error_message(location: str, error: Exception, settings: EngineSettings) -> str:
+    """Why the weights could not be loaded, in one line."""
+    if not Path(location).exists() and not settings.allow_download:
+        return f"no weights at {location!r}: give a folder, or allow the hub with --allow-download"
     first_line = (str(error).strip().splitlines() or [""])[0]
-    return f"the weights {where!r} cannot be used: {type(error).__name__}: {first_line[:200]}"
+    return f"the weights {location!r} cannot be used: {type(error).__name__}: {first_line[:200]}"
 
 
-def public_name(where: str) -> str:
-    """A folder's or a file's own name, without the way to it on this machine, or the name on the hub."""
-    path = Path(where)
-    return path.name if path.exists() else where
+def public_name(location: str) -> str:
+    """The name of the folder or file without its path on this machine, or the name on the hub."""
+    path = Path(location)
+    return path.name if path.exists() else location
 
 
-def _variant(where: str) -> str | None:
-    """`fp16` where a part has its weights in no other form, as is common; parts that have are read too."""
-    folder = Path(where)
+def _variant(location: str) -> str | None:
+    """`fp16` if some part has its weights only in that variant; the other parts are read too."""
+    folder = Path(location)
     parts = {path.parent for path in folder.glob("*/*.safetensors")}
     is_half = [all(".fp16" in path.name for path in part.glob("*.safetensors")) for part in parts]
     return "fp16" if any(is_half) else None
