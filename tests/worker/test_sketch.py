@@ -19,7 +19,7 @@ from ourvidz_worker.engines.sketch.enhance import enhanced_prompt
 from ourvidz_worker.engines.sketch.picture import Picture
 from ourvidz_worker.engines.sketch.scene_parameters import LIGHT_WORDS
 from ourvidz_worker.engines.sketch.scenes import SCENES
-from ourvidz_worker.engines.sketch.stage import words_of
+from ourvidz_worker.engines.sketch.stage import prompt_words
 from ourvidz_worker.errors import Halted
 from ourvidz_worker.protocol import AssetError, parse_job
 from tests.worker.protocol_server import job_body
@@ -180,7 +180,7 @@ def test_a_size_it_cannot_draw_is_a_clear_failure_of_the_slot() -> None:
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_enhancing_a_prompt_changes_neither_its_scene_nor_its_light(prompt: str) -> None:
-    added = words_of(enhanced_prompt(prompt).removeprefix(prompt))
+    added = prompt_words(enhanced_prompt(prompt).removeprefix(prompt))
     assert not added & LIGHT_WORDS
     assert Picture(enhanced_prompt(prompt), 1, 64, 64).scene == Picture(prompt, 1, 64, 64).scene
 

@@ -1,4 +1,4 @@
-"""The array types that everything here is drawn with, and the few operations that they lack."""
+"""The array types of the sketch engine, and a few operations that numpy lacks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rng: TypeAlias = np.random.Generator
 
 
 def plane(values: Any) -> Plane:
-    """As float32, without a copy where it is already."""
+    """Converts to float32, without a copy if it is float32 already."""
     return np.asarray(values, dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Where a picture comes into being: linear light, colour planes first, so that sums are physics and cheap."""
+"""The canvas: linear light in colour planes, so that light can be added, cheaply."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from PIL import Image
 from ourvidz_worker.engines.sketch.arrays import Pixels, Plane, Rng, plane
 
 _LEVELS = 4096
-_WHITE = 2.0  # linear light that the table still tells apart
+_WHITE = 2.0  # the largest linear light in the table
 _GRAIN_TILE = 256
 _THUMBNAIL = 320  # px of the longer side, at most
 
 
-def _developing_table() -> Pixels:
-    """From the square root of light to sRGB bytes, with a shoulder that keeps highlights from clipping."""
+def _tone_curve() -> Pixels:
+    """Maps the square root of light to sRGB bytes, with a shoulder that keeps highlights from clipping."""
     light = (np.arange(_LEVELS) / (_LEVELS - 1)) ** 2 * _WHITE
     knee = 0.55
     shoulder = knee + (1 - knee) * (1 - np.exp(-(light - knee) / (1 - knee)))
@@ -25,7 +25,7 @@ def _developing_table() -> Pixels:
     return np.clip(encoded * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-_TABLE = _developing_table()
+_TONE_CURVE = _tone_curve()
 
 
 class Canvas:
@@ -38,7 +38,7 @@ class Canvas:
 
     @property
     def unit(self) -> int:
-        """The shorter side: what sizes are measured in, so that every format shows the same scene."""
+        """The shorter side: sizes are multiples of it, so that every format shows the same scene."""
         return min(self.width, self.height)
 
     @property
@@ -73,17 +73,17 @@ class Canvas:
         return rows, columns, cut
 
     def bloom(self, strength: float, threshold: float = 0.6) -> None:
-        """Lets bright places glow: blurred at small sizes, added back."""
+        """Adds a glow to bright places: blurred at a small size, added back."""
         size = (max(2, self.width // 8), max(2, self.height // 8))
         for channel in self.light:
             small = Image.fromarray(channel).resize(size, Image.Resampling.BOX)
             bright = np.minimum(np.maximum(plane(small) - threshold, 0.0), 1.5)
-            glow = _spread(bright, 2) + _spread(bright, 6)
+            glow = _blur(bright, 2) + _blur(bright, 6)
             wide = Image.fromarray(glow).resize((self.width, self.height), Image.Resampling.BICUBIC)
             channel += strength * 0.5 * np.maximum(plane(wide), 0.0)
 
     def thumbnail(self) -> Canvas:
-        """Every so manieth pixel."""
+        """A small copy of every nth pixel."""
         step = -(-max(self.width, self.height) // _THUMBNAIL)
         small = Canvas(-(-self.width // step), -(-self.height // step))
         small.light = self.light[:, ::step, ::step]
@@ -95,7 +95,7 @@ class Canvas:
         self.light *= 1.0 - strength * np.minimum((x + y) * 0.5, 1.0) ** 1.5
 
     def develop(self, grain: Plane) -> Pixels:
-        """(height, width, 3) bytes, with a film's grain, which also hides the steps of eight bits."""
+        """Returns (height, width, 3) bytes with film grain, which also hides the banding of eight bits."""
         image = np.empty((self.height, self.width, 3), np.uint8)
         repeats = (-(-self.height // _GRAIN_TILE), -(-self.width // _GRAIN_TILE))
         speckle = np.tile(grain, repeats)[: self.height, : self.width]
@@ -104,7 +104,7 @@ class Canvas:
             level *= (_LEVELS - 1) / _WHITE**0.5
             level += speckle
             np.clip(level, 0, _LEVELS - 1, out=level)
-            image[..., number] = _TABLE[level.astype(np.int16)]
+            image[..., number] = _TONE_CURVE[level.astype(np.int16)]
         return image
 
 
@@ -113,7 +113,7 @@ def grain(rng: Rng, strength: float = 22.0) -> Plane:
     return rng.standard_normal((_GRAIN_TILE, _GRAIN_TILE), dtype=np.float32) * np.float32(strength)
 
 
-def _spread(values: Plane, reach: int) -> Plane:
+def _blur(values: Plane, reach: int) -> Plane:
     """Three box blurs, which is close to a Gaussian."""
     for axis in (0, 1) * 3:
         padded = np.pad(values, [(reach + 1, reach) if each == axis else (0, 0) for each in (0, 1)])

@@ -1,4 +1,4 @@
-"""The sketch engine: real pictures and films from nothing but a processor."""
+"""The sketch engine: draws images and videos on the CPU."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from ourvidz_worker.engines.pools import (
     with_references,
 )
 from ourvidz_worker.engines.references import UnreadableReference, unreadable_error
-from ourvidz_worker.engines.sketch.slot_progress import Pace
+from ourvidz_worker.engines.sketch.slot_progress import SlotProgress
 from ourvidz_worker.protocol import AssetError, Job, Parameters, Slot
 
 SIZES = range(64, 2049)
-LONGEST_FILM = 1000  # frames
+MAX_FRAMES = 1000
 VIDEOS = (*WAN_VIDEOS, *ENHANCED_VIDEOS)
 
 
@@ -49,16 +49,16 @@ class SketchEngine:
 
     def __init__(self, *, pace: float = 0.0) -> None:
         self.device = f"CPU ({platform.machine()})"
-        self._pace = pace
+        self._min_seconds = pace
 
     def load(self) -> None:
-        """Nothing to load before a job says what it needs."""
+        """Does nothing: there are no weights."""
 
     def unload(self) -> None:
-        """Nothing is kept between jobs."""
+        """Does nothing: no state is kept between jobs."""
 
     def job_metadata(self, job: Job) -> Mapping[str, object]:
-        return {"enhanced_prompt": _drawn_prompt(job)} if job.parameters.enhance else {}
+        return {"enhanced_prompt": _effective_prompt(job)} if job.parameters.enhance else {}
 
     def generate(
         self,
@@ -67,82 +67,90 @@ class SketchEngine:
         should_stop: ShouldStop,
         previews: Previews = NULL_PREVIEWS,
     ) -> Iterator[FinishedSlot]:
-        problem = _problem(job.parameters)
+        error = _unsupported_error(job.parameters)
         count = len(job.slots)
         for number, slot in enumerate(job.slots):
-            pace = Pace(self._pace, number / count, (number + 1) / count, report_progress, should_stop)
-            yield FinishedSlot(slot, problem or _Drawing(job, slot, pace, previews).result())
+            progress = SlotProgress(
+                self._min_seconds, number / count, (number + 1) / count, report_progress, should_stop
+            )
+            yield FinishedSlot(slot, error or _SlotDrawing(job, slot, progress, previews).result())
 
 
-def _drawn_prompt(job: Job) -> str:
+def _effective_prompt(job: Job) -> str:
     from ourvidz_worker.engines.sketch.enhance import enhanced_prompt
 
     return enhanced_prompt(job.prompt) if job.parameters.enhance else job.prompt
 
 
-def _problem(wanted: Parameters) -> AssetError | None:
-    if wanted.width not in SIZES or wanted.height not in SIZES:
+def _unsupported_error(parameters: Parameters) -> AssetError | None:
+    if parameters.width not in SIZES or parameters.height not in SIZES:
         message = f"The sketch engine draws {SIZES.start} to {SIZES.stop - 1} px a side."
         return AssetError("unsupported_size", message, retryable=False)
-    if wanted.media == "video" and not (0 < wanted.frames <= LONGEST_FILM and 0 < wanted.fps <= 120):
+    if parameters.media == "video" and not (
+        0 < parameters.frames <= MAX_FRAMES and 0 < parameters.fps <= 120
+    ):
         return AssetError("unsupported_length", "The sketch engine makes 1 to 1000 frames.", retryable=False)
     return None
 
 
 @dataclass(frozen=True, slots=True)
-class _Drawing:
+class _SlotDrawing:
     """One slot, from its references to its file."""
 
     job: Job
     slot: Slot
-    pace: Pace
+    progress: SlotProgress
     previews: Previews
 
     def result(self) -> Result | AssetError:
         try:
-            return self._film() if self.job.parameters.media == "video" else self._still()
+            return self._video() if self.job.parameters.media == "video" else self._image()
         except UnreadableReference as error:
             return unreadable_error(error)
 
-    def _still(self) -> Result:
+    def _image(self) -> Result:
         from ourvidz_worker.engines.png import png
         from ourvidz_worker.engines.sketch.picture import Picture
-        from ourvidz_worker.engines.sketch.reference_images import Examples
+        from ourvidz_worker.engines.sketch.reference_images import ReferenceImages
 
         width, height = self.job.parameters.width, self.job.parameters.height
-        examples = Examples(self.job, width, height)
-        picture = Picture(_drawn_prompt(self.job), self.slot.seed, width, height)
+        references = ReferenceImages(self.job, width, height)
+        picture = Picture(_effective_prompt(self.job), self.slot.seed, width, height)
         pixels = picture.still(
-            lambda share: self.pace.reach(0.9 * share, "sketching"), self._look, examples.touch
+            lambda share: self.progress.advance_to(0.9 * share, "sketching"),
+            self._show_preview,
+            references.apply,
         )
-        self.pace.reach(0.9, "encoding")
+        self.progress.advance_to(0.9, "encoding")
         media = png(pixels)
-        self.pace.reach(1.0, "encoding")
+        self.progress.advance_to(1.0, "encoding")
         return Result(media, "image/png", width, height, None, {"scene": picture.scene.name})
 
-    def _film(self) -> Result:
+    def _video(self) -> Result:
         from ourvidz_worker.engines.mp4 import mp4
         from ourvidz_worker.engines.sketch.picture import Picture
-        from ourvidz_worker.engines.sketch.reference_images import Examples
+        from ourvidz_worker.engines.sketch.reference_images import ReferenceImages
 
-        wanted = self.job.parameters
-        width, height = wanted.width - wanted.width % 2, wanted.height - wanted.height % 2
-        examples = Examples(self.job, width, height)
-        picture = Picture(_drawn_prompt(self.job), self.slot.seed, width, height)
+        parameters = self.job.parameters
+        width, height = parameters.width - parameters.width % 2, parameters.height - parameters.height % 2
+        references = ReferenceImages(self.job, width, height)
+        picture = Picture(_effective_prompt(self.job), self.slot.seed, width, height)
         scene = picture.film(
-            wanted.frames, wanted.fps, lambda share: self.pace.reach(0.97 * share, "sketching")
+            parameters.frames,
+            parameters.fps,
+            lambda share: self.progress.advance_to(0.97 * share, "sketching"),
         )
-        frames = self._seen(examples.frame(scene, wanted.frames))
-        media = mp4(frames, width=width, height=height, fps=wanted.fps)
-        self.pace.reach(1.0, "encoding")
-        told = {"scene": picture.scene.name}
-        return Result(media, "video/mp4", width, height, wanted.frames / wanted.fps, told)
+        frames = self._with_previews(references.blend_frames(scene, parameters.frames))
+        media = mp4(frames, width=width, height=height, fps=parameters.fps)
+        self.progress.advance_to(1.0, "encoding")
+        metadata = {"scene": picture.scene.name}
+        return Result(media, "video/mp4", width, height, parameters.frames / parameters.fps, metadata)
 
-    def _look(self, developed: Callable[[], Pixels]) -> None:
+    def _show_preview(self, develop: Callable[[], Pixels]) -> None:
         if self.previews.is_due():
-            self.previews.show(self.slot.number, developed())
+            self.previews.show(self.slot.number, develop())
 
-    def _seen(self, frames: Iterator[Pixels]) -> Iterator[Pixels]:
+    def _with_previews(self, frames: Iterator[Pixels]) -> Iterator[Pixels]:
         for pixels in frames:
             if self.previews.is_due():
                 self.previews.show(self.slot.number, pixels)

@@ -1,12 +1,12 @@
-"""A modest stand-in for the language model of the enhanced job types: the prompt and a few fitting words."""
+"""Enhances prompts without a language model: adds a few words that fit the scene."""
 
 from __future__ import annotations
 
 from ourvidz_worker.engines.sketch.scenes import Scene, choose_scene
-from ourvidz_worker.engines.sketch.stage import words_of
+from ourvidz_worker.engines.sketch.stage import prompt_words
 
-_LIGHT = "layered natural depth"
-_FITTING = {
+_SUFFIX = "layered natural depth"
+_SCENE_WORDS = {
     "coast": "long reflections, distant headlands, salt in the air",
     "mountains": "ridge behind ridge into the distance, thin haze on the lowlands",
     "forest": "tall conifers, rank behind rank, shafts of sun between the trunks",
@@ -22,6 +22,6 @@ _FITTING = {
 
 def enhanced_prompt(prompt: str) -> str:
     """Deterministic: the same prompt gives the same enhancement."""
-    scene: Scene = choose_scene(words_of(prompt), prompt)
-    said = prompt.strip().rstrip(".,;")
-    return f"{said}, {_FITTING[scene.name]}, {_LIGHT}, balanced composition, fine detail"
+    scene: Scene = choose_scene(prompt_words(prompt), prompt)
+    base = prompt.strip().rstrip(".,;")
+    return f"{base}, {_SCENE_WORDS[scene.name]}, {_SUFFIX}, balanced composition, fine detail"

@@ -1,4 +1,4 @@
-"""What the sketch engine takes from reference images: colours, shapes, the frames a film runs between."""
+"""Applies a job's reference images: composition, style, start frame and end frame."""
 
 from __future__ import annotations
 
@@ -11,63 +11,63 @@ from ourvidz_worker.engines.sketch.arrays import Pixels, Plane, mix, plane, smoo
 from ourvidz_worker.engines.sketch.canvas import Canvas
 from ourvidz_worker.protocol import Job
 
-LONGEST_FADE = 0.4  # of a film, from its first frame into the scene and out of it into the last
+FADE_SHARE = 0.4  # of a film's duration: the cross-fade from its start frame, and that to its end frame
 
 
-class Examples:
-    """A job's references at the size of its pictures. Raises UnreadableReference.
+class ReferenceImages:
+    """A job's references, scaled to the size of its pictures. Raises UnreadableReference.
 
-    Composition: the reference shows through what is painted over it, by its strength. Style: the picture
-    takes over the reference's colours, their mean and their spread, by its strength.
+    Composition: the reference is blended with the picture by its strength. Style: the mean and the deviation
+    of the reference's colours are transferred to the picture by its strength.
     """
 
     def __init__(self, job: Job, width: int, height: int) -> None:
-        found = {
+        references = {
             name: find_reference(job, name) for name in ("composition", "style", "start_frame", "end_frame")
         }
-        self._strength = {name: each.strength for name, each in found.items() if each}
+        self._strength = {name: each.strength for name, each in references.items() if each}
         self._pixels: dict[str, Pixels] = {
             name: np.asarray(decode_image(each.content, (width, height)))
-            for name, each in found.items()
+            for name, each in references.items()
             if each
         }
 
-    def touch(self, canvas: Canvas) -> None:
-        """Between the last layer of a still and its development."""
-        if (seen := self._pixels.get("composition")) is not None:
-            canvas.light = mix(canvas.light, light_of(seen), self._strength["composition"])
-        if (seen := self._pixels.get("style")) is not None:
-            recoloured = with_colours_of(canvas.light, light_of(seen))
+    def apply(self, canvas: Canvas) -> None:
+        """Applies composition and style to an image, after its last layer and before `develop`."""
+        if (image := self._pixels.get("composition")) is not None:
+            canvas.light = mix(canvas.light, to_linear_light(image), self._strength["composition"])
+        if (image := self._pixels.get("style")) is not None:
+            recoloured = transfer_colours(canvas.light, to_linear_light(image))
             canvas.light = mix(canvas.light, recoloured, self._strength["style"])
 
-    def frame(self, frames: Iterator[Pixels], count: int) -> Iterator[Pixels]:
-        """A film that begins with the start frame and ends with the end frame, as they are."""
+    def blend_frames(self, frames: Iterator[Pixels], count: int) -> Iterator[Pixels]:
+        """Cross-fades a film's frames from the start frame and to the end frame."""
         start, end = self._pixels.get("start_frame"), self._pixels.get("end_frame")
         for number, pixels in enumerate(frames):
-            moment = number / max(1, count - 1)
-            shown = pixels
+            time_share = number / max(1, count - 1)
+            blended = pixels
             if start is not None:
-                shown = _faded(start, shown, smoothstep(0.0, LONGEST_FADE, moment))
+                blended = _cross_fade(start, blended, smoothstep(0.0, FADE_SHARE, time_share))
             if end is not None:
-                shown = _faded(end, shown, smoothstep(1.0, 1.0 - LONGEST_FADE, moment))
-            yield shown
+                blended = _cross_fade(end, blended, smoothstep(1.0, 1.0 - FADE_SHARE, time_share))
+            yield blended
 
 
-def light_of(pixels: Pixels) -> Plane:
-    """(3, height, width) linear sRGB of (height, width, 3) bytes."""
+def to_linear_light(pixels: Pixels) -> Plane:
+    """Converts (height, width, 3) bytes to (3, height, width) linear sRGB."""
     steps = np.arange(256) / 255
     table = plane(np.where(steps <= 0.04045, steps / 12.92, ((steps + 0.055) / 1.055) ** 2.4))
     return np.ascontiguousarray(table[pixels].transpose(2, 0, 1))
 
 
-def with_colours_of(light: Plane, example: Plane) -> Plane:
-    """`light` with the mean and the spread of each of the example's channels, as the eye weighs them."""
-    seen, wanted = np.sqrt(np.maximum(light, 0)), np.sqrt(example)
-    spread = wanted.std((1, 2), keepdims=True) / np.maximum(seen.std((1, 2), keepdims=True), 1e-3)
-    moved = (seen - seen.mean((1, 2), keepdims=True)) * spread + wanted.mean((1, 2), keepdims=True)
-    return plane(np.maximum(moved, 0) ** 2)
+def transfer_colours(light: Plane, reference: Plane) -> Plane:
+    """`light` with the mean and the deviation of each channel of the reference, in gamma-encoded values."""
+    image, target = np.sqrt(np.maximum(light, 0)), np.sqrt(reference)
+    spread = target.std((1, 2), keepdims=True) / np.maximum(image.std((1, 2), keepdims=True), 1e-3)
+    shifted = (image - image.mean((1, 2), keepdims=True)) * spread + target.mean((1, 2), keepdims=True)
+    return plane(np.maximum(shifted, 0) ** 2)
 
 
-def _faded(frame: Pixels, scene: Pixels, share: Plane) -> Pixels:
-    """`share` of the scene, 0..1."""
+def _cross_fade(frame: Pixels, scene: Pixels, share: Plane) -> Pixels:
+    """`share`: the scene's part, 0..1."""
     return np.rint(mix(plane(frame), plane(scene), share)).astype(np.uint8)

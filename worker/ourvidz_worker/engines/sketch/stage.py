@@ -15,10 +15,10 @@ from ourvidz_worker.engines.sketch.scene_parameters import SceneParameters
 
 
 class Layer(Protocol):
-    """One step of a picture. Precomputes in its constructor; paints any moment."""
+    """One layer of a picture. It precomputes in its constructor and can paint any moment."""
 
     def paint(self, canvas: Canvas, time: float) -> None:
-        """`time`: seconds since the film began, 0 for a still."""
+        """`time`: seconds since the start of the film, 0 for an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,13 @@ class Stage:
         return min(self.width, self.height)
 
 
-def words_of(prompt: str) -> frozenset[str]:
-    """Lower-case words, plurals also without their s."""
+def prompt_words(prompt: str) -> frozenset[str]:
+    """The prompt's words in lower case; plurals also without their s."""
     found = re.findall(r"[a-z]+", prompt.lower())
     return frozenset(found) | {word[:-1] for word in found if len(word) > 3 and word.endswith("s")}
 
 
-def source_of_chance(prompt: str, seed: int) -> Rng:
-    """The prompt takes part: one seed under two prompts gives two arrangements, not one recoloured."""
+def random_generator(prompt: str, seed: int) -> Rng:
+    """A generator seeded with both: one seed with two prompts gives two arrangements, not one recoloured."""
     digest = hashlib.sha256(f"{seed}\n{' '.join(prompt.split())}".encode()).digest()
     return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
