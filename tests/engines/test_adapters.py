@@ -93,7 +93,7 @@ def test_another_jobs_reference_is_not_remembered(both: Make) -> None:
     assert np.array_equal(made(both, drawing("style", 1.0, 0)), one)
 
 
-def test_several_at_once_go_by_the_reference_too(models: Path, both: Make) -> None:
+def test_a_batch_uses_the_reference_too(models: Path, both: Make) -> None:
     three = Make(**adapted(models, batch=3))
     wanted = job(drawing("style", 0.7), slots=3)
     for one, other in zip(three.results(wanted), both.results(wanted), strict=True):
@@ -107,7 +107,7 @@ def test_without_guidance_too(both: Make) -> None:
     assert apart(plain, styled) > 0.1
 
 
-def test_what_was_gone_by_is_told(both: Make) -> None:
+def test_the_references_used_are_in_the_metadata(both: Make) -> None:
     (result,) = both.results(job(drawing("style", 0.7), drawing("character", 0.25)))
     assert result.metadata["references"] == {"style": 0.7, "character": 0.25}
     assert result.metadata["adapters"] == {"style": "style.safetensors", "character": "character.safetensors"}
@@ -159,7 +159,9 @@ def test_out_of_memory_slices_no_attention_that_it_would_lose(models: Path) -> N
         ({"style_adapter": "{models}/sdxl/unet/diffusion_pytorch_model.safetensors"}, "holds no IP-Adapter"),
     ],
 )
-def test_what_does_not_fit_is_said_in_one_line(models: Path, given: dict[str, str], sentence: str) -> None:
+def test_weights_that_do_not_fit_are_an_error_in_one_line(
+    models: Path, given: dict[str, str], sentence: str
+) -> None:
     settings = {name: value.format(models=models) for name, value in given.items()}
     with pytest.raises(EngineUnusable, match=sentence) as refused:
         create_engine(EngineSettings(**adapted(models, **settings))).load()

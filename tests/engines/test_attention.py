@@ -15,7 +15,7 @@ from ourvidz_worker.errors import EngineUnusable
 from tests.engines.jobs import Make, film, job, pixels
 
 
-def test_wan_computes_it_as_told_and_nothing_else_does(models: Path, wan: Make) -> None:
+def test_wan_uses_the_attention_chosen_and_nothing_else_does(models: Path, wan: Make) -> None:
     from diffusers.models.attention_dispatch import _AttentionBackendRegistry
 
     make = Make(engine="wan", model=str(models / "wan"), attention="math")
@@ -35,18 +35,18 @@ def test_wan_computes_it_as_told_and_nothing_else_does(models: Path, wan: Make) 
     assert np.abs(pixels(made) - pixels(wan.results(picture)[0])).max() <= 2
 
 
-def test_sdxl_computes_it_as_told_and_nothing_else_does(models: Path, sdxl: Make) -> None:
+def test_sdxl_uses_the_attention_chosen_and_nothing_else_does(models: Path, sdxl: Make) -> None:
     make = Make(engine="sdxl", model=str(models / "sdxl"), attention="math")
     used = set()
     hook = make.engine._text.unet.register_forward_pre_hook(
         lambda *_: used.add((torch.backends.cuda.math_sdp_enabled(), torch.backends.cuda.flash_sdp_enabled()))
     )
-    plain, usual = make.results(job())[0], sdxl.results(job())[0]
+    plain, auto = make.results(job())[0], sdxl.results(job())[0]
     hook.remove()
     assert used == {(True, False)}
     assert torch.backends.cuda.flash_sdp_enabled()
     assert plain.metadata["attention"] == "math"
-    assert np.abs(pixels(plain) - pixels(usual)).max() <= 2
+    assert np.abs(pixels(plain) - pixels(auto)).max() <= 2
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,9 @@ def test_what_must_fit_depends_on_where_weights_wait(
     assert [about for about, problem in found.items() if problem] == lacking
 
 
-def test_too_little_main_memory_is_told_beside_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_main_memory_is_reported_beside_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     size = {"SC_PAGE_SIZE": MIB, "SC_PHYS_PAGES": 500, "SC_AVPHYS_PAGES": 1}
     monkeypatch.setattr(os, "sysconf", size.__getitem__)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1, 900 * MIB))

@@ -29,9 +29,9 @@ def test_sdxl(models: Path, offload: str) -> None:
         assert make.results(job(*references, slots=3, only=2))[0].media == batch[2].media
         assert all(pixels(made).std() > 1 for made in batch)
         assert make.shown
-    told = make.engine.job_metadata(job())
-    assert told["memory_peak_mib"] > 0
-    assert "GiB" in told["device"]
+    metadata = make.engine.job_metadata(job())
+    assert metadata["memory_peak_mib"] > 0
+    assert "GiB" in metadata["device"]
 
 
 @pytest.mark.parametrize("precision", ["float16", "bfloat16", "float32"])
@@ -70,7 +70,7 @@ def test_wan(models: Path) -> None:
 
 
 @pytest.mark.parametrize("attention", ["math", "flash", "sage", "xformers"])
-def test_wan_computes_attention_as_told(models: Path, attention: str) -> None:
+def test_wan_uses_the_attention_chosen(models: Path, attention: str) -> None:
     package = {"flash": "flash_attn", "sage": "sageattention", "xformers": "xformers"}.get(attention)
     if package:
         pytest.importorskip(package)

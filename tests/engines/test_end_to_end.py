@@ -45,8 +45,8 @@ def test_pictures_by_sdxl(live: Installation, models: Path) -> None:  # noqa: F8
 
     made = [picture(person, asset, (1024, 1024)) for asset in finished(six)]
     for number, (pixels, pairs) in enumerate(made):
-        told = {"Steps": "15", "Sampler": "Euler", "CFG scale": "6.0", "Seed": str(42 + number)}
-        assert told.items() <= pairs.items()
+        expected = {"Steps": "15", "Sampler": "Euler", "CFG scale": "6.0", "Seed": str(42 + number)}
+        assert expected.items() <= pairs.items()
         assert pixels.std() > 1
     alone, _ = picture(person, finished(again, 6)[3], (1024, 1024))
     assert np.array_equal(alone, made[3][0])
@@ -141,9 +141,9 @@ def picture(
     """Its pixels, and what its file says of how they came about."""
     with Image.open(io.BytesIO(downloaded(person, asset, "images"))) as file:
         assert (file.format, file.mode, file.size) == ("PNG", "RGB", size)
-        told, _, pairs = read_back(file.info["parameters"])
+        prompt_in_file, _, pairs = read_back(file.info["parameters"])
         pixels = np.asarray(file)
-    assert told == prompt
+    assert prompt_in_file == prompt
     assert pairs["Seed"] == str(asset.seed)
     assert pairs["Size"] == f"{size[0]}x{size[1]}"
     return pixels, pairs
@@ -155,7 +155,7 @@ def film(person: Person, asset: Asset) -> Any:
     assert (facts["codec"], facts["pixels"], facts["rate"]) == ("h264", "yuv420p", 16)
     prompt, _, pairs = read_back(facts["comment"])
     assert prompt == PROMPT
-    told = {"Steps": "25", "Seed": "42", "Size": "480x832", "Frames": "81", "FPS": "16", "Shift": "5.0"}
-    assert told.items() <= pairs.items()
+    expected = {"Steps": "25", "Seed": "42", "Size": "480x832", "Frames": "81", "FPS": "16", "Shift": "5.0"}
+    assert expected.items() <= pairs.items()
     assert asset.metadata["sampler"] == "UniPC"
     return frames

@@ -98,7 +98,7 @@ def test_weights_that_see_no_frame_are_refused(models: Path) -> None:
 
 
 @pytest.mark.parametrize(("model", "image_model"), [("wan-both", "wan-start"), ("wan", "wan-both")])
-def test_previews_go_by_the_vae_that_made_the_latents(models: Path, model: str, image_model: str) -> None:
+def test_previews_use_the_vae_that_made_the_latents(models: Path, model: str, image_model: str) -> None:
     """5B's has 48 channels, the others' 16."""
     make = Make(engine="wan", model=str(models / model), image_model=str(models / image_model))
     for references in ((), (drawing("start_frame"),)):

@@ -10,7 +10,7 @@ from tests.engines.jobs import job
 
 
 @pytest.mark.parametrize(
-    ("scheduler", "options", "told"),
+    ("scheduler", "options", "expected"),
     [
         ("DPMSolverMultistepScheduler", {}, "Sampler: DPM++ 2M, CFG"),
         (
@@ -27,7 +27,7 @@ from tests.engines.jobs import job
         ("UniPCMultistepScheduler", {}, "Sampler: UniPC, CFG"),
     ],
 )
-def test_samplers_have_the_names_that_people_know(scheduler: str, options: Any, told: str) -> None:
+def test_samplers_have_their_common_names(scheduler: str, options: Any, expected: str) -> None:
     import diffusers
 
     from ourvidz_worker.engines.diffusion.infotext import common_fields, parameters_text
@@ -35,6 +35,6 @@ def test_samplers_have_the_names_that_people_know(scheduler: str, options: Any, 
     wanted, made = job(), getattr(diffusers, scheduler)(**options)
     fields = common_fields(wanted, wanted.slots[0], made, (128, 96), "sdxl-base")
     text = parameters_text(prompt="a", negative_prompt="", fields=fields)
-    assert told in text
+    assert expected in text
     assert text.splitlines()[1].startswith("Steps: 2, ")
     assert "Seed: 0, Size: 128x96, Model: sdxl-base, Version: " in text

@@ -25,24 +25,26 @@ def enhanced(number: int, prompt: str = "a lighthouse") -> Job:
 def test_it_says_how_the_job_was_made(enhancing: Make) -> None:
     job = enhanced(1)
     enhancing.results(job)
-    told = enhancing.engine.job_metadata(job)
-    said = enhancing.engine.enhancer.enhance(job.prompt, media="video", should_stop=bool)
-    assert told["enhanced_prompt"] == enhancing.engine.truncate_prompt(said)
-    assert {"enhancing", "generating", "encoding"} <= told["stages"].keys()
+    metadata = enhancing.engine.job_metadata(job)
+    text = enhancing.engine.enhancer.enhance(job.prompt, media="video", should_stop=bool)
+    assert metadata["enhanced_prompt"] == enhancing.engine.truncate_prompt(text)
+    assert {"enhancing", "generating", "encoding"} <= metadata["stages"].keys()
 
 
-def test_of_a_job_that_never_came_here_nothing_is_told(enhancing: Make) -> None:
-    """It was told the prompt of whoever's job came before."""
+def test_a_job_the_engine_never_had_has_no_stats(enhancing: Make) -> None:
+    """It had the prompt of the job before."""
     enhancing.results(enhanced(1))
-    told = enhancing.engine.job_metadata(enhanced(2))
-    assert not {"enhanced_prompt", "stages", "notes"} & told.keys()
-    assert told["device"] == enhancing.engine.device
+    metadata = enhancing.engine.job_metadata(enhanced(2))
+    assert not {"enhanced_prompt", "stages", "notes"} & metadata.keys()
+    assert metadata["device"] == enhancing.engine.device
 
 
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("shapes do not match")]
 )
-def test_of_a_prompt_that_could_not_be_enhanced_none_is_told(enhancing: Make, error: RuntimeError) -> None:
+def test_a_prompt_that_could_not_be_enhanced_is_not_in_the_metadata(
+    enhancing: Make, error: RuntimeError
+) -> None:
     enhancing.results(enhanced(1))
 
     def refuse(*_: Any, **__: Any) -> None:

@@ -53,8 +53,8 @@ def test_it_halves_the_batch_until_it_fits(six: Make, sdxl: Make, capsys: pytest
         "out of memory with 6 at once; went on with 3",
         "out of memory with 3 at once; went on with 1",
     ]
-    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [line["event"] for line in told] == ["out_of_memory"] * 2
+    events = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in events] == ["out_of_memory"] * 2
     assert result(finished[0]).metadata["batch"] == 1
     # One at a time is how it is done by default: then these are the same pixels.
     assert [result(each).media for each in finished] == [each.media for each in sdxl.results(wanted)]
@@ -69,7 +69,7 @@ def test_a_batch_is_within_a_level_of_its_slots_alone(six: Make, sdxl: Make) -> 
         assert np.abs(pixels(one) - pixels(other)).max() <= 1
 
 
-def test_one_alone_goes_on_with_what_saves_memory(models: Path, wan: Make) -> None:
+def test_a_single_slot_goes_on_with_vae_tiling(models: Path, wan: Make) -> None:
     make = Make(engine="wan", model=str(models / "wan"))
     wanted = film()
     with full(make.engine._text.transformer, lambda _: make.engine.placer.can_save_memory):
@@ -110,7 +110,7 @@ def test_a_decoder_without_memory_breaks_no_later_job(models: Path) -> None:
     assert make.results(job())[0].media == before.media
 
 
-def test_a_tiled_decoder_takes_less_than_the_usual_picture_at_once(models: Path) -> None:
+def test_a_tiled_decoder_decodes_less_than_a_whole_picture_at_once(models: Path) -> None:
     """By itself, SDXL's takes 1024 px for one tile."""
     make = Make(engine="sdxl", model=str(models / "sdxl"), vae_tiling=True)
     vae = make.engine._text.vae
@@ -159,7 +159,7 @@ def moves_of(**models: Any) -> Iterator[list[tuple[str, str]]]:
 
 @pytest.fixture
 def frames(models: Path) -> Make:
-    """Two pipelines. What is the device here is told from main memory by the number in its name."""
+    """Two pipelines. The number in its name tells the device here from main memory."""
     make = Make(engine="wan", model=str(models / "wan"), image_model=str(models / "wan-start"))
     make.engine.placer._device = "cpu:0"
     return make
@@ -192,7 +192,7 @@ def test_a_pipeline_that_does_not_fit_leaves_the_last_one_usable(frames: Make) -
     assert moves[-2:] == [("image", "cpu"), ("text", "cpu:0")]
 
 
-def test_weights_too_large_for_the_device_are_said_in_one_line(
+def test_weights_too_large_for_the_device_are_an_error_in_one_line(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
@@ -214,7 +214,7 @@ def test_weights_too_large_for_the_device_are_said_in_one_line(
         "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory",
     ],
 )
-def test_want_of_memory_is_known_by_its_words(message: str) -> None:
+def test_out_of_memory_is_recognised_by_its_message(message: str) -> None:
     from ourvidz_worker.engines.diffusion.placement import is_out_of_memory
 
     assert is_out_of_memory(RuntimeError(message))

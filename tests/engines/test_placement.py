@@ -1,4 +1,4 @@
-"""What a GPU's kind decides, told by a torch that says it has one."""
+"""Placement for different GPUs, on a torch that claims to have them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What SDXL is told: long prompts, what should not be there, and nothing."""
+"""SDXL's prompts: long, negative and empty ones."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.engines.jobs import Make, drawing, job, pixels
 WORDS = "waves and gulls " * 12  # a token a letter: more than two pieces
 
 
-def told(make: Make, prompt: str, negative: str = "", **more: Any) -> Any:
+def generate(make: Make, prompt: str, negative: str = "", **more: Any) -> Any:
     return pixels(make.results(replace(job(prompt=prompt, **more), negative_prompt=negative))[0])
 
 
 def test_what_comes_after_token_77_is_read(sdxl: Make) -> None:
-    gold, silver = (told(sdxl, f"{WORDS}{end}") for end in ("gold", "silver"))
+    gold, silver = (generate(sdxl, f"{WORDS}{end}") for end in ("gold", "silver"))
     assert not np.array_equal(gold, silver)
-    assert np.array_equal(told(sdxl, f"{WORDS}gold"), gold)
+    assert np.array_equal(generate(sdxl, f"{WORDS}gold"), gold)
 
 
 @pytest.mark.parametrize("negative", ["", "fog", f"{WORDS}fog"])
 def test_both_prompts_are_read_as_far_as_they_go(sdxl: Make, negative: str) -> None:
-    made = [told(sdxl, prompt, negative) for prompt in ("a lighthouse", f"{WORDS}gold")]
-    others = [told(sdxl, prompt, f"{WORDS}haze") for prompt in ("a lighthouse", f"{WORDS}gold")]
+    made = [generate(sdxl, prompt, negative) for prompt in ("a lighthouse", f"{WORDS}gold")]
+    others = [generate(sdxl, prompt, f"{WORDS}haze") for prompt in ("a lighthouse", f"{WORDS}gold")]
     for one, other in zip(made, others, strict=True):
         assert not np.array_equal(one, other)
 
@@ -73,9 +73,9 @@ def trained(make: Make, *, zeros: bool) -> Iterator[None]:
 @pytest.mark.parametrize("prompt", ["a lighthouse", f"{WORDS}gold"])
 def test_no_negative_prompt_is_what_the_weights_were_trained_with(sdxl: Make, prompt: str) -> None:
     """SDXL's base model was shown zeros, others an empty text."""
-    zeros = told(sdxl, prompt)
+    zeros = generate(sdxl, prompt)
     with trained(sdxl, zeros=False):
-        empty = told(sdxl, prompt)
+        empty = generate(sdxl, prompt)
     assert not np.array_equal(zeros, empty)
 
 
@@ -90,7 +90,7 @@ def test_image_to_image_takes_nothing_as_text_to_image_does(models: Path, tmp_pa
 
 
 def test_what_should_not_be_there_matters(sdxl: Make) -> None:
-    fog, sun, nothing = (told(sdxl, "a lighthouse", negative) for negative in ("fog", "sunshine", ""))
+    fog, sun, nothing = (generate(sdxl, "a lighthouse", negative) for negative in ("fog", "sunshine", ""))
     assert not np.array_equal(fog, sun)
     assert not np.array_equal(fog, nothing)
 

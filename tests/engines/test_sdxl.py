@@ -54,14 +54,14 @@ def test_the_parameters_are_read_back_from_the_picture(sdxl: Make) -> None:
 def test_a_result_says_how_to_repeat_it(sdxl: Make) -> None:
     wanted = job(slots=1)
     sdxl(wanted)  # so that its weights are where they run
-    told = sdxl.results(wanted)[0].metadata
-    assert told["seed"] == 0
-    assert {"steps", "guidance", "sampler", "precision", "model", "batch"} <= set(told)
-    about = sdxl.engine.job_metadata(wanted)
-    assert set(about["stages"]) == {"generating", "encoding"}
-    assert about["device"].startswith("CPU")
-    assert about["memory_peak_mib"] > 50
-    assert set(about["libraries"]) == {"torch", "diffusers", "transformers"}
+    metadata = sdxl.results(wanted)[0].metadata
+    assert metadata["seed"] == 0
+    assert {"steps", "guidance", "sampler", "precision", "model", "batch"} <= set(metadata)
+    job_metadata = sdxl.engine.job_metadata(wanted)
+    assert set(job_metadata["stages"]) == {"generating", "encoding"}
+    assert job_metadata["device"].startswith("CPU")
+    assert job_metadata["memory_peak_mib"] > 50
+    assert set(job_metadata["libraries"]) == {"torch", "diffusers", "transformers"}
 
 
 def test_a_job_for_another_pipeline_says_that_it_loads(sdxl: Make) -> None:
@@ -115,8 +115,8 @@ def test_a_composition_is_followed_as_closely_as_asked(sdxl: Make) -> None:
 def test_the_steps_that_are_done_are_whole(sdxl: Make, steps: int, strength: float, done: int) -> None:
     made = sdxl.results(job(drawing("composition", strength), steps=steps))[0]
     with Image.open(io.BytesIO(made.media)) as picture:
-        told = read_back(picture.info["parameters"])[2]["Denoising strength"]
-    assert told == str(round(done / steps, 4))
+        denoising_strength = read_back(picture.info["parameters"])[2]["Denoising strength"]
+    assert denoising_strength == str(round(done / steps, 4))
     assert len([stage for _, stage in sdxl.progress if stage == "generating"]) == 1 + done
 
 

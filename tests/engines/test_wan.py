@@ -29,8 +29,8 @@ def test_a_film_carries_its_parameters(wan: Make) -> None:
     facts = decoded(wan.results(film())[0].media)[1]
     prompt, negative, pairs = read_back(facts["comment"])
     assert (prompt, negative) == ("a lighthouse at dusk", "fog")
-    told = {"Seed": "0", "Steps": "2", "Sampler": "UniPC", "Shift": "5.0", "Frames": "9", "FPS": "16"}
-    assert told.items() <= pairs.items()
+    expected = {"Seed": "0", "Steps": "2", "Sampler": "UniPC", "Shift": "5.0", "Frames": "9", "FPS": "16"}
+    assert expected.items() <= pairs.items()
 
 
 def test_the_same_seed_gives_the_same_film(wan: Make) -> None:
@@ -52,11 +52,11 @@ def test_an_image_is_one_frame(wan: Make) -> None:
 def test_an_enhanced_film_tells_its_prompt(wan: Make) -> None:
     wanted = film(enhance=True)
     made = wan.results(wanted)[0]
-    told = wan.engine.job_metadata(wanted)
+    metadata = wan.engine.job_metadata(wanted)
     prompt, _, _ = read_back(decoded(made.media)[1]["comment"])
-    assert told["enhanced_prompt"] == prompt != "a lighthouse at dusk"
+    assert metadata["enhanced_prompt"] == prompt != "a lighthouse at dusk"
     assert "enhancing" in [stage for _, stage in wan.progress]
-    assert told["stages"]["enhancing"] > 0
+    assert metadata["stages"]["enhancing"] > 0
     wan.results(wanted)
     assert wan.engine.job_metadata(wanted)["enhanced_prompt"] == prompt
 
@@ -76,9 +76,7 @@ def test_the_enhanced_prompt_fits_the_text_encoder(wan: Make) -> None:
     assert wan.engine.truncate_prompt("a lighthouse") == "a lighthouse"
 
 
-def test_a_prompt_that_is_longer_than_that_is_said_to_be_cut(
-    wan: Make, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_truncated_prompt_is_noted(wan: Make, capsys: pytest.CaptureFixture[str]) -> None:
     wanted = film(prompt="waves and gulls. " * 60, frames=1)
     wan.results(wanted)
     (note,) = wan.engine.job_metadata(wanted)["notes"]

@@ -14,7 +14,7 @@ from tests.engines.jobs import Make, job
 
 
 @pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "text_encoder_2"])
-def test_a_file_that_is_cut_short_is_said_in_one_line(models: Path, tmp_path: Path, part: str) -> None:
+def test_a_truncated_file_is_an_error_in_one_line(models: Path, tmp_path: Path, part: str) -> None:
     copy = shutil.copytree(models / "sdxl", tmp_path / "sdxl")
     (file,) = (copy / part).glob("*.safetensors")
     content = file.read_bytes()
@@ -24,7 +24,7 @@ def test_a_file_that_is_cut_short_is_said_in_one_line(models: Path, tmp_path: Pa
     assert "\n" not in str(refused.value)
 
 
-def test_half_an_enhancer_is_said_in_one_line(models: Path, tmp_path: Path) -> None:
+def test_a_truncated_enhancer_is_an_error_in_one_line(models: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(models / "words", tmp_path / "words")
     (file,) = copy.glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:100])
@@ -33,7 +33,7 @@ def test_half_an_enhancer_is_said_in_one_line(models: Path, tmp_path: Path) -> N
         create_engine(settings).load()
 
 
-def test_halves_beside_a_whole_vae_are_read(models: Path, tmp_path: Path, sdxl: Make) -> None:
+def test_fp16_parts_beside_a_full_precision_vae_are_read(models: Path, tmp_path: Path, sdxl: Make) -> None:
     """The usual swap of a VAE that can do with half precision."""
     copy = shutil.copytree(models / "sdxl", tmp_path / "sdxl")
     for part in ("unet", "text_encoder", "text_encoder_2"):

@@ -15,5 +15,5 @@ def server() -> Iterator[ProtocolServer]:
 
 @pytest.fixture(autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a worker keeps on disk stays out of the home of whoever runs the tests."""
+    """Keeps a worker's files out of the home directory of the person who runs the tests."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))

@@ -28,7 +28,7 @@ class Request:
 
 @dataclass
 class ProtocolServer:
-    """`answers` maps "METHOD tail-of-path" to (status, headers, body), used up before the usual ones.
+    """`answers` maps "METHOD tail-of-path" to (status, headers, body), used up before the default ones.
 
     `hold_s`: how long a lease waits for a job; `slow_s`: how long a preview takes, `upload_s` an upload,
     `lease_s` the body of an answer to a lease. Of a body over `largest_kept` bytes nothing is kept.
@@ -84,13 +84,13 @@ class ProtocolServer:
                     return scripted.pop(0)
             if request.headers.get("authorization") != f"Bearer {self.token}":
                 return 401, {}, {"title": "Unauthorized"}
-            return self._usual(request)
+            return self._default_answer(request)
 
-    def dally(self, path: str) -> None:
+    def delay_body(self, path: str) -> None:
         if path.endswith("/lease"):
             self.released.wait(self.lease_s)
 
-    def _usual(self, request: Request) -> tuple[int, dict[str, str], Any]:
+    def _default_answer(self, request: Request) -> tuple[int, dict[str, str], Any]:
         if request.path.endswith("/lease"):
             return (200, {}, self.jobs.pop(0)) if self.jobs else (204, {}, None)
         if request.path.endswith("/heartbeat"):
@@ -121,7 +121,7 @@ def protocol_server() -> Iterator[ProtocolServer]:
             if status != 204:
                 self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
-            script.dally(self.path)
+            script.delay_body(self.path)
             with suppress(BrokenPipeError):  # a client that was stopped while it waited
                 self.wfile.write(payload)
 
@@ -153,7 +153,7 @@ def protocol_server() -> Iterator[ProtocolServer]:
 
 def job_body(*, slots: int = 1, prompt: str = "a lighthouse at sunset", **parameters: Any) -> dict[str, Any]:
     """A lease answer with every field, small enough to draw quickly."""
-    wanted = {"media": "image", "width": 256, "height": 256, "frames": 1, "fps": 0, "enhance": False}
+    defaults = {"media": "image", "width": 256, "height": 256, "frames": 1, "fps": 0, "enhance": False}
     return {
         "job_id": "job-1",
         "lease_token": "lease-1",
@@ -164,7 +164,7 @@ def job_body(*, slots: int = 1, prompt: str = "a lighthouse at sunset", **parame
         "engine": "sdxl",
         "prompt": prompt,
         "negative_prompt": "",
-        "parameters": {**wanted, "steps": 15, "guidance": 6.0, **parameters},
+        "parameters": {**defaults, "steps": 15, "guidance": 6.0, **parameters},
         "slots": [{"slot": n, "image_index": n, "asset_id": f"a{n}", "seed": n} for n in range(slots)],
         "references": [],
         "upload": {"max_bytes": 50_000_000, "content_types": ["image/png", "video/mp4"]},

@@ -1,4 +1,4 @@
-"""`ourvidz-worker bench`: measured on the real engine, kept, and told to the server."""
+"""`ourvidz-worker bench`: measures the real engine, saves the result and sends it to the server."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ QUICK = ("--job-type", "sdxl_image_fast", "--job-type", "image_fast")
 
 
 @pytest.mark.parametrize("name", benchmark_jobs.JOB_TYPES)
-def test_what_is_measured_is_what_servers_hand_out(name: str) -> None:
+def test_a_benchmark_job_has_the_servers_default_parameters(name: str) -> None:
     """The worker knows nothing of the server's table; only this test sees both."""
-    told = benchmark_jobs.benchmark_job(name).parameters
+    parameters = benchmark_jobs.benchmark_job(name).parameters
     job_type = JOB_TYPES[name]
-    wanted = job_type.parameters(job_type.default_aspect)
-    assert {field: getattr(told, field) for field in wanted} == wanted
+    expected = job_type.parameters(job_type.default_aspect)
+    assert {field: getattr(parameters, field) for field in expected} == expected
 
 
 def test_no_job_type_is_left_out() -> None:
     assert set(benchmark_jobs.JOB_TYPES) == set(JOB_TYPES)
 
 
-def test_seconds_for_one_result_are_told_kept_and_reported(
+def test_seconds_for_one_result_are_printed_saved_and_reported(
     server: ProtocolServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.script("POST /benchmark", 204)
     assert main(["bench", "--server", server.url, "--token", TOKEN, "--json", "--runs", "2", *QUICK]) == 0
     (line,) = capsys.readouterr().out.splitlines()
-    told = json.loads(line)
-    assert set(told["seconds"]) == {"sdxl_image_fast", "image_fast"}
-    for each in told["job_types"]:
+    output = json.loads(line)
+    assert set(output["seconds"]) == {"sdxl_image_fast", "image_fast"}
+    for each in output["job_types"]:
         assert each["runs"] == 2
         assert each["seconds"] > 0 < each["warm_up_s"]
-    assert json.loads((state_directory() / "benchmark-sketch.json").read_text()) == told
+    assert json.loads((state_directory() / "benchmark-sketch.json").read_text()) == output
     (sent,) = server.seen("/benchmark")
-    assert sent.json == {name: told[name] for name in ("seconds", "version", "device")}
+    assert sent.json == {name: output[name] for name in ("seconds", "version", "device")}
 
 
 def test_without_a_server_it_measures_and_shows_a_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,7 +54,7 @@ def test_without_a_server_it_measures_and_shows_a_table(capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(("status", "sentence"), [(404, "takes no benchmarks"), (503, "answered 503")])
-def test_a_server_that_does_not_take_it_is_said(
+def test_a_server_that_refuses_the_benchmark_is_an_error(
     server: ProtocolServer, capsys: pytest.CaptureFixture[str], status: int, sentence: str
 ) -> None:
     server.script("POST /benchmark", status)
@@ -62,7 +62,7 @@ def test_a_server_that_does_not_take_it_is_said(
     assert sentence in capsys.readouterr().err
 
 
-def test_a_server_that_is_not_there_is_said_before_minutes_are_spent(
+def test_an_unreachable_server_is_an_error_before_minutes_are_spent(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["bench", "--server", "http://127.0.0.1:9", "--token", TOKEN]) == 1
@@ -78,7 +78,7 @@ def test_a_server_that_is_not_there_is_said_before_minutes_are_spent(
         (["--no-report", "--engine", "sdxl"], 1, "sdxl needs"),
     ],
 )
-def test_what_it_lacks_is_said_in_one_line(
+def test_a_missing_requirement_is_one_line_on_stderr(
     flags: list[str],
     status: int,
     sentence: str,
@@ -87,17 +87,17 @@ def test_what_it_lacks_is_said_in_one_line(
 ) -> None:
     monkeypatch.delenv("OURVIDZ_SERVER", raising=False)
     assert main(["bench", *flags]) == status
-    told = capsys.readouterr().err
-    assert sentence in told
-    assert told.count("\n") == 1
+    stderr = capsys.readouterr().err
+    assert sentence in stderr
+    assert stderr.count("\n") == 1
 
 
-def test_a_disk_that_keeps_nothing_is_said(
+def test_a_disk_that_cannot_be_written_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", os.fspath(tmp_path / "file"))
     assert main(["bench", "--no-report", "--json", "--job-type", "image_fast"]) == 1
-    told = capsys.readouterr()
-    assert json.loads(told.out)["seconds"]
-    assert "cannot be kept" in told.err
+    output = capsys.readouterr()
+    assert json.loads(output.out)["seconds"]
+    assert "cannot be kept" in output.err

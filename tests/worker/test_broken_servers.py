@@ -1,4 +1,4 @@
-"""Servers that are broken, hostile, or no servers of ours: the worker waits or refuses, and stays well."""
+"""Broken, hostile and foreign servers: the worker waits or refuses, and keeps running."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_an_answer_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(("asked", "waited"), [("9" * 400, 300.0), ("²", None), ("-1", None), ("7", 7.0)])
-def test_nobody_makes_it_wait_for_ever(server: ProtocolServer, asked: str, waited: float | None) -> None:
+def test_retry_after_is_limited(server: ProtocolServer, asked: str, waited: float | None) -> None:
     server.script("POST /lease", 503, Retry_After=asked)
     client = Server(server.url, TOKEN)
     with pytest.raises(ServerUnavailable) as unavailable:
@@ -115,7 +115,7 @@ def test_nobody_makes_it_wait_for_ever(server: ProtocolServer, asked: str, waite
     assert unavailable.value.retry_after == waited
 
 
-def test_a_redirect_is_told_and_not_followed(
+def test_a_redirect_is_reported_and_not_followed(
     server: ProtocolServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The token is not carried elsewhere."""

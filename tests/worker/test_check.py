@@ -43,7 +43,7 @@ def test_each_thing_missing_has_its_line(
     assert "ovw_wrong" not in "".join(lines.values())
 
 
-def test_an_option_of_another_engine_is_said_to_be_ignored(
+def test_an_option_of_another_engine_is_reported_as_ignored(
     server: ProtocolServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.script("POST /lease", 422)

@@ -46,9 +46,9 @@ def started(server: ProtocolServer, *arguments: str) -> subprocess.Popen[str]:
 
 
 def test_it_tells_its_version() -> None:
-    told = run("--version")
-    assert told.returncode == 0
-    assert told.stdout.startswith("ourvidz-worker ")
+    result = run("--version")
+    assert result.returncode == 0
+    assert result.stdout.startswith("ourvidz-worker ")
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_it_tells_its_version() -> None:
     ],
 )
 def test_a_wrong_option_ends_with_one_sentence(arguments: list[str], sentence: str) -> None:
-    told = run("run", *arguments)
-    assert told.returncode == 2
-    assert sentence in told.stderr
-    assert told.stderr.count("\n") == 1
+    result = run("run", *arguments)
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["run", "check", "bench"])
@@ -82,10 +82,10 @@ def test_an_environment_without_a_way_out_ends_with_one_sentence(
     command: str, variables: dict[str, str]
 ) -> None:
     flags = ["--job-type", "image_fast"] if command == "bench" else []
-    told = run(command, "--server", "https://localhost:1", "--token", "t", *flags, **variables)
-    assert told.returncode == 2
-    assert "ourvidz-worker: cannot connect with" in told.stderr
-    assert "Traceback" not in told.stderr
+    result = run(command, "--server", "https://localhost:1", "--token", "t", *flags, **variables)
+    assert result.returncode == 2
+    assert "ourvidz-worker: cannot connect with" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_a_log_on_a_full_disk_stops_no_worker(server: ProtocolServer) -> None:
@@ -103,19 +103,19 @@ def test_a_log_on_a_full_disk_stops_no_worker(server: ProtocolServer) -> None:
 
 
 def test_a_refused_token_ends_with_one_sentence(server: ProtocolServer) -> None:
-    told = run("run", "--server", server.url, OURVIDZ_WORKER_TOKEN="ovw_wrong")
-    assert told.returncode == 2
-    assert "refused this worker's token" in told.stderr
-    assert "ovw_wrong" not in told.stderr
+    result = run("run", "--server", server.url, OURVIDZ_WORKER_TOKEN="ovw_wrong")
+    assert result.returncode == 2
+    assert "refused this worker's token" in result.stderr
+    assert "ovw_wrong" not in result.stderr
 
 
 @pytest.mark.parametrize("status", [404, 403])
 def test_an_address_without_a_worker_api_ends_with_one_sentence(server: ProtocolServer, status: int) -> None:
     """A 403 is a proxy's, unless it says that the worker is disabled."""
     server.script("POST /lease", status)
-    told = run("run", OURVIDZ_WORKER_TOKEN=TOKEN, OURVIDZ_SERVER=server.url)
-    assert told.returncode == 1  # it may be there a minute later
-    assert "does not lease jobs" in told.stderr
+    result = run("run", OURVIDZ_WORKER_TOKEN=TOKEN, OURVIDZ_SERVER=server.url)
+    assert result.returncode == 1  # it may be there a minute later
+    assert "does not lease jobs" in result.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -123,9 +123,9 @@ def test_a_signal_ends_the_wait_for_a_job(server: ProtocolServer, number: signal
     server.hold_s = 20
     process = started(server)
     process.send_signal(number)
-    _, told = process.communicate(timeout=5)
+    _, stderr = process.communicate(timeout=5)
     assert process.returncode == 0
-    events = [json.loads(line)["event"] for line in told.splitlines()]
+    events = [json.loads(line)["event"] for line in stderr.splitlines()]
     assert events == ["ready", "stopped"]
 
 
@@ -134,11 +134,11 @@ def test_a_signal_gives_the_job_back(server: ProtocolServer) -> None:
     server.jobs.append(job_body())
     process = started(server, "--pace", "30")
     process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=5)
+    _, stderr = process.communicate(timeout=5)
     assert process.returncode == 0
     assert server.seen("/release")
-    assert "lighthouse" not in told
-    assert TOKEN not in told
+    assert "lighthouse" not in stderr
+    assert TOKEN not in stderr
 
 
 LATE_WARNING = """
@@ -153,13 +153,13 @@ def test_what_libraries_warn_of_is_a_line_like_any_other() -> None:
     done = subprocess.run(
         [sys.executable, "-c", LATE_WARNING], capture_output=True, text=True, check=True, env=environment()
     )
-    (told,) = [json.loads(line) for line in done.stderr.splitlines()]
-    assert (told["event"], told["kind"]) == ("library_warning", "FutureWarning")
-    assert told["message"] == "it is deprecated"
+    (event,) = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (event["event"], event["kind"]) == ("library_warning", "FutureWarning")
+    assert event["message"] == "it is deprecated"
 
 
 def test_a_port_that_is_taken_may_be_free_at_the_next_start(server: ProtocolServer) -> None:
-    told = run(
+    result = run(
         "run",
         "--server",
         server.url,
@@ -167,7 +167,7 @@ def test_a_port_that_is_taken_may_be_free_at_the_next_start(server: ProtocolServ
         server.url.rpartition(":")[2],
         OURVIDZ_WORKER_TOKEN=TOKEN,
     )
-    assert (told.returncode, told.stderr.count("\n")) == (1, 1)
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
 
 
 def test_the_unit_leaves_room_for_weights_and_restarts_after_all_but_a_wrong_option() -> None:

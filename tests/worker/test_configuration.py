@@ -37,7 +37,7 @@ def test_a_file_is_named_by_flag_too(file: Path) -> None:
     assert (engine.engine, engine.batch, engine.vae_tiling) == ("wan", 3, True)
 
 
-def test_without_a_word_it_sketches_and_fetches_nothing() -> None:
+def test_by_default_it_sketches_and_downloads_nothing() -> None:
     assert configured().engine == EngineSettings()
     assert not configured().engine.allow_download
 
@@ -79,11 +79,11 @@ def test_a_file_that_is_not_there_is_named() -> None:
         ("[::1]:9100", ("::1", 9100)),
     ],
 )
-def test_health_is_told_where_it_is_asked_for(text: str, where: tuple[str, int]) -> None:
+def test_health_is_served_on_the_configured_address(text: str, where: tuple[str, int]) -> None:
     assert configured("--health-port", text).health == where
 
 
-def test_what_is_for_another_engine_is_known_as_unused(file: Path) -> None:
+def test_options_of_another_engine_are_unused(file: Path) -> None:
     assert configured("--config", str(file)).unused == ("--batch",)
     assert configured("--pace", "1", "--device", "cpu").unused == ("--device",)
     assert configured("--engine", "sdxl", "--device", "cpu", "--batch", "2").unused == ()

@@ -1,4 +1,4 @@
-"""What must not make a worker that runs for months burn its GPU, its queue or somebody's results."""
+"""Faults that must not waste a worker's GPU, its queue or its results over months."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def test_an_engine_that_only_fails_ends_the_process(
     client.close()
     assert len(server.jobs) == 20 - MAX_ENGINE_FAILURES
     assert engine.loads == MAX_ENGINE_FAILURES  # anew after each but the last
-    told = events(capsys.readouterr().err, "engine_failed")
-    assert [each["error"] for each in told] == ["RuntimeError"] * MAX_ENGINE_FAILURES
-    assert told[0]["message"] == "CUDA error: an illegal memory access over …"
-    assert told[0]["at"].startswith("test_faults.py:")
+    failures = events(capsys.readouterr().err, "engine_failed")
+    assert [each["error"] for each in failures] == ["RuntimeError"] * MAX_ENGINE_FAILURES
+    assert failures[0]["message"] == "CUDA error: an illegal memory access over …"
+    assert failures[0]["at"].startswith("test_faults.py:")
 
 
 def test_an_engine_that_cannot_even_be_unloaded_ends_the_process(server: ProtocolServer) -> None:
@@ -143,12 +143,12 @@ def test_a_job_of_which_nothing_was_taken_did_not_complete(
 ) -> None:
     server.jobs.append(job_body())
     server.script("POST /job-callback", 200, {"rejected": [{"image_index": 0, "code": "unknown_index"}]})
-    told = ""
+    stderr = ""
     with working(server, SketchEngine()):
-        while not events(told, "job_ended"):
-            told += capsys.readouterr().err
+        while not events(stderr, "job_ended"):
+            stderr += capsys.readouterr().err
             time.sleep(0.02)
-    assert events(told, "job_ended")[0]["ending"] == "failed"
+    assert events(stderr, "job_ended")[0]["ending"] == "failed"
 
 
 def test_a_revoked_token_takes_no_results_away(server: ProtocolServer, tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_revoked_token_takes_no_results_away(server: ProtocolServer, tmp_path:
     def revoked(job: Job, report_progress: ReportProgress) -> Iterator[FinishedSlot]:
         yield finished(job.slots[0])
         server.token = "another"
-        time.sleep(2.5)  # until a heartbeat was told
+        time.sleep(2.5)  # until a heartbeat was refused
         raise Halted
 
     spool, client = Spool(tmp_path, server.url, TOKEN), Server(server.url, TOKEN)
@@ -235,7 +235,7 @@ def test_waiting_for_a_server_is_not_being_stuck(server: ProtocolServer) -> None
     assert not any(was_stuck)
 
 
-def test_an_outage_during_a_job_is_told(server: ProtocolServer) -> None:
+def test_an_outage_during_a_job_shows_in_the_health(server: ProtocolServer) -> None:
     health = WorkerHealth()
     server.jobs.append(job_body())
     server.script("PUT /uploads/0", 503, Retry_After="1")
@@ -295,7 +295,7 @@ class TellingEngine(SketchEngine):
         return {}
 
 
-def test_what_nobody_expects_ends_the_job_and_not_the_worker(server: ProtocolServer) -> None:
+def test_an_unexpected_error_ends_the_job_and_not_the_worker(server: ProtocolServer) -> None:
     server.jobs += [job_body(), job_body()]
     with working(server, TellingEngine()):
         wait_for(lambda: ended(server))
@@ -303,7 +303,7 @@ def test_what_nobody_expects_ends_the_job_and_not_the_worker(server: ProtocolSer
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "logged"),
     [
         ("bad prompt: my garden\nby night", "bad prompt: …"),
         ("got ['my garden\\nby night']", "got ['…']"),
@@ -311,8 +311,8 @@ def test_what_nobody_expects_ends_the_job_and_not_the_worker(server: ProtocolSer
         ("a short word is no secret", "a short word is no secret"),
     ],
 )
-def test_a_fault_tells_no_prompt(message: str, told: str) -> None:
-    assert describe_error(ValueError(message), "my garden\nby night", "a")["message"] == told
+def test_an_error_is_logged_without_the_prompt(message: str, logged: str) -> None:
+    assert describe_error(ValueError(message), "my garden\nby night", "a")["message"] == logged
 
 
 def test_a_server_that_is_busy_is_there(server: ProtocolServer) -> None:
@@ -326,7 +326,7 @@ def test_a_server_that_is_busy_is_there(server: ProtocolServer) -> None:
     assert on_contact == [True, False]
 
 
-def test_told_to_stop_it_starts_no_long_poll(server: ProtocolServer, tmp_path: Path) -> None:
+def test_after_a_stop_it_starts_no_long_poll(server: ProtocolServer, tmp_path: Path) -> None:
     """Of a moment in which nobody can break in: while it gives a job back, say."""
     client = Server(server.url, TOKEN)
     runner = Runner(client, ScriptedEngine())

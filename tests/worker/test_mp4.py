@@ -35,7 +35,7 @@ def decoded(media: bytes) -> tuple[list[Any], Any]:
 
 
 def test_the_colours_come_back_and_the_file_says_which_they_are() -> None:
-    """A player that is told nothing takes one matrix for small films and another for tall ones."""
+    """A player without a tag takes one matrix for small films and another for tall ones."""
     _, frame = decoded(mp4([striped(6 * SIDE, 96)] * 3, width=96, height=6 * SIDE, fps=16))
     assert (frame.colorspace, frame.color_primaries, frame.color_trc) == (BT_709, BT_709, BT_709)
     assert frame.color_range == 1  # "limited", as players expect of films

@@ -116,19 +116,19 @@ def test_the_heartbeat_says_which_slot_is_being_made(server: ProtocolServer) -> 
     server.jobs.append(job_body(slots=2))
     with working(server, SketchEngine(pace=1.5)):
         wait_for(lambda: ended(server))
-    told = [request.json.get("slot") for request in server.seen("/heartbeat")]
-    assert [slot for slot in dict.fromkeys(told) if slot is not None] == [0, 1]
+    slots = [request.json.get("slot") for request in server.seen("/heartbeat")]
+    assert [slot for slot in dict.fromkeys(slots) if slot is not None] == [0, 1]
 
 
-def test_a_server_that_knows_no_slot_is_told_none(server: ProtocolServer) -> None:
+def test_a_server_that_refuses_slots_is_sent_none(server: ProtocolServer) -> None:
     server.jobs.append(job_body())
     server.script("POST /heartbeat", 200, {"action": "continue"})
     server.script("POST /heartbeat", 422, {"detail": "slot: unknown field"})
     with working(server, SketchEngine(pace=2.5)):
         wait_for(lambda: ended(server))
-    told = ["slot" in request.json for request in server.seen("/heartbeat")]
-    assert sum(told) == 1
-    assert told.count(False) > 2
+    has_slot = ["slot" in request.json for request in server.seen("/heartbeat")]
+    assert sum(has_slot) == 1
+    assert has_slot.count(False) > 2
 
 
 def test_a_preview_that_comes_after_its_job_is_no_event(

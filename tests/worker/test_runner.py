@@ -70,11 +70,11 @@ def test_every_image_is_reported_as_soon_as_it_exists(server: ProtocolServer) ->
     server.jobs.append(job_body(slots=3))
     with working(server, SketchEngine()):
         wait_for(lambda: ended(server))
-    told = callbacks(server)
-    assert [each["status"] for each in told] == ["processing", "processing", "completed"]
-    assert [each["assets"][0]["image_index"] for each in told] == [0, 1, 2]
-    assert [each["assets"][0]["upload_id"] for each in told] == ["u0", "u1", "u2"]
-    assert told[0]["assets"][0]["seed"] == 0
+    reports = callbacks(server)
+    assert [each["status"] for each in reports] == ["processing", "processing", "completed"]
+    assert [each["assets"][0]["image_index"] for each in reports] == [0, 1, 2]
+    assert [each["assets"][0]["upload_id"] for each in reports] == ["u0", "u1", "u2"]
+    assert reports[0]["assets"][0]["seed"] == 0
     assert all(upload.headers["x-lease-token"] == "lease-1" for upload in server.uploads())
 
 
@@ -222,9 +222,9 @@ def test_the_heartbeat_tells_real_progress(server: ProtocolServer) -> None:
     with working(server, SketchEngine(pace=2.5)):
         wait_for(lambda: ended(server))
     beats = [request.json for request in server.seen("/heartbeat")]
-    told = [beat["progress"] for beat in beats]
-    assert told == sorted(told)
-    assert len(set(told)) >= 4
+    percents = [beat["progress"] for beat in beats]
+    assert percents == sorted(percents)
+    assert len(set(percents)) >= 4
     assert len(beats) <= 8
     assert {beat["stage"] for beat in beats} <= {"starting", "sketching", "encoding", "uploading"}
 
@@ -239,7 +239,7 @@ def test_a_worker_outlives_a_server_that_is_away(server: ProtocolServer) -> None
         wait_for(lambda: len(callbacks(server)) == 2)
 
 
-def test_a_lease_nobody_understands_does_not_end_the_worker(server: ProtocolServer) -> None:
+def test_a_malformed_lease_does_not_end_the_worker(server: ProtocolServer) -> None:
     server.jobs += [{"job_id": "odd"}, job_body()]
     with working(server, SketchEngine()):
         wait_for(lambda: ended(server))
@@ -290,5 +290,5 @@ def test_progress_never_goes_back(server: ProtocolServer) -> None:
     server.jobs.append(job_body())
     with working(server, ScriptedEngine(wavering)):
         wait_for(lambda: ended(server))
-    told = {beat.json["stage"]: beat.json["progress"] for beat in server.seen("/heartbeat")}
-    assert (told["at 0.6"], told["at 0.3"], told["at 0.7"]) == (60, 60, 70)
+    percents = {beat.json["stage"]: beat.json["progress"] for beat in server.seen("/heartbeat")}
+    assert (percents["at 0.6"], percents["at 0.3"], percents["at 0.7"]) == (60, 60, 70)

@@ -1,4 +1,4 @@
-"""The sketch engine: what it draws is real, repeatable and told truthfully."""
+"""The sketch engine: its pictures are real and repeatable, its progress and metadata true."""
 
 from __future__ import annotations
 
@@ -140,21 +140,21 @@ def test_every_scene_can_be_filmed(prompt: str) -> None:
 
 def test_progress_only_grows_and_ends_with_the_last_slot() -> None:
     """pitfall 32"""
-    told: list[tuple[float, str]] = []
-    make(lambda share, stage: told.append((share, stage)), slots=3)
-    shares = [share for share, _ in told]
+    reports: list[tuple[float, str]] = []
+    make(lambda share, stage: reports.append((share, stage)), slots=3)
+    shares = [share for share, _ in reports]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     assert len(set(shares)) > 12
-    assert {stage for _, stage in told} == {"sketching", "encoding"}
+    assert {stage for _, stage in reports} == {"sketching", "encoding"}
 
 
 def test_a_pace_spreads_the_work_over_time() -> None:
-    told: list[float] = []
+    shares: list[float] = []
     started = time.monotonic()
-    make(lambda share, stage: told.append(share), pace=1.2)
+    make(lambda share, stage: shares.append(share), pace=1.2)
     assert time.monotonic() - started >= 1.2
-    assert len(set(told)) >= 8
+    assert len(set(shares)) >= 8
 
 
 def test_it_stops_within_a_fifth_of_a_second() -> None:

@@ -1,4 +1,4 @@
-"""The sketch engine goes by a reference in ways that can be seen, or says that it cannot."""
+"""The sketch engine uses references in visible ways, or refuses them."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def film(*references: Reference) -> list[Any]:
 
 def likeness(pixels: Any) -> float:
     """Mean distance in levels from a picture that is red above and green below."""
-    wanted = np.empty(pixels.shape)
+    expected = np.empty(pixels.shape)
     half = pixels.shape[0] // 2
-    wanted[:half], wanted[half:] = RED, GREEN
-    return float(np.abs(pixels - wanted).mean())
+    expected[:half], expected[half:] = RED, GREEN
+    return float(np.abs(pixels - expected).mean())
 
 
 def test_a_composition_shows_through_by_its_strength() -> None:
@@ -98,7 +98,7 @@ def test_a_reference_that_is_no_picture_fails_the_slot(parameters: dict[str, Any
     assert error.code == "reference_unreadable"
 
 
-def test_it_offers_what_it_can_go_by_and_nothing_else() -> None:
+def test_it_offers_the_references_it_can_use_and_no_others() -> None:
     offered = set(SketchEngine.pools)
     assert {"sdxl_image_fast+composition+style", "video_high+end_frame+start_frame"} <= offered
     assert offered == {pool for pool in POOLS if "character" not in pool}, "as the server spells them"
@@ -125,7 +125,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
     assert peak < 20 * 2**20
 
 
-def test_what_is_no_format_of_the_server_is_not_opened() -> None:
+def test_a_format_the_server_does_not_accept_is_not_opened() -> None:
     """Pillow gives PostScript to a program of its own."""
     file = io.BytesIO()
     Image.new("RGB", (8, 8)).save(file, "EPS")

@@ -45,23 +45,23 @@ def worker(server: ProtocolServer, root: Path, *more: str) -> subprocess.Popen[b
     )
 
 
-def test_a_start_first_delivers_what_the_last_one_left(server: ProtocolServer, tmp_path: Path) -> None:
+def test_a_start_first_delivers_the_spooled_results(server: ProtocolServer, tmp_path: Path) -> None:
     kept(tmp_path, server.url)
     spool = Spool(tmp_path, server.url, TOKEN)
     with working(server, SketchEngine(), spool):
         wait_for(lambda: server.seen("/lease"))
     (upload,) = server.uploads()
     assert (upload.body, upload.headers["x-lease-token"]) == (b"a picture", "lease-1")
-    (told,) = callbacks(server)
-    assert told["assets"] == [ASSET | {"upload_id": "u0"}]
-    assert told["status"] == "processing"
+    (report,) = callbacks(server)
+    assert report["assets"] == [ASSET | {"upload_id": "u0"}]
+    assert report["status"] == "processing"
     order = [request.path.rsplit("/", 1)[1] for request in server.requests]
     assert order[:4] == ["0", "job-callback", "release", "lease"]
     spool.close()
     assert not list(tmp_path.rglob("*.json"))
 
 
-def test_what_nobody_wants_any_more_is_dropped(server: ProtocolServer, tmp_path: Path) -> None:
+def test_a_result_of_a_lost_lease_is_dropped(server: ProtocolServer, tmp_path: Path) -> None:
     """pitfall 16"""
     kept(tmp_path, server.url)
     server.script("PUT /uploads/0", 409)
@@ -74,7 +74,7 @@ def test_what_nobody_wants_any_more_is_dropped(server: ProtocolServer, tmp_path:
 
 
 @pytest.mark.parametrize(("url", "token"), [("", "ovw_other"), ("http://other.example", TOKEN)])
-def test_what_another_worker_left_is_let_alone(
+def test_results_of_another_worker_are_not_touched(
     server: ProtocolServer, tmp_path: Path, url: str, token: str
 ) -> None:
     kept(tmp_path, url or server.url, token=token)
@@ -83,7 +83,7 @@ def test_what_another_worker_left_is_let_alone(
     spool.close()
 
 
-def test_what_a_living_process_keeps_is_let_alone(tmp_path: Path) -> None:
+def test_results_of_a_running_process_are_not_touched(tmp_path: Path) -> None:
     living = Spool(tmp_path, "http://server", TOKEN)
     living.keep(parse_job(job_body()), 0, "image/png", ASSET, b"a picture")
     other = Spool(tmp_path, "http://server", TOKEN)
@@ -135,7 +135,7 @@ def test_a_file_that_a_power_cut_shortened_is_dropped(tmp_path: Path) -> None:
     spool.close()
 
 
-def test_what_nobody_came_back_for_is_removed_after_a_week(tmp_path: Path) -> None:
+def test_undelivered_results_are_deleted_after_a_week(tmp_path: Path) -> None:
     for token, days in (("ovw_old", 8), ("ovw_new", 6)):
         kept(tmp_path, "http://server", token=token)
         then = time.time() - days * 86400
@@ -147,7 +147,7 @@ def test_what_nobody_came_back_for_is_removed_after_a_week(tmp_path: Path) -> No
     assert time.time() - left.stat().st_mtime < 7 * 86400
 
 
-def test_what_is_swept_is_nobodys(tmp_path: Path) -> None:
+def test_the_folder_of_a_running_process_does_not_expire(tmp_path: Path) -> None:
     """A process that has been idle for long still has its folder."""
     living = Spool(tmp_path, "http://server", TOKEN)
     for path in tmp_path.rglob("*"):
@@ -255,8 +255,8 @@ def test_a_large_file_is_sent_in_little_memory(
         file.truncate(200 * 2**20)
     server.largest_kept = 2**20
     command = [sys.executable, "-c", SENDING, server.url, TOKEN, str(film)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)
-    grown_mib = int(told.stdout) / 2**10
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    grown_mib = int(result.stdout) / 2**10
     (upload,) = server.uploads()
     assert upload.headers["content-length"] == str(200 * 2**20)
     assert grown_mib < 20
@@ -279,12 +279,12 @@ def test_a_full_disk_is_not_left_full_of_halves(tmp_path: Path, monkeypatch: pyt
     spool.close()
 
 
-def test_a_strange_file_in_the_spool_is_let_alone(tmp_path: Path) -> None:
+def test_a_foreign_file_in_the_spool_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "owner").mkdir()
-    strange = tmp_path / "owner" / "run-notes"
-    strange.write_text("not a folder")
+    foreign = tmp_path / "owner" / "run-notes"
+    foreign.write_text("not a folder")
     Spool(tmp_path, "http://server", TOKEN).close()
-    assert strange.exists()
+    assert foreign.exists()
 
 
 def test_a_result_that_the_server_always_fails_over_does_not_stop_all_work(
