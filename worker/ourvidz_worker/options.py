@@ -93,7 +93,7 @@ SPOOL = Option(
 PATIENCE = Option(
     "patience",
     "OURVIDZ_WORKER_PATIENCE",
-    "seconds for which a result is offered to a server that is away before its job is given up; 600",
+    "seconds for which a result is retried while the server is unavailable; 600",
     600.0,
     seconds,
     "SECONDS",
@@ -101,7 +101,7 @@ PATIENCE = Option(
 STUCK_AFTER = Option(
     "stuck_after",
     "OURVIDZ_WORKER_STUCK_AFTER",
-    "seconds without progress after which an engine is taken for stuck and the process ends; 0: never; 1800",
+    "seconds without progress after which an engine counts as stuck and the process exits; 0: never; 1800",
     STUCK_AFTER_S,
     seconds,
     "SECONDS",
@@ -121,7 +121,7 @@ ENGINE_OPTIONS = (
     Option(
         "pace",
         "OURVIDZ_WORKER_PACE",
-        "sketch: the least seconds a result takes, to watch pages fill",
+        "sketch: the minimum seconds per result, to watch pages fill",
         0.0,
         seconds,
         "SECONDS",
