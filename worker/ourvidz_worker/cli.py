@@ -131,6 +131,7 @@ def _run(config: Configuration) -> int:
     from ourvidz_worker.health import PortUnavailable, WorkerHealth, health_server
     from ourvidz_worker.runner import Runner
 
+    _stop_on_signals(lambda: sys.exit(0))  # no job is leased while libraries are imported
     try:
         spool = _open_spool(config)
     except OSError as error:
@@ -138,7 +139,6 @@ def _run(config: Configuration) -> int:
     if config.unused:
         log.event("options_unused", engine=config.engine.engine, options=", ".join(config.unused))
     server = Server(config.server, config.token, config.patience)
-    _stop_on_signals(lambda: sys.exit(0))  # no job is leased while libraries are imported
     try:
         health = WorkerHealth(config.stuck_after)
         runner = Runner(server, create_engine(config.engine), spool, health)
