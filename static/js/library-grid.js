@@ -1,5 +1,6 @@
 // The tiles on the page: pushed ones go where the order puts them, the next page is fetched before the end is reached.
 import { byId, copyOf, data, element, find, findAll, targetOf } from "./dom.js";
+import { update } from "./morph.js";
 
 const grid = byId("grid", HTMLElement);
 const none = byId("none", HTMLElement);
@@ -55,21 +56,38 @@ function makeDay(date, title) {
   return day;
 }
 
-/** @param {HTMLElement} tile */
+/**
+ * Puts a tile, new or not, where its key says; false when that is on another page.
+ * @param {HTMLElement} tile
+ */
 function insert(tile) {
   const below = tiles().some((other) => key(other) < key(tile));
-  if ((!below && link()) || (top && key(tile) > top)) return; // it is on another page
+  if ((!below && link()) || (top && key(tile) > top)) return false;
   const date = data(tile, "day");
   const rows = rowsOf(dayOf(date) ?? makeDay(date, data(tile, "dayTitle")));
   rows.insertBefore(tile, tilesOf(rows).find((other) => key(other) < key(tile)) ?? null);
+  return true;
+}
+
+/**
+ * Moves a tile whose key has changed.
+ * @param {HTMLElement} tile
+ */
+function move(tile) {
+  const day = tile.closest(".day");
+  const focused = document.activeElement;
+  const hadFocus = tile.contains(focused);
+  if (!insert(tile)) return take(tile);
+  if (day && !tilesOf(day).length) day.remove();
+  if (hadFocus && focused instanceof HTMLElement) focused.focus({ preventScroll: true });
 }
 
 /** @param {HTMLElement} fresh */
 function put(fresh) {
   const old = tileOf(fresh.dataset.media, data(fresh, "id"));
-  if (old && key(old) === key(fresh)) return; // what is completed never changes
-  if (old) take(old);
-  insert(fresh);
+  if (!old) return insert(fresh);
+  const place = key(old);
+  if (update(old, fresh) && key(old) !== place) move(old);
 }
 
 /** @param {HTMLElement} tile */
@@ -97,12 +115,18 @@ function settle() {
  * @param {Partial<Message>} message
  */
 export function changes({ assets = [] }) {
+  if (loading) meanwhile.push(...assets);
+  apply(assets);
+  settle();
+}
+
+/** @param {Change[]} assets */
+function apply(assets) {
   for (const { id, media, html, removed } of assets) {
     const old = tileOf(media, id);
     if (!removed) put(element(html));
     else if (old) take(old);
   }
-  settle();
 }
 
 /** The page as it is now, for when there is no socket to say what changed. */
@@ -114,7 +138,7 @@ export async function refresh() {
   const last = page.querySelector("[data-more]") ? fresh.at(-1) : undefined;
   const floor = last ? key(last) : "";
   for (const old of tiles()) if (key(old) >= floor && !here.has(old.id)) take(old);
-  fresh.forEach(put);
+  for (const tile of fresh) put(tile);
   settle();
 }
 
@@ -131,6 +155,9 @@ async function fetched(url, headers) {
 /** @type {Promise<boolean> | null} */
 let loading = null;
 
+/** @type {Change[]} */
+let meanwhile = []; // pushed while the next page was on its way, which may say how things were before
+
 /** Adds the next page; true when there was one. */
 export function more() {
   const next = link();
@@ -144,10 +171,12 @@ export function more() {
 /** @param {HTMLAnchorElement} next */
 async function load(next) {
   next.setAttribute("aria-busy", "true");
+  meanwhile = [];
   try {
     const page = element(`<div>${await fetched(next.href, { "X-Fragment": "1" })}</div>`);
     next.parentElement?.remove();
     for (const day of findAll(page, ".day", HTMLElement)) join(day);
+    apply(meanwhile);
     grid.append(...page.querySelectorAll(":scope > p"));
     settle();
     watch();
@@ -159,7 +188,9 @@ async function load(next) {
 
 /** @param {HTMLElement} day of the next page */
 function join(day) {
-  const fresh = tilesOf(day).filter((tile) => !document.getElementById(tile.id));
+  const isHere = (/** @type {HTMLElement} */ tile) => document.getElementById(tile.id) !== null;
+  const fresh = tilesOf(day).filter((tile) => !isHere(tile));
+  tilesOf(day).filter(isHere).forEach(put);
   const same = dayOf(data(day, "day"));
   if (same) rowsOf(same).append(...fresh);
   else if (fresh.length) {

@@ -1,7 +1,6 @@
 // The list of stacks, kept as the server last said it is.
 import { byId, data, element, findAll } from "./dom.js";
-import { morph } from "./morph.js";
-import { holdPictures } from "./previews.js";
+import { update } from "./morph.js";
 
 const list = byId("stacks", HTMLElement);
 const cursor = data(list, "cursor");
@@ -36,13 +35,8 @@ function insert(stack) {
 function put(id, html) {
   const fresh = element(html);
   const old = find(id);
-  if (!old) {
-    if (belongs(id)) insert(fresh);
-  } else if (Number(data(fresh, "revision")) >= Number(data(old, "revision"))) {
-    const showPictures = holdPictures(fresh);
-    morph(old, fresh);
-    showPictures();
-  }
+  if (old) update(old, fresh);
+  else if (belongs(id)) insert(fresh);
 }
 
 /** @param {Partial<Message>} message */
