@@ -1,4 +1,5 @@
 // Looking up what a template promises: an element that is missing, or of another kind, is an error that says so.
+import { showTimes } from "./times.js";
 
 /**
  * @template {Element} E
@@ -61,12 +62,13 @@ export function copyOf(template) {
 }
 
 /**
- * The element that `html` is.
+ * The element that `html` from the server is. Its times are put into words here, before anybody sees them.
  * @param {string} html
  */
 export function element(html) {
   const template = document.createElement("template");
   template.innerHTML = html.trim();
+  showTimes(template.content);
   return copyOf(template);
 }
 

@@ -1,6 +1,7 @@
 // The tiles on the page: pushed ones go where the order puts them, the next page is fetched before the end is reached.
 import { byId, copyOf, data, element, find, findAll, targetOf } from "./dom.js";
 import { update } from "./morph.js";
+import { showTimes } from "./times.js";
 
 const grid = byId("grid", HTMLElement);
 const none = byId("none", HTMLElement);
@@ -42,14 +43,11 @@ export const tiles = () => tilesOf(grid);
 // A page that starts further down has an upper end: what is newer belongs above it.
 const top = "later" in grid.dataset ? tiles()[0]?.dataset.key : undefined;
 
-/**
- * @param {string} date
- * @param {string} title
- */
-function makeDay(date, title) {
+/** @param {string} date */
+function makeDay(date) {
   const day = copyOf(newDay);
   day.dataset.day = date;
-  find(day, "h2", HTMLElement).textContent = title;
+  find(day, "time", HTMLTimeElement).dateTime = date;
   const later = days();
   const next = later.find((other) => data(other, "day") < date) ?? later.at(-1)?.nextElementSibling;
   grid.insertBefore(day, next ?? null);
@@ -64,7 +62,7 @@ function insert(tile) {
   const below = tiles().some((other) => key(other) < key(tile));
   if ((!below && link()) || (top && key(tile) > top)) return false;
   const date = data(tile, "day");
-  const rows = rowsOf(dayOf(date) ?? makeDay(date, data(tile, "dayTitle")));
+  const rows = rowsOf(dayOf(date) ?? makeDay(date));
   rows.insertBefore(tile, tilesOf(rows).find((other) => key(other) < key(tile)) ?? null);
   return true;
 }
@@ -107,6 +105,7 @@ function settle() {
   none.hidden = any || Boolean(link());
   for (const end of findAll(grid, ".end", HTMLElement)) end.hidden = !any;
   if (!any && link()) more();
+  showTimes(grid); // a new day has none yet, and what was today may be yesterday
   grid.dispatchEvent(new CustomEvent("tiles-changed"));
 }
 
