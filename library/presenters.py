@@ -11,7 +11,6 @@ from functools import cached_property
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.formats import date_format
 
 from generation.assets.delivery import download_name
 from generation.models import Asset
@@ -38,11 +37,8 @@ class Tile:
 
     @property
     def day(self) -> date:
-        return timezone.localdate(self.moment)
-
-    @property
-    def day_title(self) -> str:
-        return day_title(self.day)
+        """In UTC, as the page is for every reader."""
+        return self.moment.astimezone(UTC).date()
 
     @property
     def ratio(self) -> str:
@@ -75,25 +71,13 @@ class Day:
     """The tiles of one date under its heading."""
 
     date: date
-    title: str
     tiles: list[Tile]
 
 
 def by_day(assets: Iterable[Asset], *, in_trash: bool = False) -> list[Day]:
     """Assets that are in the page's order, under their dates."""
     tiles = [Tile(asset, in_trash) for asset in assets]
-    return [
-        Day(day, day_title(day), list(same)) for day, same in itertools.groupby(tiles, lambda tile: tile.day)
-    ]
-
-
-def day_title(day: date) -> str:
-    today = timezone.localdate()
-    if day == today:
-        return "Today"
-    if day == today - timedelta(days=1):
-        return "Yesterday"
-    return date_format(day, "j F Y")
+    return [Day(day, list(same)) for day, same in itertools.groupby(tiles, lambda tile: tile.day)]
 
 
 def clock(seconds: float | None) -> str:

@@ -24,7 +24,7 @@ from tests.servers.process import ServerDidNotStartError
 REPO = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PARTS = {
-    "lint": "ruff, mypy, import contracts, missing migrations, Django's own checks",
+    "lint": "ruff, mypy, import contracts, missing migrations, Django's own checks, Biome and tsc",
     "sqlite": "the tests on SQLite and the in-memory channel layer, except those in a browser",
     "worker": "the tests of the worker package",
     "postgres": "the tests on PostgreSQL and Redis, except those in a browser",
@@ -106,6 +106,7 @@ def lint_steps() -> list[Step]:
     key = "only-to-check-the-settings-" + "x0y1z2" * 8
     deploy = {"HTTPS": "1", "SECRET_KEY": key, "ALLOWED_HOSTS": "example.org"}
     check = ["manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    venv = {"VENV": sys.prefix}
     return [
         Step("ruff check", [str(BIN / "ruff"), "check", "."]),
         Step("ruff format", [str(BIN / "ruff"), "format", "--check", "."]),
@@ -113,6 +114,8 @@ def lint_steps() -> list[Step]:
         Step("missing migrations", python("manage.py", "makemigrations", "--check", "--dry-run")),
         Step("django check", python(*check), deploy),
         Step("mypy", python("-m", "mypy", ".")),
+        Step("javascript lint", ["script/js", "biome", "ci", "--colors=off", "static/js"], venv),
+        Step("javascript types", ["script/js", "tsc"], venv),
     ]
 
 

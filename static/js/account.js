@@ -1,10 +1,12 @@
 // "Copy" beside a fresh token, where the browser lets us.
+import { byId, data, find, findAll } from "./dom.js";
+
 if (navigator.clipboard) {
-  for (const button of document.querySelectorAll("[data-copy]")) {
+  for (const button of findAll(document, "[data-copy]", HTMLButtonElement)) {
     button.hidden = false;
     button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-      button.querySelector("span").textContent = "Copied";
+      await navigator.clipboard.writeText(byId(data(button, "copy"), HTMLElement).textContent);
+      find(button, "span", HTMLElement).textContent = "Copied";
     });
   }
 }

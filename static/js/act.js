@@ -1,13 +1,19 @@
 // Buttons with form="act" post without leaving the page. What the action changed comes over the socket;
 // pages that show state without one hear "acted" on the document.
+import { byId, targetOf } from "./dom.js";
 import { say } from "./toast.js";
 
-const form = document.getElementById("act");
 const AWAY = "The server did not answer, so this may not have arrived. Try again in a moment.";
+const GONE = { ok: false, message: "That is not here any more." };
 
 export class SignedOut extends Error {}
 
-/** POSTs `data` (FormData) and returns {status, body}. Throws when there is no answer to read. */
+/**
+ * POSTs `data`; throws when there is no answer to read.
+ * @param {string} url
+ * @param {FormData} data
+ * @returns {Promise<{status: number, body: unknown}>}
+ */
 export async function post(url, data) {
   const response = await fetch(url, {
     method: "POST",
@@ -18,42 +24,63 @@ export async function post(url, data) {
   });
   // A redirect here is one to the sign-in page.
   if (response.type === "opaqueredirect" || response.status === 403) throw new SignedOut();
-  if (response.status === 404) return { status: 404, body: { ok: false, message: "That is not here any more." } };
+  if (response.status === 404) return { status: 404, body: GONE };
   return { status: response.status, body: await response.json() };
 }
 
-/** Says in words why a post brought no answer. */
+/**
+ * POSTs an action and says what came of it; whether it succeeded.
+ * @param {string} url
+ * @param {FormData} data
+ */
+export async function perform(url, data) {
+  try {
+    const outcome = /** @type {Outcome} */ ((await post(url, data)).body);
+    say(outcome.message ?? "That did not work.", { undo: outcome.undo, level: outcome.ok ? "info" : "error" });
+    return outcome.ok;
+  } catch (error) {
+    excuse(error);
+    return false;
+  }
+}
+
+/**
+ * Says in words why a post brought no answer.
+ * @param {unknown} error
+ */
 export function excuse(error) {
   if (!(error instanceof SignedOut)) return say(AWAY, { level: "error" });
   say("You were signed out. Sign in again; what you typed is kept.", { level: "error" });
   setTimeout(() => location.reload(), 2500);
 }
 
+/** @param {HTMLButtonElement} button */
 async function act(button) {
-  const data = new FormData(form);
+  const data = new FormData(byId("act", HTMLFormElement));
   if (button.name) data.append(button.name, button.value);
-  for (const [name, values] of Object.entries(JSON.parse(button.dataset.fields ?? "{}"))) {
+  for (const [name, values] of Object.entries(fieldsOf(button))) {
     for (const value of [values].flat()) data.append(name, value);
   }
   button.setAttribute("aria-busy", "true");
-  try {
-    const { body } = await post(button.formAction, data);
-    say(body.message ?? "That did not work.", { undo: body.undo, level: body.ok ? "info" : "error" });
-    if (body.ok) document.dispatchEvent(new CustomEvent("acted"));
-  } catch (error) {
-    excuse(error);
-  } finally {
-    button.removeAttribute("aria-busy");
-  }
+  const done = await perform(button.formAction, data);
+  button.removeAttribute("aria-busy");
+  if (done) document.dispatchEvent(new CustomEvent("acted"));
 }
+
+/**
+ * @param {HTMLButtonElement} button
+ * @returns {NonNullable<Undo["fields"]>}
+ */
+const fieldsOf = (button) => JSON.parse(button.dataset.fields ?? "{}");
 
 export function listen() {
   document.addEventListener("click", (event) => {
-    const button = event.target.closest('button[form="act"]');
+    const button = targetOf(event)?.closest('button[form="act"]');
     // data-plain: the answer is a page.
-    if (!button || button.matches("[data-plain], [aria-busy]")) return;
+    if (!(button instanceof HTMLButtonElement) || button.matches("[data-plain], [aria-busy]")) return;
     event.preventDefault();
-    button.closest("[popover]")?.hidePopover();
+    const menu = button.closest("[popover]");
+    if (menu instanceof HTMLElement) menu.hidePopover();
     act(button);
   });
 }

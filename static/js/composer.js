@@ -1,51 +1,84 @@
 // The composer: shows what applies, keeps the draft, sends without leaving the page.
 import { excuse, post } from "./act.js";
+import { byId, copyOf, data, find, findAll, targetOf } from "./dom.js";
 import * as references from "./references.js";
 import { say } from "./toast.js";
 import { user } from "./user.js";
 
-const form = document.getElementById("composer");
-const prompt = form.elements.prompt;
-const make = form.querySelector(".make");
-const more = document.getElementById("more");
-const chips = document.getElementById("chips");
-const chipTemplate = document.getElementById("chip");
-const estimate = document.getElementById("estimate");
-const combinations = JSON.parse(document.getElementById("combinations").textContent);
+/** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
+
+/**
+ * The form's controls by their names.
+ * @typedef {object} Fields
+ * @property {HTMLInputElement} key
+ * @property {HTMLTextAreaElement} prompt
+ * @property {RadioNodeList} media
+ * @property {RadioNodeList} quality
+ * @property {RadioNodeList} quantity
+ * @property {HTMLSelectElement} aspect
+ * @property {HTMLTextAreaElement} negative_prompt
+ * @property {HTMLInputElement} seed
+ * @property {HTMLSelectElement} engine
+ * @property {HTMLInputElement} enhance
+ * @property {HTMLSelectElement} project
+ * @property {HTMLInputElement} new_project
+ * @property {HTMLInputElement} review
+ */
+
+const form = byId("composer", HTMLFormElement);
+const fields = /** @type {HTMLFormControlsCollection & Fields} */ (form.elements);
+const { prompt } = fields;
+const make = find(form, ".make", HTMLButtonElement);
+const more = byId("more", HTMLDetailsElement);
+const chips = byId("chips", HTMLElement);
+const chipTemplate = byId("chip", HTMLTemplateElement);
+const estimate = byId("estimate", HTMLElement);
+/** @type {Record<string, JobType>} */
+const combinations = JSON.parse(byId("combinations", HTMLScriptElement).textContent);
 const finger = matchMedia("(pointer: coarse)");
 const DRAFT = `ourvidz-draft-${user}`;
 
-// What the choice leads to
 function choice() {
-  const { media, quality, engine, enhance } = form.elements;
+  const { media, quality, engine, enhance } = fields;
   const wanted = media.value === "video" ? "" : engine.value;
   const enhanced = enhance.checked && wanted !== "sdxl";
-  return combinations[`${media.value}|${quality.value}|${wanted}|${enhanced ? "on" : ""}`];
+  const key = `${media.value}|${quality.value}|${wanted}|${enhanced ? "on" : ""}`;
+  const type = combinations[key];
+  if (!type) throw new Error(`no job type for ${key}`);
+  return type;
 }
 
-const field = (name) => form.querySelector(`[data-field="${name}"]`);
+/** @param {string} name */
+const field = (name) => find(form, `[data-field="${name}"]`, HTMLElement);
 
+/**
+ * @param {string} name
+ * @param {boolean} does
+ */
 function applies(name, does) {
-  for (const control of field(name).querySelectorAll("input, select")) control.disabled = !does;
+  for (const control of findAll(field(name), "input", HTMLInputElement)) control.disabled = !does;
+  for (const control of findAll(field(name), "select", HTMLSelectElement)) control.disabled = !does;
   field(name).classList.remove("refused");
 }
 
+/** @param {JobType} type */
 function aspects(type) {
-  const { aspect } = form.elements;
+  const { aspect } = fields;
   for (const option of aspect.options) {
     const usual = option.value === type.aspects[0];
-    if (!option.value) option.textContent = aspect.querySelector(`[value="${type.aspects[0]}"]`).textContent;
+    if (!option.value) option.textContent = find(aspect, `[value="${type.aspects[0]}"]`, HTMLOptionElement).textContent;
     option.disabled = option.hidden = option.value !== "" && (usual || !type.aspects.includes(option.value));
   }
   if (aspect.selectedOptions[0]?.disabled) aspect.value = "";
 }
 
+/** @param {number} seconds */
 function words(seconds) {
   return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }
 
 function update() {
-  const { media, engine, quantity } = form.elements;
+  const { media, engine, quantity } = fields;
   const type = choice();
   const counts = Object.keys(type.seconds);
   applies("quantity", counts.length > 1);
@@ -54,42 +87,52 @@ function update() {
   field("references").classList.remove("refused");
   references.fit(type);
   aspects(type);
-  const count = counts.length > 1 ? quantity.value || counts[0] : counts[0];
-  estimate.textContent = `${type.title}, usually about ${words(type.seconds[count])}`;
+  const count = (counts.length > 1 && quantity.value) || String(counts[0]);
+  estimate.textContent = `${type.title}, usually about ${words(type.seconds[count] ?? 0)}`;
   showChips();
 }
 
-// What is set under More, each with a way to take it back
+/** @param {HTMLSelectElement} select */
+const chosen = (select) => select.value && select.selectedOptions[0]?.text;
+
+/**
+ * What is set under More, each with a way to take it back.
+ * @returns {{control: Control, label: string}[]}
+ */
 function inForce() {
-  const { negative_prompt, seed, engine, enhance, project, new_project, review } = form.elements;
+  const { negative_prompt, seed, engine, enhance, project, new_project, review } = fields;
+  /** @param {string} text */
   const shorten = (text) => text.trim().replace(/\s+/g, " ");
-  return [
+  /** @type {[Control, string | false | undefined][]} */
+  const all = [
     [negative_prompt, negative_prompt.value.trim() && `without ${shorten(negative_prompt.value)}`],
     [seed, seed.value.trim() && `seed ${seed.value.trim()}`],
-    [engine, !engine.disabled && engine.value && engine.selectedOptions[0].text],
+    [engine, !engine.disabled && chosen(engine)],
     [enhance, !enhance.disabled && enhance.checked && "enhanced"],
-    [new_project.value.trim() ? new_project : project, shorten(new_project.value) || (project.value && project.selectedOptions[0].text)],
+    [new_project.value.trim() ? new_project : project, shorten(new_project.value) || chosen(project)],
     [review, review.checked && "review first"],
-  ].filter(([, label]) => label);
+  ];
+  return all.flatMap(([control, label]) => (label ? [{ control, label }] : []));
 }
 
+/** @param {Control} control */
 function reset(control) {
-  if (control.type === "checkbox") control.checked = false;
+  if (control instanceof HTMLInputElement && control.type === "checkbox") control.checked = false;
   else control.value = "";
-  if (control.name === "new_project") form.elements.project.value = "";
+  if (control === fields.new_project) fields.project.value = "";
   update();
   make.focus();
 }
 
 function showChips() {
   const wanted = inForce();
-  const same = wanted.map(([control, label]) => `${control.name}=${label}`).join("\n");
+  const same = wanted.map(({ control, label }) => `${control.name}=${label}`).join("\n");
   if (chips.dataset.shown === same) return;
   chips.dataset.shown = same;
   chips.replaceChildren(
-    ...wanted.map(([control, label]) => {
-      const chip = chipTemplate.content.firstElementChild.cloneNode(true);
-      chip.querySelector("span").textContent = label;
+    ...wanted.map(({ control, label }) => {
+      const chip = copyOf(chipTemplate);
+      find(chip, "span", HTMLElement).textContent = label;
       chip.setAttribute("aria-label", `${label}: take back`);
       chip.addEventListener("click", () => reset(control));
       return chip;
@@ -97,22 +140,29 @@ function showChips() {
   );
 }
 
-// Errors beside their fields
+const errorSlots = () => findAll(form, "[data-error]", HTMLElement);
+const firstError = () => errorSlots().find((slot) => slot.childNodes.length);
+
+/** @param {HTMLElement} slot for the errors of one field */
+function controlOf(slot) {
+  const control = fields.namedItem(data(slot, "error"));
+  return control instanceof HTMLElement ? control : null;
+}
+
+/**
+ * Shows errors beside their fields.
+ * @param {Record<string, string[]>} errors
+ */
 function showErrors(errors) {
-  for (const slot of form.querySelectorAll("[data-error]")) {
-    const sentences = errors[slot.dataset.error] ?? [];
+  for (const slot of errorSlots()) {
+    const sentences = errors[data(slot, "error")] ?? [];
     slot.replaceChildren(...sentences.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
-    const control = form.elements[slot.dataset.error];
-    if (control instanceof Element) {
-      if (sentences.length) control.setAttribute("aria-invalid", "true");
-      else control.removeAttribute("aria-invalid");
-    }
+    if (sentences.length) controlOf(slot)?.setAttribute("aria-invalid", "true");
+    else controlOf(slot)?.removeAttribute("aria-invalid");
     if (sentences.length && more.contains(slot)) more.open = true;
   }
-  const first = form.querySelector("[data-error]:not(:empty)");
-  if (!first) return;
-  const control = form.elements[first.dataset.error];
-  (control instanceof Element ? control : prompt).focus();
+  const first = firstError();
+  if (first) (controlOf(first) ?? prompt).focus();
 }
 
 // The draft
@@ -139,31 +189,36 @@ function restoreDraft() {
     keepDraft();
     prompt.focus();
     prompt.setSelectionRange(prompt.value.length, prompt.value.length);
-  } else if (!form.querySelector("[data-error]:not(:empty)")) {
+  } else if (!firstError()) {
     const draft = sessionStorage.getItem(DRAFT);
     if (draft !== null) prompt.value = draft;
   }
 }
 
-// The project that was named is there now.
+/**
+ * The project that was named is there now.
+ * @param {{id: string, name: string}} made
+ */
 function choose({ id, name }) {
-  const { project, new_project } = form.elements;
+  const { project, new_project } = fields;
   if (![...project.options].some((option) => option.value === id)) project.add(new Option(name, id));
   project.value = id;
   new_project.value = "";
   update();
 }
 
+/** @param {() => void} afterwards */
 async function send(afterwards) {
   make.setAttribute("aria-busy", "true");
   try {
     if (!(await references.settled())) return;
     const { status, body } = await post(form.action, new FormData(form));
-    if (status === 422) return showErrors(body.errors);
-    if (!body.ok) return say(body.message, { level: "error" });
+    const answer = /** @type {Submitted} */ (body);
+    if (status === 422) return showErrors(answer.errors);
+    if (!answer.ok) return say(answer.message, { level: "error" });
     showErrors({});
-    form.elements.key.value = body.key;
-    if (body.project) choose(body.project);
+    fields.key.value = answer.key;
+    if (answer.project) choose(answer.project);
     if (finger.matches && document.activeElement === prompt) prompt.blur(); // the keyboard covers what is made
     afterwards();
   } catch (error) {
@@ -178,12 +233,18 @@ async function sendPlainly() {
   if (await references.settled()) form.requestSubmit();
 }
 
-// A sentence about what was typed goes once that is typed anew.
-function forgive({ target }) {
-  form.querySelector(`[data-error="${target.name}"]`)?.replaceChildren();
-  target.removeAttribute("aria-invalid");
+/**
+ * A sentence about what was typed goes once that is typed anew.
+ * @param {Event} event
+ */
+function forgive(event) {
+  const control = targetOf(event);
+  if (!control) return;
+  form.querySelector(`[data-error="${control.getAttribute("name")}"]`)?.replaceChildren();
+  control.removeAttribute("aria-invalid");
 }
 
+/** @param {{afterwards: () => void}} page what it does after a submission */
 export function start({ afterwards }) {
   references.start({ onChange: update });
   form.addEventListener("input", update);
@@ -201,7 +262,7 @@ export function start({ afterwards }) {
     if (new URLSearchParams(location.search).has("cursor")) return sendPlainly();
     if (!make.hasAttribute("aria-busy")) send(afterwards);
   });
-  for (const link of document.querySelectorAll("[data-example]")) {
+  for (const link of findAll(document, "[data-example]", HTMLAnchorElement)) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
       prompt.value = link.textContent;
@@ -215,6 +276,6 @@ export function start({ afterwards }) {
   } catch {
     // storage is off
   }
-  more.open = brought || [...more.querySelectorAll("[data-error]:not(:empty)")].length > 0;
+  more.open = brought || more.querySelector("[data-error]:not(:empty)") !== null;
   update();
 }

@@ -1,5 +1,6 @@
 // The page of one asset: after an action its details say how it stands now.
-import { element, morph } from "./morph.js";
+import { element, find } from "./dom.js";
+import { morph } from "./morph.js";
 
 // Reloaded while the viewer showed it, this page has taken the Library's place: Back changes the address alone.
 const own = location.pathname;
@@ -9,6 +10,6 @@ addEventListener("popstate", () => {
 
 document.addEventListener("acted", async () => {
   const answer = await fetch(location.href, { headers: { "X-Fragment": "1" }, credentials: "same-origin" });
-  if (answer.ok) morph(document.querySelector(".details"), element(await answer.text()));
+  if (answer.ok) morph(find(document, ".details", HTMLElement), element(await answer.text()));
   else location.reload();
 });

@@ -1,27 +1,39 @@
 // A changed filter asks at once. The form is a plain GET; the control that was used keeps the focus on the next page.
-const form = document.getElementById("filters");
+import { find, findAll } from "./dom.js";
+
+const form = document.getElementById("filters"); // not in the trash
 const FOCUS = "library-filter";
 
-function ask() {
+/** @param {HTMLFormElement} filters */
+const fields = (filters) => [
+  ...findAll(filters, "input", HTMLInputElement),
+  ...findAll(filters, "select", HTMLSelectElement),
+];
+
+/** @param {HTMLFormElement} filters */
+function ask(filters) {
   // Empty fields stay out of the address.
-  for (const field of form.elements) if (field.name && !field.value) field.disabled = true;
-  form.requestSubmit();
+  for (const field of fields(filters)) if (!field.value) field.disabled = true;
+  filters.requestSubmit();
 }
 
 export function start() {
-  if (!form) return;
+  if (!(form instanceof HTMLFormElement)) return;
   form.addEventListener("change", ({ target }) => {
+    if (!(target instanceof HTMLInputElement || target instanceof HTMLSelectElement)) return;
     if (target.type === "search") return; // Enter asks
     sessionStorage.setItem(FOCUS, target.name);
-    ask();
+    ask(form);
   });
-  form.elements.q.addEventListener("search", () => {
-    if (!form.elements.q.value && new URLSearchParams(location.search).get("q")) ask();
+  const words = find(form, '[name="q"]', HTMLInputElement);
+  words.addEventListener("search", () => {
+    if (!words.value && new URLSearchParams(location.search).get("q")) ask(form);
   });
   addEventListener("pageshow", () => {
-    for (const field of form.elements) field.disabled = false;
+    for (const field of fields(form)) field.disabled = false;
   });
   const used = sessionStorage.getItem(FOCUS);
   sessionStorage.removeItem(FOCUS);
-  if (used) form.querySelector(`[name="${used}"]:is(select, :checked)`)?.focus();
+  const same = fields(form).find((field) => field.matches(`[name="${used}"]:is(select, :checked)`));
+  if (used) same?.focus();
 }

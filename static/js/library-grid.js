@@ -1,51 +1,94 @@
 // The tiles on the page: pushed ones go where the order puts them, the next page is fetched before the end is reached.
-import { element } from "./morph.js";
+import { byId, copyOf, data, element, find, findAll, targetOf } from "./dom.js";
+import { update } from "./morph.js";
+import { showTimes } from "./times.js";
 
-const grid = document.getElementById("grid");
-const none = document.getElementById("none");
-const newDay = document.getElementById("day");
+const grid = byId("grid", HTMLElement);
+const none = byId("none", HTMLElement);
+const newDay = byId("day", HTMLTemplateElement);
 const AHEAD = "1200px";
 const own = location.href; // an open viewer shows another
 
-const key = (tile) => tile.dataset.key;
-const find = (media, id) => document.getElementById(`tile-${media}-${id}`);
-const days = () => [...grid.querySelectorAll(":scope > .day")];
-const dayOf = (date) => days().find((day) => day.dataset.day === date);
-const list = (day) => day.querySelector(".rows");
-const link = () => grid.querySelector("[data-more]");
-// A page that starts further down has an upper end: what is newer belongs above it.
-const top = "later" in grid.dataset ? grid.querySelector("[data-tile]")?.dataset.key : undefined;
+/** @param {HTMLElement} tile */
+const key = (tile) => data(tile, "key");
+
+/**
+ * @param {string | undefined} media
+ * @param {string} id
+ */
+const tileOf = (media, id) => document.getElementById(`tile-${media}-${id}`);
+const days = () => findAll(grid, ":scope > .day", HTMLElement);
+
+/** @param {string} date */
+const dayOf = (date) => days().find((day) => data(day, "day") === date);
+
+/** @param {Element} day */
+const rowsOf = (day) => find(day, ".rows", HTMLElement);
+
+/** @param {ParentNode} root */
+const tilesOf = (root) => findAll(root, "[data-tile]", HTMLElement);
+
+/** The link to the next page. */
+function link() {
+  const found = grid.querySelector("[data-more]");
+  return found instanceof HTMLAnchorElement ? found : null;
+}
 
 /** Whether there are further pages. */
 export const hasMore = () => Boolean(link());
 
 /** All tiles there are, in the page's order. */
-export const tiles = () => [...grid.querySelectorAll("[data-tile]")];
+export const tiles = () => tilesOf(grid);
 
-function makeDay({ day: date, dayTitle }) {
-  const day = newDay.content.firstElementChild.cloneNode(true);
+// A page that starts further down has an upper end: what is newer belongs above it.
+const top = "later" in grid.dataset ? tiles()[0]?.dataset.key : undefined;
+
+/** @param {string} date */
+function makeDay(date) {
+  const day = copyOf(newDay);
   day.dataset.day = date;
-  day.querySelector("h2").textContent = dayTitle;
+  find(day, "time", HTMLTimeElement).dateTime = date;
   const later = days();
-  const next = later.find((other) => other.dataset.day < date) ?? later.at(-1)?.nextElementSibling;
+  const next = later.find((other) => data(other, "day") < date) ?? later.at(-1)?.nextElementSibling;
   grid.insertBefore(day, next ?? null);
   return day;
 }
 
+/**
+ * Puts a tile, new or not, where its key says; false when that is on another page.
+ * @param {HTMLElement} tile
+ */
 function insert(tile) {
   const below = tiles().some((other) => key(other) < key(tile));
-  if ((!below && link()) || (top && key(tile) > top)) return; // it is on another page
-  const rows = list(dayOf(tile.dataset.day) ?? makeDay(tile.dataset));
-  rows.insertBefore(tile, [...rows.children].find((other) => key(other) < key(tile)) ?? null);
+  if ((!below && link()) || (top && key(tile) > top)) return false;
+  const date = data(tile, "day");
+  const rows = rowsOf(dayOf(date) ?? makeDay(date));
+  rows.insertBefore(tile, tilesOf(rows).find((other) => key(other) < key(tile)) ?? null);
+  return true;
 }
 
+/**
+ * Moves a tile whose key has changed.
+ * @param {HTMLElement} tile
+ */
+function move(tile) {
+  const day = tile.closest(".day");
+  const focused = document.activeElement;
+  const hadFocus = tile.contains(focused);
+  if (!insert(tile)) return take(tile);
+  if (day && !tilesOf(day).length) day.remove();
+  if (hadFocus && focused instanceof HTMLElement) focused.focus({ preventScroll: true });
+}
+
+/** @param {HTMLElement} fresh */
 function put(fresh) {
-  const old = find(fresh.dataset.media, fresh.dataset.id);
-  if (old && key(old) === key(fresh)) return; // what is completed never changes
-  if (old) take(old);
-  insert(fresh);
+  const old = tileOf(fresh.dataset.media, data(fresh, "id"));
+  if (!old) return insert(fresh);
+  const place = key(old);
+  if (update(old, fresh) && key(old) !== place) move(old);
 }
 
+/** @param {HTMLElement} tile */
 function take(tile) {
   const all = tiles();
   const place = all.indexOf(tile);
@@ -53,63 +96,86 @@ function take(tile) {
   const hadFocus = tile.contains(document.activeElement);
   const day = tile.closest(".day");
   tile.remove();
-  if (!list(day).children.length) day.remove();
-  if (hadFocus) next?.querySelector("[data-open]").focus();
+  if (day && !tilesOf(day).length) day.remove();
+  if (hadFocus && next) find(next, "[data-open]", HTMLElement).focus();
 }
 
 function settle() {
   const any = tiles().length > 0;
   none.hidden = any || Boolean(link());
-  for (const end of grid.querySelectorAll(".end")) end.hidden = !any;
+  for (const end of findAll(grid, ".end", HTMLElement)) end.hidden = !any;
   if (!any && link()) more();
+  showTimes(grid); // a new day has none yet, and what was today may be yesterday
   grid.dispatchEvent(new CustomEvent("tiles-changed"));
 }
 
-/** What the socket says. */
+/**
+ * What the socket says.
+ * @param {Partial<Message>} message
+ */
 export function changes({ assets = [] }) {
-  for (const { id, media, html, removed } of assets) {
-    if (!removed) put(element(html));
-    else if (find(media, id)) take(find(media, id));
-  }
+  if (loading) meanwhile.push(...assets);
+  apply(assets);
   settle();
+}
+
+/** @param {Change[]} assets */
+function apply(assets) {
+  for (const { id, media, html, removed } of assets) {
+    const old = tileOf(media, id);
+    if (!removed) put(element(html));
+    else if (old) take(old);
+  }
 }
 
 /** The page as it is now, for when there is no socket to say what changed. */
 export async function refresh() {
-  const page = await fetched(own, {}, (text) => new DOMParser().parseFromString(text, "text/html"));
+  const page = new DOMParser().parseFromString(await fetched(own), "text/html");
   if (page.body.dataset.user !== document.body.dataset.user) return location.reload();
-  const fresh = [...page.querySelectorAll("[data-tile]")];
+  const fresh = tilesOf(page);
   const here = new Set(fresh.map((tile) => tile.id));
-  const floor = page.querySelector("[data-more]") ? key(fresh.at(-1)) : "";
+  const last = page.querySelector("[data-more]") ? fresh.at(-1) : undefined;
+  const floor = last ? key(last) : "";
   for (const old of tiles()) if (key(old) >= floor && !here.has(old.id)) take(old);
-  fresh.forEach(put);
+  for (const tile of fresh) put(tile);
   settle();
 }
 
-async function fetched(url, headers, read) {
+/**
+ * @param {string} url
+ * @param {Record<string, string>} [headers]
+ */
+async function fetched(url, headers) {
   const response = await fetch(url, { headers, credentials: "same-origin", redirect: "error" });
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
-  return read(await response.text());
+  return response.text();
 }
 
+/** @type {Promise<boolean> | null} */
 let loading = null;
+
+/** @type {Change[]} */
+let meanwhile = []; // pushed while the next page was on its way, which may say how things were before
 
 /** Adds the next page; true when there was one. */
 export function more() {
-  if (!link()) return Promise.resolve(false);
-  loading ??= load(link()).finally(() => {
+  const next = link();
+  if (!next) return Promise.resolve(false);
+  loading ??= load(next).finally(() => {
     loading = null;
   });
   return loading;
 }
 
+/** @param {HTMLAnchorElement} next */
 async function load(next) {
   next.setAttribute("aria-busy", "true");
+  meanwhile = [];
   try {
-    const read = (text) => element(`<div>${text}</div>`);
-    const page = await fetched(next.href, { "X-Fragment": "1" }, read);
-    next.parentElement.remove();
-    for (const day of [...page.querySelectorAll(".day")]) join(day);
+    const page = element(`<div>${await fetched(next.href, { "X-Fragment": "1" })}</div>`);
+    next.parentElement?.remove();
+    for (const day of findAll(page, ".day", HTMLElement)) join(day);
+    apply(meanwhile);
     grid.append(...page.querySelectorAll(":scope > p"));
     settle();
     watch();
@@ -119,12 +185,15 @@ async function load(next) {
   }
 }
 
+/** @param {HTMLElement} day of the next page */
 function join(day) {
-  const fresh = [...list(day).children].filter((tile) => !document.getElementById(tile.id));
-  const same = dayOf(day.dataset.day);
-  if (same) list(same).append(...fresh);
+  const isHere = (/** @type {HTMLElement} */ tile) => document.getElementById(tile.id) !== null;
+  const fresh = tilesOf(day).filter((tile) => !isHere(tile));
+  tilesOf(day).filter(isHere).forEach(put);
+  const same = dayOf(data(day, "day"));
+  if (same) rowsOf(same).append(...fresh);
   else if (fresh.length) {
-    list(day).replaceChildren(...fresh);
+    rowsOf(day).replaceChildren(...fresh);
     grid.append(day);
   }
 }
@@ -138,14 +207,16 @@ const observer = new IntersectionObserver(
 
 function watch() {
   observer.disconnect();
-  if (link()) observer.observe(link());
+  const next = link();
+  if (next) observer.observe(next);
 }
 
 export function start() {
   grid.addEventListener("click", (event) => {
-    if (!event.target.closest("[data-more]") || event.ctrlKey || event.metaKey) return;
+    const pressed = targetOf(event)?.closest("[data-more]");
+    if (!(pressed instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    more().catch(() => location.assign(link().href));
+    more().catch(() => location.assign(pressed.href));
   });
   watch();
 }

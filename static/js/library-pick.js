@@ -1,17 +1,21 @@
 // Selecting tiles. The checkboxes belong to the form #picked, which works without this.
-import { excuse, post } from "./act.js";
-import { say } from "./toast.js";
+import { perform } from "./act.js";
+import { byId, find, targetOf } from "./dom.js";
 import { tiles } from "./library-grid.js";
 
-const grid = document.getElementById("grid");
-const form = document.getElementById("picked");
-const count = document.querySelector("[data-count]");
-const toggle = document.querySelector("[data-select]");
-const downloads = document.querySelector("[data-download-picked]");
+const grid = byId("grid", HTMLElement);
+const form = byId("picked", HTMLFormElement);
+const count = find(document, "[data-count]", HTMLElement);
+const toggle = find(document, "[data-select]", HTMLButtonElement);
+const downloads = document.querySelector("[data-download-picked]"); // not in the trash
 const BETWEEN_DOWNLOADS_MS = 400; // browsers drop downloads that start at once
 
-const tick = (tile) => tile.querySelector("[data-tick]");
+/** @param {HTMLElement} tile */
+const tick = (tile) => find(tile, "[data-tick]", HTMLInputElement);
 const picked = () => tiles().filter((tile) => tick(tile).checked);
+const isPressed = () => toggle.getAttribute("aria-pressed") === "true";
+
+/** @type {HTMLElement | null} */
 let last = null; // where a range starts
 
 /** Whether a click on a tile selects it. */
@@ -20,25 +24,26 @@ export const isPicking = () => "selecting" in grid.dataset;
 function show() {
   const number = picked().length;
   if (number) count.textContent = `${number} selected`;
-  setPicking(number > 0 || toggle.getAttribute("aria-pressed") === "true");
+  grid.toggleAttribute("data-selecting", number > 0 || isPressed());
 }
 
-function setPicking(on) {
-  grid.toggleAttribute("data-selecting", on);
-}
-
+/** @param {boolean} on */
 function press(on) {
-  toggle.setAttribute("aria-pressed", on);
+  toggle.setAttribute("aria-pressed", String(on));
   toggle.textContent = on ? "Done" : "Select";
   show();
 }
 
+/**
+ * @param {HTMLElement} tile
+ * @param {{range: boolean}} options
+ */
 function pick(tile, { range }) {
   const box = tick(tile);
   if (range && last?.isConnected) {
     const all = tiles();
-    const [from, to] = [all.indexOf(last), all.indexOf(tile)].sort((a, b) => a - b);
-    for (const other of all.slice(from, to + 1)) tick(other).checked = box.checked;
+    const ends = [all.indexOf(last), all.indexOf(tile)];
+    for (const other of all.slice(Math.min(...ends), Math.max(...ends) + 1)) tick(other).checked = box.checked;
   }
   last = tile;
   show();
@@ -50,48 +55,48 @@ function clear() {
   press(false);
 }
 
+/** @param {SubmitEvent} event */
 async function move(event) {
   event.preventDefault();
   const { submitter } = event;
   submitter?.setAttribute("aria-busy", "true");
-  try {
-    const { body } = await post(form.action, new FormData(form));
-    say(body.message ?? "That did not work.", { undo: body.undo, level: body.ok ? "info" : "error" });
-    if (!body.ok) return;
-    clear();
-    document.dispatchEvent(new CustomEvent("acted"));
-  } catch (error) {
-    excuse(error);
-  } finally {
-    submitter?.removeAttribute("aria-busy");
-  }
+  const done = await perform(form.action, new FormData(form));
+  submitter?.removeAttribute("aria-busy");
+  if (!done) return;
+  clear();
+  document.dispatchEvent(new CustomEvent("acted"));
 }
 
 async function download() {
   for (const tile of picked()) {
-    tile.querySelector("[data-download]").click();
+    find(tile, "[data-download]", HTMLAnchorElement).click();
     await new Promise((done) => setTimeout(done, BETWEEN_DOWNLOADS_MS));
   }
+}
+
+/** @param {MouseEvent} event */
+function clicked(event) {
+  const target = targetOf(event);
+  const tile = target?.closest("[data-tile]");
+  if (!(tile instanceof HTMLElement)) return;
+  if (target?.matches("[data-tick]")) return pick(tile, { range: event.shiftKey });
+  if (!isPicking() || !target?.closest("[data-open]")) return;
+  event.preventDefault();
+  tick(tile).checked = !tick(tile).checked;
+  pick(tile, { range: event.shiftKey });
 }
 
 export function start() {
   toggle.hidden = false;
   toggle.addEventListener("click", () => {
-    if (toggle.getAttribute("aria-pressed") === "true") clear();
+    if (isPressed()) clear();
     else press(true);
   });
-  if (downloads) {
+  if (downloads instanceof HTMLButtonElement) {
     downloads.hidden = false;
     downloads.addEventListener("click", download);
   }
-  grid.addEventListener("click", (event) => {
-    const tile = event.target.closest("[data-tile]");
-    if (event.target.matches("[data-tick]")) return pick(tile, { range: event.shiftKey });
-    if (!isPicking() || !event.target.closest("[data-open]")) return;
-    event.preventDefault();
-    tick(tile).checked = !tick(tile).checked;
-    pick(tile, { range: event.shiftKey });
-  });
+  grid.addEventListener("click", clicked);
   grid.addEventListener("tiles-changed", show);
   form.addEventListener("submit", move);
   form.addEventListener("reset", () => setTimeout(() => press(false))); // when the boxes are clear

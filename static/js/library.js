@@ -1,15 +1,15 @@
 // The Library and the trash.
-import { connect } from "./live.js";
-import { changes, hasMore, more, refresh, start as startGrid, tiles } from "./library-grid.js";
+import { byId, data, find } from "./dom.js";
 import { start as startFilters } from "./library-filters.js";
+import { changes, hasMore, more, refresh, start as startGrid, tiles } from "./library-grid.js";
 import { isPicking, start as startPicking } from "./library-pick.js";
 import { start as startViewer } from "./lightbox.js";
+import { connect } from "./live.js";
 
-const grid = document.getElementById("grid");
-const { socket, revision } = grid.dataset;
+const grid = byId("grid", HTMLElement);
 const live = connect({
-  url: socket,
-  revision: Number(revision),
+  url: data(grid, "socket"),
+  revision: Number(data(grid, "revision")),
   on: { changes, reload: () => location.reload() },
 });
 document.addEventListener("acted", () => {
@@ -22,7 +22,7 @@ startViewer(grid, {
   tiles,
   more,
   hasMore,
-  addressOf: (tile) => tile.querySelector("[data-open]").href,
+  addressOf: (tile) => find(tile, "[data-open]", HTMLAnchorElement).href,
   mayOpen: () => !isPicking(),
   onMissing: () => location.reload(), // its own page shows it
 });

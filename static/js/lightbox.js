@@ -1,93 +1,156 @@
 // The viewer: one tile after another, large. A tile has a link to its own page.
-import { element } from "./morph.js";
+import { byId, copyOf, data, element, find, findAll, targetOf } from "./dom.js";
 
-const dialog = document.getElementById("lightbox");
-const part = (name) => dialog.querySelector(`[data-${name}]`);
-const stage = part("stage");
-const about = part("about");
-const place = part("place");
-const toasts = document.getElementById("toasts");
+/**
+ * What a page gives the viewer.
+ * @typedef {object} Page
+ * @property {() => HTMLElement[]} tiles those to step through
+ * @property {(tile: HTMLElement) => string} addressOf what the address bar shows while a tile is open
+ * @property {() => boolean} hasMore whether there is more than the tiles on the page
+ * @property {() => Promise<unknown>} more fetches it
+ * @property {() => boolean} mayOpen whether a click opens
+ * @property {() => void} onMissing called when the history leads to a tile that is not here
+ */
+
+const dialog = byId("lightbox", HTMLDialogElement);
+const stage = find(dialog, "[data-stage]", HTMLElement);
+const about = find(dialog, "[data-about]", HTMLElement);
+const place = find(dialog, "[data-place]", HTMLElement);
+const previous = find(dialog, "[data-step='-1']", HTMLButtonElement);
+const next = find(dialog, "[data-step='1']", HTMLButtonElement);
+const wait = find(dialog, "[data-wait]", HTMLTemplateElement);
+const lost = find(dialog, "[data-lost]", HTMLTemplateElement);
+const toasts = byId("toasts", HTMLElement);
 const NEAR_END = 8;
 const SWIPE_PX = 50;
-const texts = new Map(); // address -> promise of its details
-let shows = null; // what the page gave to start()
+
+/** @type {Map<string, Promise<string>>} */
+const texts = new Map(); // address -> its details
+
+/** @type {Page} */
+let page = {
+  tiles: () => [],
+  addressOf: () => location.href,
+  hasMore: () => false,
+  more: async () => {},
+  mayOpen: () => true,
+  onMissing: () => {},
+};
+
+/** @type {HTMLElement | null} */
 let current = null;
+
+/** @type {string | undefined} */
+let told; // the revision of `current` that its details are of
+
+/** @type {HTMLElement[]} */
 let order = []; // the tiles as they stood, to know what came after one that has left
 
-const link = (tile) => tile.querySelector("[data-open]");
+/** @param {HTMLElement} tile */
+const link = (tile) => find(tile, "[data-open]", HTMLAnchorElement);
+
+/** @param {HTMLElement} tile */
 const address = (tile) => link(tile).href;
-const picture = (tile) => tile.querySelector("[data-open] img, video");
-const words = (tile) => picture(tile).alt ?? picture(tile).ariaLabel;
-const small = (tile) => picture(tile).poster ?? picture(tile).src;
+
+/** @param {HTMLElement} tile */
 const isVideo = (tile) => tile.dataset.media === "video";
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
+/**
+ * What a tile shows: the words for it, and the address of the small picture.
+ * @param {HTMLElement} tile
+ */
+function shownBy(tile) {
+  const shown = tile.querySelector("[data-open] img, video");
+  if (shown instanceof HTMLVideoElement) return { words: shown.ariaLabel ?? "", small: shown.poster };
+  if (shown instanceof HTMLImageElement) return { words: shown.alt, small: shown.src };
+  throw new Error(`#${tile.id} shows nothing`);
+}
+
+/** @param {HTMLElement} tile */
 function media(tile) {
-  const { file, width, height } = tile.dataset;
-  const shown = document.createElement(isVideo(tile) ? "video" : "img");
-  if (isVideo(tile)) {
-    Object.assign(shown, { poster: small(tile), controls: true, loop: true, playsInline: true, autoplay: !calm.matches });
-    shown.setAttribute("aria-label", words(tile));
-  } else {
-    shown.alt = words(tile);
-    shown.style.backgroundImage = `url("${small(tile)}")`;
-  }
-  shown.style.setProperty("--w", width / height);
-  shown.style.setProperty("--px", width);
-  shown.src = file;
+  const shown = isVideo(tile) ? video(tile) : image(tile);
+  shown.style.setProperty("--w", String(Number(data(tile, "width")) / Number(data(tile, "height"))));
+  shown.style.setProperty("--px", data(tile, "width"));
+  shown.src = data(tile, "file");
   return shown;
 }
 
+/** @param {HTMLElement} tile */
+function video(tile) {
+  const { words, small } = shownBy(tile);
+  const shown = document.createElement("video");
+  Object.assign(shown, { poster: small, controls: true, loop: true, playsInline: true, autoplay: !calm.matches });
+  shown.setAttribute("aria-label", words);
+  return shown;
+}
+
+/** @param {HTMLElement} tile */
+function image(tile) {
+  const { words, small } = shownBy(tile);
+  const shown = document.createElement("img");
+  shown.alt = words;
+  shown.style.backgroundImage = `url("${small}")`;
+  return shown;
+}
+
+/** @param {HTMLElement} tile */
 function show(tile) {
   current = tile;
   refreshEnds();
   const index = order.indexOf(tile);
   stage.replaceChildren(media(tile));
-  place.textContent = `${isVideo(tile) ? "Video" : "Picture"} ${index + 1}: ${words(tile)}`;
+  place.textContent = `${isVideo(tile) ? "Video" : "Picture"} ${index + 1}: ${shownBy(tile).words}`;
   for (const near of [order[index + 1], order[index - 1]]) {
-    if (near && !isVideo(near)) new Image().src = near.dataset.file;
+    if (near && !isVideo(near)) new Image().src = data(near, "file");
   }
-  if (index >= order.length - NEAR_END) shows.more().then(refreshEnds, () => {});
+  if (index >= order.length - NEAR_END) page.more().then(refreshEnds, () => {});
   describe(tile);
 }
 
 function refreshEnds() {
-  order = shows.tiles();
-  part("step='-1'").disabled = current === order[0];
-  part("step='1'").disabled = current === order.at(-1) && !shows.hasMore();
+  order = page.tiles();
+  previous.disabled = current === order[0];
+  next.disabled = current === order.at(-1) && !page.hasMore();
 }
 
 /** The tiles have changed: what is shown may have left, and another takes its place. */
 function settle() {
   if (!current) return;
-  const now = shows.tiles();
+  const now = page.tiles();
+  /** @param {HTMLElement} tile */
   const here = (tile) => now.find(({ id }) => id === tile.id);
-  if (here(current)) {
-    current = here(current);
+  const same = here(current);
+  if (same) {
+    current = same;
+    if (same.dataset.revision !== told) tellAnew();
     return refreshEnds();
   }
   const index = order.indexOf(current);
-  const next = order.slice(index + 1).find(here) ?? order.slice(0, index).findLast(here);
-  if (next) go(here(next));
+  const nearest = order.slice(index + 1).find(here) ?? order.slice(0, index).findLast(here);
+  if (nearest) go(here(nearest));
   else dialog.close();
 }
 
+/** @param {HTMLElement} tile */
 function describe(tile) {
-  const meanwhile = part("wait").content.firstElementChild.cloneNode(true);
-  meanwhile.textContent = words(tile);
+  const meanwhile = copyOf(wait);
+  meanwhile.textContent = shownBy(tile).words;
   about.replaceChildren(meanwhile);
   about.scrollTop = 0;
   tell(tile);
 }
 
+/** @param {HTMLElement} tile */
 async function tell(tile) {
+  told = tile.dataset.revision;
   let text;
   try {
     text = element(await details(address(tile)));
   } catch {
     texts.delete(address(tile));
-    text = part("lost").content.firstElementChild.cloneNode(true);
-    text.querySelector("[data-page]").href = address(tile);
+    text = copyOf(lost);
+    find(text, "[data-page]", HTMLAnchorElement).href = address(tile);
   }
   if (tile === current) about.replaceChildren(text);
 }
@@ -98,14 +161,21 @@ function tellAnew() {
   if (current) tell(current);
 }
 
+/** @param {string} url */
 function details(url) {
-  if (!texts.has(url)) {
-    const asked = fetch(url, { headers: { "X-Fragment": "1" }, credentials: "same-origin", redirect: "error" });
-    texts.set(url, asked.then((answer) => (answer.ok ? answer.text() : Promise.reject(new Error(answer.status)))));
-  }
-  return texts.get(url);
+  const known = texts.get(url) ?? fetched(url);
+  texts.set(url, known);
+  return known;
 }
 
+/** @param {string} url */
+async function fetched(url) {
+  const answer = await fetch(url, { headers: { "X-Fragment": "1" }, credentials: "same-origin", redirect: "error" });
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+  return answer.text();
+}
+
+/** @param {HTMLElement} tile */
 function open(tile) {
   if (!dialog.open) {
     dialog.append(toasts); // a modal dialog covers everything outside it
@@ -115,16 +185,19 @@ function open(tile) {
   show(tile);
 }
 
+/** @param {HTMLElement | undefined} tile */
 function go(tile) {
   if (!tile || tile === current) return;
-  history.replaceState({ viewer: tile.id }, "", shows.addressOf(tile));
+  history.replaceState({ viewer: tile.id }, "", page.addressOf(tile));
   show(tile);
 }
 
+/** @param {number} by */
 async function step(by) {
   const from = current;
-  const neighbour = () => shows.tiles()[shows.tiles().indexOf(from) + by];
-  if (!neighbour() && by > 0) await shows.more().catch(() => {});
+  if (!from) return;
+  const neighbour = () => page.tiles()[page.tiles().indexOf(from) + by];
+  if (!neighbour() && by > 0) await page.more().catch(() => {});
   if (current === from) go(neighbour());
 }
 
@@ -139,71 +212,83 @@ function closed() {
 }
 
 function togglePlay() {
-  const video = stage.querySelector("video");
-  if (video?.paused) video.play();
-  else video?.pause();
+  const shown = stage.querySelector("video");
+  if (shown?.paused) shown.play();
+  else shown?.pause();
 }
 
+/** @type {Record<string, () => unknown>} */
 const KEYS = {
   ArrowLeft: () => step(-1),
   ArrowRight: () => step(1),
-  Home: () => go(shows.tiles()[0]),
-  End: () => go(shows.tiles().at(-1)),
+  Home: () => go(page.tiles()[0]),
+  End: () => go(page.tiles().at(-1)),
   " ": togglePlay,
 };
 
+/** @param {KeyboardEvent} event */
 function keyed(event) {
-  const onControl = event.key === " " && event.target.closest("button, a, summary");
-  if (!dialog.open || !KEYS[event.key] || onControl || event.altKey || event.ctrlKey || event.metaKey) return;
+  const action = KEYS[event.key];
+  const onControl = event.key === " " && targetOf(event)?.closest("button, a, summary");
+  if (!dialog.open || !action || onControl || event.altKey || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
-  KEYS[event.key]();
+  action();
 }
 
 function swipes() {
-  let start = null;
-  stage.addEventListener("touchstart", ({ touches }) => {
-    start = touches.length === 1 ? touches[0] : null;
-  }, { passive: true });
-  stage.addEventListener("touchend", ({ changedTouches: [end] }) => {
-    if (!start || visualViewport?.scale > 1) return;
-    const [across, down] = [end.clientX - start.clientX, end.clientY - start.clientY];
+  /** @type {Touch | undefined} */
+  let start;
+  const passive = { passive: true };
+  /** @param {TouchEvent} event */
+  const begin = ({ touches }) => {
+    start = touches.length === 1 ? touches[0] : undefined;
+  };
+  /** @param {TouchEvent} event */
+  const finish = ({ changedTouches: [end] }) => {
+    if (!start || !end || (visualViewport?.scale ?? 1) > 1) return;
+    const across = end.clientX - start.clientX;
+    const down = end.clientY - start.clientY;
     if (Math.abs(across) > SWIPE_PX && Math.abs(across) > 1.5 * Math.abs(down)) step(across < 0 ? 1 : -1);
     else if (down > 2 * SWIPE_PX && down > 1.5 * Math.abs(across)) dialog.close();
-  }, { passive: true });
+  };
+  stage.addEventListener("touchstart", begin, passive);
+  stage.addEventListener("touchend", finish, passive);
 }
 
+/** @param {MouseEvent} event */
 function clicked(event) {
-  const by = event.target.closest("[data-step]");
-  if (by) {
+  const target = targetOf(event);
+  const by = target?.closest("[data-step]");
+  if (by instanceof HTMLElement) {
     if (event.detail) dialog.focus(); // by mouse: the keys stay the viewer's
     step(Number(by.dataset.step));
-  } else if (event.target === stage || event.target.closest("[data-close-viewer]")) dialog.close();
+  } else if (target === stage || target?.closest("[data-close-viewer]")) dialog.close();
 }
 
+/** @param {{viewer?: string} | null} state of the history */
 function follow(state) {
   const tile = state?.viewer && document.getElementById(state.viewer);
   if (tile) open(tile);
-  else if (state?.viewer) shows.onMissing();
+  else if (state?.viewer) page.onMissing();
   else if (dialog.open) dialog.close();
 }
 
 /**
  * Opens the tiles in `root`, which hears "tiles-changed" when they did.
- *
- * `page.tiles()` are those to step through, `addressOf(tile)` is shown while it is open. Where there is more than the
- * tiles on the page: `hasMore()`, and `more()` to fetch it. `mayOpen()` says whether a click opens; `onMissing()` is
- * called when the history leads to a tile that is not here.
+ * @param {HTMLElement} root
+ * @param {Pick<Page, "tiles" | "addressOf"> & Partial<Page>} given
  */
-export function start(root, page) {
-  shows = { more: async () => {}, hasMore: () => false, mayOpen: () => true, onMissing: () => {}, ...page };
+export function start(root, given) {
+  page = { ...page, ...given };
   root.addEventListener("click", (event) => {
-    const pressed = event.target.closest("[data-open]");
-    if (!pressed || event.defaultPrevented || !shows.mayOpen() || event.button) return;
+    const pressed = targetOf(event)?.closest("[data-open]");
+    if (!pressed || event.defaultPrevented || !page.mayOpen() || event.button) return;
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const tile = page.tiles().find((each) => each.contains(pressed));
+    if (!tile) return;
     event.preventDefault();
-    const tile = shows.tiles().find((each) => each.contains(pressed));
-    for (const video of root.querySelectorAll("video")) video.pause();
-    history.pushState({ viewer: tile.id }, "", shows.addressOf(tile));
+    for (const playing of findAll(root, "video", HTMLVideoElement)) playing.pause();
+    history.pushState({ viewer: tile.id }, "", page.addressOf(tile));
     open(tile);
   });
   root.addEventListener("tiles-changed", settle);

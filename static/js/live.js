@@ -1,6 +1,14 @@
 // The page's socket. The server sends state, so it does not matter how often it is cut: on every opening the page
-// says which revision it has and gets what is newer. The pages use: connect({url, revision, on: {changes, progress, reload}}).
+// says which revision it has and gets what is newer.
 import { user } from "./user.js";
+
+/**
+ * What a page does with each type of message.
+ * @typedef {object} Handlers
+ * @property {(message: Message) => void} changes
+ * @property {(message: Message) => void} [progress]
+ * @property {() => void} reload
+ */
 
 const dot = document.getElementById("live");
 const WORDS = {
@@ -19,6 +27,7 @@ const LONGEST_WAIT_MS = 15000;
 const PING_MS = 20000;
 const SILENCE_MS = 45000;
 
+/** @param {keyof typeof WORDS} state */
 function show(state) {
   if (!dot || dot.dataset.state === state) return;
   dot.hidden = false;
@@ -33,9 +42,12 @@ async function leaveIfSignedOut() {
   if (answer?.type === "opaqueredirect") location.reload();
 }
 
+/** @param {{url: string, revision: number, on: Handlers}} page */
 export function connect({ url, revision, on }) {
+  /** @type {WebSocket | undefined} */
   let socket;
   let tries = 0;
+  /** @type {number | undefined} */
   let timer;
   let heard = Date.now();
   let opened = false;
@@ -46,17 +58,19 @@ export function connect({ url, revision, on }) {
     clearTimeout(timer);
     if (socket && socket.readyState <= WebSocket.OPEN) return;
     opened = false;
-    socket = new WebSocket(address);
-    socket.addEventListener("open", () => {
+    const opening = new WebSocket(address);
+    socket = opening;
+    opening.addEventListener("open", () => {
       opened = true;
       heard = Date.now();
       show("catching-up");
-      socket.send(JSON.stringify({ after: revision, user }));
+      opening.send(JSON.stringify({ after: revision, user }));
     });
-    socket.addEventListener("message", ({ data }) => receive(JSON.parse(data)));
-    socket.addEventListener("close", closed);
+    opening.addEventListener("message", ({ data }) => receive(JSON.parse(data)));
+    opening.addEventListener("close", closed);
   }
 
+  /** @param {Message} message */
   function receive(message) {
     heard = Date.now();
     if (message.type === "changes") {
@@ -64,11 +78,11 @@ export function connect({ url, revision, on }) {
       on.changes(message);
       revision = Math.max(revision, message.revision);
       show("live");
-    } else {
-      on[message.type]?.(message);
-    }
+    } else if (message.type === "progress") on.progress?.(message);
+    else if (message.type === "reload") on.reload();
   }
 
+  /** @param {CloseEvent} event */
   function closed({ code }) {
     show("offline");
     if (code === SIGNED_OUT) return location.reload(); // to the sign-in page

@@ -1,17 +1,38 @@
-// Turns what is on the page into what the server sent, keeping focus, what is typed, what plays and what is open.
+// Turns what is on the page into what the server sent, keeping focus, what is typed and ticked, what plays and what is open.
 import { Idiomorph } from "../vendor/idiomorph/idiomorph.js";
+import { data } from "./dom.js";
+import { holdPictures } from "./previews.js";
 
-const keep = {
-  beforeAttributeUpdated: (name, node) => !(name === "open" && node.localName === "details"),
-};
-
-/** The element that `html` is. */
-export function element(html) {
-  const template = document.createElement("template");
-  template.innerHTML = html.trim();
-  return template.content.firstElementChild;
+/**
+ * Whether an attribute says what the reader did, of which the server knows nothing.
+ * @param {string} name
+ * @param {Element} node
+ */
+function isOfTheReader(name, node) {
+  return (name === "open" && node.matches("details")) || (name === "checked" && node.matches("[data-tick]"));
 }
 
+/**
+ * @param {Element} old
+ * @param {Element} fresh
+ */
 export function morph(old, fresh) {
-  Idiomorph.morph(old, fresh, { morphStyle: "outerHTML", restoreFocus: true, callbacks: keep });
+  Idiomorph.morph(old, fresh, {
+    morphStyle: "outerHTML",
+    restoreFocus: true,
+    callbacks: { beforeAttributeUpdated: (name, node) => !isOfTheReader(name, node) },
+  });
+}
+
+/**
+ * Turns a stack or a tile into what was pushed, unless it is further already; whether it did.
+ * @param {HTMLElement} old
+ * @param {HTMLElement} fresh
+ */
+export function update(old, fresh) {
+  if (Number(data(fresh, "revision")) < Number(data(old, "revision"))) return false;
+  const showPictures = holdPictures(fresh);
+  morph(old, fresh);
+  showPictures();
+  return true;
 }

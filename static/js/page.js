@@ -1,8 +1,11 @@
-// What every page does: toasts, actions without a reload, menus, and no page of somebody else's.
-import { adopt } from "./toast.js";
+// What every page does: times, toasts, actions without a reload, menus, and no page of somebody else's.
 import { listen } from "./act.js";
+import { byId } from "./dom.js";
+import { showTimes } from "./times.js";
+import { adopt } from "./toast.js";
 import { leaveWhenUserChanges } from "./user.js";
 
-adopt(document.getElementById("toasts"));
+showTimes(document);
+adopt(byId("toasts", HTMLElement));
 listen();
 leaveWhenUserChanges();

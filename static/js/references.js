@@ -1,73 +1,134 @@
 // Pictures to go by: picked, dropped or pasted into the composer, sent at once, chosen for what the kind of work can use.
+import { byId, copyOf, data, find, findAll } from "./dom.js";
 import { say } from "./toast.js";
 import { user } from "./user.js";
 
-const form = document.getElementById("composer");
-const field = form.querySelector('[data-field="references"]');
-const more = document.getElementById("more");
-const list = document.getElementById("references");
-const pick = document.getElementById("pick");
-const unserved = document.getElementById("unserved");
-const chips = document.getElementById("reference-chips");
-const rowTemplate = document.getElementById("reference");
-const chipTemplate = document.getElementById("reference-chip");
-const { upload, offered, accept, mostBytes } = field.dataset;
+/** @typedef {{id: string, thumbnail: string}} Uploaded */
+/** @typedef {{source: string, type: string, strength: string, thumbnail: string}} Kept a row in the draft */
+
+/** Why a picture did not arrive, and whether sending it again may help. */
+class Refusal extends Error {
+  /**
+   * @param {string} message
+   * @param {boolean} mayPass
+   */
+  constructor(message, mayPass) {
+    super(message);
+    this.mayPass = mayPass;
+  }
+}
+
+const form = byId("composer", HTMLFormElement);
+const field = find(form, '[data-field="references"]', HTMLElement);
+const more = byId("more", HTMLDetailsElement);
+const list = byId("references", HTMLElement);
+const pick = byId("pick", HTMLInputElement);
+const pickLine = find(field, ".pick", HTMLElement);
+const unserved = byId("unserved", HTMLElement);
+const chips = byId("reference-chips", HTMLElement);
+const rowTemplate = byId("reference", HTMLTemplateElement);
+const chipTemplate = byId("reference-chip", HTMLTemplateElement);
 const FRAMES = ["start_frame", "end_frame"];
 const OFFERED_MS = 10000;
 const DRAFT = `ourvidz-references-${user}`;
 const AWAY = "The server did not answer.";
-const uploads = new Map(); // row -> promise that ends with its upload
-let type = null; // what the composer would make, as in its combinations
+
+/** @type {Map<HTMLElement, Promise<void>>} */
+const uploads = new Map(); // row -> ends with its upload
+
+/** @type {WeakMap<HTMLElement, XMLHttpRequest>} */
+const requests = new WeakMap();
+
+/** @type {JobType} */
+let type = { name: "", title: "", references: [], aspects: [], seconds: {} }; // what the composer would make
 let changed = () => {};
 
-const rows = () => [...list.children];
-const part = (row, name) => row.querySelector(`[data-part="${name}"]`);
-const source = (row) => part(row, "");
-const purpose = (row) => part(row, "-type");
-const strength = (row) => part(row, "-strength");
+const rows = () => findAll(list, "[data-reference]", HTMLElement);
+
+/** @param {HTMLElement} row */
+const source = (row) => find(row, '[data-part=""]', HTMLInputElement);
+
+/** @param {HTMLElement} row */
+const purpose = (row) => find(row, '[data-part="-type"]', HTMLSelectElement);
+
+/** @param {HTMLElement} row */
+const strength = (row) => find(row, '[data-part="-strength"]', HTMLInputElement);
+
+/** @param {HTMLElement} row */
+const picture = (row) => find(row, "img", HTMLImageElement);
+
+/** @param {HTMLElement} row */
+const again = (row) => find(row, ".again", HTMLButtonElement);
+
+/** @param {HTMLElement} row */
+const removal = (row) => find(row, ".remove", HTMLButtonElement);
 const inUse = () => rows().filter((row) => !row.hidden);
 
-// What each picture is for
-
-/** Gives each picture something that the kind of work can use it for; those beyond that rest. */
-export function fit(chosen, first = null) {
+/**
+ * Gives each picture something that the job type can use it for; those beyond that rest.
+ * @param {JobType} chosen
+ * @param {HTMLElement} [first] the picture that chooses before the others
+ */
+export function fit(chosen, first) {
   type = chosen;
-  const free = [...type.references];
-  const given = new Map();
-  const inOrder = rows().sort((a, b) => (b === first) - (a === first));
-  const take = (row, value) => given.set(row, free.splice(free.indexOf(value), 1)[0]);
-  for (const row of inOrder) if (free.includes(purpose(row).value)) take(row, purpose(row).value);
-  for (const row of rows()) if (!given.has(row) && free.length) take(row, free[0]);
-  const [lone] = given.size === 1 ? given.keys() : [];
-  if (given.get(lone) === "end_frame") given.set(lone, "start_frame");
+  const given = share(first);
   for (const row of rows()) settle(row, given.get(row), given.size === 1);
   pick.disabled = given.size >= type.references.length;
-  pick.closest(".pick").hidden = pick.disabled;
+  pickLine.hidden = pick.disabled;
   showChips();
   showWhetherServed();
   keepDraft();
 }
 
+/** @param {HTMLElement} [first] */
+function share(first) {
+  const free = [...type.references];
+  /** @type {Map<HTMLElement, string>} */
+  const given = new Map();
+  /**
+   * @param {HTMLElement} row
+   * @param {string} value
+   */
+  const take = (row, value) => {
+    free.splice(free.indexOf(value), 1);
+    given.set(row, value);
+  };
+  const inOrder = rows().sort((a, b) => Number(b === first) - Number(a === first));
+  for (const row of inOrder) if (free.includes(purpose(row).value)) take(row, purpose(row).value);
+  for (const row of rows()) if (!given.has(row) && free[0] !== undefined) take(row, free[0]);
+  const [lone] = given.size === 1 ? given.keys() : [];
+  if (lone && given.get(lone) === "end_frame") given.set(lone, "start_frame");
+  return given;
+}
+
+/**
+ * @param {HTMLElement} row
+ * @param {string | undefined} value
+ * @param {boolean} alone
+ */
 function settle(row, value, alone) {
   row.hidden = !value;
-  for (const control of row.querySelectorAll("input, select")) control.disabled = !value;
+  for (const control of [source(row), purpose(row), strength(row)]) control.disabled = !value;
   if (!value) return;
   for (const option of purpose(row).options) {
-    option.disabled = option.hidden = !type.references.includes(option.value) || (alone && option.value === "end_frame");
+    option.disabled = option.hidden =
+      !type.references.includes(option.value) || (alone && option.value === "end_frame");
   }
   purpose(row).value = value;
   const isFrame = FRAMES.includes(value);
   strength(row).disabled = isFrame;
-  strength(row).closest("label").hidden = isFrame;
-  row.querySelector("output").value = percent(row);
+  find(row, ".strength", HTMLElement).hidden = isFrame;
+  find(row, "output", HTMLOutputElement).value = percent(row);
 }
 
-const percent = (row) => `${Math.round(strength(row).value * 100)} %`;
+/** @param {HTMLElement} row */
+const percent = (row) => `${Math.round(Number(strength(row).value) * 100)} %`;
 
+/** @param {HTMLElement} row */
 function words(row) {
   if (uploads.has(row)) return "uploading";
   if (isInTrouble(row)) return "did not arrive";
-  const name = purpose(row).selectedOptions[0].text;
+  const name = purpose(row).selectedOptions[0]?.text ?? "";
   return strength(row).disabled ? name : `${name} ${percent(row)}`;
 }
 
@@ -75,10 +136,10 @@ function words(row) {
 function showChips() {
   chips.replaceChildren(
     ...inUse().map((row) => {
-      const chip = chipTemplate.content.firstElementChild.cloneNode(true);
-      chip.querySelector("img").src = row.querySelector("img").src;
-      chip.querySelector("img").hidden = !row.querySelector("img").hasAttribute("src");
-      chip.querySelector("span").textContent = words(row);
+      const chip = copyOf(chipTemplate);
+      picture(chip).src = picture(row).src;
+      picture(chip).hidden = !picture(row).hasAttribute("src");
+      find(chip, "span", HTMLElement).textContent = words(row);
       chip.setAttribute("aria-label", `Picture to go by, ${words(row)}: take back`);
       chip.addEventListener("click", () => remove(row));
       return chip;
@@ -86,23 +147,31 @@ function showChips() {
   );
 }
 
-// Whether a worker that is running now can do it
-let known = { at: -Infinity, pools: null };
+/** @type {{at: number, pools: string[]}} */
+let known = { at: -Infinity, pools: [] }; // those that a worker that is running now serves
+
 async function offeredPools() {
   if (performance.now() - known.at > OFFERED_MS) {
-    const answer = await fetch(offered, { credentials: "same-origin", redirect: "error" });
+    const answer = await fetch(data(field, "offered"), { credentials: "same-origin", redirect: "error" });
     known = { at: performance.now(), pools: (await answer.json()).pools };
   }
   return known.pools;
 }
 
+function wantedPool() {
+  const types = inUse().map((row) => purpose(row).value);
+  return [type.name, ...types.sort()].join("+");
+}
+
 async function showWhetherServed() {
-  const wanted = () => [type.name, ...inUse().map((row) => purpose(row).value).sort()].join("+");
-  const pool = wanted();
-  if (!inUse().length) return (unserved.hidden = true);
+  const pool = wantedPool();
+  if (!inUse().length) {
+    unserved.hidden = true;
+    return;
+  }
   try {
     const pools = await offeredPools();
-    if (pool === wanted()) unserved.hidden = pools.includes(pool);
+    if (pool === wantedPool()) unserved.hidden = pools.includes(pool);
   } catch {
     unserved.hidden = true; // nothing is known
   }
@@ -112,47 +181,55 @@ async function showWhetherServed() {
 
 function renumber() {
   rows().forEach((row, number) => {
-    for (const control of row.querySelectorAll("[data-part]")) control.name = `references-${number}${control.dataset.part}`;
+    for (const control of [source(row), purpose(row), strength(row)]) {
+      control.name = `references-${number}${control.dataset.part}`;
+    }
     purpose(row).id = `references-${number}-type`;
-    const label = row.querySelector("label");
+    const label = find(row, "label", HTMLLabelElement);
     label.htmlFor = purpose(row).id;
     label.textContent = `What to take from picture ${number + 1}`;
-    row.querySelector(".remove").setAttribute("aria-label", `Remove picture ${number + 1}`);
+    removal(row).setAttribute("aria-label", `Remove picture ${number + 1}`);
   });
 }
 
+/** @param {HTMLElement} row */
 function watch(row) {
-  const shown = row.querySelector("img");
+  const shown = picture(row);
   shown.addEventListener("error", () => shown.removeAttribute("src")); // what the browser cannot draw
   purpose(row).querySelector('[value=""]')?.remove();
   // What was just chosen stays; the picture that was for that before gets what is free.
   purpose(row).addEventListener("input", () => fit(type, row));
-  row.querySelector(".remove").addEventListener("click", () => {
+  removal(row).addEventListener("click", () => {
     remove(row);
-    (pick.disabled ? form.elements.prompt : pick).focus();
+    if (pick.disabled) byId("id_prompt", HTMLTextAreaElement).focus();
+    else pick.focus();
   });
 }
 
+/** @param {HTMLElement} row */
 function remove(row) {
-  row.request?.abort();
+  requests.get(row)?.abort();
   uploads.delete(row);
-  const { src } = row.querySelector("img");
+  const { src } = picture(row);
   row.remove();
   if (src.startsWith("blob:")) URL.revokeObjectURL(src);
   renumber();
   changed();
 }
 
+/** @param {Iterable<File>} files */
 function add(files) {
   if (!type.references.length) return say(`${type.title} cannot use reference images.`, { level: "error" });
   const pictures = [...files].filter(isUsable);
   const room = type.references.length - inUse().length;
-  if (pictures.length > room) say(`${type.title} goes by at most ${type.references.length} pictures.`, { level: "error" });
+  const most = type.references.length;
+  if (pictures.length > room) say(`${type.title} goes by at most ${most} pictures.`, { level: "error" });
   for (const file of pictures.slice(0, Math.max(0, room))) {
     // Those that rest make room.
-    if (rows().length >= type.references.length) rows().find((row) => row.hidden)?.remove();
-    const row = rowTemplate.content.firstElementChild.cloneNode(true);
-    row.querySelector("img").src = URL.createObjectURL(file);
+    const resting = rows().find((row) => row.hidden);
+    if (rows().length >= most) resting?.remove();
+    const row = copyOf(rowTemplate);
+    picture(row).src = URL.createObjectURL(file);
     list.append(row);
     renumber();
     watch(row);
@@ -162,35 +239,46 @@ function add(files) {
   changed();
 }
 
+/** @param {File} file */
 function isUsable(file) {
-  const limit = Number(mostBytes);
-  if (!accept.split(",").includes(file.type)) say(`${file.name} is not a PNG, JPEG or WebP picture.`, { level: "error" });
-  else if (file.size > limit) say(`${file.name} has ${megabytes(file.size)}; a picture to go by has at most ${megabytes(limit)}.`, { level: "error" });
-  else return true;
+  const limit = Number(data(field, "mostBytes"));
+  const isPicture = data(field, "accept").split(",").includes(file.type);
+  if (isPicture && file.size <= limit) return true;
+  const why = isPicture
+    ? `has ${megabytes(file.size)}; a picture to go by has at most ${megabytes(limit)}.`
+    : "is not a PNG, JPEG or WebP picture.";
+  say(`${file.name} ${why}`, { level: "error" });
   return false;
 }
 
+/** @param {number} bytes */
 const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MB`;
 
 // Sending
 
+/**
+ * @param {HTMLElement} row
+ * @param {File} file
+ */
 function send(row, file) {
-  const bar = row.querySelector("progress");
-  const again = row.querySelector(".again");
+  const bar = find(row, "progress", HTMLProgressElement);
   trouble(row, "");
   bar.hidden = false;
   bar.value = 0;
-  again.onclick = () => {
+  again(row).onclick = () => {
     send(row, file);
     changed();
   };
-  const sending = put(row, file, (share) => (bar.value = share))
+  const arriving = put(row, file, (percent) => {
+    bar.value = percent;
+  });
+  const sending = arriving
     .then(
-      (picture) => {
-        source(row).value = `reference:${picture.id}`;
-        row.dataset.thumbnail = picture.thumbnail;
+      (uploaded) => {
+        source(row).value = `reference:${uploaded.id}`;
+        row.dataset.thumbnail = uploaded.thumbnail;
       },
-      (refusal) => trouble(row, refusal.message, refusal.mayPass),
+      (/** @type {Refusal} */ refusal) => trouble(row, refusal.message, refusal.mayPass),
     )
     .finally(() => {
       if (uploads.get(row) !== sending) return; // removed, or sent again
@@ -201,37 +289,50 @@ function send(row, file) {
   uploads.set(row, sending);
 }
 
-/** PUTs the raw file; fetch() could not tell how far it is. */
+/**
+ * PUTs the raw file; fetch() could not tell how far it is. Rejects with a Refusal.
+ * @param {HTMLElement} row
+ * @param {File} file
+ * @param {(percent: number) => void} onProgress
+ * @returns {Promise<Uploaded>}
+ */
 function put(row, file, onProgress) {
   return new Promise((done, refused) => {
     const request = new XMLHttpRequest();
-    row.request = request;
-    request.open("PUT", upload);
+    requests.set(row, request);
+    request.open("PUT", data(field, "upload"));
     request.responseType = "json";
     request.setRequestHeader("Content-Type", file.type);
-    request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
+    request.setRequestHeader("X-CSRFToken", find(form, '[name="csrfmiddlewaretoken"]', HTMLInputElement).value);
     request.upload.addEventListener("progress", (event) => onProgress((100 * event.loaded) / event.total));
-    request.addEventListener("error", () => refused({ message: AWAY, mayPass: true }));
+    request.addEventListener("error", () => refused(new Refusal(AWAY, true)));
     request.addEventListener("load", () => {
       if (request.status === 201) done(request.response);
-      else refused({ message: why(request), mayPass: request.status === 429 || request.status >= 500 });
+      else refused(new Refusal(why(request), request.status === 429 || request.status >= 500));
     });
     request.send(file);
   });
 }
 
+/** @param {XMLHttpRequest} request */
 function why({ status, response }) {
   if (status === 401 || status === 403) return "You were signed out. Sign in again, then add the picture again.";
   return response?.detail ?? AWAY;
 }
 
+/** @param {HTMLElement} row */
 const isInTrouble = (row) => !source(row).value && !uploads.has(row);
 
+/**
+ * @param {HTMLElement} row
+ * @param {string} sentence
+ * @param {boolean} [mayPass]
+ */
 function trouble(row, sentence, mayPass = false) {
-  const said = row.querySelector(".error");
+  const said = find(row, ".error", HTMLElement);
   said.textContent = sentence;
   said.hidden = !sentence;
-  row.querySelector(".again").hidden = !mayPass;
+  again(row).hidden = !mayPass;
 }
 
 /** Whether every picture in use has arrived. */
@@ -245,18 +346,20 @@ export async function settled() {
   const lost = inUse().find(isInTrouble);
   if (!lost) return true;
   more.open = true;
-  lost.querySelector(".again:not([hidden]), .remove").focus();
+  (again(lost).hidden ? removal(lost) : again(lost)).focus();
   return false;
 }
 
 // The draft: what has arrived is still there after a reload.
 function keepDraft() {
-  const kept = rows().filter((row) => source(row).value).map((row) => ({
-    source: source(row).value,
-    type: purpose(row).value,
-    strength: strength(row).value,
-    thumbnail: row.dataset.thumbnail ?? row.querySelector("img").getAttribute("src"),
-  }));
+  const kept = rows()
+    .filter((row) => source(row).value)
+    .map((row) => ({
+      source: source(row).value,
+      type: purpose(row).value,
+      strength: strength(row).value,
+      thumbnail: row.dataset.thumbnail ?? picture(row).getAttribute("src"),
+    }));
   try {
     sessionStorage.setItem(DRAFT, JSON.stringify(kept));
   } catch {
@@ -267,24 +370,27 @@ function keepDraft() {
 function restoreDraft() {
   const asked = new URLSearchParams(location.search);
   if (asked.has("image") || asked.has("from") || field.querySelector("[data-error] p")) return;
+  /** @type {Kept[] | null} */
   const kept = JSON.parse(sessionStorage.getItem(DRAFT) ?? "null");
   if (!kept) return;
   list.replaceChildren(
     ...kept.map((each) => {
-      const row = rowTemplate.content.firstElementChild.cloneNode(true);
+      const row = copyOf(rowTemplate);
       source(row).value = each.source;
       purpose(row).value = each.type;
       strength(row).value = each.strength;
-      row.dataset.thumbnail = row.querySelector("img").src = each.thumbnail;
+      row.dataset.thumbnail = each.thumbnail;
+      picture(row).src = each.thumbnail;
       return row;
     }),
   );
   renumber();
 }
 
+/** @param {DragEvent} event */
 const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
-/** `onChange` is called when something about the pictures has changed. */
+/** @param {{onChange: () => void}} page what it does when something about the pictures has changed */
 export function start({ onChange }) {
   changed = onChange;
   try {
@@ -295,7 +401,7 @@ export function start({ onChange }) {
   rows().forEach(watch);
   pick.addEventListener("change", (event) => {
     event.stopPropagation();
-    add(pick.files);
+    add(pick.files ?? []);
     pick.value = "";
   });
   // Anywhere on the page: beside the composer a browser would leave the page for the file.
@@ -311,13 +417,13 @@ export function start({ onChange }) {
     form.classList.remove("is-over");
     if (!carriesFiles(event)) return;
     event.preventDefault();
-    add(event.dataTransfer.files);
+    add(event.dataTransfer?.files ?? []);
   });
   form.addEventListener("paste", (event) => {
-    const pictures = [...event.clipboardData.files].filter((file) => file.type.startsWith("image/"));
+    const pictures = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
     if (!pictures.length) return;
     event.preventDefault();
     add(pictures);
   });
-  field.addEventListener("input", () => field.querySelector("[data-error]").replaceChildren());
+  field.addEventListener("input", () => field.querySelector("[data-error]")?.replaceChildren());
 }

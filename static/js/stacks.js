@@ -1,47 +1,55 @@
 // The list of stacks, kept as the server last said it is.
-import { element, morph } from "./morph.js";
-import { holdPictures } from "./previews.js";
+import { byId, data, element, findAll } from "./dom.js";
+import { update } from "./morph.js";
 
-const list = document.getElementById("stacks");
-const { cursor, more } = list.dataset;
+const list = byId("stacks", HTMLElement);
+const cursor = data(list, "cursor");
+const hasOlder = Boolean(data(list, "more"));
 
-const byId = (id) => document.getElementById(`stack-${id}`);
+const stacks = () => findAll(list, ":scope > .stack", HTMLElement);
 
-// Ids are in the order of submission. A page of older work has an upper end, and a page with more below a lower one.
+/** @param {string} id */
+const find = (id) => document.getElementById(`stack-${id}`);
+
+/**
+ * Ids are in the order of submission. A page of older work has an upper end, and a page with more below a lower one.
+ * @param {string} id
+ */
 function belongs(id) {
-  const last = list.lastElementChild?.dataset.job;
-  return (!cursor || id < cursor) && (!more || !last || id > last);
+  const last = stacks().at(-1);
+  return (!cursor || id < cursor) && (!hasOlder || !last || id > data(last, "job"));
 }
 
+/** @param {HTMLElement} stack */
 function insert(stack) {
-  const next = [...list.children].find((other) => other.dataset.job < stack.dataset.job);
+  const next = stacks().find((other) => data(other, "job") < data(stack, "job"));
   stack.classList.add("is-new");
   stack.addEventListener("animationend", () => stack.classList.remove("is-new"), { once: true });
   list.insertBefore(stack, next ?? null);
 }
 
+/**
+ * @param {string} id
+ * @param {string} html
+ */
 function put(id, html) {
   const fresh = element(html);
-  const old = byId(id);
-  if (!old) {
-    if (belongs(id)) insert(fresh);
-  } else if (Number(fresh.dataset.revision) >= Number(old.dataset.revision)) {
-    const showPictures = holdPictures(fresh);
-    morph(old, fresh);
-    showPictures();
-  }
+  const old = find(id);
+  if (old) update(old, fresh);
+  else if (belongs(id)) insert(fresh);
 }
 
+/** @param {Partial<Message>} message */
 export function changes({ jobs = [] }) {
   for (const { id, html, removed } of jobs) {
-    if (removed) byId(id)?.remove();
+    if (removed) find(id)?.remove();
     else put(id, html);
   }
   settle();
 }
 
 /** The results on the page, in its order. */
-export const results = () => [...list.querySelectorAll('.card[data-phase="done"]')];
+export const results = () => findAll(list, '.card[data-phase="done"]', HTMLElement);
 
 const settle = () => list.dispatchEvent(new CustomEvent("tiles-changed"));
 
@@ -55,9 +63,9 @@ export async function refresh() {
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.getElementById("stacks");
   if (!fresh || page.body.dataset.user !== document.body.dataset.user) return location.reload();
-  const stacks = [...fresh.children];
-  const here = new Set(stacks.map((stack) => stack.id));
-  for (const old of [...list.children]) if (!here.has(old.id)) old.remove();
-  for (const stack of stacks) put(stack.dataset.job, stack.outerHTML);
+  const now = findAll(fresh, ":scope > .stack", HTMLElement);
+  const here = new Set(now.map((stack) => stack.id));
+  for (const old of stacks()) if (!here.has(old.id)) old.remove();
+  for (const stack of now) put(data(stack, "job"), stack.outerHTML);
   settle();
 }

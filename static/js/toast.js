@@ -1,17 +1,23 @@
 // Toasts. The markup is _toast.html, for those the server wrote and for those made here.
-const box = document.getElementById("toasts");
-const template = document.getElementById("toast");
+import { byId, copyOf, find, findAll } from "./dom.js";
+
+const box = byId("toasts", HTMLElement);
+const template = byId("toast", HTMLTemplateElement);
 const SHOWN_MS = 8000;
 
-// Closing, and leaving by itself after a while unless somebody is about to use it. Errors stay.
+/**
+ * Closing, and leaving by itself after a while unless somebody is about to use it. Errors stay.
+ * @param {HTMLElement} toast
+ */
 function watch(toast) {
+  /** @type {number | undefined} */
   let timer;
   const close = () => toast.remove();
   const start = () => {
     if (toast.dataset.level !== "error") timer = setTimeout(close, SHOWN_MS);
   };
   const stop = () => clearTimeout(timer);
-  const button = toast.querySelector("[data-close]");
+  const button = find(toast, "[data-close]", HTMLButtonElement);
   button.hidden = false;
   button.addEventListener("click", close);
   for (const name of ["pointerenter", "focusin"]) toast.addEventListener(name, stop);
@@ -19,16 +25,24 @@ function watch(toast) {
   start();
 }
 
+/** @param {HTMLElement} container */
 export function adopt(container) {
-  for (const toast of container.querySelectorAll("[data-toast]")) watch(toast);
+  for (const toast of findAll(container, "[data-toast]", HTMLElement)) watch(toast);
 }
 
-/** Says `text`. `undo` is {url, fields}: what its button posts. */
-export function say(text, { undo = null, level = "info" } = {}) {
-  const toast = template.content.cloneNode(true).querySelector("[data-toast]");
-  toast.querySelector("span").textContent = text;
+/** @param {Element} toast */
+const words = (toast) => find(toast, "span", HTMLElement);
+
+/**
+ * Says `text`.
+ * @param {string} text
+ * @param {{undo?: Undo, level?: "info" | "error"}} [options]
+ */
+export function say(text, { undo, level = "info" } = {}) {
+  const toast = copyOf(template);
+  words(toast).textContent = text;
   toast.dataset.level = level;
-  const button = toast.querySelector("[data-undo]");
+  const button = find(toast, "[data-undo]", HTMLButtonElement);
   if (undo) {
     button.setAttribute("formaction", undo.url);
     button.dataset.fields = JSON.stringify(undo.fields ?? {});
@@ -38,8 +52,8 @@ export function say(text, { undo = null, level = "info" } = {}) {
   }
   // What only confirms makes room; what can be undone and what went wrong stays.
   for (const plain of box.querySelectorAll('[data-toast]:not([data-level="error"], :has([data-undo]))')) plain.remove();
-  for (const same of [...box.children]) if (same.querySelector("span").textContent === text && !undo) same.remove();
-  while (box.children.length > 2) box.firstElementChild.remove();
+  for (const same of [...box.children]) if (words(same).textContent === text && !undo) same.remove();
+  while (box.children.length > 2) box.firstElementChild?.remove();
   box.append(toast);
   watch(toast);
 }

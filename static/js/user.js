@@ -1,7 +1,9 @@
 // A page belongs to the user it was made for. When somebody else signs in in this browser, it goes (in every tab).
+import { data } from "./dom.js";
+
 const KEY = "ourvidz-user";
 
-export const user = document.body.dataset.user;
+export const user = data(document.body, "user");
 
 export function leaveWhenUserChanges() {
   try {

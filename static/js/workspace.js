@@ -1,13 +1,13 @@
 import { start } from "./composer.js";
+import { byId, data } from "./dom.js";
 import { start as startViewer } from "./lightbox.js";
 import { connect } from "./live.js";
 import { changes, progress, refresh, results } from "./stacks.js";
 
-const stacks = document.getElementById("stacks");
-const { socket, revision } = stacks.dataset;
+const stacks = byId("stacks", HTMLElement);
 const live = connect({
-  url: socket,
-  revision: Number(revision),
+  url: data(stacks, "socket"),
+  revision: Number(data(stacks, "revision")),
   on: { changes, progress, reload: () => location.reload() },
 });
 

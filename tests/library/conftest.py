@@ -60,4 +60,4 @@ def shown(html: str) -> list[str]:
 
 
 def headings(html: str) -> list[str]:
-    return re.findall(r"<h2>([^<]+)</h2>\s*<ul", html)
+    return re.findall(r"<h2><time[^>]*>([^<]+)</time></h2>\s*<ul", html)

@@ -1,0 +1,55 @@
+// What the server sends, for the type check. Global, so that no comment says import(): the static files' storage
+// follows that in comments too.
+
+/** What one choice of media, quality, engine and enhancement leads to. */
+interface JobType {
+  name: string;
+  title: string;
+  /** what it can use reference images for */
+  references: string[];
+  /** the first is its usual one */
+  aspects: string[];
+  /** an estimate for each quantity it can make */
+  seconds: Record<string, number>;
+}
+
+/** The answer to an action. */
+interface Outcome {
+  ok: boolean;
+  message?: string;
+  undo?: Undo;
+}
+
+/** What the button "Undo" posts. */
+interface Undo {
+  url: string;
+  fields?: Record<string, string | string[]>;
+}
+
+/** The answer to a submission. */
+interface Submitted {
+  ok: boolean;
+  message: string;
+  /** by the names of the fields */
+  errors: Record<string, string[]>;
+  /** of the next submission */
+  key: string;
+  /** that was made with it */
+  project?: { id: string; name: string };
+}
+
+/** What a socket says: `changes` up to a revision, or `progress`, of the rows that the page shows; or `reload`. */
+interface Message {
+  type: string;
+  revision: number;
+  jobs?: Change[];
+  assets?: Change[];
+}
+
+/** How a job or an asset stands now: as HTML, or `removed` from this page. */
+interface Change {
+  id: string;
+  media?: string;
+  html: string;
+  removed: boolean;
+}

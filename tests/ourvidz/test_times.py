@@ -1,0 +1,54 @@
+"""Pages show times in UTC, whoever reads them: a script says them in the reader's zone."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.test import Client
+
+from generation.models import Image, Job, PersonalToken
+from generation.tokens import issue_personal_token
+from tests.factories import make_user
+from tests.library.conftest import made
+
+LATE = datetime(2024, 11, 12, 23, 30, tzinfo=UTC)  # the 13th in Auckland, and still the 12th in New York
+FRESH = re.compile(r'value="[0-9A-Za-z]{32,64}"')  # CSRF tokens and the submission's key
+MOMENT = '<time datetime="2024-11-12T23:30:00+00:00">12 Nov 2024, 23:30 UTC</time>'
+PAGES = {
+    "/": MOMENT,
+    "/library/": '<time datetime="2024-11-12">12 November 2024</time>',
+    "/library/trash/": '<time datetime="2024-11-12">12 November 2024</time>',
+    "/library/image/{}/": MOMENT,
+    "/account/": '<time datetime="2024-11-12T23:30:00+00:00" data-date>12 Nov 2024</time>',
+}
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    """With a saved and a discarded image and a token, all of that evening."""
+    owner = make_user()
+    made(owner, quantity=3)
+    issue_personal_token(owner=owner, name="script")
+    image = Image.objects.filter(owner=owner)[0]
+    Image.objects.filter(owner=owner).update(saved_at=LATE, completed_at=LATE)
+    Image.objects.filter(owner=owner).exclude(pk=image.pk).update(trashed_at=LATE)
+    Job.objects.update(created_at=LATE)
+    PersonalToken.objects.update(created_at=LATE)
+    return owner
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_the_same_in_every_zone(owner: User, settings: LazySettings, path: str) -> None:
+    client = Client()
+    client.force_login(owner)
+    address = path.format(Image.objects.get(owner=owner, trashed_at=None).pk)
+    answers = set()
+    for zone in ("UTC", "Pacific/Auckland", "America/New_York"):
+        settings.TIME_ZONE = zone
+        answers.add(FRESH.sub("", client.get(address).content.decode()))
+    assert len(answers) == 1
+    assert PAGES[path] in answers.pop()
