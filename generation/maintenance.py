@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from generation.changes import publisher, revisions
 from generation.core import audit_log
+from generation.core.actors import SYSTEM
 from generation.core.clock import Now
 from generation.media import storage
 from generation.models import (
@@ -70,7 +71,7 @@ def _purge_of(model: type[Asset], owner_id: int, old: object, limit: int) -> int
     model.objects.filter(pk__in=[asset.pk for asset in assets]).delete()
     storage.delete_after_commit([name for asset in assets for name in storage.names_of(asset)])
     for asset in assets:
-        audit_log.after_commit("asset.purged", asset=str(asset.pk), job=str(asset.job_id))
+        audit_log.after_commit("asset.purged", actor=SYSTEM, asset=str(asset.pk), job=str(asset.job_id))
     publisher.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids={a.job_id for a in assets})
     return len(assets)
 

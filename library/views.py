@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from generation.access.principals import principal_of
 from generation.access.projects import owned_projects
 from generation.assets import actions, listing
 from generation.changes import feed
@@ -103,7 +104,12 @@ def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse
 def discard(request: HttpRequest) -> HttpResponse:
     picked = Picked.of(request)
     try:
-        count = actions.discard(owner_id=_owner_id(request), images=picked.images, videos=picked.videos)
+        count = actions.discard(
+            owner_id=_owner_id(request),
+            actor=principal_of(request),
+            images=picked.images,
+            videos=picked.videos,
+        )
     except TooMany as error:
         return refused(request, error.message)
     if not count:
@@ -118,7 +124,12 @@ def discard(request: HttpRequest) -> HttpResponse:
 def restore(request: HttpRequest) -> HttpResponse:
     picked = Picked.of(request)
     try:
-        count = actions.restore(owner_id=_owner_id(request), images=picked.images, videos=picked.videos)
+        count = actions.restore(
+            owner_id=_owner_id(request),
+            actor=principal_of(request),
+            images=picked.images,
+            videos=picked.videos,
+        )
     except TooMany as error:
         return refused(request, error.message)
     if not count:

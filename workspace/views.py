@@ -15,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from generation.access.principals import principal_of
 from generation.assets import actions as asset_actions
 from generation.catalog.job_types import ReferenceType
 from generation.changes import feed
@@ -93,7 +94,7 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
 @action
 def submit(request: OwnersRequest) -> HttpResponse:
     form = ComposerForm(request.user, request.POST)
-    job = composer.make(request.user, form) if form.is_valid() else None
+    job = composer.make(request.user, principal_of(request), form) if form.is_valid() else None
     if job is None:
         if wants_json(request):
             return JsonResponse({"ok": False, "errors": form.errors}, status=422)
@@ -117,13 +118,13 @@ def offered(request: OwnersRequest) -> HttpResponse:
 
 @action
 def cancel(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    job_actions.cancel(owner_id=request.user.pk, job_id=job_id)
+    job_actions.cancel(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id)
     return done(request, "Cancelled. What was finished stays.")
 
 
 @action
 def cancel_all(request: OwnersRequest) -> HttpResponse:
-    cancelled = job_actions.cancel_all(owner_id=request.user.pk)
+    cancelled = job_actions.cancel_all(owner_id=request.user.pk, actor=principal_of(request))
     if cancelled:
         return done(
             request, f"Cancelled {cancelled}. What was finished stays; Try again brings the rest back."
@@ -133,36 +134,35 @@ def cancel_all(request: OwnersRequest) -> HttpResponse:
 
 @action
 def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    job_actions.retry(owner_id=request.user.pk, job_id=job_id)
+    job_actions.retry(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id)
     return done(request, "Trying again.")
 
 
 @action
 def save_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    moved = asset_actions.save(
-        owner_id=request.user.pk, **asset_selection.under_review(request.user.pk, job_id)
-    )
+    waiting = asset_selection.under_review(request.user.pk, job_id)
+    moved = asset_actions.save(owner_id=request.user.pk, actor=principal_of(request), **waiting)
     return done(request, f"Saved {moved} to the Library.")
 
 
 @action
 def discard_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     waiting = asset_selection.under_review(request.user.pk, job_id)
-    moved = asset_actions.discard(owner_id=request.user.pk, **waiting)
+    moved = asset_actions.discard(owner_id=request.user.pk, actor=principal_of(request), **waiting)
     return done(request, f"Discarded {moved}.", undo=asset_selection.restore_url(**waiting) if moved else "")
 
 
 @action
 def clear_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     asset_selection.owned_job(request.user.pk, job_id)
-    if asset_actions.clear(owner_id=request.user.pk, job_ids=[job_id]):
+    if asset_actions.clear(owner_id=request.user.pk, actor=principal_of(request), job_ids=[job_id]):
         return done(request, "Cleared. What was saved stays in the Library.")
     return refused(request, "Not cleared: it is still in work, or its results wait for your review.")
 
 
 @action
 def clear(request: OwnersRequest) -> HttpResponse:
-    cleared = asset_actions.clear(owner_id=request.user.pk)
+    cleared = asset_actions.clear(owner_id=request.user.pk, actor=principal_of(request))
     if cleared:
         return done(request, f"Cleared {cleared}. What was saved stays in the Library.")
     return refused(request, "Nothing to clear: work in progress and results under review stay.")
@@ -170,31 +170,31 @@ def clear(request: OwnersRequest) -> HttpResponse:
 
 @action
 def save(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    asset_actions.save(
-        owner_id=request.user.pk, **asset_selection.owned_asset(request.user.pk, media, asset_id)
-    )
+    one = asset_selection.owned_asset(request.user.pk, media, asset_id)
+    asset_actions.save(owner_id=request.user.pk, actor=principal_of(request), **one)
     return done(request, "Saved to the Library.")
 
 
 @action
 def discard(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
     one = asset_selection.owned_asset(request.user.pk, media, asset_id)
-    asset_actions.discard(owner_id=request.user.pk, **one)
+    asset_actions.discard(owner_id=request.user.pk, actor=principal_of(request), **one)
     return done(request, "Discarded.", undo=asset_selection.restore_url(**one))
 
 
 @action
 def restore(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
     one = asset_selection.owned_asset(request.user.pk, media, asset_id)
-    return _restored(request, asset_actions.restore(owner_id=request.user.pk, **one))
+    moved = asset_actions.restore(owner_id=request.user.pk, actor=principal_of(request), **one)
+    return _restored(request, moved)
 
 
 @action
 def restore_many(request: OwnersRequest) -> HttpResponse:
     """Undo of a discard: the ids are in the query, so that a plain button can carry them."""
-    return _restored(
-        request, asset_actions.restore(owner_id=request.user.pk, **asset_selection.listed(request.GET))
-    )
+    listed = asset_selection.listed(request.GET)
+    moved = asset_actions.restore(owner_id=request.user.pk, actor=principal_of(request), **listed)
+    return _restored(request, moved)
 
 
 def _restored(request: OwnersRequest, moved: int) -> HttpResponse:

@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from generation.changes import publisher, revisions
 from generation.core import audit_log, bulk_update
+from generation.core.actors import Actor
 from generation.core.clock import Now
 from generation.core.errors import TooMany
 from generation.models import Asset, Image, Job, Video
@@ -22,22 +23,22 @@ Ids = Sequence[uuid.UUID]
 Choose = Callable[["AssetQuerySet[Asset]"], "AssetQuerySet[Asset]"]
 
 
-def save(*, owner_id: int, images: Ids = (), videos: Ids = ()) -> int:
+def save(*, owner_id: int, actor: Actor, images: Ids = (), videos: Ids = ()) -> int:
     """Put results under review into the Library; the number moved."""
-    return _move("saved", owner_id, images, videos, choose=lambda q: q.under_review(), saved_at=Now())
+    return _move("saved", owner_id, actor, images, videos, choose=lambda q: q.under_review(), saved_at=Now())
 
 
-def discard(*, owner_id: int, images: Ids = (), videos: Ids = ()) -> int:
+def discard(*, owner_id: int, actor: Actor, images: Ids = (), videos: Ids = ()) -> int:
     """Move completed assets to the trash; the number moved. `restore` undoes it exactly."""
 
     def kept(assets: AssetQuerySet[Asset]) -> AssetQuerySet[Asset]:
         return assets.completed().outside_trash()
 
-    return _move("discarded", owner_id, images, videos, choose=kept, trashed_at=Now())
+    return _move("discarded", owner_id, actor, images, videos, choose=kept, trashed_at=Now())
 
 
 @transaction.atomic
-def restore(*, owner_id: int, images: Ids = (), videos: Ids = ()) -> int:
+def restore(*, owner_id: int, actor: Actor, images: Ids = (), videos: Ids = ()) -> int:
     """Bring assets back from the trash to where they were; the number moved.
 
     Results still under review bring their job back, if it was cleared from the Workspace meanwhile:
@@ -45,7 +46,7 @@ def restore(*, owner_id: int, images: Ids = (), videos: Ids = ()) -> int:
     """
     _check_number(images, videos)
     jobs = _lock_jobs_to_review(owner_id, images, videos)
-    moved = _move("restored", owner_id, images, videos, choose=lambda q: q.in_trash(), trashed_at=None)
+    moved = _move("restored", owner_id, actor, images, videos, choose=lambda q: q.in_trash(), trashed_at=None)
     _stage(owner_id, [job for job in jobs if job.cleared_at], cleared_at=None)
     return moved
 
@@ -63,14 +64,16 @@ def _check_number(*ids: Ids) -> None:
 
 
 @transaction.atomic
-def _move(what: str, owner_id: int, images: Ids, videos: Ids, *, choose: Choose, **change: object) -> int:
+def _move(
+    what: str, owner_id: int, actor: Actor, images: Ids, videos: Ids, *, choose: Choose, **change: object
+) -> int:
     _check_number(images, videos)
     picked = [*_lock(Image, owner_id, images, choose), *_lock(Video, owner_id, videos, choose)]
     if not picked:
         return 0
     last = _stamp(owner_id, picked, change)
     for asset in picked:
-        audit_log.after_commit(f"asset.{what}", asset=str(asset.pk), job=str(asset.job_id))
+        audit_log.after_commit(f"asset.{what}", actor=actor, asset=str(asset.pk), job=str(asset.job_id))
     publisher.changed(owner_id=owner_id, revision=last, job_ids={asset.job_id for asset in picked})
     return len(picked)
 
@@ -95,22 +98,22 @@ def _stamp(owner_id: int, picked: Sequence[Asset], change: dict[str, object]) ->
     return picked[-1].revision
 
 
-def clear(*, owner_id: int, job_ids: Ids | None = None) -> int:
+def clear(*, owner_id: int, actor: Actor, job_ids: Ids | None = None) -> int:
     """Finished jobs leave the Workspace, all of them or those named; the number that left.
 
     Jobs that are active, and those with results still under review, stay. Nothing leaves the Library.
     """
     if job_ids is not None:
         _check_number(job_ids)
-        return _clear(owner_id, Job.objects.filter(pk__in=job_ids))
+        return _clear(owner_id, actor, Job.objects.filter(pk__in=job_ids))
     total = 0
-    while cleared := _clear(owner_id, Job.objects.all()):
+    while cleared := _clear(owner_id, actor, Job.objects.all()):
         total += cleared
     return total
 
 
 @transaction.atomic
-def _clear(owner_id: int, among: JobQuerySet) -> int:
+def _clear(owner_id: int, actor: Actor, among: JobQuerySet) -> int:
     finished = among.of(owner_id).staged().exclude(status__in=ACTIVE)
     for model in (Image, Video):
         finished = finished.exclude(Exists(model.objects.under_review().filter(job=OuterRef("pk"))))
@@ -119,7 +122,7 @@ def _clear(owner_id: int, among: JobQuerySet) -> int:
     restored = {job_id for model in (Image, Video) for job_id in _jobs_under_review(model, jobs)}
     jobs = [job for job in jobs if job.pk not in restored]
     for job in jobs:
-        audit_log.after_commit("job.cleared", job=str(job.pk))
+        audit_log.after_commit("job.cleared", actor=actor, job=str(job.pk))
     _stage(owner_id, jobs, cleared_at=Now())
     return len(jobs)
 

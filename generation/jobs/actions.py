@@ -11,6 +11,7 @@ from generation.access import quotas
 from generation.assets import references
 from generation.changes import publisher, revisions, writes
 from generation.core import audit_log
+from generation.core.actors import Actor
 from generation.core.errors import JobNotFound, NotRetryable
 from generation.jobs.finish import ASSET_END, final_status
 from generation.models import AssetStatus, Job, JobStatus, Outcome
@@ -19,7 +20,7 @@ from generation.queue import fairness
 
 
 @transaction.atomic
-def cancel(*, owner_id: int, job_id: uuid.UUID) -> Job:
+def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
     """Stop the job: open slots are cancelled, completed ones stay. A job that has ended is left alone.
 
     The lease token stays on the row, so that its worker learns at the next heartbeat.
@@ -39,20 +40,22 @@ def cancel(*, owner_id: int, job_id: uuid.UUID) -> Job:
     status = JobStatus.CANCELLED if stopped else final_status(asset.status for asset in assets)
     writes.write(job, changes=writes.ended(status), assets=stopped, fields=["status"])
     writes.end_attempt(job, Outcome.CANCELLED)
-    audit_log.after_commit("job.cancelled", job=str(job.pk), attempt=job.attempt, slots=len(stopped))
+    ids = {"job": str(job.pk), "attempt": job.attempt}
+    audit_log.after_commit("job.cancelled", actor=actor, slots=len(stopped), **ids)
     job.refresh_from_db()
     return job
 
 
-def cancel_all(*, owner_id: int, limit: int = 500) -> int:
+def cancel_all(*, owner_id: int, actor: Actor, limit: int = 500) -> int:
     """Cancel the owner's active jobs, each in a transaction of its own; the number cancelled."""
     active = Job.objects.of(owner_id).filter(status__in=ACTIVE).order_by("-id")
     job_ids = list(active.values_list("pk", flat=True)[:limit])
-    return sum(not cancel(owner_id=owner_id, job_id=job_id).is_active for job_id in job_ids)
+    ended = (cancel(owner_id=owner_id, actor=actor, job_id=job_id) for job_id in job_ids)
+    return sum(not job.is_active for job in ended)
 
 
 @transaction.atomic
-def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
+def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
     """Queue the slots that did not complete again, with fresh attempts; completed slots are not touched.
 
     Raises:
@@ -83,6 +86,7 @@ def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
     )
     writes.write(job, changes=changes, assets=again, fields=ASSET_END)
     publisher.queued(engine=job.engine)
-    audit_log.after_commit("job.retried", job=str(job.pk), attempt=job.attempt, slots=len(again))
+    ids = {"job": str(job.pk), "attempt": job.attempt}
+    audit_log.after_commit("job.retried", actor=actor, slots=len(again), **ids)
     job.refresh_from_db()
     return job

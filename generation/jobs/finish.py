@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from generation.changes import publisher, writes
 from generation.core import audit_log
+from generation.core.actors import Actor
 from generation.models import Asset, AssetStatus, Job, JobStatus
 
 ASSET_END = ("status", "error_code", "error_message")
@@ -32,6 +33,7 @@ def finish_or_requeue(
     job: Job,
     assets: Sequence[Asset],
     *,
+    actor: Actor,
     reason: Reason,
     touched: Sequence[Asset] = (),
     fields: Sequence[str] = (),
@@ -49,7 +51,8 @@ def finish_or_requeue(
         delay = writes.backoff_seconds(job) if delay_seconds is None else delay_seconds
         changes = writes.requeued(delay_seconds=delay) | changes
         writes.write(job, changes=changes, assets=touched, fields=fields)
-        audit_log.after_commit("job.requeued", job=str(job.pk), attempt=job.attempt, slots=len(still_open))
+        ids = {"job": str(job.pk), "attempt": job.attempt}
+        audit_log.after_commit("job.requeued", actor=actor, slots=len(still_open), **ids)
         if not delay:
             publisher.queued(engine=job.engine)
         return JobStatus.QUEUED
@@ -63,7 +66,9 @@ def finish_or_requeue(
     }
     changes = writes.ended(status, **error) | changes
     writes.write(job, changes=changes, assets=changed, fields=tuple({*fields, *ASSET_END}))
-    audit_log.after_commit("job.ended", job=str(job.pk), attempt=job.attempt, status=status.value)
+    audit_log.after_commit(
+        "job.ended", actor=actor, job=str(job.pk), attempt=job.attempt, status=status.value
+    )
     return status
 
 

@@ -13,6 +13,7 @@ from django.db.models import F
 
 from generation.changes import writes
 from generation.core import audit_log
+from generation.core.actors import worker_actor
 from generation.core.clock import Now, from_now
 from generation.jobs.finish import ASSET_END, Reason, finish_or_requeue
 from generation.jobs.lease import lock_leased_job
@@ -97,7 +98,7 @@ def report(*, worker: Worker, report: Report) -> Receipt:
     changed = _evaluate_all(job, assets, uploads, report, receipt, live=live)
     _trace_slots(job, assets, receipt, worker)
     if live:
-        receipt.job_status = _write(job, assets, changed, report, receipt)
+        receipt.job_status = _write(job, assets, changed, report, receipt, worker)
         _mark_accepted(changed, uploads)
     return receipt
 
@@ -164,7 +165,12 @@ def _apply(job: Job, asset: Asset, given: AssetReport, upload: Upload | None, ev
 
 
 def _write(
-    job: Job, assets: Sequence[Asset], changed: Sequence[Asset], report: Report, receipt: Receipt
+    job: Job,
+    assets: Sequence[Asset],
+    changed: Sequence[Asset],
+    report: Report,
+    receipt: Receipt,
+    worker: Worker,
 ) -> JobStatus:
     fields = RESULT_FIELDS + (VIDEO_FIELDS if job.media == "video" else ())
     changes = _reported(job, report)
@@ -177,7 +183,13 @@ def _write(
     }
     if report.is_final:
         status = finish_or_requeue(
-            job, assets, reason=report.reason, touched=changed, fields=fields, changes=changes
+            job,
+            assets,
+            actor=worker_actor(worker.pk),
+            reason=report.reason,
+            touched=changed,
+            fields=fields,
+            changes=changes,
         )
         writes.end_attempt(job, Outcome.REPORTED, **counted)
         _record_speed(job)
@@ -225,8 +237,10 @@ def _mark_accepted(changed: Sequence[Asset], uploads: dict[uuid.UUID, Upload]) -
 def _trace_slots(job: Job, assets: Sequence[Asset], receipt: Receipt, worker: Worker) -> None:
     asset_of = {asset.reported_index: str(asset.pk) for asset in assets}
     ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(worker.pk)}
+    actor = worker_actor(worker.pk)
     for index in receipt.accepted:
-        audit_log.after_commit("asset.reported", asset=asset_of[index], image_index=index, **ids)
+        audit_log.after_commit("asset.reported", actor=actor, asset=asset_of[index], image_index=index, **ids)
     for refused in receipt.rejected:
         asset, index = asset_of.get(refused.image_index), refused.image_index
-        audit_log.after_commit("asset.rejected", asset=asset, image_index=index, code=refused.code, **ids)
+        told = {"asset": asset, "image_index": index, "code": refused.code}
+        audit_log.after_commit("asset.rejected", actor=actor, **told, **ids)

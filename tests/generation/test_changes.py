@@ -10,13 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from generation import maintenance
-from generation.assets.actions import clear, discard, restore
 from generation.changes import feed
 from generation.changes.feed import Changes, StaleCursor
 from generation.core.clock import from_now
-from generation.jobs.actions import cancel, retry
 from generation.jobs.lease import heartbeat, lease, reap
 from generation.models import Image, Job, OwnerCounter, Video, Worker
+from tests.acting import cancel, clear, discard, restore, retry
 from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_user
 
 

@@ -11,10 +11,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from generation.access.quotas import OverLimit
-from generation.assets.actions import clear
 from generation.core.errors import JobNotFound, NotRetryable
-from generation.jobs.actions import cancel, retry
 from generation.models import Job, Worker
+from tests.acting import cancel, clear, retry
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, make_user
 
 

@@ -132,6 +132,17 @@ FEED = (
         "the counter leaves a gap", "changes/writes", "count=len(assets) + 1)", "count=len(assets) + 2)"
     ),
     Sabotage(
+        "what an operator does is told as its owner's",
+        (
+            Edit(
+                "generation/access/principals.py",
+                "return Principal(ActorKind.OPERATOR, user.pk,",
+                "return Principal(ActorKind.USER, user.pk,",
+            ),
+        ),
+        ("tests/generation/test_actors.py",),
+    ),
+    Sabotage(
         "a purge is not told",
         (Edit("generation/maintenance.py", "    Tombstone.objects.bulk_create(rows)\n", ""),),
         ("tests/generation/test_changes.py",),

@@ -39,8 +39,8 @@ FENCES = (
     in_generation(
         "the reaper leaves the old token",
         "jobs/lease",
-        'reason=WORKER_LOST, changes={"lease_token": None})',
-        "reason=WORKER_LOST)",
+        'reason=WORKER_LOST, changes={"lease_token": None}\n',
+        "reason=WORKER_LOST\n",
     ),
     in_generation("retry leaves the old token", "jobs/actions", "        lease_token=None,\n", ""),
 )
@@ -166,8 +166,8 @@ RESULTS = (
     in_generation(
         "a file that was dropped again",
         "jobs/uploads",
-        "    return _record(upload) or same.get()",
-        "    kept = _record(upload) or same.get()\n    _drop(kept.file.name)\n    return kept",
+        "    return _record(upload, actor) or same.get()",
+        "    kept = _record(upload, actor) or same.get()\n    _drop(kept.file.name)\n    return kept",
     ),
 )
 

@@ -7,9 +7,9 @@ from django.contrib.auth.models import User
 
 from generation.changes import feed, writes
 from generation.changes.writes import StateChanged
-from generation.jobs.actions import cancel
 from generation.models import AssetStatus, Job, JobStatus, Worker
 from generation.queue.claim import _hold
+from tests.acting import cancel
 from tests.factories import fresh, lease_next, make_job, make_user, make_worker
 
 
