@@ -22,6 +22,7 @@ from generation.media import storage
 from generation.models import (
     Asset,
     Image,
+    OutboxEvent,
     OwnerCounter,
     Reference,
     Tombstone,
@@ -30,6 +31,8 @@ from generation.models import (
 )
 
 BATCH = 200
+# Far more jobs than end in an hour, which is how often it is done; rows without files go fast.
+EVENTS = 100_000
 # An upload or a file that nothing names may still be on its way to its row.
 LEFTOVER_HOURS = 24
 
@@ -120,6 +123,13 @@ def drop_old_references(limit: int = BATCH) -> int:
     Reference.objects.filter(pk__in=[reference.pk for reference in mine]).delete()
     storage.delete_after_commit([name for row in mine for name in storage.names_of(row)])
     return len(mine)
+
+
+def drop_old_events(limit: int = EVENTS) -> int:
+    """Delete what has been in the outbox for OUTBOX_DAYS, whether or not a reader has come to it."""
+    old = OutboxEvent.objects.filter(created_at__lt=timezone.now() - timedelta(days=settings.OUTBOX_DAYS))
+    deleted, _ = OutboxEvent.objects.filter(pk__in=old.order_by("created_at").values("pk")[:limit]).delete()
+    return deleted
 
 
 def unknown_files() -> Iterator[str]:

@@ -6,12 +6,14 @@ import uuid
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.db.models import OuterRef, Subquery
 
 from generation.catalog.job_types import Media
 from generation.changes import publisher, revisions
 from generation.core import bulk_update
 from generation.core.clock import Now, from_now
 from generation.models import Asset, Attempt, Image, Job, JobStatus, Outcome, Video
+from generation.models.job import JobQuerySet
 
 
 class StateChanged(RuntimeError):
@@ -22,6 +24,13 @@ def asset_model(media: str) -> type[Asset]:
     return Video if media == Media.VIDEO else Image
 
 
+def lock(jobs: JobQuerySet, *, skip_locked: bool = False) -> Job | None:
+    """The one of these jobs, locked; `leased_at` and `locked_at` tell for how long its lease has run."""
+    lease = Attempt.objects.filter(job=OuterRef("pk"), ended_at=None).values("leased_at")
+    times = {"leased_at": Subquery(lease), "locked_at": Now()}
+    return jobs.annotate(**times).select_for_update(skip_locked=skip_locked).first()
+
+
 def lock_assets(job: Job) -> list[Asset]:
     """The job's assets by id, locked. The job must be locked already."""
     model = asset_model(job.media)
@@ -30,8 +39,10 @@ def lock_assets(job: Job) -> list[Asset]:
 
 def write(
     job: Job, *, changes: dict[str, object], assets: Sequence[Asset] = (), fields: Sequence[str] = ()
-) -> None:
+) -> int:
     """Write the job's `changes` and the assets' `fields`, stamp each row's revision, publish after commit.
+
+    Returns the job's new revision.
 
     The job is guarded by the status and lease token it was locked with; asset fields are taken from
     the instances.
@@ -46,6 +57,7 @@ def write(
     if not guarded.update(**changes, revision=last):
         raise StateChanged
     publisher.changed(owner_id=job.owner_id, revision=last, job_ids=[job.pk])
+    return last
 
 
 def end_attempt(job: Job, outcome: Outcome, **reported: object) -> None:
@@ -65,11 +77,6 @@ def requeued(*, delay_seconds: float, **more: object) -> dict[str, object]:
     } | more
 
 
-def ended(status: JobStatus, **more: object) -> dict[str, object]:
-    """The changes that end a job."""
-    return {"status": status, "lease_expires_at": None, "retry_at": None, "finished_at": Now()} | more
-
-
 def backoff_seconds(job: Job) -> float:
     """The wait before the next attempt: doubling with each attempt used up, at most five minutes."""
     used = max(1, settings.MAX_ATTEMPTS - job.attempts_left)
@@ -78,4 +85,4 @@ def backoff_seconds(job: Job) -> float:
 
 def find_owned(*, owner_id: int, job_id: uuid.UUID) -> Job | None:
     """The owner's job, locked."""
-    return Job.objects.select_for_update().of(owner_id).filter(pk=job_id).first()
+    return lock(Job.objects.of(owner_id).filter(pk=job_id))

@@ -13,7 +13,7 @@ from generation.changes import publisher, revisions, writes
 from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.core.errors import JobNotFound, NotRetryable
-from generation.jobs.finish import ASSET_END, final_status
+from generation.jobs.finish import ASSET_END, end, final_status
 from generation.models import AssetStatus, Job, JobStatus, Outcome
 from generation.models.statuses import ACTIVE
 from generation.queue import fairness
@@ -38,8 +38,9 @@ def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
     for asset in stopped:
         asset.status = AssetStatus.CANCELLED
     status = JobStatus.CANCELLED if stopped else final_status(asset.status for asset in assets)
-    writes.write(job, changes=writes.ended(status), assets=stopped, fields=["status"])
-    writes.end_attempt(job, Outcome.CANCELLED)
+    end(job, assets, status=status, changed=stopped, fields=["status"])
+    if job.status == JobStatus.PROCESSING:
+        writes.end_attempt(job, Outcome.CANCELLED)
     ids = {"job": str(job.pk), "attempt": job.attempt}
     audit_log.after_commit("job.cancelled", actor=actor, slots=len(stopped), **ids)
     job.refresh_from_db()

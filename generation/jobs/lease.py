@@ -107,7 +107,7 @@ def refusal(*, worker: Worker, job_id: uuid.UUID) -> JobNotFound | LeaseLost:
 def lock_leased_job(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Job:
     """The job whose current or last lease this is, locked; it may have ended meanwhile."""
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
-    if job := held.select_for_update().first():
+    if job := writes.lock(held):
         return job
     raise refusal(worker=worker, job_id=job_id)
 
@@ -164,7 +164,7 @@ def reap(limit: int = 100) -> int:
 
 @transaction.atomic
 def _expire(job_id: uuid.UUID) -> int:
-    job = _expired().filter(pk=job_id).select_for_update(skip_locked=True).first()
+    job = writes.lock(_expired().filter(pk=job_id), skip_locked=True)
     if job is None:
         return 0
     ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(job.leased_by_id)}

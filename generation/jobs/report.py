@@ -176,8 +176,9 @@ def _write(
     changes = _reported(job, report)
     refused = {rejection.image_index for rejection in receipt.rejected}
     failed = {asset.reported_index for asset in changed if asset.error_code}
+    completed = [asset for asset in changed if asset.status == AssetStatus.COMPLETED]
     counted = {
-        "accepted": F("accepted") + sum(asset.status == AssetStatus.COMPLETED for asset in changed),
+        "accepted": F("accepted") + len(completed),
         "rejected": F("rejected") + len(refused | failed),
         "error_message": report.error_message[:500],
     }
@@ -192,7 +193,7 @@ def _write(
             changes=changes,
         )
         writes.end_attempt(job, Outcome.REPORTED, **counted)
-        _record_speed(job)
+        _record_speed(job, assets, completed, worker)
         return status
     changes["lease_expires_at"] = from_now(settings.LEASE_SECONDS)
     writes.write(job, changes=changes, assets=changed, fields=fields)
@@ -200,15 +201,16 @@ def _write(
     return JobStatus.PROCESSING
 
 
-def _record_speed(job: Job) -> None:
-    """What this lease tells about the worker's speed, for the next estimates."""
-    ended = Attempt.objects.filter(job=job, number=job.attempt).select_related("worker")
-    attempt = ended.annotate(ran=F("ended_at") - F("leased_at")).get()
+def _record_speed(job: Job, assets: Sequence[Asset], completed: Sequence[Asset], worker: Worker) -> None:
+    """What this lease tells of the worker's speed, for the next estimates; all that it completed counts."""
+    assert job.leased_at is not None
+    others = [asset for asset in assets if asset not in completed]
+    before = [asset for asset in others if asset.completed_at and asset.completed_at >= job.leased_at]
     estimates.record_run(
-        worker=attempt.worker,
+        worker=worker,
         job_type=job.job_type,
-        seconds=attempt.ran.total_seconds(),
-        slots=attempt.accepted,
+        seconds=job.lease_seconds,
+        slots=len(completed) + len(before),
     )
 
 

@@ -25,7 +25,7 @@ from generation.core.errors import DomainError, LeaseLost, NotRetryable, TooMany
 from generation.jobs.lease import heartbeat, lease, promote, reap, release
 from generation.jobs.previews import store_preview
 from generation.jobs.report import Receipt
-from generation.models import Attempt, Image, Job, OwnerCounter, Preview, Project, Upload, Worker
+from generation.models import Attempt, Image, Job, OutboxEvent, OwnerCounter, Preview, Project, Upload, Worker
 from tests.acting import cancel, clear, discard, restore, retry, submit
 from tests.factories import (
     call_back,
@@ -339,6 +339,29 @@ def test_a_reader_with_a_cursor_misses_nothing_of_eight_writers(user: User) -> N
     for row in [*Job.objects.of(user.pk), *Image.objects.filter(owner=user)]:
         assert reader.newest[row.pk] == row.revision
     consistent(user)
+
+
+def test_a_reader_of_the_outbox_misses_no_end_of_eight_writers(user: User) -> None:
+    """Decision 14: an event that commits late comes with a later revision."""
+    jobs = [make_job(user) for _ in range(64)]
+    read: list[OutboxEvent] = []
+
+    def end(seed: int) -> None:
+        for job in jobs[seed::8]:
+            cancel(owner_id=user.pk, job_id=job.pk)
+
+    def read_on() -> None:
+        last = read[-1].revision if read else 0
+        read.extend(OutboxEvent.objects.filter(owner=user, revision__gt=last).order_by("revision"))
+
+    def follow() -> None:
+        while Job.objects.filter(finished_at=None).exists():
+            read_on()
+        read_on()
+
+    writers: list[Callable[[], None]] = [partial(end, seed) for seed in range(8)]
+    together([follow, *writers])
+    assert sorted(event.job_id for event in read) == sorted(job.pk for job in jobs)
 
 
 def test_of_many_hints_and_previews_at_once_two_of_each_get_through(

@@ -132,6 +132,17 @@ FEED = (
         "the counter leaves a gap", "changes/writes", "count=len(assets) + 1)", "count=len(assets) + 2)"
     ),
     Sabotage(
+        "an end is not put into the outbox",
+        (
+            Edit(
+                "generation/jobs/finish.py",
+                "    outbox.job_ended(job, assets, status=status, revision=revision)\n",
+                "",
+            ),
+        ),
+        ("tests/generation/test_outbox.py",),
+    ),
+    Sabotage(
         "what an operator does is told as its owner's",
         (
             Edit(

@@ -28,8 +28,8 @@ FENCES = (
     in_generation(
         "callback and release without the fence",
         "jobs/lease",
-        f"{HELD}\n    if job := held.select",
-        f"{ANY}\n    if job := held.select",
+        f"{HELD}\n    if job := writes.lock",
+        f"{ANY}\n    if job := writes.lock",
     ),
     in_generation("heartbeat without the fence", "jobs/lease", f"{HELD}\n    running", f"{ANY}\n    running"),
     in_generation("upload without the fence", "jobs/uploads", HELD, ANY),
@@ -72,7 +72,7 @@ GUARDED = (
         "callback without lock and guard",
         (
             GUARD,
-            Edit("generation/jobs/lease.py", "held.select_for_update().first()", "held.first()"),
+            Edit("generation/changes/writes.py", ".select_for_update(skip_locked=skip_locked)", ""),
             Edit(
                 "generation/changes/writes.py",
                 "model.objects.select_for_update().filter(job=job)",

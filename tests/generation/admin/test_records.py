@@ -17,6 +17,7 @@ from generation.models import (
     Attempt,
     Image,
     Job,
+    OutboxEvent,
     PersonalToken,
     Project,
     UserQuota,
@@ -37,8 +38,8 @@ from tests.factories import (
     make_worker,
 )
 
-MODELS = [Job, Image, Video, Worker, WorkerToken, PersonalToken, Project, Attempt, UserQuota]
-RECORDS = [Job, Image, Video, WorkerToken, PersonalToken, Project, Attempt]
+MODELS = [Job, Image, Video, Worker, WorkerToken, PersonalToken, Project, Attempt, UserQuota, OutboxEvent]
+RECORDS = [Job, Image, Video, WorkerToken, PersonalToken, Project, Attempt, OutboxEvent]
 
 
 @pytest.fixture
