@@ -11,7 +11,6 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import NON_FIELD_ERRORS
-from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
@@ -21,7 +20,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import sign_in_links, token_display
 from accounts.forms import THROTTLED, SignInForm, TokenForm, password_form
 from accounts.signed_in import SignedInRequest
-from generation.access.tokens import issue_personal_token
+from generation.access.principals import principal_of
+from generation.access.tokens import issue_personal_token, revoke_personal_token
 from generation.models import PersonalToken
 
 SET_ONE = "Welcome. You have no password yet: set one under Account, or signing in again takes a new link."
@@ -90,7 +90,8 @@ def create_token(request: SignedInRequest) -> HttpResponse:
     form = TokenForm(request.POST)
     if not form.is_valid():
         return _account(request, status=422, token=form)
-    fresh = issue_personal_token(owner=request.user, name=form.cleaned_data["name"])
+    name = form.cleaned_data["name"]
+    fresh = issue_personal_token(owner_id=request.user.pk, actor=principal_of(request), name=name)
     answer = redirect("accounts:account")
     token_display.hand_over(answer, user=request.user, token=fresh)
     return answer
@@ -100,8 +101,8 @@ def create_token(request: SignedInRequest) -> HttpResponse:
 @login_required
 @require_POST
 def revoke_token(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
-    mine = PersonalToken.objects.filter(owner=request.user, pk=token_id, revoked_at=None)
-    if not mine.update(revoked_at=Now()):
+    actor = principal_of(request)
+    if not revoke_personal_token(owner_id=request.user.pk, actor=actor, token_id=token_id):
         raise Http404
     messages.success(request, "The token is revoked. What used it is signed out.")
     return redirect("accounts:account")

@@ -17,6 +17,7 @@ from django.contrib.auth.models import User
 from bench import hints
 from bench.databases import disconnect, use
 from generation.catalog.submission import Submission
+from generation.core.actors import SYSTEM
 from generation.jobs.lease import lease
 from generation.jobs.submit import submit
 from generation.models import Attempt, Job, JobStatus, Worker
@@ -66,7 +67,8 @@ def race(case: str, *, workers: int, at_least: int) -> Race:
     """A newcomer submits; then the workers claim until its job was, and at least `at_least` jobs were."""
     use(case)
     newcomer = submit(
-        owner=User.objects.create(username="newcomer"),
+        owner_id=User.objects.create(username="newcomer").pk,
+        actor=SYSTEM,
         submission=Submission(job_type="sdxl_image_fast", prompt="the first thing I make"),
     )
     bound = active_owners() + workers

@@ -17,6 +17,7 @@ from bench.databases import connect, counted, use
 from bench.meter import Probe
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import Submission
+from generation.core.actors import SYSTEM
 from generation.jobs.lease import lease
 from generation.jobs.report import Receipt, Report, report
 from generation.jobs.report_rules import AssetReport
@@ -97,7 +98,7 @@ class Cycle:
 
     def callback_queries(self, quantity: int) -> int:
         """How many statements a callback with `quantity` images takes. The queue must be empty."""
-        submit(owner=next(self.owners), submission=replace(SUBMISSION, quantity=quantity))
+        submit(owner_id=next(self.owners).pk, actor=SYSTEM, submission=replace(SUBMISSION, quantity=quantity))
         job = self.lease(["sdxl"])
         uploads = self.uploads(job.pk, job.lease_token, quantity)
         with counted() as count:
@@ -105,7 +106,7 @@ class Cycle:
         return count.queries
 
     def _submit(self, owner: User) -> Job:
-        return submit(owner=owner, submission=SUBMISSION)
+        return submit(owner_id=owner.pk, actor=SYSTEM, submission=SUBMISSION)
 
     def _submit_by_hand(self, owner: User) -> None:
         self.bare.submit(owner.pk, self.projects[owner.pk], self.template, COST)

@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from bench.databases import counted
 from bench.stream import IMAGES, Fate, Outcome, Step, batches
 from generation.catalog.submission import Submission
+from generation.core.actors import SYSTEM
 from generation.jobs.lease import lease
 from generation.jobs.report import Report, report
 from generation.jobs.report_rules import AssetReport
@@ -66,7 +67,7 @@ class Records:
 
     def submit(self, step: Step) -> None:
         submission = Submission(job_type="sdxl_image_fast", prompt=step.prompt, quantity=IMAGES)
-        job = submit(owner=self.owners[step.owner], submission=submission)
+        job = submit(owner_id=self.owners[step.owner].pk, actor=SYSTEM, submission=submission)
         self.steps[job.pk] = step
 
     def work(self) -> None:

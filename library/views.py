@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from generation.access.principals import principal_of
 from generation.access.projects import owned_projects
 from generation.assets import actions, listing
 from generation.assets.filters import AssetFilter
@@ -99,7 +100,7 @@ def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse
 def discard(request: HttpRequest) -> HttpResponse:
     selected = selected_ids(request)
     try:
-        count = actions.discard(owner_id=_owner_id(request), assets=selected)
+        count = actions.discard(owner_id=_owner_id(request), actor=principal_of(request), assets=selected)
     except TooMany as error:
         return refused(request, error.message)
     if not count:
@@ -114,7 +115,7 @@ def discard(request: HttpRequest) -> HttpResponse:
 def restore(request: HttpRequest) -> HttpResponse:
     selected = selected_ids(request)
     try:
-        count = actions.restore(owner_id=_owner_id(request), assets=selected)
+        count = actions.restore(owner_id=_owner_id(request), actor=principal_of(request), assets=selected)
     except TooMany as error:
         return refused(request, error.message)
     if not count:

@@ -211,12 +211,16 @@ RETRY_BACKOFF_SECONDS = env.int("RETRY_BACKOFF_SECONDS", 5)
 TRASH_DAYS = env.int("TRASH_DAYS", 30)
 SIGN_IN_ATTEMPTS = env.int("SIGN_IN_ATTEMPTS", 10)
 REFERENCE_DAYS = env.int("REFERENCE_DAYS", 30)
+OUTBOX_DAYS = env.int("OUTBOX_DAYS", 30)
+if not 1 <= OUTBOX_DAYS <= 3650:
+    message = "OUTBOX_DAYS is 1 to 3650 days"
+    raise ImproperlyConfigured(message)
 MAX_ACTIVE_JOBS = env.int("MAX_ACTIVE_JOBS", 200)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "generation.api.authentication.PersonalTokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "generation.api.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

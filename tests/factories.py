@@ -12,14 +12,13 @@ import av
 from django.contrib.auth.models import User
 from PIL import Image as Picture
 
-from generation.assets.references import upload_reference
 from generation.catalog.submission import Submission
 from generation.jobs.lease import lease
 from generation.jobs.report import Receipt, Report, report
 from generation.jobs.report_rules import AssetReport, SlotError
-from generation.jobs.submit import submit
 from generation.jobs.uploads import store_upload
 from generation.models import Asset, Job, Reference, Upload, Worker
+from tests.acting import submit, upload_reference
 
 _number = itertools.count(1)
 
@@ -36,12 +35,12 @@ def make_job(
     owner: User, job_type: str = "sdxl_image_fast", prompt: str = "a lighthouse", **submission: Any
 ) -> Job:
     """A queued job, submitted as the form and the API do."""
-    return submit(owner=owner, submission=Submission(job_type=job_type, prompt=prompt, **submission))
+    return submit(owner_id=owner.pk, submission=Submission(job_type=job_type, prompt=prompt, **submission))
 
 
 def make_reference(owner: User, content: bytes = b"") -> Reference:
     """A picture that the owner uploaded for jobs to go by."""
-    return upload_reference(owner=owner, content=io.BytesIO(content or png(shade=next(_number))))
+    return upload_reference(owner_id=owner.pk, content=io.BytesIO(content or png(shade=next(_number))))
 
 
 @cache

@@ -12,6 +12,7 @@ from django.http import HttpRequest, QueryDict
 from generation.access.projects import BadProjectName, create_project, owned_projects
 from generation.assets.references import references_from_images
 from generation.catalog.submission import InvalidSubmission
+from generation.core.actors import Actor
 from generation.core.errors import DomainError
 from generation.jobs import listing as job_listing
 from generation.jobs.submit import submit
@@ -39,19 +40,21 @@ KEPT = (
 )
 
 
-def make(owner: User, form: ComposerForm) -> Job | None:
+def make(owner: User, actor: Actor, form: ComposerForm) -> Job | None:
     """Submit a valid form; None, with the refusal on its field, where the domain says no.
 
     The key covers the content too: sent twice it is one job, changed and sent again it is another.
     """
     submission, key = form.submission, form.cleaned_data["key"]
     try:
-        submission = replace(submission, references=references_from_images(owner.pk, submission.references))
+        references = references_from_images(owner_id=owner.pk, actor=actor, asked=submission.references)
+        submission = replace(submission, references=references)
         with transaction.atomic():
             if name := form.cleaned_data["new_project"]:
-                submission = replace(submission, project_id=_project_named(owner, name).pk)
+                submission = replace(submission, project_id=_project_named(owner.pk, actor, name).pk)
             return submit(
-                owner=owner,
+                owner_id=owner.pk,
+                actor=actor,
                 submission=submission,
                 idempotency_key=key and f"{key}:{submission.digest()[:16]}",
             )
@@ -64,9 +67,9 @@ def make(owner: User, form: ComposerForm) -> Job | None:
     return None
 
 
-def _project_named(owner: User, name: str) -> Project:
-    known = owned_projects(owner.pk).filter(name=" ".join(name.split())).first()
-    return known or create_project(owner=owner, name=name)
+def _project_named(owner_id: int, actor: Actor, name: str) -> Project:
+    known = owned_projects(owner_id).filter(name=" ".join(name.split())).first()
+    return known or create_project(owner_id=owner_id, actor=actor, name=name)
 
 
 def remember(request: HttpRequest, form: ComposerForm, job: Job) -> None:

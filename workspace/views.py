@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from generation.access.principals import principal_of
 from generation.assets import actions as asset_actions
 from generation.assets import listing as asset_listing
 from generation.assets.selection import as_query, selected_ids
@@ -96,7 +97,7 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
 @action
 def submit(request: OwnersRequest) -> HttpResponse:
     form = ComposerForm(request.user, request.POST)
-    job = composer.make(request.user, form) if form.is_valid() else None
+    job = composer.make(request.user, principal_of(request), form) if form.is_valid() else None
     if job is None:
         if wants_json(request):
             return JsonResponse({"ok": False, "errors": form.errors}, status=422)
@@ -120,13 +121,13 @@ def offered(request: OwnersRequest) -> HttpResponse:
 
 @action
 def cancel(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    job_actions.cancel(owner_id=request.user.pk, job_id=job_id)
+    job_actions.cancel(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id)
     return done(request, "Cancelled. What was finished stays.")
 
 
 @action
 def cancel_all(request: OwnersRequest) -> HttpResponse:
-    cancelled = job_actions.cancel_all(owner_id=request.user.pk)
+    cancelled = job_actions.cancel_all(owner_id=request.user.pk, actor=principal_of(request))
     if cancelled:
         return done(
             request, f"Cancelled {cancelled}. What was finished stays; Try again brings the rest back."
@@ -136,35 +137,35 @@ def cancel_all(request: OwnersRequest) -> HttpResponse:
 
 @action
 def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    job_actions.retry(owner_id=request.user.pk, job_id=job_id)
+    job_actions.retry(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id)
     return done(request, "Trying again.")
 
 
 @action
 def save_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     waiting = owned_stack(request.user.pk, job_id).to_review
-    moved = asset_actions.save(owner_id=request.user.pk, assets=waiting)
+    moved = asset_actions.save(owner_id=request.user.pk, actor=principal_of(request), assets=waiting)
     return done(request, f"Saved {moved} to the Library.")
 
 
 @action
 def discard_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     waiting = owned_stack(request.user.pk, job_id).to_review
-    moved = asset_actions.discard(owner_id=request.user.pk, assets=waiting)
+    moved = asset_actions.discard(owner_id=request.user.pk, actor=principal_of(request), assets=waiting)
     return done(request, f"Discarded {moved}.", undo=_restore_url(waiting) if moved else "")
 
 
 @action
 def clear_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     owned_stack(request.user.pk, job_id)
-    if job_actions.clear(owner_id=request.user.pk, job_ids=[job_id]):
+    if job_actions.clear(owner_id=request.user.pk, actor=principal_of(request), job_ids=[job_id]):
         return done(request, "Cleared. What was saved stays in the Library.")
     return refused(request, "Not cleared: it is still in work, or its results wait for your review.")
 
 
 @action
 def clear(request: OwnersRequest) -> HttpResponse:
-    cleared = job_actions.clear(owner_id=request.user.pk)
+    cleared = job_actions.clear(owner_id=request.user.pk, actor=principal_of(request))
     if cleared:
         return done(request, f"Cleared {cleared}. What was saved stays in the Library.")
     return refused(request, "Nothing to clear: work in progress and results under review stay.")
@@ -172,31 +173,31 @@ def clear(request: OwnersRequest) -> HttpResponse:
 
 @action
 def save(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    asset_actions.save(owner_id=request.user.pk, assets=_owned(request, media, asset_id))
+    one = _owned(request, media, asset_id)
+    asset_actions.save(owner_id=request.user.pk, actor=principal_of(request), assets=one)
     return done(request, "Saved to the Library.")
 
 
 @action
 def discard(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
     one = _owned(request, media, asset_id)
-    asset_actions.discard(owner_id=request.user.pk, assets=one)
+    asset_actions.discard(owner_id=request.user.pk, actor=principal_of(request), assets=one)
     return done(request, "Discarded.", undo=_restore_url(one))
 
 
 @action
 def restore(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    one = _owned(request, media, asset_id)
-    return _restored(request, asset_actions.restore(owner_id=request.user.pk, assets=one))
+    return _restore(request, _owned(request, media, asset_id))
 
 
 @action
 def restore_many(request: OwnersRequest) -> HttpResponse:
     """Undo of a discard: the ids are in the query, so that a plain button can carry them."""
-    selected = selected_ids(request)
-    return _restored(request, asset_actions.restore(owner_id=request.user.pk, assets=selected))
+    return _restore(request, selected_ids(request))
 
 
-def _restored(request: OwnersRequest, moved: int) -> HttpResponse:
+def _restore(request: OwnersRequest, assets: list[uuid.UUID]) -> HttpResponse:
+    moved = asset_actions.restore(owner_id=request.user.pk, actor=principal_of(request), assets=assets)
     if not moved:
         return done(request, "Nothing was moved.")
     return done(request, f"Restored {moved}." if moved > 1 else "Restored.")

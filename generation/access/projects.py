@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 import uuid
-from typing import TYPE_CHECKING
 
 from django.db import IntegrityError, models, transaction
 
+from generation.core import audit_log
+from generation.core.actors import Actor
 from generation.core.errors import DomainError
 from generation.models import Project
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
 
 DEFAULT_NAME = "General"
 NAME_LENGTH = 80
@@ -45,7 +43,7 @@ def find_project(*, owner_id: int, project_id: uuid.UUID) -> Project | None:
     return Project.objects.filter(owner_id=owner_id, pk=project_id).first()
 
 
-def create_project(*, owner: User, name: str) -> Project:
+def create_project(*, owner_id: int, actor: Actor, name: str) -> Project:
     """A new project of this name.
 
     Raises:
@@ -58,6 +56,8 @@ def create_project(*, owner: User, name: str) -> Project:
         raise BadProjectName("A project name has no control characters.")
     try:
         with transaction.atomic():
-            return Project.objects.create(owner=owner, name=name)
+            project = Project.objects.create(owner_id=owner_id, name=name)
     except IntegrityError:
         raise BadProjectName("You already have a project of that name.") from None
+    audit_log.after_commit("project.created", actor=actor, project=str(project.pk), owner=owner_id)
+    return project

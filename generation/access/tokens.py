@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from typing import TYPE_CHECKING
+import uuid
+from typing import TypeVar
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
+from generation.core import audit_log
+from generation.core.actors import Actor
 from generation.models import PersonalToken, Worker, WorkerToken
+from generation.models.token import AccessToken
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-
+Token = TypeVar("Token", bound=AccessToken)
 WORKER_PREFIX = "ovw_"
 PERSONAL_PREFIX = "ovu_"
 LIVE_TOKENS_PER_WORKER = 2
@@ -30,22 +33,39 @@ def _digest(raw: str) -> str:
 
 
 @transaction.atomic
-def issue_worker_token(worker: Worker) -> str:
+def issue_worker_token(*, worker: Worker, actor: Actor) -> str:
     """A new token's text. The oldest live ones are revoked beyond two, so that one can replace the other."""
     Worker.objects.select_for_update().get(pk=worker.pk)
     raw, fields = _fresh(WORKER_PREFIX)
-    WorkerToken.objects.create(worker=worker, **fields)
+    token = WorkerToken.objects.create(worker=worker, **fields)
+    audit_log.after_commit("token.issued", actor=actor, token=str(token.pk), worker=str(worker.pk))
     live = WorkerToken.objects.filter(worker=worker, revoked_at=None).order_by("-id")
-    surplus = [token.pk for token in live[LIVE_TOKENS_PER_WORKER:]]
-    WorkerToken.objects.filter(pk__in=surplus).update(revoked_at=Now())
+    if surplus := [token.pk for token in live[LIVE_TOKENS_PER_WORKER:]]:
+        revoke(WorkerToken.objects.filter(pk__in=surplus), actor=actor)
     return raw
 
 
-def issue_personal_token(*, owner: User, name: str) -> str:
+def issue_personal_token(*, owner_id: int, actor: Actor, name: str) -> str:
     """A new token's text, for the owner's scripts."""
     raw, fields = _fresh(PERSONAL_PREFIX)
-    PersonalToken.objects.create(owner=owner, name=name, **fields)
+    token = PersonalToken.objects.create(owner_id=owner_id, name=name, **fields)
+    audit_log.after_commit("token.issued", actor=actor, token=str(token.pk), owner=owner_id)
     return raw
+
+
+def revoke_personal_token(*, owner_id: int, actor: Actor, token_id: uuid.UUID) -> bool:
+    """End one of the owner's tokens; whether there was a live one."""
+    return bool(revoke(PersonalToken.objects.filter(owner_id=owner_id, pk=token_id), actor=actor))
+
+
+@transaction.atomic
+def revoke(tokens: QuerySet[Token], *, actor: Actor) -> list[Token]:
+    """End those of the tokens that live; these."""
+    live = list(tokens.filter(revoked_at=None).select_for_update(of=("self",)).order_by("pk"))
+    tokens.model._default_manager.filter(pk__in=[token.pk for token in live]).update(revoked_at=Now())
+    for token in live:
+        audit_log.after_commit("token.revoked", actor=actor, token=str(token.pk))
+    return live
 
 
 def worker_of(raw: str) -> Worker | None:
@@ -55,8 +75,7 @@ def worker_of(raw: str) -> Worker | None:
     return token.worker if token else None
 
 
-def owner_of(raw: str) -> User | None:
-    """The active user that this live token belongs to."""
+def find_personal_token(raw: str) -> PersonalToken | None:
+    """The live token of this text with its owner, who is active."""
     tokens = PersonalToken.objects.select_related("owner")
-    token = tokens.filter(digest=_digest(raw), revoked_at=None, owner__is_active=True).first()
-    return token.owner if token else None
+    return tokens.filter(digest=_digest(raw), revoked_at=None, owner__is_active=True).first()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import defaultdict
 from collections.abc import Callable
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from generation.admin.base import Record
+from generation.admin.base import Record, operator_of
 from generation.assets import actions
 from generation.models import Asset, Image, Video
 
@@ -41,17 +41,30 @@ class AssetAdmin(Record):
     def _move(
         self, request: HttpRequest, assets: QuerySet[Asset], move: Callable[..., int], done: str
     ) -> None:
-        owned: dict[int, list[uuid.UUID]] = defaultdict(list)
-        for asset_id, owner_id in assets.values_list("pk", "owner_id"):
-            owned[owner_id].append(asset_id)
-        count = sum(self._move_of(owner_id, ids, move) for owner_id, ids in owned.items())
+        owned: dict[int, list[Asset]] = defaultdict(list)
+        for asset in assets:
+            owned[asset.owner_id].append(asset)
+        count = sum(self._move_of(request, owner_id, own, move, done) for owner_id, own in owned.items())
         level = messages.SUCCESS if count else messages.WARNING
         left = sum(map(len, owned.values())) - count
         self.message_user(request, f"{count} {done}, {left} left as they were.", level)
 
-    def _move_of(self, owner_id: int, ids: list[uuid.UUID], move: Callable[..., int]) -> int:
-        batches = (ids[start : start + actions.MOST_IDS] for start in range(0, len(ids), actions.MOST_IDS))
-        return sum(move(owner_id=owner_id, assets=batch) for batch in batches)
+    def _move_of(
+        self, request: HttpRequest, owner_id: int, own: list[Asset], move: Callable[..., int], done: str
+    ) -> int:
+        count = 0
+        for start in range(0, len(own), actions.MOST_IDS):
+            batch = own[start : start + actions.MOST_IDS]
+            ids = [asset.pk for asset in batch]
+            with transaction.atomic():
+                count += move(owner_id=owner_id, actor=operator_of(request), assets=ids)
+                self.record(request, self._changed(batch), f"{done.capitalize()}.")
+        return count
+
+    def _changed(self, assets: list[Asset]) -> list[Asset]:
+        """Those that have moved on to another revision since they were read."""
+        now = dict(self.model.objects.filter(pk__in=[a.pk for a in assets]).values_list("pk", "revision"))
+        return [asset for asset in assets if now[asset.pk] != asset.revision]
 
 
 @admin.register(Image)

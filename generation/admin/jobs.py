@@ -7,11 +7,13 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import InlineModelAdmin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from generation.access.principals import Principal
 from generation.access.quotas import OverLimit
-from generation.admin.base import Record
+from generation.admin.base import Record, operator_of
 from generation.catalog.job_types import Media
 from generation.core.errors import NotRetryable
 from generation.jobs.actions import cancel, retry
@@ -26,6 +28,8 @@ HELD = (
     *("engine", "pool", "priority", "fair_tag", "retry_at", "leased_by", "lease_expires_at"),
     *("attempt", "attempts_left", "progress", "stage", "revision"),
 )
+
+Act = Callable[[Job, Principal], bool]
 
 
 class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -107,32 +111,39 @@ class JobAdmin(Record):
 
     @admin.action(description="Cancel selected jobs", permissions=["change"])
     def cancel_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        done, left = _each(jobs, _cancelled)
+        done, left = self._each(request, jobs, _cancelled, "Cancelled.")
         self.message_user(request, f"{done} cancelled, {left} had already ended.", _level(done))
 
     @admin.action(description="Retry what did not complete", permissions=["change"])
     def retry_jobs(self, request: HttpRequest, jobs: QuerySet[Job]) -> None:
-        done, left = _each(jobs, _retried)
+        done, left = self._each(request, jobs, _retried, "Queued again.")
         self.message_user(request, f"{done} queued again, {left} cannot be retried.", _level(done))
 
+    def _each(self, request: HttpRequest, jobs: QuerySet[Job], act: Act, told: str) -> tuple[int, int]:
+        """How many of the jobs took the action, and how many did not; each in a transaction of its own."""
+        taken = left = 0
+        for job in jobs:
+            with transaction.atomic():
+                if act(job, operator_of(request)):
+                    self.record(request, [job], told)
+                    taken += 1
+                else:
+                    left += 1
+        return taken, left
 
-def _cancelled(job: Job) -> bool:
+
+def _cancelled(job: Job, operator: Principal) -> bool:
     was_active = job.is_active
-    return cancel(owner_id=job.owner_id, job_id=job.pk).status == JobStatus.CANCELLED and was_active
+    now = cancel(owner_id=job.owner_id, actor=operator, job_id=job.pk)
+    return now.status == JobStatus.CANCELLED and was_active
 
 
-def _retried(job: Job) -> bool:
+def _retried(job: Job, operator: Principal) -> bool:
     try:
-        retry(owner_id=job.owner_id, job_id=job.pk)
+        retry(owner_id=job.owner_id, actor=operator, job_id=job.pk)
     except (NotRetryable, OverLimit):
         return False
     return True
-
-
-def _each(jobs: QuerySet[Job], act: Callable[[Job], bool]) -> tuple[int, int]:
-    """How many of the jobs took the action, and how many did not."""
-    outcomes = [act(job) for job in jobs]
-    return sum(outcomes), len(outcomes) - sum(outcomes)
 
 
 def _level(count: int) -> int:

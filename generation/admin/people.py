@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
-from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from generation.admin.base import Record
+from generation.access import tokens as access_tokens
+from generation.admin.base import Record, Recorded, operator_of
 from generation.models import PersonalToken, Project, UserQuota
 from generation.models.token import AccessToken
 
@@ -23,7 +24,7 @@ class ProjectAdmin(Record):
 
 
 @admin.register(UserQuota)
-class UserQuotaAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class UserQuotaAdmin(Recorded):
     list_display = ["owner", "active_jobs"]
     list_select_related = ["owner"]
     search_fields = ["owner__username"]
@@ -40,9 +41,12 @@ class TokenAdmin(Record):
     actions = ["revoke"]
 
     @admin.action(description="Revoke selected tokens", permissions=["change"])
+    @transaction.atomic
     def revoke(self, request: HttpRequest, tokens: QuerySet[AccessToken]) -> None:
-        count = tokens.filter(revoked_at=None).update(revoked_at=Now())
-        self.message_user(request, f"{count} revoked.", messages.SUCCESS if count else messages.WARNING)
+        revoked = access_tokens.revoke(tokens, actor=operator_of(request))
+        self.record(request, revoked, "Revoked.")
+        level = messages.SUCCESS if revoked else messages.WARNING
+        self.message_user(request, f"{len(revoked)} revoked.", level)
 
 
 @admin.register(PersonalToken)

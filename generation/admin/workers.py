@@ -7,16 +7,16 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.db import transaction
 from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
-from generation.access.tokens import issue_worker_token
-from generation.admin.base import FoundById, Record
+from generation.access.tokens import issue_worker_token, revoke
+from generation.admin.base import FoundById, Record, operator_of
 from generation.admin.jobs import ReadOnlyInline
 from generation.admin.people import TokenAdmin
 from generation.catalog.job_types import Engine
@@ -119,7 +119,7 @@ class WorkerAdmin(FoundById):
             self._show_token(request, obj)
 
     def _show_token(self, request: HttpRequest, worker: Worker) -> None:
-        token = issue_worker_token(worker)
+        token = issue_worker_token(worker=worker, actor=operator_of(request))
         text = f"The token of {worker.name}, shown this once: {token}"
         self.message_user(request, text, messages.WARNING)
 
@@ -127,30 +127,47 @@ class WorkerAdmin(FoundById):
     def rotate_token(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
         for worker in workers:
             self._show_token(request, worker)
+            self.record(request, [worker], "Token rotated.")
 
     @admin.action(description="Revoke all tokens but the newest", permissions=["change"])
     def revoke_older_tokens(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
         live = WorkerToken.objects.filter(worker__in=list(workers), revoked_at=None).order_by("id")
         newest = {token.worker_id: token.pk for token in live}
-        count = live.exclude(pk__in=newest.values()).order_by().update(revoked_at=Now())
-        self.message_user(request, f"{count} tokens revoked.")
+        with transaction.atomic():
+            revoked = revoke(live.exclude(pk__in=newest.values()), actor=operator_of(request))
+            of_whom = {token.worker_id for token in revoked}
+            changed = [worker for worker in workers if worker.pk in of_whom]
+            self.record(request, changed, "Older tokens revoked.")
+        self.message_user(request, f"{len(revoked)} tokens revoked.")
 
     @admin.action(description="Enable selected workers", permissions=["change"])
     def enable(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
-        self.message_user(request, f"{workers.update(enabled=True)} enabled.")
+        count = self._switch(request, workers, "enabled", enabled=True)
+        self.message_user(request, f"{count} enabled.")
 
     @admin.action(description="Disable selected workers: refuse every call", permissions=["change"])
     def disable(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
-        count = workers.update(enabled=False)
+        count = self._switch(request, workers, "disabled", enabled=False)
         self.message_user(request, f"{count} disabled; a job in hand goes to another when its lease ends.")
 
     @admin.action(description="Drain: finish the job in hand, take no new one", permissions=["change"])
     def drain(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
-        self.message_user(request, f"{workers.update(draining=True)} draining.")
+        count = self._switch(request, workers, "drained", draining=True)
+        self.message_user(request, f"{count} draining.")
 
     @admin.action(description="Stop draining", permissions=["change"])
     def take_jobs_again(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
-        self.message_user(request, f"{workers.update(draining=False)} take jobs again.")
+        count = self._switch(request, workers, "undrained", draining=False)
+        self.message_user(request, f"{count} take jobs again.")
+
+    @transaction.atomic
+    def _switch(self, request: HttpRequest, workers: QuerySet[Worker], event: str, **flag: bool) -> int:
+        chosen = list(workers)
+        Worker.objects.filter(pk__in=[worker.pk for worker in chosen]).update(**flag)
+        for worker in chosen:
+            self.audit(request, event, worker)
+        self.record(request, chosen, f"{event.capitalize()}.")
+        return len(chosen)
 
 
 def _in_hand(job: Job) -> tuple[str, str, int]:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from django.http import HttpResponse
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
@@ -38,6 +39,12 @@ class PersonalTokenScheme(OpenApiAuthenticationExtension):
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         made = "`manage.py create_token USER` prints one: `ovu_…`."
         return {"type": "http", "scheme": "bearer", "description": made}
+
+
+class OwnSessionScheme(SessionScheme):
+    """The same cookie, for our subclass."""
+
+    target_class = "generation.api.authentication.SessionAuthentication"
 
 
 class BrowsableDocs(SpectacularSwaggerSplitView):

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from generation.changes import writes
 from generation.core import audit_log
+from generation.core.actors import Actor
 from generation.core.clock import Now
 from generation.core.errors import TooMany
 from generation.models import Asset, Job
@@ -18,22 +19,22 @@ MOST_IDS = 500
 Choose = Callable[["AssetQuerySet[Asset]"], "AssetQuerySet[Asset]"]
 
 
-def save(*, owner_id: int, assets: Sequence[uuid.UUID]) -> int:
+def save(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> int:
     """Put results under review into the Library; the number moved."""
-    return _move("saved", owner_id, assets, choose=lambda q: q.under_review(), saved_at=Now())
+    return _move("saved", owner_id, actor, assets, choose=lambda q: q.under_review(), saved_at=Now())
 
 
-def discard(*, owner_id: int, assets: Sequence[uuid.UUID]) -> int:
+def discard(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> int:
     """Move completed assets to the trash; the number moved. `restore` undoes it exactly."""
 
     def kept(q: AssetQuerySet[Asset]) -> AssetQuerySet[Asset]:
         return q.completed().outside_trash()
 
-    return _move("discarded", owner_id, assets, choose=kept, trashed_at=Now())
+    return _move("discarded", owner_id, actor, assets, choose=kept, trashed_at=Now())
 
 
 @transaction.atomic
-def restore(*, owner_id: int, assets: Sequence[uuid.UUID]) -> int:
+def restore(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> int:
     """Bring assets back from the trash to where they were; the number moved.
 
     Results still under review bring their job back, if it was cleared from the Workspace meanwhile:
@@ -41,7 +42,7 @@ def restore(*, owner_id: int, assets: Sequence[uuid.UUID]) -> int:
     """
     check_number(assets)
     jobs = _lock_jobs_to_review(owner_id, assets)
-    moved = _move("restored", owner_id, assets, choose=lambda q: q.in_trash(), trashed_at=None)
+    moved = _move("restored", owner_id, actor, assets, choose=lambda q: q.in_trash(), trashed_at=None)
     writes.write_each(owner_id, [job for job in jobs if job.cleared_at], cleared_at=None)
     return moved
 
@@ -60,12 +61,12 @@ def check_number(ids: Sequence[uuid.UUID]) -> None:
 
 @transaction.atomic
 def _move(
-    what: str, owner_id: int, asset_ids: Sequence[uuid.UUID], *, choose: Choose, **change: object
+    what: str, owner_id: int, actor: Actor, ids: Sequence[uuid.UUID], *, choose: Choose, **change: object
 ) -> int:
-    check_number(asset_ids)
-    mine = Asset.objects.of(owner_id).filter(pk__in=asset_ids)
+    check_number(ids)
+    mine = Asset.objects.of(owner_id).filter(pk__in=ids)
     moved = list(choose(mine).select_for_update().order_by("id"))
     writes.write_each(owner_id, moved, **change)
     for asset in moved:
-        audit_log.after_commit(f"asset.{what}", asset=str(asset.pk), job=str(asset.job_id))
+        audit_log.after_commit(f"asset.{what}", actor=actor, asset=str(asset.pk), job=str(asset.job_id))
     return len(moved)

@@ -9,7 +9,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from django.conf import settings
 from django.db import transaction
@@ -21,6 +21,7 @@ from generation.catalog.job_types import ReferenceType
 from generation.catalog.submission import InvalidSubmission, ReferenceInput
 from generation.changes import revisions
 from generation.core import audit_log
+from generation.core.actors import Actor
 from generation.core.clock import Now
 from generation.core.errors import DomainError, ReferencesGone
 from generation.core.ids import new_id
@@ -28,9 +29,6 @@ from generation.core.keyset import newest_by_id
 from generation.media import storage
 from generation.media.measure import EXTENSIONS, BrokenMedia, Measured, measure
 from generation.models import Asset, Job, JobReference, JobStatus, Reference, Worker
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
 
 # What the smallest one counts, so that the quota bounds their number too.
 LEAST_BYTES = 64 * 1024
@@ -79,7 +77,7 @@ class ReferenceInUse(DomainError):
         super().__init__("A job that waits or runs goes by this picture. Cancel that first, or wait.")
 
 
-def upload_reference(*, owner: User, content: BinaryIO) -> Reference:
+def upload_reference(*, owner_id: int, actor: Actor, content: BinaryIO) -> Reference:
     """Keep a picture; the same bytes again answer with the first one. `content` is seekable and capped.
 
     Raises:
@@ -88,15 +86,15 @@ def upload_reference(*, owner: User, content: BinaryIO) -> Reference:
         OverReferenceQuota: there is no room for it; nothing was kept.
     """
     sha256, byte_size = storage.fingerprint(content)
-    known = Reference.objects.of(owner.pk).filter(sha256=sha256)
+    known = Reference.objects.of(owner_id).filter(sha256=sha256)
     if known.update(used_at=Now()):
         return known.get()
     measured = _measured(content)
-    picture = Reference(owner=owner, sha256=sha256, byte_size=byte_size)
+    picture = Reference(owner_id=owner_id, sha256=sha256, byte_size=byte_size)
     picture.content_type = measured.content_type
     picture.width, picture.height = measured.width, measured.height
     _store(picture, content, measured.thumbnail)
-    return _record(owner.pk, [picture])[sha256]
+    return _record(owner_id, actor, [picture])[sha256]
 
 
 def _measured(content: BinaryIO) -> Measured:
@@ -130,7 +128,7 @@ def find_reference(*, owner_id: int, reference_id: uuid.UUID) -> Reference | Non
 
 
 @transaction.atomic
-def delete_reference(*, owner_id: int, reference_id: uuid.UUID) -> bool:
+def delete_reference(*, owner_id: int, actor: Actor, reference_id: uuid.UUID) -> bool:
     """Remove a reference image now; whether there was one. Jobs that went by it say so still.
 
     Raises:
@@ -145,11 +143,13 @@ def delete_reference(*, owner_id: int, reference_id: uuid.UUID) -> bool:
         raise ReferenceInUse
     mine.delete()
     storage.delete_after_commit(storage.names_of(reference))
-    audit_log.after_commit("reference.removed", reference=str(reference_id), owner=owner_id)
+    audit_log.after_commit("reference.removed", actor=actor, reference=str(reference_id), owner=owner_id)
     return True
 
 
-def references_from_images(owner_id: int, asked: Sequence[ReferenceInput]) -> list[ReferenceInput]:
+def references_from_images(
+    *, owner_id: int, actor: Actor, asked: Sequence[ReferenceInput]
+) -> list[ReferenceInput]:
     """The same, with each image of the owner's copied into a reference; the queries do not grow with them.
 
     Call it before the transaction that submits: it copies files.
@@ -165,7 +165,7 @@ def references_from_images(owner_id: int, asked: Sequence[ReferenceInput]) -> li
     images = {image.pk: image for image in mine}
     if len(images) < len(wanted):
         raise InvalidSubmission({"references": UNKNOWN})
-    kept = _copies(owner_id, {image.sha256: image for image in images.values()})
+    kept = _copies(owner_id, actor, {image.sha256: image for image in images.values()})
     return [
         replace(each, image=None, reference=kept[images[each.image].sha256].pk) if each.image else each
         for each in asked
@@ -223,10 +223,11 @@ def _store(picture: Reference, content: BinaryIO, thumbnail: bytes) -> None:
     picture.file, picture.thumbnail = storage.store(stem, content, extension, thumbnail)
 
 
-def _copies(owner_id: int, images: dict[str, Asset]) -> dict[str, Reference]:
+def _copies(owner_id: int, actor: Actor, images: dict[str, Asset]) -> dict[str, Reference]:
     """A reference for each image, by SHA-256."""
     known = _known(owner_id, images)
-    return known | _record(owner_id, [_copy(image) for key, image in images.items() if key not in known])
+    new = [_copy(image) for key, image in images.items() if key not in known]
+    return known | _record(owner_id, actor, new)
 
 
 def _known(owner_id: int, sha256s: Iterable[str]) -> dict[str, Reference]:
@@ -251,7 +252,7 @@ def _copy(image: Asset) -> Reference:
     return picture
 
 
-def _record(owner_id: int, pictures: Sequence[Reference]) -> dict[str, Reference]:
+def _record(owner_id: int, actor: Actor, pictures: Sequence[Reference]) -> dict[str, Reference]:
     """Write the rows of stored pictures, by SHA-256; of two with the same bytes, the first is kept."""
     if not pictures:
         return {}
@@ -267,7 +268,7 @@ def _record(owner_id: int, pictures: Sequence[Reference]) -> dict[str, Reference
         raise
     _drop([picture for picture in pictures if picture.sha256 in known])
     for picture in new:
-        audit_log.after_commit("reference.stored", reference=str(picture.pk), owner=owner_id)
+        audit_log.after_commit("reference.stored", actor=actor, reference=str(picture.pk), owner=owner_id)
     return known | {picture.sha256: picture for picture in new}
 
 

@@ -6,15 +6,24 @@ import uuid
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.db.models import OuterRef, Subquery
 
 from generation.changes import publisher, revisions
 from generation.core import bulk_update
 from generation.core.clock import Now, from_now
 from generation.models import Asset, Attempt, Job, JobStatus, Outcome
+from generation.models.job import JobQuerySet
 
 
 class StateChanged(RuntimeError):
     """A guarded update matched nothing although its rows were locked: a defect, so the transaction fails."""
+
+
+def lock(jobs: JobQuerySet, *, skip_locked: bool = False) -> Job | None:
+    """The one of these jobs, locked; `leased_at` and `locked_at` tell for how long its lease has run."""
+    lease = Attempt.objects.filter(job=OuterRef("pk"), ended_at=None).values("leased_at")
+    times = {"leased_at": Subquery(lease), "locked_at": Now()}
+    return jobs.annotate(**times).select_for_update(skip_locked=skip_locked).first()
 
 
 def lock_assets(job: Job) -> list[Asset]:
@@ -24,8 +33,10 @@ def lock_assets(job: Job) -> list[Asset]:
 
 def write(
     job: Job, *, changes: dict[str, object], assets: Sequence[Asset] = (), fields: Sequence[str] = ()
-) -> None:
+) -> int:
     """Write the job's `changes` and the assets' `fields`, stamp each row's revision, publish after commit.
+
+    Returns the job's new revision.
 
     The job is guarded by the status and lease token it was locked with; asset fields are taken from
     the instances.
@@ -40,6 +51,7 @@ def write(
     if not guarded.update(**changes, revision=last):
         raise StateChanged
     publisher.changed(owner_id=job.owner_id, revision=last, job_ids=[job.pk])
+    return last
 
 
 def write_each(owner_id: int, rows: Sequence[Asset] | Sequence[Job], **change: object) -> None:
@@ -74,11 +86,6 @@ def requeued(*, delay_seconds: float, **more: object) -> dict[str, object]:
     } | more
 
 
-def ended(status: JobStatus, **more: object) -> dict[str, object]:
-    """The changes that end a job."""
-    return {"status": status, "lease_expires_at": None, "retry_at": None, "finished_at": Now()} | more
-
-
 def backoff_seconds(job: Job) -> float:
     """The wait before the next attempt: doubling with each attempt used up, at most five minutes."""
     used = max(1, settings.MAX_ATTEMPTS - job.attempts_left)
@@ -87,4 +94,4 @@ def backoff_seconds(job: Job) -> float:
 
 def find_owned(*, owner_id: int, job_id: uuid.UUID) -> Job | None:
     """The owner's job, locked."""
-    return Job.objects.select_for_update().of(owner_id).filter(pk=job_id).first()
+    return lock(Job.objects.of(owner_id).filter(pk=job_id))

@@ -14,9 +14,10 @@ from generation.assets import references
 from generation.assets.actions import MOST_IDS, check_number
 from generation.changes import publisher, revisions, writes
 from generation.core import audit_log
+from generation.core.actors import Actor
 from generation.core.clock import Now
 from generation.core.errors import JobNotFound, NotRetryable
-from generation.jobs.finish import ASSET_END, final_status
+from generation.jobs.finish import ASSET_END, end, final_status
 from generation.models import Asset, AssetStatus, Job, JobStatus, Outcome
 from generation.models.job import JobQuerySet
 from generation.models.statuses import ACTIVE
@@ -24,7 +25,7 @@ from generation.queue import fairness
 
 
 @transaction.atomic
-def cancel(*, owner_id: int, job_id: uuid.UUID) -> Job:
+def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
     """Stop the job: open slots are cancelled, completed ones stay. A job that has ended is left alone.
 
     The lease token stays on the row, so that its worker learns at the next heartbeat.
@@ -42,22 +43,25 @@ def cancel(*, owner_id: int, job_id: uuid.UUID) -> Job:
     for asset in stopped:
         asset.status = AssetStatus.CANCELLED
     status = JobStatus.CANCELLED if stopped else final_status(asset.status for asset in assets)
-    writes.write(job, changes=writes.ended(status), assets=stopped, fields=["status"])
-    writes.end_attempt(job, Outcome.CANCELLED)
-    audit_log.after_commit("job.cancelled", job=str(job.pk), attempt=job.attempt, slots=len(stopped))
+    end(job, assets, status=status, changed=stopped, fields=["status"])
+    if job.status == JobStatus.PROCESSING:
+        writes.end_attempt(job, Outcome.CANCELLED)
+    ids = {"job": str(job.pk), "attempt": job.attempt}
+    audit_log.after_commit("job.cancelled", actor=actor, slots=len(stopped), **ids)
     job.refresh_from_db()
     return job
 
 
-def cancel_all(*, owner_id: int, limit: int = 500) -> int:
+def cancel_all(*, owner_id: int, actor: Actor, limit: int = 500) -> int:
     """Cancel the owner's active jobs, each in a transaction of its own; the number cancelled."""
     active = Job.objects.of(owner_id).filter(status__in=ACTIVE).order_by("-id")
     job_ids = list(active.values_list("pk", flat=True)[:limit])
-    return sum(not cancel(owner_id=owner_id, job_id=job_id).is_active for job_id in job_ids)
+    ended = (cancel(owner_id=owner_id, actor=actor, job_id=job_id) for job_id in job_ids)
+    return sum(not job.is_active for job in ended)
 
 
 @transaction.atomic
-def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
+def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
     """Queue the slots that did not complete again, with fresh attempts; completed slots are not touched.
 
     Raises:
@@ -88,27 +92,28 @@ def retry(*, owner_id: int, job_id: uuid.UUID) -> Job:
     )
     writes.write(job, changes=changes, assets=again, fields=ASSET_END)
     publisher.queued(engine=job.engine)
-    audit_log.after_commit("job.retried", job=str(job.pk), attempt=job.attempt, slots=len(again))
+    ids = {"job": str(job.pk), "attempt": job.attempt}
+    audit_log.after_commit("job.retried", actor=actor, slots=len(again), **ids)
     job.refresh_from_db()
     return job
 
 
-def clear(*, owner_id: int, job_ids: Sequence[uuid.UUID] | None = None) -> int:
+def clear(*, owner_id: int, actor: Actor, job_ids: Sequence[uuid.UUID] | None = None) -> int:
     """Take finished jobs off the Workspace, all of them or those named; the number that left.
 
     Jobs that are active, and those with results still under review, stay. Nothing leaves the Library.
     """
     if job_ids is not None:
         check_number(job_ids)
-        return _clear(owner_id, Job.objects.filter(pk__in=job_ids))
+        return _clear(owner_id, actor, Job.objects.filter(pk__in=job_ids))
     total = 0
-    while cleared := _clear(owner_id, Job.objects.all()):
+    while cleared := _clear(owner_id, actor, Job.objects.all()):
         total += cleared
     return total
 
 
 @transaction.atomic
-def _clear(owner_id: int, among: JobQuerySet) -> int:
+def _clear(owner_id: int, actor: Actor, among: JobQuerySet) -> int:
     finished = among.of(owner_id).staged().exclude(status__in=ACTIVE)
     waiting = Asset.objects.under_review().filter(job=OuterRef("pk"))
     finished = finished.exclude(Exists(waiting))
@@ -119,5 +124,5 @@ def _clear(owner_id: int, among: JobQuerySet) -> int:
     jobs = [job for job in jobs if job.pk not in restored]
     writes.write_each(owner_id, jobs, cleared_at=Now())
     for job in jobs:
-        audit_log.after_commit("job.cleared", job=str(job.pk))
+        audit_log.after_commit("job.cleared", actor=actor, job=str(job.pk))
     return len(jobs)

@@ -1,12 +1,14 @@
-"""What becomes of a job whose lease ended: another attempt, or its final state derived from its slots."""
+"""The end of a job, and what becomes of one whose lease ended: another attempt, or its final state."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from generation.changes import publisher, writes
+from generation.changes import outbox, publisher, writes
 from generation.core import audit_log
+from generation.core.actors import Actor
+from generation.core.clock import Now
 from generation.models import Asset, AssetStatus, Job, JobStatus
 
 ASSET_END = ("status", "error_code", "error_message")
@@ -32,6 +34,7 @@ def finish_or_requeue(
     job: Job,
     assets: Sequence[Asset],
     *,
+    actor: Actor,
     reason: Reason,
     touched: Sequence[Asset] = (),
     fields: Sequence[str] = (),
@@ -49,7 +52,8 @@ def finish_or_requeue(
         delay = writes.backoff_seconds(job) if delay_seconds is None else delay_seconds
         changes = writes.requeued(delay_seconds=delay) | changes
         writes.write(job, changes=changes, assets=touched, fields=fields)
-        audit_log.after_commit("job.requeued", job=str(job.pk), attempt=job.attempt, slots=len(still_open))
+        ids = {"job": str(job.pk), "attempt": job.attempt}
+        audit_log.after_commit("job.requeued", actor=actor, slots=len(still_open), **ids)
         if not delay:
             publisher.queued(engine=job.engine)
         return JobStatus.QUEUED
@@ -61,10 +65,29 @@ def finish_or_requeue(
         "error_code": first_error.error_code if first_error else "",
         "error_message": first_error.error_message if first_error else "",
     }
-    changes = writes.ended(status, **error) | changes
-    writes.write(job, changes=changes, assets=changed, fields=tuple({*fields, *ASSET_END}))
-    audit_log.after_commit("job.ended", job=str(job.pk), attempt=job.attempt, status=status.value)
+    end(job, assets, status=status, changed=changed, fields=tuple({*fields, *ASSET_END}), **error | changes)
+    audit_log.after_commit(
+        "job.ended", actor=actor, job=str(job.pk), attempt=job.attempt, status=status.value
+    )
     return status
+
+
+def end(
+    job: Job,
+    assets: Sequence[Asset],
+    *,
+    status: JobStatus,
+    changed: Sequence[Asset],
+    fields: Sequence[str],
+    **more: object,
+) -> None:
+    """Bring the job to its final `status` and put that into the outbox: the only way for a job to end.
+
+    `changed` are those of its assets that carry new values in `fields`; `more` is for the job.
+    """
+    ended = {"status": status, "lease_expires_at": None, "retry_at": None, "finished_at": Now()}
+    revision = writes.write(job, changes=ended | more, assets=changed, fields=fields)
+    outbox.job_ended(job, assets, status=status, revision=revision)
 
 
 def fail(assets: Iterable[Asset], reason: Reason) -> None:

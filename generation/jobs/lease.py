@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from generation.catalog.job_types import JOB_TYPES, POOLS
 from generation.changes import writes
 from generation.core import audit_log, prepared
+from generation.core.actors import SYSTEM, worker_actor
 from generation.core.clock import Now, from_now
 from generation.core.errors import JobNotFound, LeaseLost, UnknownSlot
 from generation.core.prepared import Statement
@@ -98,14 +99,15 @@ def heartbeat(
 def refusal(*, worker: Worker, job_id: uuid.UUID) -> JobNotFound | LeaseLost:
     """What to raise when a worker names a job with a lease that is not the current one."""
     had_it = Attempt.objects.filter(job_id=job_id, worker=worker).exists()
-    audit_log.refused("lease.refused", job=str(job_id), worker=str(worker.pk), had_it=had_it)
+    ids = {"job": str(job_id), "worker": str(worker.pk)}
+    audit_log.refused("lease.refused", actor=worker_actor(worker.pk), had_it=had_it, **ids)
     return LeaseLost() if had_it else JobNotFound()
 
 
 def lock_leased_job(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Job:
     """The job whose current or last lease this is, locked; it may have ended meanwhile."""
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
-    if job := held.select_for_update().first():
+    if job := writes.lock(held):
         return job
     raise refusal(worker=worker, job_id=job_id)
 
@@ -122,7 +124,14 @@ def release(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Non
         return
     job.attempts_left += 1
     changes: dict[str, object] = {"attempts_left": job.attempts_left, "lease_token": None}
-    finish_or_requeue(job, writes.lock_assets(job), reason=WORKER_LOST, changes=changes, delay_seconds=0)
+    finish_or_requeue(
+        job,
+        writes.lock_assets(job),
+        actor=worker_actor(worker.pk),
+        reason=WORKER_LOST,
+        changes=changes,
+        delay_seconds=0,
+    )
     writes.end_attempt(job, Outcome.RELEASED)
     _forget_releases(job)
 
@@ -155,13 +164,14 @@ def reap(limit: int = 100) -> int:
 
 @transaction.atomic
 def _expire(job_id: uuid.UUID) -> int:
-    job = _expired().filter(pk=job_id).select_for_update(skip_locked=True).first()
+    job = writes.lock(_expired().filter(pk=job_id), skip_locked=True)
     if job is None:
         return 0
-    audit_log.after_commit(
-        "lease.expired", job=str(job.pk), attempt=job.attempt, worker=str(job.leased_by_id)
+    ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(job.leased_by_id)}
+    audit_log.after_commit("lease.expired", actor=SYSTEM, **ids)
+    finish_or_requeue(
+        job, writes.lock_assets(job), actor=SYSTEM, reason=WORKER_LOST, changes={"lease_token": None}
     )
-    finish_or_requeue(job, writes.lock_assets(job), reason=WORKER_LOST, changes={"lease_token": None})
     writes.end_attempt(job, Outcome.EXPIRED)
     return 1
 

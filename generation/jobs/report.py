@@ -13,6 +13,7 @@ from django.db.models import F
 
 from generation.changes import writes
 from generation.core import audit_log
+from generation.core.actors import worker_actor
 from generation.core.clock import Now, from_now
 from generation.jobs.finish import ASSET_END, Reason, finish_or_requeue
 from generation.jobs.lease import lock_leased_job
@@ -98,7 +99,7 @@ def report(*, worker: Worker, report: Report) -> Receipt:
     changed = _evaluate_all(job, assets, uploads, report, receipt, live=live)
     _trace_slots(job, assets, receipt, worker)
     if live:
-        receipt.job_status = _write(job, assets, changed, report, receipt)
+        receipt.job_status = _write(job, assets, changed, report, receipt, worker)
         _mark_accepted(changed, uploads)
     return receipt
 
@@ -164,22 +165,34 @@ def _apply(job: Job, asset: Asset, given: AssetReport, upload: Upload | None, ev
 
 
 def _write(
-    job: Job, assets: Sequence[Asset], changed: Sequence[Asset], report: Report, receipt: Receipt
+    job: Job,
+    assets: Sequence[Asset],
+    changed: Sequence[Asset],
+    report: Report,
+    receipt: Receipt,
+    worker: Worker,
 ) -> JobStatus:
     changes = _reported(job, report)
     refused = {rejection.image_index for rejection in receipt.rejected}
     failed = {asset.image_index for asset in changed if asset.error_code}
+    completed = [asset for asset in changed if asset.status == AssetStatus.COMPLETED]
     counted = {
-        "accepted": F("accepted") + sum(asset.status == AssetStatus.COMPLETED for asset in changed),
+        "accepted": F("accepted") + len(completed),
         "rejected": F("rejected") + len(refused | failed),
         "error_message": report.error_message[:500],
     }
     if report.is_final:
         status = finish_or_requeue(
-            job, assets, reason=report.reason, touched=changed, fields=RESULT_FIELDS, changes=changes
+            job,
+            assets,
+            actor=worker_actor(worker.pk),
+            reason=report.reason,
+            touched=changed,
+            fields=RESULT_FIELDS,
+            changes=changes,
         )
         writes.end_attempt(job, Outcome.REPORTED, **counted)
-        _record_speed(job)
+        _record_speed(job, assets, completed, worker)
         return status
     changes["lease_expires_at"] = from_now(settings.LEASE_SECONDS)
     writes.write(job, changes=changes, assets=changed, fields=RESULT_FIELDS)
@@ -187,15 +200,16 @@ def _write(
     return JobStatus.PROCESSING
 
 
-def _record_speed(job: Job) -> None:
-    """What this lease tells about the worker's speed, for the next estimates."""
-    ended = Attempt.objects.filter(job=job, number=job.attempt).select_related("worker")
-    attempt = ended.annotate(ran=F("ended_at") - F("leased_at")).get()
+def _record_speed(job: Job, assets: Sequence[Asset], completed: Sequence[Asset], worker: Worker) -> None:
+    """What this lease tells of the worker's speed, for the next estimates; all that it completed counts."""
+    assert job.leased_at is not None
+    others = [asset for asset in assets if asset not in completed]
+    before = [asset for asset in others if asset.completed_at and asset.completed_at >= job.leased_at]
     estimates.record_run(
-        worker=attempt.worker,
+        worker=worker,
         job_type=job.job_type,
-        seconds=attempt.ran.total_seconds(),
-        slots=attempt.accepted,
+        seconds=job.lease_seconds,
+        slots=len(completed) + len(before),
     )
 
 
@@ -224,8 +238,10 @@ def _mark_accepted(changed: Sequence[Asset], uploads: dict[uuid.UUID, Upload]) -
 def _trace_slots(job: Job, assets: Sequence[Asset], receipt: Receipt, worker: Worker) -> None:
     asset_of = {asset.image_index: str(asset.pk) for asset in assets}
     ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(worker.pk)}
+    actor = worker_actor(worker.pk)
     for index in receipt.accepted:
-        audit_log.after_commit("asset.reported", asset=asset_of[index], image_index=index, **ids)
+        audit_log.after_commit("asset.reported", actor=actor, asset=asset_of[index], image_index=index, **ids)
     for refused in receipt.rejected:
         asset, index = asset_of.get(refused.image_index), refused.image_index
-        audit_log.after_commit("asset.rejected", asset=asset, image_index=index, code=refused.code, **ids)
+        told = {"asset": asset, "image_index": index, "code": refused.code}
+        audit_log.after_commit("asset.rejected", actor=actor, **told, **ids)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -16,17 +15,15 @@ from generation.catalog.job_types import JobType
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
 from generation.changes import publisher, revisions
 from generation.core import audit_log
+from generation.core.actors import Actor
 from generation.core.errors import IdempotencyKeyReused
 from generation.models import Asset, Job, Project
 from generation.queue import fairness
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-
 KEY_LENGTH = 200
 
 
-def submit(*, owner: User, submission: Submission, idempotency_key: str = "") -> Job:
+def submit(*, owner_id: int, actor: Actor, submission: Submission, idempotency_key: str = "") -> Job:
     """Queue the job with one row for each expected result.
 
     The same key with the same submission answers with the job that the first call made.
@@ -39,16 +36,16 @@ def submit(*, owner: User, submission: Submission, idempotency_key: str = "") ->
     """
     job_type = submission.check()
     _check_key(idempotency_key)
-    if idempotency_key and (known := _known(owner.pk, idempotency_key, submission)):
+    if idempotency_key and (known := _known(owner_id, idempotency_key, submission)):
         return known
-    guides = references.references_from_images(owner.pk, submission.references)
+    guides = references.references_from_images(owner_id=owner_id, actor=actor, asked=submission.references)
     try:
         with transaction.atomic():
-            job = _write(owner.pk, submission, job_type, idempotency_key)
+            job = _write(owner_id, actor, submission, job_type, idempotency_key)
             references.attach(job, guides)
             return job
     except (IntegrityError, quotas.OverLimit):
-        if idempotency_key and (known := _known(owner.pk, idempotency_key, submission)):
+        if idempotency_key and (known := _known(owner_id, idempotency_key, submission)):
             return known  # its twin committed first
         raise
 
@@ -66,7 +63,7 @@ def _known(owner_id: int, key: str, submission: Submission) -> Job | None:
     return job
 
 
-def _write(owner_id: int, submission: Submission, job_type: JobType, key: str) -> Job:
+def _write(owner_id: int, actor: Actor, submission: Submission, job_type: JobType, key: str) -> Job:
     project = _project(owner_id, submission.project_id)
     quantity = submission.quantity or job_type.quantities[0]
     revision = revisions.take(owner_id=owner_id, count=1 + quantity)
@@ -79,7 +76,7 @@ def _write(owner_id: int, submission: Submission, job_type: JobType, key: str) -
     assets = _assets(job, list(revision))
     Asset.objects.bulk_create(assets)
     ids = {"job": str(job.pk), "owner": owner_id}
-    audit_log.after_commit("job.submitted", job_type=job.job_type, slots=quantity, **ids)
+    audit_log.after_commit("job.submitted", actor=actor, job_type=job.job_type, slots=quantity, **ids)
     publisher.changed(owner_id=owner_id, revision=assets[-1].revision, job_ids=[job.pk])
     publisher.queued(engine=job.engine)
     return job

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from django.db import IntegrityError, transaction
 
 from generation.core import audit_log
+from generation.core.actors import Actor, worker_actor
 from generation.core.errors import TooManyUploads, UnknownSlot
 from generation.core.ids import new_id
 from generation.jobs.lease import refusal
@@ -45,17 +46,18 @@ def store_upload(
     if of_slot.count() >= MOST_UPLOADS:
         raise TooManyUploads(MOST_UPLOADS)
     upload = Upload(job=job, lease_token=lease_token, slot=slot, sha256=sha256, byte_size=byte_size)
-    _measure_and_store(upload, content, media=job.media)
-    return _record(upload) or same.get()
+    actor = worker_actor(worker.pk)
+    _measure_and_store(upload, content, media=job.media, actor=actor)
+    return _record(upload, actor) or same.get()
 
 
-def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str) -> None:
+def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str, actor: Actor) -> None:
     try:
         measured = measure(content, media=media)
     except BrokenMedia as error:
         upload.error_code, upload.error_message = error.code, error.message
         ids = {"job": str(upload.job_id), "slot": upload.slot, "code": error.code}
-        audit_log.refused("upload.broken", **ids)
+        audit_log.refused("upload.broken", actor=actor, **ids)
         return
     upload.content_type = measured.content_type
     upload.width, upload.height = measured.width, measured.height
@@ -66,7 +68,7 @@ def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str) -> None
     )
 
 
-def _record(upload: Upload) -> Upload | None:
+def _record(upload: Upload, actor: Actor) -> Upload | None:
     """Write the row; None when the same bytes were recorded meanwhile, and these files are dropped.
 
     Only then: after any other error the row may be there all the same, and a row must have its files.
@@ -77,5 +79,6 @@ def _record(upload: Upload) -> Upload | None:
     except IntegrityError:
         storage.drop(*storage.names_of(upload))
         return None
-    audit_log.after_commit("upload.stored", job=str(upload.job_id), slot=upload.slot, upload=str(upload.pk))
+    ids = {"job": str(upload.job_id), "slot": upload.slot, "upload": str(upload.pk)}
+    audit_log.after_commit("upload.stored", actor=actor, **ids)
     return upload

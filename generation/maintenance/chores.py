@@ -11,10 +11,12 @@ from django.utils import timezone
 
 from generation.changes import publisher, revisions
 from generation.core import audit_log
+from generation.core.actors import SYSTEM
 from generation.core.clock import Now
 from generation.media import storage
 from generation.models import (
     Asset,
+    OutboxEvent,
     OwnerCounter,
     Reference,
     Tombstone,
@@ -22,6 +24,8 @@ from generation.models import (
 )
 
 BATCH = 200
+# Far more jobs than end in an hour, which is how often it is done; rows without files go fast.
+EVENTS = 100_000
 # An upload or a file that nothing names may still be on its way to its row.
 LEFTOVER_HOURS = 24
 
@@ -60,7 +64,7 @@ def _purge_of(owner_id: int, old: object, limit: int) -> int:
     Asset.objects.filter(pk__in=[asset.pk for asset in assets]).delete()
     storage.delete_after_commit([name for asset in assets for name in storage.names_of(asset)])
     for asset in assets:
-        audit_log.after_commit("asset.purged", asset=str(asset.pk), job=str(asset.job_id))
+        audit_log.after_commit("asset.purged", actor=SYSTEM, asset=str(asset.pk), job=str(asset.job_id))
     publisher.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids={a.job_id for a in assets})
     return len(assets)
 
@@ -112,3 +116,10 @@ def drop_old_references(limit: int = BATCH) -> int:
     Reference.objects.filter(pk__in=[reference.pk for reference in mine]).delete()
     storage.delete_after_commit([name for row in mine for name in storage.names_of(row)])
     return len(mine)
+
+
+def drop_old_events(limit: int = EVENTS) -> int:
+    """Delete what has been in the outbox for OUTBOX_DAYS, whether or not a reader has come to it."""
+    old = OutboxEvent.objects.filter(created_at__lt=timezone.now() - timedelta(days=settings.OUTBOX_DAYS))
+    deleted, _ = OutboxEvent.objects.filter(pk__in=old.order_by("created_at").values("pk")[:limit]).delete()
+    return deleted

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from generation.changes import writes
 from generation.core import audit_log
-from generation.jobs.finish import ASSET_END, Reason, fail, final_status
+from generation.core.actors import SYSTEM
+from generation.jobs.finish import ASSET_END, Reason, end, fail, final_status
 from generation.maintenance import stored_files
 from generation.maintenance.chores import overdue_uploads
 from generation.media import storage
@@ -92,7 +93,9 @@ def _with_counts() -> QuerySet[Any]:
 @transaction.atomic
 def end_as_slots_say(job_id: uuid.UUID) -> None:
     """Close the open slots of an ended job; give a job without open slots the state that its slots give."""
-    job = Job.objects.select_for_update().get(pk=job_id)
+    job = writes.lock(Job.objects.filter(pk=job_id))
+    if job is None:
+        return
     assets = writes.lock_assets(job)
     still_open = [asset for asset in assets if asset.status == AssetStatus.QUEUED]
     if job.is_active and (still_open or job.status == JobStatus.PROCESSING):
@@ -105,9 +108,13 @@ def end_as_slots_say(job_id: uuid.UUID) -> None:
     statuses = [asset.status for asset in assets]
     was_cancelled = job.status == JobStatus.CANCELLED and AssetStatus.CANCELLED in statuses
     status = JobStatus.CANCELLED if was_cancelled else final_status(statuses)
-    changes: dict[str, object] = writes.ended(status) if job.is_active else {"status": status}
-    writes.write(job, changes=changes, assets=still_open, fields=ASSET_END)
-    audit_log.after_commit("job.made_consistent", job=str(job.pk), slots=len(still_open), status=status.value)
+    if job.is_active:
+        end(job, assets, status=status, changed=still_open, fields=ASSET_END)
+    else:
+        writes.write(job, changes={"status": status}, assets=still_open, fields=ASSET_END)
+    audit_log.after_commit(
+        "job.made_consistent", actor=SYSTEM, job=str(job.pk), slots=len(still_open), status=status.value
+    )
 
 
 def running_attempts_of_other_jobs() -> Iterator[int]:

@@ -4,6 +4,7 @@ from generation.models.asset import Asset, Image, Video
 from generation.models.counter import OwnerCounter, Tombstone
 from generation.models.job import Job
 from generation.models.lease import Attempt, Outcome, Upload
+from generation.models.outbox import EventKind, OutboxEvent
 from generation.models.preview import Preview
 from generation.models.project import Project
 from generation.models.reference import JobReference, Reference
@@ -17,10 +18,12 @@ __all__ = [
     "Asset",
     "AssetStatus",
     "Attempt",
+    "EventKind",
     "Image",
     "Job",
     "JobReference",
     "JobStatus",
+    "OutboxEvent",
     "Outcome",
     "OwnerCounter",
     "PersonalToken",

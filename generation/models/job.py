@@ -13,6 +13,8 @@ from generation.models.statuses import ACTIVE, RETRYABLE, JobStatus
 from generation.models.worker import Worker
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from generation.models.asset import Asset
     from generation.models.reference import JobReference
 
@@ -87,6 +89,9 @@ class Job(models.Model):
     revision = models.BigIntegerField()
 
     open_slots: list[Asset]  # set by the claim: the assets that its worker is to make
+    # Set by changes.writes.lock: since when the running lease is held, and the database's time then.
+    leased_at: datetime | None
+    locked_at: datetime
 
     objects = JobQuerySet.as_manager()
 
@@ -167,6 +172,11 @@ class Job(models.Model):
     @property
     def is_active(self) -> bool:
         return self.status in ACTIVE
+
+    @property
+    def lease_seconds(self) -> float:
+        """For how long the running lease was held when `changes.writes.lock` read the job; 0 without one."""
+        return max(0.0, (self.locked_at - self.leased_at).total_seconds()) if self.leased_at else 0.0
 
     @property
     def can_retry(self) -> bool:

@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 from generation.changes import publisher, revisions
 from generation.changes.writes import StateChanged
 from generation.core import audit_log, prepared
+from generation.core.actors import worker_actor
 from generation.core.clock import Now, from_now
 from generation.core.prepared import Statement
 from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Worker
@@ -74,7 +75,8 @@ def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
     }
     prepared.run(_noting(connection.vendor), **attempt)
     publisher.changed(owner_id=owner_id, revision=job.revision, job_ids=[job.pk])
-    audit_log.after_commit("job.leased", job=str(job.pk), attempt=job.attempt, worker=str(worker.pk))
+    ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(worker.pk)}
+    audit_log.after_commit("job.leased", actor=worker_actor(worker.pk), **ids)
     return Claim(job, bool(overdue))
 
 

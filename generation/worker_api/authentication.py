@@ -12,6 +12,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import BasePermission
 
 from generation.access import tokens
+from generation.access.principals import Principal, principal_of, worker_principal
 from generation.http.authentication import REALM, bearer_of
 from generation.models import Worker
 from generation.worker_api.presence import seen
@@ -24,9 +25,9 @@ log = structlog.get_logger("ourvidz.worker_api")
 
 
 class WorkerTokenAuthentication(BaseAuthentication):
-    """Makes the worker the request's `auth`; a worker is nobody's user."""
+    """A worker is a principal of its own, and nobody's user."""
 
-    def authenticate(self, request: Request) -> tuple[AnonymousUser, Worker] | None:
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Principal] | None:
         raw = bearer_of(request.headers.get("Authorization", ""))
         if raw is None:
             return None
@@ -37,7 +38,7 @@ class WorkerTokenAuthentication(BaseAuthentication):
             log.warning("worker.refused", worker=str(worker.pk), reason="disabled")
             raise PermissionDenied("This worker is disabled.", code="worker_disabled")
         seen(worker)
-        return AnonymousUser(), worker
+        return AnonymousUser(), worker_principal(worker)
 
     def authenticate_header(self, request: Request) -> str:
         return REALM
@@ -45,12 +46,12 @@ class WorkerTokenAuthentication(BaseAuthentication):
 
 class IsWorker(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return isinstance(request.auth, Worker)
+        return isinstance(request.auth, Principal) and request.auth.worker is not None
 
 
 def worker_of(request: Request) -> Worker:
     """The calling worker; IsWorker has refused everybody else."""
-    return cast("Worker", request.auth)
+    return cast("Worker", principal_of(request).worker)
 
 
 class WorkerTokenScheme(OpenApiAuthenticationExtension):

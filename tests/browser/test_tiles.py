@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from playwright.sync_api import Locator, Page, Route, expect
 
-from generation.lifecycle import revisions
+from generation.changes import revisions
 from generation.models import Image
-from generation.projects import create_project
+from tests.acting import create_project
 from tests.browser.conftest import Browsers
 from tests.browser.pages import go_live
 from tests.functional.callers import Machine

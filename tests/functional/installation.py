@@ -24,11 +24,10 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
-from generation.access.tokens import issue_worker_token
-from generation.jobs.actions import cancel_all
 from generation.models import Worker
 from generation.models.job import Job
 from generation.models.statuses import ACTIVE
+from tests.acting import cancel_all, issue_worker_token
 from tests.functional.callers import Machine, Person
 from tests.functional.pages import Page
 from tests.functional.programs import REPO, Program, eventually

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from generation.access.tokens import issue_personal_token
 from generation.models import Attempt, Image, Job
+from tests.acting import issue_personal_token
 from tests.functional import ledger
 from tests.functional.callers import LATER_S
 from tests.functional.conftest import QUICK
@@ -55,7 +55,7 @@ class Caller:
 
     def __init__(self, live: Installation) -> None:
         self.user = live.user()
-        headers = {"Authorization": f"Bearer {issue_personal_token(owner=self.user, name='script')}"}
+        headers = {"Authorization": f"Bearer {issue_personal_token(owner_id=self.user.pk, name='script')}"}
         self.http = httpx.Client(
             base_url=live.address, headers=headers, timeout=LATER_S, trust_env=False, limits=httpx.Limits()
         )

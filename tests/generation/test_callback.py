@@ -16,12 +16,12 @@ from django.utils import timezone
 
 from generation.changes import feed
 from generation.core.errors import JobNotFound, LeaseLost
-from generation.jobs.actions import cancel, retry
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.report import Report, report
 from generation.jobs.report_rules import AssetReport, SlotError
 from generation.maintenance.chores import drop_old_uploads
 from generation.models import Attempt, Image, Job, Upload, Worker
+from tests.acting import cancel, retry
 from tests.factories import (
     call_back,
     completed,

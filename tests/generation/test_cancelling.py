@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from generation.changes import feed
 from generation.core.errors import JobNotFound, LeaseLost
 from generation.jobs import listing as job_listing
-from generation.jobs.actions import cancel, cancel_all
 from generation.jobs.lease import heartbeat, lease
 from generation.models import Attempt, Worker
+from tests.acting import cancel, cancel_all
 from tests.factories import call_back, complete, completed, fresh, lease_next, make_job, make_user
 
 

@@ -9,14 +9,13 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from generation.assets.actions import discard, restore
 from generation.changes import feed
 from generation.changes.feed import Changes, StaleCursor
 from generation.core.clock import from_now
-from generation.jobs.actions import cancel, clear, retry
 from generation.jobs.lease import heartbeat, lease, reap
 from generation.maintenance import chores
 from generation.models import Image, Job, OwnerCounter, Video, Worker
+from tests.acting import cancel, clear, discard, restore, retry
 from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_user
 
 

@@ -15,13 +15,12 @@ from django.core.files.storage import default_storage
 from django.core.management import call_command
 from django.db.models import F
 
-from generation.assets.actions import discard
 from generation.changes import feed
 from generation.core.clock import from_now
-from generation.jobs.actions import cancel
 from generation.jobs.previews import store_preview
 from generation.maintenance import chores
 from generation.models import Asset, Attempt, Job, OwnerCounter, Preview, Tombstone, Upload, Worker
+from tests.acting import cancel, discard
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, png, upload
 
 pytestmark = pytest.mark.django_db

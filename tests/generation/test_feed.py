@@ -11,14 +11,13 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from generation.access.projects import create_project
 from generation.assets import listing
-from generation.assets.actions import discard, restore, save
 from generation.assets.filters import AssetFilter
 from generation.assets.listing import Page
 from generation.core.keyset import BadCursor, cursor_of
 from generation.jobs import listing as job_listing
 from generation.models import Asset, Image, Worker
+from tests.acting import create_project, discard, restore, save
 from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_user
 
 
@@ -67,7 +66,7 @@ def test_the_page_ends_exactly_with_the_last_asset(owner: User, saved: list[Asse
 
 
 def test_media_project_and_prompt_narrow_the_library(owner: User, worker: Worker, saved: list[Asset]) -> None:
-    project = create_project(owner=owner, name="Sea")
+    project = create_project(owner_id=owner.pk, name="Sea")
     mine = complete(make_job(owner, "image_fast", prompt="WAVES again", project_id=project.pk), worker)
 
     def found(**by: object) -> list[Asset]:

@@ -15,9 +15,9 @@ from django.test import AsyncRequestFactory, Client
 from django.urls import reverse
 from structlog.testing import capture_logs
 
-from generation.assets import actions, delivery
+from generation.assets import delivery
 from generation.models import Asset, Job
-from tests import factories
+from tests import acting, factories
 
 pytestmark = pytest.mark.django_db
 
@@ -97,7 +97,7 @@ def test_an_unknown_id_a_wrong_media_and_an_unfinished_asset_are_404() -> None:
 
 def test_a_trashed_asset_is_still_served_to_its_owner() -> None:
     asset = make_asset()
-    actions.discard(owner_id=asset.owner_id, assets=[asset.pk])
+    acting.discard(owner_id=asset.owner_id, assets=[asset.pk])
 
     response = client_of(asset).get(url_of(asset))
 

@@ -8,15 +8,14 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
-from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from generation.assets.actions import discard, restore
 from generation.core.clock import from_now
 from generation.core.errors import LeaseLost
-from generation.jobs.actions import cancel, clear, retry
 from generation.jobs.lease import heartbeat, reap, release
 from generation.models import Attempt, Job, Worker
+from tests.acting import cancel, clear, discard, restore, retry
 from tests.factories import call_back, completed, failed, fresh, lease_next, make_job, make_worker, upload
+from tests.generation.conftest import LogOf
 
 SECRET = "a very private lighthouse"
 
@@ -80,32 +79,16 @@ def test_the_history_outlives_a_retry(owner: User, worker: Worker) -> None:
     assert told(job) == [(1, "cancelled", 0, 0), (2, "running", 0, 0)]
 
 
-@pytest.fixture
-def log_of(
-    caplog: pytest.LogCaptureFixture, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> Callable[[Callable[[], object]], list[dict[str, object]]]:
-    """The structured lines that a call writes once it has committed."""
-
-    def record(call: Callable[[], object]) -> list[dict[str, object]]:
-        caplog.clear()
-        with django_capture_on_commit_callbacks(execute=True):
-            call()
-        return [line.msg for line in caplog.records if isinstance(line.msg, dict)]
-
-    return record
-
-
-LogOf = Callable[[Callable[[], object]], list[dict[str, object]]]
-
-
 def test_every_transition_leaves_one_line_with_its_ids(owner: User, worker: Worker, log_of: LogOf) -> None:
     jobs: list[Job] = []
+    actors: set[str] = set()
 
     def events(call: Callable[[], object]) -> list[str]:
         lines = log_of(call)
         for line in lines:
             if jobs:
                 assert line["job"] == str(jobs[0].pk), line
+            actors.add(str(line["actor"]))
         return [str(line["event"]) for line in lines]
 
     assert events(lambda: jobs.append(make_job(owner, quantity=3, prompt=SECRET))) == ["job.submitted"]
@@ -130,6 +113,7 @@ def test_every_transition_leaves_one_line_with_its_ids(owner: User, worker: Work
     assert events(lambda: discard(owner_id=owner.pk, assets=[asset])) == ["asset.discarded"]
     assert events(lambda: restore(owner_id=owner.pk, assets=[asset])) == ["asset.restored"]
     assert events(lambda: clear(owner_id=owner.pk)) == ["job.cleared"]
+    assert actors == {f"user:{owner.pk}", f"worker:{worker.pk}", "system"}
 
 
 def _refused(job: Job) -> None:

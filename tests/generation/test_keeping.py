@@ -11,12 +11,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from generation.assets import listing
-from generation.assets.actions import MOST_IDS, discard, restore, save
+from generation.assets.actions import MOST_IDS
 from generation.changes import feed
 from generation.core.errors import TooMany
 from generation.jobs import listing as job_listing
-from generation.jobs.actions import cancel, clear
 from generation.models import Asset, Image, Job, Video, Worker
+from tests.acting import cancel, clear, discard, restore, save
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, make_user
 
 

@@ -10,11 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import ReferenceInput, Submission
 from generation.core.clock import from_now
-from generation.jobs.actions import cancel
 from generation.jobs.lease import lease, promote
-from generation.jobs.submit import submit
 from generation.models import Attempt, Job, OwnerCounter, Worker
 from generation.worker_api.presence import offered, seen
+from tests.acting import cancel, submit
 from tests.factories import (
     call_back,
     complete,
@@ -281,6 +280,6 @@ def test_a_job_is_not_seen_before_its_rows_are_committed() -> None:
     """pitfall 3"""
     owner, worker = make_user(), make_worker()
     with transaction.atomic():
-        submit(owner=owner, submission=Submission(job_type="image_fast", prompt="a ship"))
+        submit(owner_id=owner.pk, submission=Submission(job_type="image_fast", prompt="a ship"))
         assert in_thread(lambda: lease(worker=worker, engines=BOTH)) is None
     assert in_thread(lambda: lease(worker=worker, engines=BOTH)) is not None

@@ -19,10 +19,9 @@ from django.test import Client
 from generation.catalog.submission import Submission
 from generation.changes import feed, publisher
 from generation.changes.feed import Changes
-from generation.jobs.actions import cancel
-from generation.jobs.submit import submit
 from generation.live import SIGNED_OUT, LiveConsumer
 from generation.models import Job, OwnerCounter
+from tests.acting import cancel, submit
 from tests.factories import make_job, make_user, make_worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_no_connection_left")]
@@ -349,7 +348,7 @@ async def test_without_a_channel_layer_pages_still_catch_up(
 def test_a_channel_layer_that_is_away_fails_no_transition(user: User, settings: LazySettings) -> None:
     """Design 6: a dead channel layer must never fail a callback."""
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.test_live.AwayLayer"}}
-    job = submit(owner=user, submission=Submission(job_type="image_fast", prompt="a ship"))
+    job = submit(owner_id=user.pk, submission=Submission(job_type="image_fast", prompt="a ship"))
     make_worker()
     assert cancel(owner_id=user.pk, job_id=job.pk).status == "cancelled"
 

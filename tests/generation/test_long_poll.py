@@ -15,10 +15,10 @@ from channels.layers import InMemoryChannelLayer, get_channel_layer
 from django.conf import LazySettings
 from django.db import connection
 
-from generation.access import tokens
 from generation.changes import publisher
 from generation.models import Job, Worker
 from generation.worker_api import long_poll
+from tests.acting import issue_worker_token
 from tests.factories import make_job, make_user, make_worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_no_connection_left")]
@@ -91,7 +91,7 @@ def worker(transactional_db: None) -> Worker:
 
 @pytest.fixture
 def token(worker: Worker) -> str:
-    return tokens.issue_worker_token(worker)
+    return issue_worker_token(worker)
 
 
 async def submitted(**fields: Any) -> Job:

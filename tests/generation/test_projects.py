@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
-from generation.access.projects import BadProjectName, create_project, default_project, owned_projects
+from generation.access.projects import BadProjectName, default_project, owned_projects
 from generation.models import Project
+from tests.acting import create_project
 from tests.factories import make_user
 
 
@@ -16,7 +17,7 @@ def test_the_default_project_is_made_when_first_needed(owner: User) -> None:
 
 def test_a_project_of_the_defaults_name_becomes_the_default(owner: User) -> None:
     """Every submission failed for who had made one called General before the first job."""
-    mine = create_project(owner=owner, name="General")
+    mine = create_project(owner_id=owner.pk, name="General")
     assert default_project(owner.pk) == mine
     assert owned_projects(owner.pk).get().is_default
 
@@ -24,20 +25,20 @@ def test_a_project_of_the_defaults_name_becomes_the_default(owner: User) -> None
 @pytest.mark.parametrize("name", ["", "  ", "x" * 81, "a\0b", "a\x1bb"])
 def test_a_name_that_cannot_be_used_is_refused(owner: User, name: str) -> None:
     with pytest.raises(BadProjectName):
-        create_project(owner=owner, name=name)
+        create_project(owner_id=owner.pk, name=name)
     assert not Project.objects.exists()
 
 
 def test_a_name_is_once_for_each_owner(owner: User) -> None:
-    create_project(owner=owner, name=" Sea   side ")
+    create_project(owner_id=owner.pk, name=" Sea   side ")
     with pytest.raises(BadProjectName):
-        create_project(owner=owner, name="Sea side")
-    assert create_project(owner=make_user(), name="Sea side").name == "Sea side"
+        create_project(owner_id=owner.pk, name="Sea side")
+    assert create_project(owner_id=make_user().pk, name="Sea side").name == "Sea side"
 
 
 def test_the_default_comes_first_then_by_name(owner: User) -> None:
     for name in ("Zoo", "Ants"):
-        create_project(owner=owner, name=name)
+        create_project(owner_id=owner.pk, name=name)
     default_project(owner.pk)
     default_project(make_user().pk)
     assert [project.name for project in owned_projects(owner.pk)] == ["General", "Ants", "Zoo"]

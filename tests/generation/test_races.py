@@ -17,18 +17,16 @@ from django.db.models import Count
 
 from generation.access.projects import default_project
 from generation.access.quotas import OverLimit
-from generation.assets.actions import discard, restore
 from generation.assets.previews import drop_previews
 from generation.catalog.submission import Submission
 from generation.changes import feed
 from generation.core.clock import from_now
 from generation.core.errors import DomainError, LeaseLost, NotRetryable, TooManyPreviews
-from generation.jobs.actions import cancel, clear, retry
 from generation.jobs.lease import heartbeat, lease, promote, reap, release
 from generation.jobs.previews import store_preview
 from generation.jobs.report import Receipt
-from generation.jobs.submit import submit
-from generation.models import Attempt, Image, Job, OwnerCounter, Preview, Project, Upload, Worker
+from generation.models import Attempt, Image, Job, OutboxEvent, OwnerCounter, Preview, Project, Upload, Worker
+from tests.acting import cancel, clear, discard, restore, retry, submit
 from tests.factories import (
     call_back,
     complete,
@@ -252,7 +250,7 @@ def test_a_promoter_goes_round_what_somebody_else_holds(user: User) -> None:
 def test_twin_submissions_with_one_key_are_one_job(user: User) -> None:
     """Fifty at once: one job, N rows."""
     submission = Submission(job_type="sdxl_image_fast", prompt="a lighthouse", quantity=6)
-    twin = partial(submit, owner=user, submission=submission, idempotency_key="k1")
+    twin = partial(submit, owner_id=user.pk, submission=submission, idempotency_key="k1")
     answers = together([twin] * 25) + together([twin] * 25)
     assert len({job.pk for job in answers}) == 1
     assert (Job.objects.count(), Image.objects.count()) == (1, 6)
@@ -264,7 +262,7 @@ def test_a_twin_at_the_limit_gets_its_job_and_no_refusal(user: User, settings: o
     """The twin that came second was told that it had too much work waiting: its own."""
     settings.MAX_ACTIVE_JOBS = 1  # type: ignore[attr-defined] # pytest-django's
     submission = Submission(job_type="sdxl_image_fast", prompt="a lighthouse")
-    twin = partial(submit, owner=user, submission=submission, idempotency_key="k1")
+    twin = partial(submit, owner_id=user.pk, submission=submission, idempotency_key="k1")
     assert len({job.pk for job in together([twin] * 8)}) == 1
 
 
@@ -341,6 +339,29 @@ def test_a_reader_with_a_cursor_misses_nothing_of_eight_writers(user: User) -> N
     for row in [*Job.objects.of(user.pk), *Image.objects.filter(owner=user)]:
         assert reader.newest[row.pk] == row.revision
     consistent(user)
+
+
+def test_a_reader_of_the_outbox_misses_no_end_of_eight_writers(user: User) -> None:
+    """Decision 14: an event that commits late comes with a later revision."""
+    jobs = [make_job(user) for _ in range(64)]
+    read: list[OutboxEvent] = []
+
+    def end(seed: int) -> None:
+        for job in jobs[seed::8]:
+            cancel(owner_id=user.pk, job_id=job.pk)
+
+    def read_on() -> None:
+        last = read[-1].revision if read else 0
+        read.extend(OutboxEvent.objects.filter(owner=user, revision__gt=last).order_by("revision"))
+
+    def follow() -> None:
+        while Job.objects.filter(finished_at=None).exists():
+            read_on()
+        read_on()
+
+    writers: list[Callable[[], None]] = [partial(end, seed) for seed in range(8)]
+    together([follow, *writers])
+    assert sorted(event.job_id for event in read) == sorted(job.pk for job in jobs)
 
 
 def test_of_many_hints_and_previews_at_once_two_of_each_get_through(

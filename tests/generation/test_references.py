@@ -21,24 +21,22 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image as Picture
 
-from generation.assets import actions, references
+from generation.assets import references
 from generation.assets.references import (
     OverReferenceQuota,
     ReferenceInUse,
     UnusablePicture,
-    delete_reference,
     leased_reference,
-    upload_reference,
 )
 from generation.catalog.job_types import JOB_TYPES, POOLS
 from generation.catalog.submission import InvalidSubmission, ReferenceInput, Submission
 from generation.core.errors import IdempotencyKeyReused, ReferencesGone
-from generation.jobs.actions import cancel, retry
 from generation.jobs.lease import lease, offered_pools, release
-from generation.jobs.submit import submit
 from generation.maintenance import chores
 from generation.models import Job, JobReference, Reference, Worker
 from generation.queue.estimates import queue_positions
+from tests import acting
+from tests.acting import cancel, delete_reference, retry, submit, upload_reference
 from tests.factories import (
     call_back,
     complete,
@@ -120,7 +118,7 @@ def test_the_same_bytes_are_kept_once_for_each_owner(owner: User) -> None:
 )
 def test_what_is_no_picture_is_refused_in_words_and_leaves_nothing(owner: User, content: bytes) -> None:
     with pytest.raises(UnusablePicture) as refusal:
-        upload_reference(owner=owner, content=io.BytesIO(content))
+        upload_reference(owner_id=owner.pk, content=io.BytesIO(content))
     assert refusal.value.message.endswith(".")
     assert not Reference.objects.exists()
     assert stored() == []
@@ -280,7 +278,7 @@ def test_an_image_without_a_result_or_in_the_trash_is_unknown_too(owner: User, w
     waiting = make_job(owner).slots[0]
     _refusal(owner, image=waiting.pk)
     [image] = complete(fresh(waiting.job), worker)
-    actions.discard(owner_id=owner.pk, assets=[image.pk])
+    acting.discard(owner_id=owner.pk, assets=[image.pk])
     _refusal(owner, image=image.pk)
     assert not Reference.objects.exists()
 
@@ -303,11 +301,11 @@ def test_submitting_costs_the_same_queries_for_one_and_for_three(owner: User, wo
 def test_the_same_key_with_other_references_is_another_submission(owner: User) -> None:
     asked = by(owner, "style")
     submission = Submission(job_type="sdxl_image_fast", prompt="a heron", references=asked)
-    first = submit(owner=owner, submission=submission, idempotency_key="k")
-    assert submit(owner=owner, submission=submission, idempotency_key="k").pk == first.pk
+    first = submit(owner_id=owner.pk, submission=submission, idempotency_key="k")
+    assert submit(owner_id=owner.pk, submission=submission, idempotency_key="k").pk == first.pk
     plain_one = Submission(job_type="sdxl_image_fast", prompt="a heron")
     with pytest.raises(IdempotencyKeyReused):
-        submit(owner=owner, submission=plain_one, idempotency_key="k")
+        submit(owner_id=owner.pk, submission=plain_one, idempotency_key="k")
     assert JobReference.objects.count() == 1
 
 
@@ -380,7 +378,7 @@ def test_an_image_purged_from_the_trash_is_still_there_for_the_job_that_goes_by_
     """pitfall 10, pitfall 19"""
     [image] = complete(make_job(owner), worker)
     job = make_job(owner, references=[ReferenceInput(type="style", image=image.pk)])
-    actions.discard(owner_id=owner.pk, assets=[image.pk])
+    acting.discard(owner_id=owner.pk, assets=[image.pk])
     settings.TRASH_DAYS = -1
     assert chores.purge_trash() == 1
     [used] = job.references.all()
@@ -459,16 +457,16 @@ def test_few_pictures_are_decoded_at_once(owner: User, monkeypatch: pytest.Monke
         references._decoding.acquire()
     try:
         with pytest.raises(references.TooManyAtOnce):
-            upload_reference(owner=owner, content=io.BytesIO(png()))
+            upload_reference(owner_id=owner.pk, content=io.BytesIO(png()))
     finally:
         for _ in range(references.AT_ONCE):
             references._decoding.release()
-    upload_reference(owner=owner, content=io.BytesIO(png()))
+    upload_reference(owner_id=owner.pk, content=io.BytesIO(png()))
 
 
 def test_a_picture_of_too_many_pixels_a_side_is_refused(owner: User) -> None:
     with pytest.raises(UnusablePicture, match="6144 px"):
-        upload_reference(owner=owner, content=io.BytesIO(png(width=6145, height=8)))
+        upload_reference(owner_id=owner.pk, content=io.BytesIO(png(width=6145, height=8)))
 
 
 def test_a_submission_makes_its_reference_young_again(owner: User) -> None:

@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 
 from generation.access.quotas import OverLimit
 from generation.core.errors import JobNotFound, NotRetryable
-from generation.jobs.actions import cancel, clear, retry
 from generation.models import Job, Worker
+from tests.acting import cancel, clear, retry
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, make_user
 
 

@@ -11,10 +11,10 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 
 from generation.core.errors import JobNotFound, LeaseLost, UnknownSlot
-from generation.jobs.actions import cancel
 from generation.jobs.lease import release
 from generation.jobs.uploads import store_upload
 from generation.models import Job, Upload, Worker
+from tests.acting import cancel
 from tests.factories import lease_next, make_job, make_worker, mp4, png, upload
 from tests.generation.pictures import clip, encoded, plain, png_that_claims, sound_only
 

@@ -12,10 +12,9 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser, User
 from django.test import Client
 
-from generation.assets import actions
 from generation.changes import feed
 from library.consumers import LibraryConsumer
-from tests import factories
+from tests import acting, factories
 from tests.library.conftest import made
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -82,7 +81,7 @@ async def test_what_is_discarded_leaves_the_page_and_appears_in_the_trash(owner:
     """Pitfall 29."""
     [image] = await make(owner, quantity=1)
     seen = await revision(owner.pk)
-    await sync_to_async(actions.discard)(owner_id=owner.pk, assets=[image.pk])
+    await sync_to_async(acting.discard)(owner_id=owner.pk, assets=[image.pk])
 
     async with socket(owner, after=seen) as library, socket(owner, "trash=1", seen) as trash:
         gone, come = await assets(library), await assets(trash)

@@ -14,11 +14,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from generation.access.projects import create_project
-from generation.assets import actions
 from generation.models import Image
 from library.presenters import clock
-from tests import factories
+from tests import acting, factories
+from tests.acting import create_project
 from tests.library.conftest import headings, made, many, shown
 
 HOME = "/library/"
@@ -169,7 +168,7 @@ def test_kinds_can_be_told_apart(reader: Client, owner: User) -> None:
 
 
 def test_a_project_shows_its_own(reader: Client, owner: User) -> None:
-    project = create_project(owner=owner, name="Northern light")
+    project = create_project(owner_id=owner.pk, name="Northern light")
     [inside] = made(owner, quantity=1, project_id=project.pk)
     made(owner, quantity=1)
 
@@ -177,7 +176,7 @@ def test_a_project_shows_its_own(reader: Client, owner: User) -> None:
 
 
 def test_a_foreign_or_invented_project_is_not_in_force(reader: Client, owner: User) -> None:
-    foreign = create_project(owner=factories.make_user(), name="Theirs")
+    foreign = create_project(owner_id=factories.make_user().pk, name="Theirs")
     made(owner, quantity=1)
 
     for project in (str(foreign.pk), "nonsense"):
@@ -273,7 +272,7 @@ def test_an_unfinished_asset_has_no_page(reader: Client, owner: User) -> None:
 def test_the_trash_shows_what_was_discarded_with_its_days_left(reader: Client, owner: User) -> None:
     """Pitfall 35."""
     first, second, _ = made(owner, quantity=3)
-    actions.discard(owner_id=owner.pk, assets=[first.pk, second.pk])
+    acting.discard(owner_id=owner.pk, assets=[first.pk, second.pk])
     now = timezone.now()
     Image.objects.filter(pk=first.pk).update(
         trashed_at=now - timedelta(days=settings.TRASH_DAYS - 1, hours=2)

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from generation.models import Image, Job, PersonalToken
-from generation.tokens import issue_personal_token
+from tests.acting import issue_personal_token
 from tests.factories import make_user
 from tests.library.conftest import made
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.test import Client
 from rest_framework.test import APIClient
 
-from generation.access.tokens import issue_personal_token
+from tests.acting import issue_personal_token
 from tests.factories import make_user
 
 V1 = "/api/v1"
@@ -20,7 +20,7 @@ class Person:
 
     def __init__(self, name: str) -> None:
         self.user = make_user(name)
-        token = issue_personal_token(owner=self.user, name="script")
+        token = issue_personal_token(owner_id=self.user.pk, name="script")
         self.http = APIClient(HTTP_AUTHORIZATION=f"Bearer {token}")
         self.pages = Client()
         self.pages.force_login(self.user)

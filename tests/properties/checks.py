@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 
-from generation.models import Asset, Attempt, Job, OwnerCounter
+from generation.models import Asset, Attempt, Job, OutboxEvent, OwnerCounter
 from tests.properties.callers import Person
 from tests.properties.model import World
 from tests.properties.records import Job as Expected
@@ -65,8 +65,11 @@ def check_rows(world: World, people: list[Person], results: dict[str, str]) -> N
     assert len(jobs) == len(world.jobs)
     assert len(assets) == sum(job.quantity for job in jobs.values()) - sum(job.purged for job in world.jobs)
     running = Counter(map(str, Attempt.objects.filter(ended_at=None).values_list("job_id", flat=True)))
+    ends = dict(OutboxEvent.objects.order_by("revision").values_list("job_id", "payload"))
     for expected in world.jobs:
-        check_job(jobs[expected.id], expected, running[expected.id])
+        job = jobs[expected.id]
+        check_job(job, expected, running[expected.id])
+        assert expected.active or ends[job.pk]["status"] == job.status, "its end is not in the outbox"
     slots = {slot.id: slot for job in world.jobs for slot in job.slots}
     for asset in assets:
         assert asset.status == slots[str(asset.pk)].status

@@ -77,8 +77,8 @@ STATES = (
     in_generation(
         "what others own can be moved",
         "assets/actions",
-        "mine = Asset.objects.of(owner_id).filter(pk__in=asset_ids)",
-        "mine = Asset.objects.filter(pk__in=asset_ids)",
+        "mine = Asset.objects.of(owner_id).filter(pk__in=ids)",
+        "mine = Asset.objects.filter(pk__in=ids)",
     ),
     Sabotage(
         "strangers read a job",
@@ -125,6 +125,28 @@ FEED = (
     ),
     in_generation(
         "the counter leaves a gap", "changes/writes", "count=len(assets) + 1)", "count=len(assets) + 2)"
+    ),
+    Sabotage(
+        "an end is not put into the outbox",
+        (
+            Edit(
+                "generation/jobs/finish.py",
+                "    outbox.job_ended(job, assets, status=status, revision=revision)\n",
+                "",
+            ),
+        ),
+        ("tests/generation/test_outbox.py",),
+    ),
+    Sabotage(
+        "what an operator does is told as its owner's",
+        (
+            Edit(
+                "generation/access/principals.py",
+                "return Principal(ActorKind.OPERATOR, user.pk,",
+                "return Principal(ActorKind.USER, user.pk,",
+            ),
+        ),
+        ("tests/generation/test_actors.py",),
     ),
     Sabotage(
         "a purge is not told",

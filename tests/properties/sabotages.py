@@ -28,8 +28,8 @@ FENCES = (
     in_generation(
         "callback and release without the fence",
         "jobs/lease",
-        f"{HELD}\n    if job := held.select",
-        f"{ANY}\n    if job := held.select",
+        f"{HELD}\n    if job := writes.lock",
+        f"{ANY}\n    if job := writes.lock",
     ),
     in_generation("heartbeat without the fence", "jobs/lease", f"{HELD}\n    running", f"{ANY}\n    running"),
     in_generation("upload without the fence", "jobs/uploads", HELD, ANY),
@@ -39,8 +39,8 @@ FENCES = (
     in_generation(
         "the reaper leaves the old token",
         "jobs/lease",
-        'reason=WORKER_LOST, changes={"lease_token": None})',
-        "reason=WORKER_LOST)",
+        'reason=WORKER_LOST, changes={"lease_token": None}\n',
+        "reason=WORKER_LOST\n",
     ),
     in_generation("retry leaves the old token", "jobs/actions", "        lease_token=None,\n", ""),
 )
@@ -72,7 +72,7 @@ GUARDED = (
         "callback without lock and guard",
         (
             GUARD,
-            Edit("generation/jobs/lease.py", "held.select_for_update().first()", "held.first()"),
+            Edit("generation/changes/writes.py", ".select_for_update(skip_locked=skip_locked)", ""),
             Edit(
                 "generation/changes/writes.py",
                 "Asset.objects.select_for_update().filter(job=job)",
@@ -166,8 +166,8 @@ RESULTS = (
     in_generation(
         "a file that was dropped again",
         "jobs/uploads",
-        "    return _record(upload) or same.get()",
-        "    kept = _record(upload) or same.get()\n    _drop(kept.file.name)\n    return kept",
+        "    return _record(upload, actor) or same.get()",
+        "    kept = _record(upload, actor) or same.get()\n    _drop(kept.file.name)\n    return kept",
     ),
 )
 

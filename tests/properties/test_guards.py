@@ -7,9 +7,10 @@ from django.contrib.auth.models import User
 
 from generation.changes import feed, writes
 from generation.changes.writes import StateChanged
-from generation.jobs.actions import cancel
+from generation.core.clock import Now
 from generation.models import AssetStatus, Job, JobStatus, Worker
 from generation.queue.claim import _hold
+from tests.acting import cancel
 from tests.factories import fresh, lease_next, make_job, make_user, make_worker
 
 
@@ -28,7 +29,7 @@ def test_a_job_that_was_cancelled_meanwhile_is_not_ended_again(owner: User) -> N
     as_read = make_job(owner)
     cancel(owner_id=owner.pk, job_id=as_read.pk)
     with pytest.raises(StateChanged):
-        writes.write(as_read, changes=writes.ended(JobStatus.COMPLETED))
+        writes.write(as_read, changes={"status": JobStatus.COMPLETED, "finished_at": Now()})
     assert fresh(as_read).status == "cancelled"
 
 
@@ -50,7 +51,12 @@ def test_a_slot_that_is_gone_is_not_written_as_if_it_were_there(owner: User) -> 
     slots[0].status = AssetStatus.CANCELLED
     type(slots[0]).objects.filter(pk=slots[0].pk).delete()
     with pytest.raises(StateChanged):
-        writes.write(job, changes=writes.ended(JobStatus.CANCELLED), assets=slots, fields=["status"])
+        writes.write(
+            job,
+            changes={"status": JobStatus.CANCELLED, "finished_at": Now()},
+            assets=slots,
+            fields=["status"],
+        )
 
 
 def test_only_a_waiting_job_can_be_held(owner: User, worker: Worker) -> None:

@@ -9,8 +9,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from generation.assets import actions
 from generation.models import Asset, Image, Job, Video
+from tests import acting
 from tests.factories import (
     call_back,
     complete,
@@ -107,14 +107,14 @@ def test_without_a_script_the_undo_is_a_button_on_the_next_page(signed_in: Clien
 
 def test_restore_brings_one_back(signed_in: Client, owner: User) -> None:
     (image,) = complete(make_job(owner))
-    actions.discard(owner_id=owner.pk, assets=[image.pk])
+    acting.discard(owner_id=owner.pk, assets=[image.pk])
     signed_in.post(asset_url(image, "restore"))
     assert Image.objects.in_library().get() == image
 
 
 def test_save_all_saves_what_is_under_review_only(signed_in: Client, owner: User) -> None:
     first, second, third = complete(make_job(owner, quantity=3, review=True))
-    actions.discard(owner_id=owner.pk, assets=[first.pk])
+    acting.discard(owner_id=owner.pk, assets=[first.pk])
     answer = signed_in.post(job_url(second.job, "save"), headers=JSON).json()
     assert answer["message"] == "Saved 2 to the Library."
     assert set(Image.objects.in_library()) == {second, third}
@@ -122,7 +122,7 @@ def test_save_all_saves_what_is_under_review_only(signed_in: Client, owner: User
 
 def test_discard_all_spares_what_is_saved_and_its_undo_restores_all(signed_in: Client, owner: User) -> None:
     first, *rest = complete(make_job(owner, quantity=3, review=True))
-    actions.save(owner_id=owner.pk, assets=[first.pk])
+    acting.save(owner_id=owner.pk, assets=[first.pk])
     answer = signed_in.post(job_url(first.job, "discard"), headers=JSON).json()
     assert set(Image.objects.in_trash()) == set(rest)
     signed_in.post(answer["undo"]["url"], headers=JSON)
@@ -182,7 +182,7 @@ def test_a_strangers_asset_does_not_exist(stranger: Client, owner: User, what: s
 
 def test_restoring_a_list_skips_what_is_not_ones_own(stranger: Client, owner: User) -> None:
     (image,) = complete(make_job(owner))
-    actions.discard(owner_id=owner.pk, assets=[image.pk])
+    acting.discard(owner_id=owner.pk, assets=[image.pk])
     answer = stranger.post(f"/workspace/restore?image={image.pk}", headers=JSON)
     assert answer.json()["message"] == "Nothing was moved."
     assert Image.objects.in_trash().get() == image
@@ -190,7 +190,7 @@ def test_restoring_a_list_skips_what_is_not_ones_own(stranger: Client, owner: Us
 
 def test_an_undo_pressed_twice_says_that_nothing_was_moved(signed_in: Client, owner: User) -> None:
     (image,) = complete(make_job(owner))
-    actions.discard(owner_id=owner.pk, assets=[image.pk])
+    acting.discard(owner_id=owner.pk, assets=[image.pk])
     for url in (f"/workspace/restore?image={image.pk}", asset_url(image, "restore")):
         answer = signed_in.post(url, headers=JSON)
     assert answer.json()["message"] == "Nothing was moved."

@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from generation.access.projects import create_project
 from generation.catalog.job_types import JOB_TYPES
 from generation.models import Image, Job, Reference, Video, Worker
+from tests.acting import create_project
 from tests.factories import complete, make_job, make_reference, make_user, make_worker
 from workspace.job_type_choice import combinations
 from workspace.references import Row
@@ -60,7 +60,7 @@ def test_one_three_or_six_images_are_made_and_one_when_nothing_is_said(
 
 def test_everything_that_was_set_reaches_the_job(signed_in: Client, owner: User) -> None:
     """pitfall 31"""
-    project = create_project(owner=owner, name="Northern light")
+    project = create_project(owner_id=owner.pk, name="Northern light")
     signed_in.post(
         SUBMIT,
         asked(
@@ -139,7 +139,7 @@ def test_what_cannot_be_made_is_said_on_its_field_and_leaves_no_trace(
 
 
 def test_somebody_elses_project_is_as_unknown_as_none(signed_in: Client) -> None:
-    foreign = create_project(owner=make_user(), name="theirs")
+    foreign = create_project(owner_id=make_user().pk, name="theirs")
     answer = signed_in.post(SUBMIT, asked(project=str(foreign.pk)), headers=JSON)
     assert answer.json()["errors"] == {"project": ["You have no such project."]}
     assert not Job.objects.exists()

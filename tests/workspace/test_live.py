@@ -9,11 +9,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from generation.assets import actions as asset_actions
 from generation.changes import feed
-from generation.jobs import actions as job_actions
 from generation.jobs.lease import heartbeat
 from generation.models import Job
+from tests import acting
 from tests.factories import (
     call_back,
     complete,
@@ -55,7 +54,7 @@ def partly_failed(owner: User) -> None:
 
 def retried(owner: User) -> None:
     partly_failed(owner)
-    job_actions.retry(owner_id=owner.pk, job_id=Job.objects.get().pk)
+    acting.retry(owner_id=owner.pk, job_id=Job.objects.get().pk)
 
 
 def to_try_again(owner: User) -> None:
@@ -65,7 +64,7 @@ def to_try_again(owner: User) -> None:
 
 
 def cancelled(owner: User) -> None:
-    job_actions.cancel(owner_id=owner.pk, job_id=make_job(owner, quantity=3).pk)
+    acting.cancel(owner_id=owner.pk, job_id=make_job(owner, quantity=3).pk)
 
 
 def video_done(owner: User) -> None:
@@ -78,12 +77,12 @@ def under_review(owner: User) -> None:
 
 def one_saved(owner: User) -> None:
     under_review(owner)
-    asset_actions.save(owner_id=owner.pk, assets=[Job.objects.get().slots[0].pk])
+    acting.save(owner_id=owner.pk, assets=[Job.objects.get().slots[0].pk])
 
 
 def one_discarded(owner: User) -> None:
     under_review(owner)
-    asset_actions.discard(owner_id=owner.pk, assets=[Job.objects.get().slots[0].pk])
+    acting.discard(owner_id=owner.pk, assets=[Job.objects.get().slots[0].pk])
 
 
 def enhanced(owner: User) -> None:
@@ -122,17 +121,17 @@ def test_a_pushed_stack_is_exactly_the_pages(
 def test_a_cleared_job_is_pushed_as_gone_and_is_gone_from_the_page(signed_in: Client, owner: User) -> None:
     (image,) = complete(make_job(owner))
     before = feed.current_revision(owner.pk)
-    job_actions.clear(owner_id=owner.pk)
+    acting.clear(owner_id=owner.pk)
     assert pushes(owner, after=before) == [{"id": str(image.job_id), "html": "", "removed": True}]
     assert f"stack-{image.job_id}" not in signed_in.get("/").content.decode()
 
 
 def test_a_retry_of_a_cleared_job_brings_it_back(signed_in: Client, owner: User) -> None:
     cancelled(owner)
-    job_actions.clear(owner_id=owner.pk)
+    acting.clear(owner_id=owner.pk)
     job = Job.objects.get()
     before = feed.current_revision(owner.pk)
-    job_actions.retry(owner_id=owner.pk, job_id=job.pk)
+    acting.retry(owner_id=owner.pk, job_id=job.pk)
     (pushed,) = pushes(owner, after=before)
     assert pushed["removed"] is False
     assert pushed["html"].strip() in signed_in.get("/").content.decode()
@@ -151,7 +150,7 @@ def test_a_change_of_one_asset_raises_the_revision_of_its_stack(owner: User) -> 
     """A browser ignores a stack with a lower revision than the one it shows."""
     under_review(owner)
     (first,) = pushes(owner, after=0)
-    asset_actions.discard(owner_id=owner.pk, assets=[Job.objects.get().slots[0].pk])
+    acting.discard(owner_id=owner.pk, assets=[Job.objects.get().slots[0].pk])
     (second,) = pushes(owner, after=0)
     assert revision_of(second) == feed.current_revision(owner.pk) > revision_of(first)
 

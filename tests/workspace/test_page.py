@@ -12,11 +12,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from generation.access.projects import create_project
-from generation.assets import actions
 from generation.catalog.submission import ReferenceInput
 from generation.jobs.lease import heartbeat
 from generation.models import Job, Worker
+from tests import acting
+from tests.acting import create_project
 from tests.factories import (
     call_back,
     complete,
@@ -84,7 +84,7 @@ def test_each_ending_is_told_in_words(signed_in: Client, owner: User) -> None:
 
 def test_discarded_results_leave_the_page_and_are_counted(signed_in: Client, owner: User) -> None:
     first, *_ = complete(make_job(owner, quantity=3))
-    actions.discard(owner_id=owner.pk, assets=[first.pk])
+    acting.discard(owner_id=owner.pk, assets=[first.pk])
     shown = html(signed_in)
     assert f"image-{first.pk}" not in shown
     assert "3 of 3 · 1 discarded" in shown
@@ -154,7 +154,7 @@ def test_a_job_that_goes_by_a_picture_shows_it_and_says_when_nobody_can(
 
 
 def test_using_a_job_again_fills_the_composer_without_its_seed(signed_in: Client, owner: User) -> None:
-    project = create_project(owner=owner, name="Northern light")
+    project = create_project(owner_id=owner.pk, name="Northern light")
     job = make_job(
         owner,
         "image7b_high_enhanced",

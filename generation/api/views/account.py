@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from generation.access import quotas
+from generation.access.principals import principal_of
 from generation.access.projects import create_project, owned_projects
 from generation.api.requests import ChangesQuery, ProjectBody
 from generation.api.responses import ChangesAnswer, JobTypeList, Me, ProjectAnswer, ProjectList
@@ -68,7 +69,8 @@ class Projects(Api):
     )
     def post(self, request: Request) -> Response:
         """A new project."""
-        project = create_project(owner=owner_of(request), **body_of(request, ProjectBody))
+        asked = body_of(request, ProjectBody)
+        project = create_project(owner_id=owner_of(request).pk, actor=principal_of(request), **asked)
         return Response(ProjectAnswer(project).data, 201)
 
 

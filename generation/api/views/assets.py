@@ -13,6 +13,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from generation.access.principals import principal_of
 from generation.api.requests import FileQuery, LibraryQuery, Paging, Selection
 from generation.api.responses import (
     ONE_ASSET,
@@ -170,7 +171,8 @@ class Move(Api):
     move: ClassVar[Callable[..., int]]
 
     def post(self, request: Request) -> Response:
-        changed = self.move(owner_id=owner_of(request).pk, **body_of(request, Selection))
+        selection = body_of(request, Selection)
+        changed = self.move(owner_id=owner_of(request).pk, actor=principal_of(request), **selection)
         return Response(Moved({"changed": changed}).data)
 
 

@@ -10,6 +10,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from generation.access.principals import principal_of
 from generation.api.documentation import INVALID
 from generation.api.requests import SUBMISSIONS, Paging, SubmissionBody
 from generation.api.responses import Cancelled, JobAnswer, JobPage
@@ -71,8 +72,12 @@ class Jobs(Api):
         """Submit a job. The answer holds one record for each expected result, to be followed from now on."""
         body = SubmissionBody(data=request.data)
         body.is_valid(raise_exception=True)
-        key = key_of(request)
-        job = submit(owner=owner_of(request), submission=body.to_submission(), idempotency_key=key)
+        job = submit(
+            owner_id=owner_of(request).pk,
+            actor=principal_of(request),
+            submission=body.to_submission(),
+            idempotency_key=key_of(request),
+        )
         answer = job_response(request, job.pk)
         answer.status_code = 201
         return answer
@@ -100,7 +105,7 @@ class CancelJob(Api):
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Stop a job. Completed results stay; a job that has ended is left as it is."""
-        cancel(owner_id=owner_of(request).pk, job_id=job_id)
+        cancel(owner_id=owner_of(request).pk, actor=principal_of(request), job_id=job_id)
         return job_response(request, job_id)
 
 
@@ -114,7 +119,8 @@ class CancelAll(Api):
     )
     def post(self, request: Request) -> Response:
         """Stop all your waiting and running jobs, at most 500 in one call. Completed results stay."""
-        return Response(Cancelled({"cancelled": cancel_all(owner_id=owner_of(request).pk)}).data)
+        cancelled = cancel_all(owner_id=owner_of(request).pk, actor=principal_of(request))
+        return Response(Cancelled({"cancelled": cancelled}).data)
 
 
 class RetryJob(Api):
@@ -127,5 +133,5 @@ class RetryJob(Api):
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Queue the slots that did not complete again; completed ones are not touched."""
-        retry(owner_id=owner_of(request).pk, job_id=job_id)
+        retry(owner_id=owner_of(request).pk, actor=principal_of(request), job_id=job_id)
         return job_response(request, job_id)

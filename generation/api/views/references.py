@@ -13,6 +13,7 @@ from rest_framework.exceptions import NotFound, UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from generation.access.principals import principal_of
 from generation.api.requests import Paging
 from generation.api.responses import ReferenceAnswer, ReferencePage
 from generation.assets.delivery import reference_response
@@ -70,7 +71,9 @@ class References(Api):
         if sent not in CONTENT_TYPES["image"]:
             raise UnsupportedMediaType(request.content_type or "", "Send a PNG, JPEG or WebP image.")
         with capped_body(request._request, limit=settings.MAX_REFERENCE_BYTES) as content:
-            reference = upload_reference(owner=owner_of(request), content=content)
+            reference = upload_reference(
+                owner_id=owner_of(request).pk, actor=principal_of(request), content=content
+            )
         return Response(ReferenceAnswer(reference).data, 201)
 
 
@@ -97,7 +100,8 @@ class OneReference(Api):
     def delete(self, request: Request, reference_id: uuid.UUID) -> Response:
         """Remove it with its files, unless a waiting or running job needs it. Jobs that went by it say so
         still, and cannot be retried."""
-        if not delete_reference(owner_id=owner_of(request).pk, reference_id=reference_id):
+        owner_id, actor = owner_of(request).pk, principal_of(request)
+        if not delete_reference(owner_id=owner_id, actor=actor, reference_id=reference_id):
             raise nothing()
         return Response(status=204)
 

@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from generation.access.tokens import issue_personal_token
+from generation.core.actors import SYSTEM
 
 
 class Command(BaseCommand):
@@ -23,4 +24,4 @@ class Command(BaseCommand):
         owner = get_user_model().objects.filter(username=options["user"], is_active=True).first()
         if owner is None:
             raise CommandError(f"There is no active user “{options['user']}”.")
-        self.stdout.write(issue_personal_token(owner=owner, name=name))
+        self.stdout.write(issue_personal_token(owner_id=owner.pk, actor=SYSTEM, name=name))

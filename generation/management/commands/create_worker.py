@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from generation.access.tokens import issue_worker_token
 from generation.catalog.job_types import Engine
+from generation.core.actors import SYSTEM
 from generation.models import Worker
 
 
@@ -41,4 +42,4 @@ class Command(BaseCommand):
             Worker.objects.filter(pk=worker.pk).update(engines=engines)
         else:
             worker = Worker.objects.create(name=name, engines=engines)
-        self.stdout.write(issue_worker_token(worker))
+        self.stdout.write(issue_worker_token(worker=worker, actor=SYSTEM))

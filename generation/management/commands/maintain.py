@@ -26,14 +26,15 @@ KEEPING: Mapping[str, Callable[[], int]] = {
     "purges_forgotten": chores.drop_old_tombstones,
     "uploads_dropped": chores.drop_old_uploads,
     "references_dropped": chores.drop_old_references,
+    "events_dropped": chores.drop_old_events,
 }
 ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
 
 class Command(BaseCommand):
     help = (
-        "Do the chores, in a loop: end expired leases, promote delayed retries, purge the trash, "
-        "drop old uploads and reference images. Each is bounded, and safe to run twice at once."
+        "Do the chores, in a loop: end expired leases, promote delayed retries, purge the trash, drop old "
+        "uploads, reference images and outbox events. Each is bounded, and safe to run twice at once."
     )
 
     # The checks would import every page for a process that serves none.

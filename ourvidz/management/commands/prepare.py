@@ -10,6 +10,7 @@ from accounts.first_account import ensure_owner
 from accounts.sign_in_links import sign_in_path
 from generation.access.tokens import issue_worker_token
 from generation.catalog.job_types import Engine
+from generation.core.actors import SYSTEM
 from generation.models import Worker
 
 
@@ -35,4 +36,4 @@ def _bundled_token(number: int) -> str:
     worker, _ = Worker.objects.get_or_create(
         name=f"bundled-{number}", defaults={"engines": list(Engine.values)}
     )
-    return issue_worker_token(worker)
+    return issue_worker_token(worker=worker, actor=SYSTEM)

@@ -9,8 +9,9 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
-from generation.access.tokens import issue_personal_token, issue_worker_token, owner_of, worker_of
+from generation.access.tokens import find_personal_token, worker_of
 from generation.models import Image, Job, PersonalToken, Worker, WorkerToken
+from tests.acting import issue_personal_token, issue_worker_token
 from tests.factories import complete, fresh, lease_next, make_job, make_user, make_worker
 
 TOKEN = re.compile(r"ovw_[\w-]{40,}")
@@ -122,12 +123,12 @@ def test_a_token_is_rotated_without_a_gap(boss: Client) -> None:
 
 def test_tokens_are_revoked_for_good(boss: Client) -> None:
     owner, worker = make_user(), make_worker()
-    personal, machine = issue_personal_token(owner=owner, name="script"), issue_worker_token(worker)
+    personal, machine = issue_personal_token(owner_id=owner.pk, name="script"), issue_worker_token(worker)
 
     assert act(boss, "revoke", PersonalToken.objects.get()) == "1 revoked."
     assert act(boss, "revoke", WorkerToken.objects.get()) == "1 revoked."
     assert act(boss, "revoke", WorkerToken.objects.get()) == "0 revoked."
-    assert (owner_of(personal), worker_of(machine)) == (None, None)
+    assert (find_personal_token(personal), worker_of(machine)) == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from generation.access.tokens import owner_of, worker_of
+from generation.access.tokens import find_personal_token, worker_of
 from generation.models import PersonalToken, Worker
 from tests.factories import make_user, make_worker
 
@@ -18,7 +18,7 @@ def test_a_personal_token_is_printed_alone(capsys: pytest.CaptureFixture[str]) -
 
     call_command("create_token", "ada", name="backup")
 
-    assert owner_of(capsys.readouterr().out.strip()) == owner
+    assert find_personal_token(capsys.readouterr().out.strip()).owner == owner
     assert PersonalToken.objects.get().name == "backup"
 
 

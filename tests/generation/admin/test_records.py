@@ -12,12 +12,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from generation.access.tokens import issue_personal_token, issue_worker_token
 from generation.catalog.submission import ReferenceInput
 from generation.models import (
     Attempt,
     Image,
     Job,
+    OutboxEvent,
     PersonalToken,
     Project,
     UserQuota,
@@ -25,6 +25,7 @@ from generation.models import (
     Worker,
     WorkerToken,
 )
+from tests.acting import issue_personal_token, issue_worker_token
 from tests.factories import (
     call_back,
     complete,
@@ -37,8 +38,8 @@ from tests.factories import (
     make_worker,
 )
 
-MODELS = [Job, Image, Video, Worker, WorkerToken, PersonalToken, Project, Attempt, UserQuota]
-RECORDS = [Job, Image, Video, WorkerToken, PersonalToken, Project, Attempt]
+MODELS = [Job, Image, Video, Worker, WorkerToken, PersonalToken, Project, Attempt, UserQuota, OutboxEvent]
+RECORDS = [Job, Image, Video, WorkerToken, PersonalToken, Project, Attempt, OutboxEvent]
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def some_of_everything() -> User:
     owner = make_user()
     worker = make_worker()
     issue_worker_token(worker)
-    issue_personal_token(owner=owner, name="script")
+    issue_personal_token(owner_id=owner.pk, name="script")
     UserQuota.objects.create(owner=owner, active_jobs=50)
     make_job(owner, quantity=6)
     complete(Job.objects.get(owner=owner), worker)

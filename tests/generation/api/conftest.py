@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from generation.access.tokens import issue_personal_token
+from tests.acting import issue_personal_token
 from tests.factories import make_user
 
 
@@ -20,7 +20,7 @@ class JSONClient(APIClient):
 
 def client_of(owner: User) -> JSONClient:
     """A client that signs in with a fresh personal token."""
-    token = issue_personal_token(owner=owner, name="test")
+    token = issue_personal_token(owner_id=owner.pk, name="test")
     return JSONClient(HTTP_AUTHORIZATION=f"Bearer {token}")
 
 

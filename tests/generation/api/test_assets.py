@@ -9,8 +9,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from generation.access.projects import create_project
 from generation.models import Asset, Image
+from tests.acting import create_project
 from tests.factories import complete, make_job, make_worker, mp4, png
 
 
@@ -33,7 +33,7 @@ def test_images_and_videos_come_in_one_order(mine: APIClient, owner: User) -> No
 
 
 def test_the_library_is_narrowed_by_media_project_and_words(mine: APIClient, owner: User) -> None:
-    project = create_project(owner=owner, name="Harbour")
+    project = create_project(owner_id=owner.pk, name="Harbour")
     (boat,) = finished(owner, prompt="A red BOAT", project_id=project.pk)
     (clip,) = finished(owner, "video_fast", prompt="a clip")
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from generation.access.projects import create_project
 from generation.models import Image, Job, OwnerCounter, Project, Video
+from tests.acting import create_project
 from tests.factories import make_user
 from tests.generation.api.conftest import JSONClient
 
@@ -94,7 +94,7 @@ def test_missing_fields_are_named(mine: JSONClient) -> None:
 
 def test_a_foreign_project_is_like_none(mine: JSONClient) -> None:
     """A stranger's project is not even admitted to exist."""
-    foreign = create_project(owner=make_user(), name="Secret")
+    foreign = create_project(owner_id=make_user().pk, name="Secret")
 
     response = mine.post("/api/v1/jobs", GOOD | {"project": str(foreign.pk)})
 

@@ -8,8 +8,8 @@ from django.db import OperationalError
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from generation.access.tokens import issue_personal_token, issue_worker_token
 from generation.models import Job, PersonalToken
+from tests.acting import issue_personal_token, issue_worker_token
 from tests.factories import make_worker
 
 BODY = {"job_type": "sdxl_image_fast", "prompt": "a lighthouse"}
@@ -69,7 +69,7 @@ def test_a_workers_token_opens_nothing_of_a_persons() -> None:
 
 
 def test_only_the_hash_of_a_token_is_kept(owner: User) -> None:
-    raw = issue_personal_token(owner=owner, name="test")
+    raw = issue_personal_token(owner_id=owner.pk, name="test")
 
     kept = PersonalToken.objects.values().get()
     assert raw not in str(kept)

@@ -7,9 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from generation.access.projects import create_project
 from generation.catalog.job_types import JOB_TYPES
 from generation.models import Image, Job, Video
+from tests.acting import create_project
 
 SIX = {"job_type": "sdxl_image_fast", "prompt": "a lighthouse", "quantity": 6}
 
@@ -46,7 +46,7 @@ def test_every_job_type_can_be_submitted(mine: APIClient, job_type: str) -> None
 
 def test_everything_sent_is_used(mine: APIClient, owner: User) -> None:
     """pitfall 8, pitfall 31: seed 0 is a seed, an aspect changes the size."""
-    project = create_project(owner=owner, name="Harbour")
+    project = create_project(owner_id=owner.pk, name="Harbour")
     sent = {
         "job_type": "sdxl_image_high",
         "prompt": "boats",

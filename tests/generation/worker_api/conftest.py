@@ -7,8 +7,8 @@ import pytest
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
-from generation.access.tokens import issue_worker_token
 from generation.models import Job, Worker
+from tests.acting import issue_worker_token
 from tests.factories import make_user, make_worker
 
 V1 = "/api/v1/worker"

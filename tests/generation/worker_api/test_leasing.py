@@ -126,7 +126,7 @@ def test_a_heartbeat_renews_and_carries_progress(machine: Machine, owner: User) 
 
 
 def test_a_cancelled_job_tells_its_worker_to_stop(machine: Machine, owner: User) -> None:
-    from generation.jobs.actions import cancel
+    from tests.acting import cancel
 
     job = make_job(owner)
     lease = machine.lease().json()

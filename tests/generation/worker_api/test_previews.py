@@ -13,8 +13,8 @@ from django.utils import timezone
 from PIL import Image as Picture
 
 from generation.assets.previews import drop_previews
-from generation.jobs.actions import cancel
 from generation.models import Job, JobStatus, Preview
+from tests.acting import cancel
 from tests.factories import fresh, make_job, make_user, mp4, png
 from tests.generation.pictures import animated, encoded, plain, png_that_claims
 from tests.generation.worker_api.conftest import Machine

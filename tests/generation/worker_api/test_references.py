@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from generation.catalog.submission import ReferenceInput
-from generation.jobs.actions import cancel
 from generation.jobs.lease import reap
 from generation.models import Job
+from tests.acting import cancel
 from tests.factories import make_job, make_reference, png
 from tests.generation.worker_api.conftest import Machine, expire
 

@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from generation.jobs.actions import cancel
 from generation.models import Attempt, Image, Job, Video
+from tests.acting import cancel
 from tests.factories import fresh, make_job, mp4, png
 from tests.generation.worker_api.conftest import Machine, nobody_elses
 

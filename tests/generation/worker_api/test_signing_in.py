@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from generation.access.tokens import issue_personal_token, issue_worker_token
 from generation.models import Worker, WorkerToken
+from tests.acting import issue_personal_token, issue_worker_token
 from tests.factories import make_job
 from tests.generation.worker_api.conftest import V1, Machine
 
@@ -42,7 +42,7 @@ def test_nobody_calls_without_a_workers_token(method: str, url: str, header: str
 
 @pytest.mark.parametrize(("method", "url"), CALLS)
 def test_a_persons_token_and_session_are_no_workers(owner: User, method: str, url: str) -> None:
-    token = issue_personal_token(owner=owner, name="test")
+    token = issue_personal_token(owner_id=owner.pk, name="test")
     client = APIClient(HTTP_AUTHORIZATION=f"Bearer {token}")
     assert getattr(client, method)(url, {}, format="json").status_code == 401
 

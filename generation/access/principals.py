@@ -1,0 +1,52 @@
+"""Principals: who a request is authenticated as. `request.auth` of both APIs is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from generation.core.actors import Actor, ActorKind
+from generation.models import PersonalToken, Worker
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+    from django.http import HttpRequest
+    from rest_framework.request import Request
+
+# Of whoever may do all that its user may: today every session and every personal token.
+EVERYTHING = frozenset({"*"})
+
+
+@dataclass(frozen=True, slots=True)
+class Principal(Actor):
+    """An actor whose credentials were checked.
+
+    Whom it acts for (`user_id`; nobody for a worker), what it may do of that (`scopes`), and the worker, if
+    it is one.
+    """
+
+    user_id: int | None = None
+    scopes: frozenset[str] = frozenset()
+    worker: Worker | None = None
+
+
+def principal_of(request: HttpRequest | Request) -> Principal:
+    """Who calls: as an API's authentication says, on a page (behind `login_required`) the signed-in user."""
+    authenticated: Principal | None = getattr(request, "auth", None)
+    return authenticated or session_principal(cast("User", request.user))
+
+
+def session_principal(user: User) -> Principal:
+    return Principal(ActorKind.USER, user.pk, user_id=user.pk, scopes=EVERYTHING)
+
+
+def token_principal(token: PersonalToken) -> Principal:
+    return Principal(ActorKind.TOKEN, token.pk, user_id=token.owner_id, scopes=EVERYTHING)
+
+
+def worker_principal(worker: Worker) -> Principal:
+    return Principal(ActorKind.WORKER, worker.pk, worker=worker)
+
+
+def operator_principal(user: User) -> Principal:
+    return Principal(ActorKind.OPERATOR, user.pk, user_id=user.pk, scopes=EVERYTHING)
