@@ -1,8 +1,8 @@
 """The floor: what the domain functions write, by hand, with psycopg's prepared statements.
 
-Each function is one transaction with the same row changes as its namesake in generation.lifecycle, found by
-the same indexes. It leaves out what the domain does around that: reaping and promoting, choosing among pools,
-reading the job's slots for the worker's answer, checks, log lines and hints.
+Each function is one transaction with the same row changes as its namesake in the domain, found by the same
+indexes. It leaves out what the domain does around that: reaping and promoting, choosing among pools, reading
+the job's slots for the worker's answer, checks, log lines and hints.
 """
 
 from __future__ import annotations
@@ -56,8 +56,9 @@ END = """UPDATE generation_job SET status = 'completed', lease_expires_at = NULL
     metadata = '{}', revision = %s WHERE id = %s"""
 END_ATTEMPT = """UPDATE generation_attempt SET ended_at = now(), outcome = 'reported', accepted = %s
     WHERE job_id = %s AND ended_at IS NULL"""
-PACE = """INSERT INTO generation_pace (worker_id, job_type, seconds, samples) VALUES (%s, %s, 1, 1)
-    ON CONFLICT (worker_id, job_type) DO UPDATE SET seconds = 1, samples = generation_pace.samples + 1"""
+SPEED = """INSERT INTO generation_workerspeed (worker_id, job_type, seconds, samples) VALUES (%s, %s, 1, 1)
+    ON CONFLICT (worker_id, job_type)
+    DO UPDATE SET seconds = 1, samples = generation_workerspeed.samples + 1"""
 ACCEPTED = "UPDATE generation_upload SET accepted_at = now() WHERE id = ANY(%s)"
 
 
@@ -132,7 +133,7 @@ class Bare:
         self.cursor.execute(f"INSERT INTO {into} VALUES {', '.join([one] * len(rows))}", values)  # noqa: S608 - names of ours
 
     def report(self, lease: Lease, worker_id: uuid.UUID, uploads: Sequence[Upload]) -> None:
-        """Lock job, images, uploads; count up; fill; end job and attempt; note pace: nine statements."""
+        """Lock job, images, uploads; count up; fill; end job and attempt; note speed: nine statements."""
         ids = [upload.pk for upload in uploads]
         with self.connection.transaction():
             job = self.one(HELD, lease.job_id, lease.token)
@@ -142,15 +143,15 @@ class Bare:
             self.cursor.execute(FILL, (revision - len(images), ids, lease.job_id))
             self.cursor.execute(END, (revision, lease.job_id))
             self.cursor.execute(END_ATTEMPT, (len(ids), lease.job_id))
-            self.cursor.execute(PACE, (worker_id, job["job_type"]))
+            self.cursor.execute(SPEED, (worker_id, job["job_type"]))
             self.cursor.execute(ACCEPTED, (ids,))
 
     def settle(self, lease: Lease, worker_id: uuid.UUID) -> None:
-        """The end of a job whose images are filled: lock, count up, end, note the pace: six statements."""
+        """The end of a job whose images are filled: lock, count up, end, note the speed: six statements."""
         with self.connection.transaction():
             job = self.one(HELD, lease.job_id, lease.token)
             self.cursor.execute(ASSETS, (lease.job_id,)).fetchall()
             revision = self.one(COUNT_UP, 1, lease.owner_id)["revision"]
             self.cursor.execute(END, (revision, lease.job_id))
             self.cursor.execute(END_ATTEMPT, (6, lease.job_id))
-            self.cursor.execute(PACE, (worker_id, job["job_type"]))
+            self.cursor.execute(SPEED, (worker_id, job["job_type"]))
