@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Literal
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from generation.catalog.job_types import JOB_TYPES, POOLS
 from generation.changes import writes
-from generation.core import audit_log, prepared
+from generation.core import audit_log
 from generation.core.clock import Now, from_now
 from generation.core.errors import JobNotFound, LeaseLost, UnknownSlot
-from generation.core.prepared import Statement
 from generation.jobs.finish import Reason, finish_or_requeue
 from generation.jobs.progress_throttle import hint
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
 from generation.models.job import JobQuerySet
 from generation.queue import reap_hold
-from generation.queue.claim import claim
+from generation.queue.claim import anything_overdue, claim
 
 # Of one job, that brought nothing.
 KEPT_RELEASES = 20
@@ -44,7 +42,7 @@ def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) 
 
 def _keep_time() -> int:
     """Promote and reap if there is anything to; how many jobs that were."""
-    return promote() + reap() if prepared.run(_overdue(connection.vendor)) else 0
+    return promote() + reap() if anything_overdue() else 0
 
 
 def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:
@@ -55,12 +53,6 @@ def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) 
     allowed = {engine for engine in engines if engine in worker.engines}
     wanted = set(pools or JOB_TYPES)
     return [pool for pool, job_type in POOLS.items() if job_type.engine in allowed and pool in wanted]
-
-
-@lru_cache
-def _overdue(vendor: str) -> Statement:
-    """A row if `promote` or `reap` has something to do: one probe of the index of each."""
-    return prepared.select(_due().values("pk").union(_expired().values("pk"), all=True)[:1])
 
 
 def heartbeat(

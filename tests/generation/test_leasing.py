@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 
 from generation.catalog.job_types import JOB_TYPES
@@ -70,6 +71,18 @@ def test_the_slots_come_along_without_more_queries(owner: User, worker: Worker) 
     with CaptureQueriesContext(connection) as counted:
         assert [slot.reported_index for slot in held.open_slots] == list(range(6))
     assert len(counted) == 0
+
+
+def test_what_is_held_reads_as_its_rows_do(owner: User, worker: Worker) -> None:
+    """Written and read by hand: ids, moments and JSON are what the ORM makes of them."""
+    Job.objects.filter(pk=make_job(owner, quantity=3).pk).update(metadata={"note": [1, None, "ü"]})
+    held = lease_next(worker)
+    assert values_of(held) == values_of(fresh(held))
+    assert [*map(values_of, held.open_slots)] == [*map(values_of, fresh(held).slots)]
+
+
+def values_of(row: Model) -> dict[str, object]:
+    return {field.name: field.value_from_object(row) for field in row._meta.concrete_fields}
 
 
 def test_a_held_job_is_nobody_elses(owner: User, worker: Worker) -> None:
