@@ -6,6 +6,7 @@ from generation.models.job import Job
 from generation.models.lease import Attempt, Outcome, Upload
 from generation.models.preview import Preview
 from generation.models.project import Project
+from generation.models.queue_state import FairnessClock, Uptime
 from generation.models.reference import JobReference, Reference
 from generation.models.statuses import AssetStatus, JobStatus
 from generation.models.token import PersonalToken, WorkerToken
@@ -17,6 +18,7 @@ __all__ = [
     "Asset",
     "AssetStatus",
     "Attempt",
+    "FairnessClock",
     "Image",
     "Job",
     "JobReference",
@@ -29,6 +31,7 @@ __all__ = [
     "Reference",
     "Tombstone",
     "Upload",
+    "Uptime",
     "UserQuota",
     "Video",
     "Worker",
