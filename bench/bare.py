@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 from generation.core.ids import new_id
 from generation.models import Image, Job, Upload
 from generation.queue.claim import pick
+from generation.queue.fairness import ADVANCE
 
 Row = Mapping[str, Any]
 Template = tuple[Row, Sequence[Row]]
@@ -99,6 +100,9 @@ class Bare:
             revision = self.one(COUNT_UP, 1, head["owner_id"])["revision"]
             job = self.one(f"{TAKE} RETURNING *", token, worker_id, revision, head["id"])
             self.cursor.execute(ATTEMPT, (job["id"], job["attempt"], worker_id, token))
+            if head["moves_clock"]:
+                clocks = [value for pool in sorted(pools) for value in (pool, job["fair_tag"])]
+                self.cursor.execute(ADVANCE.format(clocks=", ".join(["(%s, %s)"] * len(pools))), clocks)
         slots = f"SELECT * FROM generation_{job['media']} WHERE job_id = %s"  # noqa: S608 - ours
         self.cursor.execute(slots, (job["id"],)).fetchall()
         return Lease(job["id"], job["owner_id"], token)

@@ -14,6 +14,7 @@ from generation.changes.writes import StateChanged
 from generation.core import audit_log
 from generation.core.sql import in_dialect, places, uuid_value
 from generation.models import Asset, Job, Worker
+from generation.queue import fairness
 
 # Whether leases or delays have run out: one probe of the index of each.
 OVERDUE = """
@@ -22,14 +23,20 @@ OVERDUE = """
 """
 # One probe of the claim index for the head of each offered pool; the best head's pool gives its first job
 # that nobody else is taking. VALUES, because ten subqueries, as the ORM writes them, take 2 ms to plan.
-# Its constants are literals, so that PostgreSQL plans it once. `overdue` saves a statement of its own.
+# Its constants are literals, so that PostgreSQL plans it once. The last two columns save a statement each:
+# whether there is something to reap or promote, and whether the job moves the clock of a pool. One that
+# somebody hurried does not: smaller tags wait behind it.
 PICK = """
-    SELECT id, owner_id, {overdue} AS overdue
+    WITH offered (pool) AS (VALUES {offered})
+    SELECT id, owner_id, {overdue} AS overdue, priority = 0 AND EXISTS (
+        SELECT 1 FROM offered LEFT JOIN generation_fairnessclock AS clock ON clock.pool = offered.pool
+        WHERE COALESCE(clock.virtual_time, 0) < fair_tag
+    ) AS moves_clock
     FROM generation_job WHERE status = 'queued' AND retry_at IS NULL AND pool = (
-        SELECT head.pool FROM (VALUES {offered}) AS offered
+        SELECT head.pool FROM offered
         JOIN generation_job AS head ON head.id = (
             SELECT id FROM generation_job
-            WHERE status = 'queued' AND retry_at IS NULL AND pool = offered.column1
+            WHERE status = 'queued' AND retry_at IS NULL AND pool = offered.pool
             ORDER BY priority DESC, fair_tag, id LIMIT 1
         )
         ORDER BY head.priority DESC, head.fair_tag, head.id LIMIT 1
@@ -80,10 +87,12 @@ def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
         picked = cursor.fetchone()
     if picked is None:
         return None
-    job_id, owner_id, overdue = picked
+    job_id, owner_id, overdue, moves_clock = picked
     job = _hold(worker, job_id, next(revisions.take(owner_id=owner_id, count=1)))
     job.open_slots = _open_slots(job)
     _note_attempt(worker, job)
+    if moves_clock:
+        fairness.advance(pools, job.fair_tag)
     publisher.changed(owner_id=owner_id, revision=job.revision, job_ids=[job.pk])
     audit_log.after_commit("job.leased", job=str(job.pk), attempt=job.attempt, worker=str(worker.pk))
     return Claim(job, bool(overdue))

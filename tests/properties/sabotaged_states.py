@@ -63,7 +63,27 @@ STATES = (
         (Edit("generation/access/quotas.py", "at_most=limit) >= limit:", "at_most=limit) > limit:"),),
     ),
     in_generation(
-        "no fairness", "queue/fairness", "return max([*after_own, *head], default=0)", "return 0", LEASING
+        "leases end while nobody serves",
+        "jobs/lease",
+        "over.exclude(reap_hold.is_active())",
+        "over",
+        "tests/generation/test_expiring.py",
+    ),
+    in_generation(
+        "no fairness", "queue/fairness", "return max([now, *head, *after_own])", "return 0", LEASING
+    ),
+    in_generation(
+        "the fair clock stands still", "queue/claim", "    if moves_clock:\n", "    if False:\n", LEASING
+    ),
+    in_generation(
+        "hurried jobs move the fair clock", "queue/claim", "priority = 0 AND EXISTS", "EXISTS", LEASING
+    ),
+    in_generation(
+        "the fair clock goes back",
+        "queue/fairness",
+        "    WHERE generation_fairnessclock.virtual_time < EXCLUDED.virtual_time\n",
+        "",
+        LEASING,
     ),
     in_generation(
         "the newest first",
