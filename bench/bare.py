@@ -1,8 +1,8 @@
 """The floor: what the domain functions write, by hand, with psycopg's prepared statements.
 
-Each function is one transaction with the same row changes as its namesake in generation.lifecycle, found by
-the same indexes. It leaves out what the domain does around that: reaping and promoting, choosing among pools,
-reading the job's slots for the worker's answer, checks, log lines and hints.
+Each function is one transaction with the same row changes as its namesake in the domain, found by the same
+indexes. It leaves out what the domain does around that: reaping and promoting, choosing among pools, reading
+the job's slots for the worker's answer, checks, log lines and hints.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 from generation.core.ids import new_id
 from generation.models import Asset, Job, Upload
 from generation.queue.claim import pick
+from generation.queue.fairness import ADVANCE
 
 Row = Mapping[str, Any]
 Template = tuple[Row, Sequence[Row]]
@@ -56,7 +57,7 @@ END = """UPDATE generation_job SET status = 'completed', lease_expires_at = NULL
     metadata = '{}', revision = %s WHERE id = %s"""
 END_ATTEMPT = """UPDATE generation_attempt SET ended_at = now(), outcome = 'reported', accepted = %s
     WHERE job_id = %s AND ended_at IS NULL"""
-PACE = """INSERT INTO generation_workerspeed (worker_id, job_type, seconds, samples) VALUES (%s, %s, 1, 1)
+SPEED = """INSERT INTO generation_workerspeed (worker_id, job_type, seconds, samples) VALUES (%s, %s, 1, 1)
     ON CONFLICT (worker_id, job_type)
     DO UPDATE SET seconds = 1, samples = generation_workerspeed.samples + 1"""
 ACCEPTED = "UPDATE generation_upload SET accepted_at = now() WHERE id = ANY(%s)"
@@ -95,10 +96,13 @@ class Bare:
         """Every statement that `lease` sends, by hand: the best of the pools and the slots as well."""
         token = uuid.uuid4()
         with self.connection.transaction():
-            head = self.one(pick("postgresql", len(pools)), *pools)
+            head = self.one(pick(len(pools)), *pools)
             revision = self.one(COUNT_UP, 1, head["owner_id"])["revision"]
             job = self.one(f"{TAKE} RETURNING *", token, worker_id, revision, head["id"])
             self.cursor.execute(ATTEMPT, (job["id"], job["attempt"], worker_id, token))
+            if head["moves_clock"]:
+                clocks = [value for pool in sorted(pools) for value in (pool, job["fair_tag"])]
+                self.cursor.execute(ADVANCE.format(clocks=", ".join(["(%s, %s)"] * len(pools))), clocks)
         slots = f"SELECT * FROM generation_{job['media']} WHERE job_id = %s"  # noqa: S608 - ours
         self.cursor.execute(slots, (job["id"],)).fetchall()
         return Lease(job["id"], job["owner_id"], token)
@@ -133,7 +137,7 @@ class Bare:
         self.cursor.execute(f"INSERT INTO {into} VALUES {', '.join([one] * len(rows))}", values)  # noqa: S608 - names of ours
 
     def report(self, lease: Lease, worker_id: uuid.UUID, uploads: Sequence[Upload]) -> None:
-        """Lock job, images, uploads; count up; fill; end job and attempt; note pace: nine statements."""
+        """Lock job, images, uploads; count up; fill; end job and attempt; note speed: nine statements."""
         ids = [upload.pk for upload in uploads]
         with self.connection.transaction():
             job = self.one(HELD, lease.job_id, lease.token)
@@ -143,15 +147,15 @@ class Bare:
             self.cursor.execute(FILL, (revision - len(images), ids, lease.job_id))
             self.cursor.execute(END, (revision, lease.job_id))
             self.cursor.execute(END_ATTEMPT, (len(ids), lease.job_id))
-            self.cursor.execute(PACE, (worker_id, job["job_type"]))
+            self.cursor.execute(SPEED, (worker_id, job["job_type"]))
             self.cursor.execute(ACCEPTED, (ids,))
 
     def settle(self, lease: Lease, worker_id: uuid.UUID) -> None:
-        """The end of a job whose images are filled: lock, count up, end, note the pace: six statements."""
+        """The end of a job whose images are filled: lock, count up, end, note the speed: six statements."""
         with self.connection.transaction():
             job = self.one(HELD, lease.job_id, lease.token)
             self.cursor.execute(ASSETS, (lease.job_id,)).fetchall()
             revision = self.one(COUNT_UP, 1, lease.owner_id)["revision"]
             self.cursor.execute(END, (revision, lease.job_id))
             self.cursor.execute(END_ATTEMPT, (6, lease.job_id))
-            self.cursor.execute(PACE, (worker_id, job["job_type"]))
+            self.cursor.execute(SPEED, (worker_id, job["job_type"]))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import daphne.server
+import structlog
+from channels.db import database_sync_to_async
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.http_protocol import HTTPFactory, WebRequest
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
+from generation.queue import reap_hold
+
+log = structlog.get_logger("ourvidz.server")
 # Above the cap of an upload, so that the view can answer those in words.
 BODY_BYTES = settings.MAX_UPLOAD_BYTES + 16 * 1024 * 1024
 REFUSAL = b"HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -51,17 +58,29 @@ class BoundedFactory(HTTPFactory):
         return protocol
 
 
+async def say_that_we_serve() -> None:
+    """By the event loop, so that it stops when nothing is served; on a thread that nobody waits for."""
+    beat = database_sync_to_async(reap_hold.beat, thread_sensitive=False)
+    while True:
+        try:
+            await beat()
+        except (OperationalError, InterfaceError) as error:
+            log.warning("beat.database_away", error=type(error).__name__)
+        await asyncio.sleep(reap_hold.beat_seconds())
+
+
 def serve(*, host: str, port: int) -> bool:
     """Serve until a signal stops it; False when the address could not be had."""
     from ourvidz.asgi import application
 
-    started = []
+    started: list[asyncio.Task[None]] = []
+    loop = daphne.server.twisted_loop
     # Daphne has no setting for its factory.
     daphne.server.HTTPFactory = BoundedFactory
     daphne.server.Server(
         application=application,
         endpoints=build_endpoint_description_strings(host=host, port=port),
-        ready_callable=lambda: started.append(True),
+        ready_callable=lambda: started.append(loop.create_task(say_that_we_serve())),
         server_name="",
         http_timeout=120,
         ping_interval=20,

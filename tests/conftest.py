@@ -6,8 +6,6 @@ import pytest
 from django.conf import LazySettings
 from django.db import connection
 
-from generation.queue import reap_hold
-
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
@@ -16,12 +14,6 @@ def django_db_modify_db_settings(
     """SQLite in a file, as in production: in memory, threads do not wait for each other, they fail."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
-
-
-@pytest.fixture(autouse=True)
-def _without_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A 503 of another test keeps no lease of this one alive."""
-    monkeypatch.setattr(reap_hold, "_until", 0.0)
 
 
 @pytest.fixture(autouse=True)

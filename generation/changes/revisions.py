@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from django.db import connection
-from django.db.models import F
 
-from generation.core import prepared
-from generation.core.prepared import Given, Statement
 from generation.models import OwnerCounter
+
+COUNT_UP = """
+    UPDATE generation_ownercounter SET revision = revision + %s WHERE owner_id = %s RETURNING revision
+"""
 
 
 def take(*, owner_id: int, count: int) -> Iterator[int]:
@@ -24,16 +24,10 @@ def take(*, owner_id: int, count: int) -> Iterator[int]:
 
 
 def _count_up(owner_id: int, count: int) -> int | None:
-    for counter in prepared.rows(OwnerCounter, _counting(connection.vendor), owner_id=owner_id, count=count):
-        return counter.revision
-    return None
-
-
-@lru_cache
-def _counting(vendor: str) -> Statement:
-    owner = prepared.given(OwnerCounter, "owner_id")["owner_id"]
-    count = Given("count", OwnerCounter._meta.get_field("revision"))
-    return prepared.update(OwnerCounter.objects.filter(pk=owner), revision=F("revision") + count)
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_UP, [count, owner_id])
+        counted = cursor.fetchone()
+    return counted[0] if counted else None
 
 
 def hold(*, owner_id: int) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from django.db.models import functions
 from django.db.models.expressions import CombinedExpression
 
+from generation.core.sql import DIALECTS
+
 
 class Now(functions.Now):
     """The moment of the statement, in SQLite written as Django writes every other moment.
@@ -17,8 +19,8 @@ class Now(functions.Now):
     """
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra_context: Any) -> Any:
-        micro = "STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f000', 'NOW')"
-        return self.as_sql(compiler, connection, template=f"REPLACE({micro}, '.000000', '')", **extra_context)
+        template = DIALECTS["sqlite"]["now"].replace("%", "%%")
+        return self.as_sql(compiler, connection, template=template, **extra_context)
 
 
 def from_now(seconds: float) -> CombinedExpression:

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Literal
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from generation.catalog.job_types import JOB_TYPES, POOLS
 from generation.changes import writes
-from generation.core import audit_log, prepared
+from generation.core import audit_log
 from generation.core.actors import SYSTEM, worker_actor
 from generation.core.clock import Now, from_now
 from generation.core.errors import JobNotFound, LeaseLost, UnknownSlot
-from generation.core.prepared import Statement
 from generation.jobs.finish import Reason, finish_or_requeue
 from generation.jobs.progress_throttle import hint
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
 from generation.models.job import JobQuerySet
 from generation.queue import reap_hold
-from generation.queue.claim import claim
+from generation.queue.claim import anything_overdue, claim
 
 # Of one job, that brought nothing.
 KEPT_RELEASES = 20
@@ -45,7 +43,7 @@ def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) 
 
 def _keep_time() -> int:
     """Promote and reap if there is anything to; how many jobs that were."""
-    return promote() + reap() if prepared.run(_overdue(connection.vendor)) else 0
+    return promote() + reap() if anything_overdue() else 0
 
 
 def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:
@@ -56,12 +54,6 @@ def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) 
     allowed = {engine for engine in engines if engine in worker.engines}
     wanted = set(pools or JOB_TYPES)
     return [pool for pool, job_type in POOLS.items() if job_type.engine in allowed and pool in wanted]
-
-
-@lru_cache
-def _overdue(vendor: str) -> Statement:
-    """A row if `promote` or `reap` has something to do: one probe of the index of each."""
-    return prepared.select(_due().values("pk").union(_expired().values("pk"), all=True)[:1])
 
 
 def heartbeat(
@@ -144,7 +136,9 @@ def _forget_releases(job: Job) -> None:
 
 
 def _expired() -> JobQuerySet:
-    return Job.objects.filter(status=JobStatus.PROCESSING, lease_expires_at__lt=Now())
+    """None while workers still have time to renew theirs after an outage."""
+    over = Job.objects.filter(status=JobStatus.PROCESSING, lease_expires_at__lt=Now())
+    return over.exclude(reap_hold.is_active())
 
 
 def _due() -> JobQuerySet:
@@ -152,12 +146,7 @@ def _due() -> JobQuerySet:
 
 
 def reap(limit: int = 100) -> int:
-    """End the leases whose time is over; the number ended. Bounded, idempotent, safe to run twice at once.
-
-    None while workers still have a grace after an outage.
-    """
-    if reap_hold.runs():
-        return 0
+    """End the leases whose time is over; the number ended. Bounded, idempotent, safe to run twice at once."""
     overdue = _expired().order_by("lease_expires_at").values_list("pk", flat=True)[:limit]
     return sum(_expire(job_id) for job_id in list(overdue))
 

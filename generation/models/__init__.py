@@ -7,6 +7,7 @@ from generation.models.lease import Attempt, Outcome, Upload
 from generation.models.outbox import EventKind, OutboxEvent
 from generation.models.preview import Preview
 from generation.models.project import Project
+from generation.models.queue_state import FairnessClock, Uptime
 from generation.models.reference import JobReference, Reference
 from generation.models.statuses import AssetStatus, JobStatus
 from generation.models.token import PersonalToken, WorkerToken
@@ -19,6 +20,7 @@ __all__ = [
     "AssetStatus",
     "Attempt",
     "EventKind",
+    "FairnessClock",
     "Image",
     "Job",
     "JobReference",
@@ -32,6 +34,7 @@ __all__ = [
     "Reference",
     "Tombstone",
     "Upload",
+    "Uptime",
     "UserQuota",
     "Video",
     "Worker",

@@ -36,8 +36,6 @@ class Attempt(models.Model):
         indexes = [
             # A worker's day in the admin.
             models.Index(fields=["worker", "ended_at"], name="attempt_of_worker"),
-            # What a worker took last, for fair queueing.
-            models.Index(fields=["worker", "id"], name="attempt_newest"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["job", "number"], name="attempt_numbered_once"),

@@ -4,39 +4,61 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
-from django.db.models.functions import Coalesce
 
 from generation.changes import publisher, revisions
 from generation.changes.writes import StateChanged
-from generation.core import audit_log, prepared
+from generation.core import audit_log
 from generation.core.actors import worker_actor
-from generation.core.clock import Now, from_now
-from generation.core.prepared import Statement
-from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Worker
+from generation.core.sql import in_dialect, places, uuid_value
+from generation.models import Asset, Job, Worker
+from generation.queue import fairness
 
+# Whether leases or delays have run out: one probe of the index of each.
+OVERDUE = """
+    EXISTS (SELECT 1 FROM generation_job WHERE status = 'queued' AND retry_at <= {now})
+    OR EXISTS (SELECT 1 FROM generation_job WHERE status = 'processing' AND lease_expires_at < {now})
+"""
 # One probe of the claim index for the head of each offered pool; the best head's pool gives its first job
 # that nobody else is taking. VALUES, because ten subqueries, as the ORM writes them, take 2 ms to plan.
-# Its constants are literals, so that PostgreSQL plans it once. The last column saves a statement of its own.
+# Its constants are literals, so that PostgreSQL plans it once. The last two columns save a statement each:
+# whether there is something to reap or promote, and whether the job moves the clock of a pool. One that
+# somebody hurried does not: smaller tags wait behind it.
 PICK = """
-    SELECT id, owner_id,
-        EXISTS (SELECT 1 FROM generation_job WHERE status = 'queued' AND retry_at <= {now})
-        OR EXISTS (SELECT 1 FROM generation_job WHERE status = 'processing' AND lease_expires_at < {now})
+    WITH offered (pool) AS (VALUES {offered})
+    SELECT id, owner_id, {overdue} AS overdue, priority = 0 AND EXISTS (
+        SELECT 1 FROM offered LEFT JOIN generation_fairnessclock AS clock ON clock.pool = offered.pool
+        WHERE COALESCE(clock.virtual_time, 0) < fair_tag
+    ) AS moves_clock
     FROM generation_job WHERE status = 'queued' AND retry_at IS NULL AND pool = (
-        SELECT head.pool FROM (VALUES {offered}) AS offered
+        SELECT head.pool FROM offered
         JOIN generation_job AS head ON head.id = (
             SELECT id FROM generation_job
-            WHERE status = 'queued' AND retry_at IS NULL AND pool = offered.column1
+            WHERE status = 'queued' AND retry_at IS NULL AND pool = offered.pool
             ORDER BY priority DESC, fair_tag, id LIMIT 1
         )
         ORDER BY head.priority DESC, head.fair_tag, head.id LIMIT 1
     )
-    ORDER BY priority DESC, fair_tag, id LIMIT 1 {lock}
+    ORDER BY priority DESC, fair_tag, id LIMIT 1 {skip_locked}
+"""
+# Guarded: whatever picked the job, only a waiting one can be held.
+HOLD = """
+    UPDATE generation_job
+    SET status = 'processing', lease_token = %(lease_token)s, leased_by_id = %(worker)s,
+        lease_expires_at = {later}, started_at = COALESCE(started_at, {now}),
+        attempt = attempt + 1, attempts_left = attempts_left - 1, progress = 0, stage = '',
+        revision = %(revision)s
+    WHERE id = %(id)s AND status = 'queued' AND retry_at IS NULL
+    RETURNING *
+"""
+OPEN_SLOTS = "SELECT * FROM generation_asset WHERE job_id = %s AND status = 'queued'"
+ATTEMPT = """
+    INSERT INTO generation_attempt
+        (job_id, number, worker_id, lease_token, leased_at, outcome, accepted, rejected, error_message)
+    VALUES (%(job)s, %(number)s, %(worker)s, %(lease_token)s, {now}, 'running', 0, 0, '')
 """
 
 
@@ -61,70 +83,60 @@ def claim(*, worker: Worker, pools: Sequence[str]) -> Claim | None:
 
 @transaction.atomic
 def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
-    picked = prepared.run((pick(connection.vendor, len(pools)), pools))
-    if not picked:
+    with connection.cursor() as cursor:
+        cursor.execute(pick(len(pools)), pools)
+        picked = cursor.fetchone()
+    if picked is None:
         return None
-    [(job_id, owner_id, overdue)] = picked
+    job_id, owner_id, overdue, moves_clock = picked
     job = _hold(worker, job_id, next(revisions.take(owner_id=owner_id, count=1)))
     job.open_slots = _open_slots(job)
-    attempt = {
-        "job_id": job.pk,
-        "number": job.attempt,
-        "worker_id": worker.pk,
-        "lease_token": job.lease_token,
-    }
-    prepared.run(_noting(connection.vendor), **attempt)
+    _note_attempt(worker, job)
+    if moves_clock:
+        fairness.advance(pools, job.fair_tag)
     publisher.changed(owner_id=owner_id, revision=job.revision, job_ids=[job.pk])
     ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(worker.pk)}
     audit_log.after_commit("job.leased", actor=worker_actor(worker.pk), **ids)
     return Claim(job, bool(overdue))
 
 
-def _hold(worker: Worker, job_id: object, revision: int) -> Job:
-    statement = _holding(connection.vendor, settings.LEASE_SECONDS)
-    lease = {"lease_token": uuid.uuid4(), "leased_by_id": worker.pk, "revision": revision}
-    for job in prepared.rows(Job, statement, id=job_id, **lease):
-        return job
-    raise StateChanged
+def pick(pools: int) -> str:
+    """`PICK` for this many pools."""
+    return in_dialect(PICK, offered=places(pools), overdue=in_dialect(OVERDUE))
+
+
+def anything_overdue() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(in_dialect("SELECT {overdue}", overdue=in_dialect(OVERDUE)), ())
+        return bool(cursor.fetchone()[0])
+
+
+def _hold(worker: Worker, job_id: uuid.UUID | str, revision: int) -> Job:
+    lease = {
+        "id": uuid_value(job_id),
+        "lease_token": uuid_value(uuid.uuid4()),
+        "worker": uuid_value(worker.pk),
+        "seconds": float(settings.LEASE_SECONDS),
+        "revision": revision,
+    }
+    held = list(Job.objects.raw(in_dialect(HOLD), lease))
+    if not held:
+        raise StateChanged
+    return held[0]
 
 
 def _open_slots(job: Job) -> list[Asset]:
-    slots = prepared.rows(Asset, _reading_slots(connection.vendor), job_id=job.pk)
+    slots = Asset.objects.raw(OPEN_SLOTS, [uuid_value(job.pk)])
     return sorted(slots, key=lambda asset: asset.slot)
 
 
-@lru_cache
-def pick(vendor: str, pools: int) -> str:
-    """`PICK` for this many pools in the database's own words."""
-    now, _ = Job.objects.none().query.get_compiler(connection=connection).compile(Now())
-    locks = connection.features.has_select_for_update_skip_locked
-    lock = connection.ops.for_update_sql(skip_locked=True) if locks else ""
-    return PICK.format(now=now, offered=", ".join(["(%s)"] * pools), lock=lock)
-
-
-@lru_cache
-def _holding(vendor: str, lease_seconds: int) -> Statement:
-    given = prepared.given(Job, "id", "lease_token", "leased_by_id", "revision")
-    return prepared.update(
-        Job.objects.claimable().filter(pk=given.pop("id")),
-        status=JobStatus.PROCESSING,
-        lease_expires_at=from_now(lease_seconds),
-        attempt=F("attempt") + 1,
-        attempts_left=F("attempts_left") - 1,
-        started_at=Coalesce("started_at", Now()),
-        progress=0,
-        stage="",
-        **given,
-    )
-
-
-@lru_cache
-def _noting(vendor: str) -> Statement:
-    given = prepared.given(Attempt, "job_id", "number", "worker_id", "lease_token")
-    return prepared.insert(Attempt(leased_at=Now(), **given))
-
-
-@lru_cache
-def _reading_slots(vendor: str) -> Statement:
-    job = prepared.given(Asset, "job_id")
-    return prepared.select(Asset.objects.filter(status=AssetStatus.QUEUED, **job))
+def _note_attempt(worker: Worker, job: Job) -> None:
+    assert job.lease_token is not None
+    attempt = {
+        "job": uuid_value(job.pk),
+        "number": job.attempt,
+        "worker": uuid_value(worker.pk),
+        "lease_token": uuid_value(job.lease_token),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(in_dialect(ATTEMPT), attempt)

@@ -1,12 +1,21 @@
-"""Start-time fair queueing, decided at insert (design 5)."""
+"""Start-time fair queueing, decided at insert (design 5), by a virtual time for each pool."""
 
 from __future__ import annotations
 
-from django.db.models import OuterRef, Subquery
+from collections.abc import Sequence
+
+from django.db import connection
 
 from generation.catalog.job_types import Engine
-from generation.models import Attempt, Job, JobStatus
-from generation.queue.estimates import live_workers
+from generation.core.sql import in_dialect
+from generation.models import FairnessClock, Job, JobStatus
+
+# In the order of the names, so that two claims never wait for each other in a circle.
+ADVANCE = """
+    INSERT INTO generation_fairnessclock (pool, virtual_time) VALUES {clocks}
+    ON CONFLICT (pool) DO UPDATE SET virtual_time = EXCLUDED.virtual_time
+    WHERE generation_fairnessclock.virtual_time < EXCLUDED.virtual_time
+"""
 
 
 def start_tag(job: Job, *, cost: int) -> int:
@@ -17,13 +26,22 @@ def start_tag(job: Job, *, cost: int) -> int:
     several engines does not find it ahead of everybody who waits for another. What waits at the head for a
     worker that there is not must not stop the clock: nobody starts before what was served last.
     """
-    queued = Job.objects.filter(status=JobStatus.QUEUED, engine=job.engine)
-    own = queued.filter(owner_id=job.owner_id).order_by("-fair_tag").values_list("fair_tag", flat=True)[:1]
+    now = _virtual_time(job.pool)
     head = _head(job.engine) or [tag for other in Engine if other != job.engine for tag in _head(other)]
-    served = _served(job)
-    after_own = [tag + cost for tag in [*own, *_newest_own(job, served)]]
-    head += served
-    return max([*after_own, *head], default=0)
+    after_own = [tag + cost for tag in [*_last_queued(job), *_newest(job, now)]]
+    return max([now, *head, *after_own])
+
+
+def advance(pools: Sequence[str], tag: int) -> None:
+    """A worker that offers these pools takes a job with this tag: no smaller one waits in any of them."""
+    with connection.cursor() as cursor:
+        values = [value for pool in sorted(pools) for value in (pool, tag)]
+        cursor.execute(in_dialect(ADVANCE, clocks=", ".join(["(%s, %s)"] * len(pools))), values)
+
+
+def _virtual_time(pool: str) -> int:
+    clocks = FairnessClock.objects.filter(pk=pool).values_list("virtual_time", flat=True)
+    return next(iter(clocks), 0)
 
 
 def _head(engine: str) -> list[int]:
@@ -32,23 +50,17 @@ def _head(engine: str) -> list[int]:
     return list(queued.order_by("fair_tag").values_list("fair_tag", flat=True)[:1])
 
 
-def _served(job: Job) -> list[int]:
-    """The tags of the jobs that live workers of the job's pool took last.
-
-    None of them left a smaller tag waiting in that pool, except behind another priority: such jobs are not
-    counted.
-    """
-    last = Attempt.objects.filter(worker=OuterRef(OuterRef("pk"))).order_by("-id").values("job")[:1]
-    taken = Job.objects.filter(pk=Subquery(last), priority=job.priority).values("fair_tag")
-    workers = live_workers().annotate(tag=Subquery(taken)).values_list("pools", "tag")
-    return [tag for pools, tag in workers if tag is not None and job.pool in pools]
+def _last_queued(job: Job) -> list[int]:
+    """The tag of the owner's last job that waits in this engine."""
+    own = Job.objects.filter(status=JobStatus.QUEUED, engine=job.engine, owner_id=job.owner_id)
+    return list(own.order_by("-fair_tag").values_list("fair_tag", flat=True)[:1])
 
 
-def _newest_own(job: Job, served: list[int]) -> list[int]:
+def _newest(job: Job, now: int) -> list[int]:
     """The tag of the owner's newest other job, so that who sends one at a time waits no less than others.
 
-    Not one that is ahead of what was served: it is of a time before the queue was last empty.
+    One that is ahead of the clock was cancelled before its time came, or counts in another engine.
     """
     others = Job.objects.of(job.owner_id).exclude(pk=job.pk).order_by("-id")
     newest = others.values_list("fair_tag", flat=True)[:1]
-    return [tag for tag in newest if tag <= max(served, default=-1)]
+    return [tag for tag in newest if tag <= now]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import uuid
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError, connection, transaction
+from django.test import Client
 
 from generation.changes import feed
 from generation.core.clock import from_now
 from generation.core.errors import JobNotFound, LeaseLost
 from generation.jobs.lease import heartbeat, lease, reap, release
-from generation.models import Attempt, Job, Worker
+from generation.models import Attempt, Job, Uptime, Worker
 from generation.queue import reap_hold
+from generation.worker_api.authentication import WorkerTokenAuthentication
 from tests.factories import call_back, completed, failed, fresh, lease_next, make_job, make_worker
 
 
@@ -49,17 +52,79 @@ def test_a_heartbeat_renews_the_lease_and_tells_how_far_it_is(job: Job) -> None:
     assert (now.status, now.progress, now.stage) == ("processing", 40, "sampling")
 
 
-def test_after_an_outage_no_lease_is_lost_before_its_worker_could_renew_it(job: Job, settings: Any) -> None:
+def served(*, since: float, last: float) -> None:
+    """Web processes have served without a gap from `since` to `last` seconds ago."""
+    Uptime.objects.all().delete()
+    Uptime.objects.create(since=from_now(-since), last_beat_at=from_now(-last))
+
+
+def test_while_nobody_serves_no_lease_is_lost(job: Job) -> None:
+    """pitfall 48: whoever reaps; a worker cannot renew what it holds."""
+    let_expire(job)
+    served(since=1000, last=150)
+    assert reap() == 0
+    served(since=1000, last=1)
+    assert reap() == 1
+
+
+def test_after_an_outage_no_lease_is_lost_before_its_worker_could_renew_it(job: Job) -> None:
     """pitfall 14: what it made while we were away is still wanted."""
     let_expire(job)
-    reap_hold.begin()
+    served(since=1000, last=150)
+    reap_hold.beat()
+    reap_hold.beat()
     assert reap() == 0
     assert lease(worker=make_worker(), engines=["sdxl", "wan"]) is None
     assert beat(job) == "continue"
     let_expire(job)
-    settings.LEASE_SECONDS = 0
-    reap_hold.begin()
+    served(since=61, last=1)
     assert reap() == 1
+
+
+def test_a_short_pause_is_no_outage(job: Job) -> None:
+    let_expire(job)
+    served(since=1000, last=10)
+    reap_hold.beat()
+    assert reap() == 1
+
+
+def test_a_server_that_starts_for_the_first_time_begins_a_hold(job: Job) -> None:
+    let_expire(job)
+    reap_hold.beat()
+    assert reap() == 0
+
+
+def test_after_a_database_or_a_disk_that_was_away_the_next_beat_begins_a_hold(
+    job: Job, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However short it was: callers have met it."""
+    let_expire(job)
+    served(since=1000, last=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(WorkerTokenAuthentication, "authenticate", _no_space)
+        assert client.post("/api/v1/worker/lease").status_code == 503
+    reap_hold.beat()
+    assert reap() == 0
+    served(since=1000, last=1)
+    reap_hold.beat()
+    assert reap() == 1
+
+
+def test_a_beat_that_could_not_be_written_is_made_up_for(job: Job) -> None:
+    let_expire(job)
+    served(since=1000, last=1)
+    with pytest.raises(OperationalError), transaction.atomic(), connection.execute_wrapper(_away):
+        reap_hold.beat()
+    reap_hold.beat()
+    assert reap() == 0
+
+
+def _no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def _away(*_: object) -> None:
+    raise OperationalError("connection refused")
 
 
 def test_a_heartbeat_is_no_change_in_the_feed(job: Job) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection, transaction
+from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import ReferenceInput, Submission
 from generation.core.clock import from_now
 from generation.jobs.lease import lease, promote
-from generation.models import Attempt, Job, OwnerCounter, Worker
-from generation.worker_api.presence import offered, seen
+from generation.models import Attempt, FairnessClock, Job, OwnerCounter, Worker
 from tests.acting import cancel, submit
 from tests.factories import (
     call_back,
@@ -36,12 +39,6 @@ def next_ids(worker: Worker, count: int) -> list[object]:
 
 def asked(owner: User, type_: str) -> ReferenceInput:
     return ReferenceInput(type=type_, reference=make_reference(owner).pk)
-
-
-def present(worker: Worker) -> None:
-    """The worker calls, and offers every job type without references."""
-    offered(worker, pools=list(JOB_TYPES), software="", device="")
-    seen(worker)
 
 
 def test_nothing_to_do_is_none(worker: Worker) -> None:
@@ -69,6 +66,18 @@ def test_the_slots_come_along_without_more_queries(owner: User, worker: Worker) 
     with CaptureQueriesContext(connection) as counted:
         assert [slot.image_index for slot in held.open_slots] == list(range(6))
     assert len(counted) == 0
+
+
+def test_what_is_held_reads_as_its_rows_do(owner: User, worker: Worker) -> None:
+    """Written and read by hand: ids, moments and JSON are what the ORM makes of them."""
+    Job.objects.filter(pk=make_job(owner, quantity=3).pk).update(metadata={"note": [1, None, "ü"]})
+    held = lease_next(worker)
+    assert values_of(held) == values_of(fresh(held))
+    assert [*map(values_of, held.open_slots)] == [*map(values_of, fresh(held).slots)]
+
+
+def values_of(row: Model) -> dict[str, object]:
+    return {field.name: field.value_from_object(row) for field in row._meta.concrete_fields}
 
 
 def test_a_held_job_is_nobody_elses(owner: User, worker: Worker) -> None:
@@ -156,7 +165,6 @@ def test_an_engine_that_was_idle_does_not_overtake_those_who_wait_for_another(wo
 @pytest.mark.parametrize("theirs", ["sdxl_image_fast", "image_fast"])
 def test_a_job_that_no_worker_can_do_stops_no_clock(owner: User, worker: Worker, theirs: str) -> None:
     """pitfall 13: else whoever sends one job at a time starts beside it, before everybody who sent many."""
-    present(worker)
     waits = make_job(owner, references=[asked(owner, "style")])
     patient, singles = make_user(), [make_user(), make_user()]
     for _ in range(10):
@@ -173,7 +181,6 @@ def test_a_job_that_no_worker_can_do_stops_no_clock(owner: User, worker: Worker,
 
 
 def test_a_newcomer_does_not_start_behind_a_job_that_was_hurried(worker: Worker) -> None:
-    present(worker)
     first = make_job(make_user())
     hurried = make_job(make_user())
     Job.objects.filter(pk=hurried.pk).update(priority=1, fair_tag=10_000)
@@ -182,13 +189,55 @@ def test_a_newcomer_does_not_start_behind_a_job_that_was_hurried(worker: Worker)
 
 
 def test_who_comes_back_after_the_queue_was_empty_is_a_newcomer(owner: User, worker: Worker) -> None:
-    present(worker)
     before = make_job(owner)
     Job.objects.filter(pk=before.pk).update(fair_tag=10_000)
     cancel(owner_id=owner.pk, job_id=before.pk)
     make_job(make_user())
     served = lease_next(worker)
     assert make_job(owner).fair_tag == served.fair_tag
+
+
+def test_the_clock_goes_on_when_the_queue_is_empty(owner: User, worker: Worker) -> None:
+    """And when no worker is there, as at night: the owner's next job follows the last one."""
+    for _ in range(3):
+        make_job(owner)
+    next_ids(worker, 2)
+    last = lease_next(worker)
+    assert make_job(make_user()).fair_tag == last.fair_tag > 0
+    assert make_job(owner).fair_tag > last.fair_tag
+
+
+def test_the_clock_does_not_go_back(owner: User, worker: Worker) -> None:
+    """A job that waited for its retry has the tag of its first turn."""
+    delayed = make_job(owner)
+    Job.objects.filter(pk=delayed.pk).update(retry_at=from_now(60))
+    make_job(owner)
+    later = lease_next(worker)
+    Job.objects.filter(pk=delayed.pk).update(retry_at=None)
+    assert next_ids(worker, 1) == [delayed.pk]
+    assert make_job(make_user()).fair_tag == later.fair_tag > 0
+
+
+def test_only_pools_that_the_worker_offers_are_known_to_be_empty(owner: User) -> None:
+    """A worker for one job type that is far ahead puts nobody behind who waits for another."""
+    Job.objects.filter(pk=make_job(owner).pk).update(fair_tag=10_000)
+    waits = make_job(make_user(), "sdxl_image_high")
+    Job.objects.filter(pk=waits.pk).update(fair_tag=5)
+    assert lease(worker=make_worker(), engines=["sdxl"], pools=["sdxl_image_fast"]) is not None
+    assert make_job(make_user(), "sdxl_image_high").fair_tag == 5
+
+
+def test_the_first_clocks_show_what_workers_took_last(owner: User) -> None:
+    """The queue of a version that looked at the workers' last jobs goes on as it was."""
+    first, second = make_worker(), make_worker()
+    Worker.objects.filter(pk=first.pk).update(pools=["sdxl_image_fast", "image_fast"])
+    Worker.objects.filter(pk=second.pk).update(pools=["image_fast"])
+    for tag, worker in [(70, first), (40, second)]:
+        Job.objects.filter(pk=make_job(owner).pk).update(fair_tag=tag)
+        lease_next(worker)
+    FairnessClock.objects.all().delete()
+    import_module("generation.migrations.0009_first_virtual_times").start_clocks(apps, None)
+    assert dict(FairnessClock.objects.values_list()) == {"sdxl_image_fast": 70, "image_fast": 40}
 
 
 def test_a_worker_gets_only_what_its_engines_and_pools_say(owner: User) -> None:
@@ -259,6 +308,8 @@ def test_a_lease_costs_as_many_queries_for_one_waiting_job_as_for_many(owner: Us
             lease_next(worker)
         return len(counted)
 
+    make_job(owner)
+    lease_next(worker)  # from now on each moves the fair clock
     assert queries(1) == queries(30)
 
 

@@ -17,9 +17,7 @@ STATES = (
         "if job and job.request_digest != submission.digest():",
         "if False:",
     ),
-    in_generation(
-        "attempts not counted", "queue/claim", '        attempts_left=F("attempts_left") - 1,\n', ""
-    ),
+    in_generation("attempts not counted", "queue/claim", "attempts_left = attempts_left - 1, ", ""),
     in_generation("a release costs an attempt", "jobs/lease", "    job.attempts_left += 1\n", ""),
     in_generation(
         "partly completed told as completed",
@@ -65,13 +63,33 @@ STATES = (
         (Edit("generation/access/quotas.py", "at_most=limit) >= limit:", "at_most=limit) > limit:"),),
     ),
     in_generation(
-        "no fairness", "queue/fairness", "return max([*after_own, *head], default=0)", "return 0", LEASING
+        "leases end while nobody serves",
+        "jobs/lease",
+        "over.exclude(reap_hold.is_active())",
+        "over",
+        "tests/generation/test_expiring.py",
+    ),
+    in_generation(
+        "no fairness", "queue/fairness", "return max([now, *head, *after_own])", "return 0", LEASING
+    ),
+    in_generation(
+        "the fair clock stands still", "queue/claim", "    if moves_clock:\n", "    if False:\n", LEASING
+    ),
+    in_generation(
+        "hurried jobs move the fair clock", "queue/claim", "priority = 0 AND EXISTS", "EXISTS", LEASING
+    ),
+    in_generation(
+        "the fair clock goes back",
+        "queue/fairness",
+        "    WHERE generation_fairnessclock.virtual_time < EXCLUDED.virtual_time\n",
+        "",
+        LEASING,
     ),
     in_generation(
         "the newest first",
         "queue/claim",
-        "ORDER BY priority DESC, fair_tag, id LIMIT 1 {lock}",
-        "ORDER BY id DESC LIMIT 1 {lock}",
+        "ORDER BY priority DESC, fair_tag, id LIMIT 1 {skip_locked}",
+        "ORDER BY id DESC LIMIT 1 {skip_locked}",
         LEASING,
     ),
     in_generation(
@@ -114,8 +132,8 @@ FEED = (
     in_generation(
         "a leased job keeps its revision",
         "queue/claim",
-        '"leased_by_id": worker.pk, "revision": revision}',
-        '"leased_by_id": worker.pk, "revision": 1}',
+        '"revision": revision,',
+        '"revision": 1,',
     ),
     in_generation(
         "a moved asset keeps its revision",
@@ -168,12 +186,12 @@ FEED = (
         (
             Edit(
                 "generation/changes/revisions.py",
-                "    for counter in prepared.rows(OwnerCounter, _counting",
+                "    with connection.cursor() as cursor:\n",
                 "    mine = OwnerCounter.objects.filter(pk=owner_id)\n"
                 '    seen = mine.values_list("revision", flat=True).first()\n'
                 "    if mine.update(revision=(seen or 0) + count):\n"
                 "        return (seen or 0) + count\n"
-                "    for counter in prepared.rows(OwnerCounter, _counting",
+                "    with connection.cursor() as cursor:\n",
             ),
         ),
         (f"{RACES}::test_a_reader_with_a_cursor_misses_nothing_of_eight_writers",),

@@ -13,7 +13,9 @@ GUARD = Edit(
     "filter(pk=job.pk)",
 )
 CLAIM_GUARD = Edit(
-    "generation/queue/claim.py", "Job.objects.claimable().filter(pk=given", "Job.objects.filter(pk=given"
+    "generation/queue/claim.py",
+    "WHERE id = %(id)s AND status = 'queued' AND retry_at IS NULL",
+    "WHERE id = %(id)s",
 )
 MIGRATION = "generation/migrations/0001_initial.py"
 INSERT = """\
@@ -59,11 +61,7 @@ GUARDED = (
         "claim without lock and guard",
         (
             CLAIM_GUARD,
-            Edit(
-                "generation/queue/claim.py",
-                'connection.ops.for_update_sql(skip_locked=True) if locks else ""',
-                '"" if locks else ""',
-            ),
+            Edit("generation/core/sql.py", '"FOR UPDATE SKIP LOCKED"', '""'),
         ),
         (f"{RACES}::test_sixteen_claimers_never_get_the_same_job",),
         postgres=True,

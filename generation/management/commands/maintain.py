@@ -11,7 +11,6 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from generation.assets.previews import drop_previews
 from generation.jobs.lease import promote, reap
 from generation.maintenance import chores
-from generation.queue import reap_hold
 
 log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
@@ -57,13 +56,11 @@ def _done(some: Mapping[str, Callable[[], int]]) -> dict[str, int]:
 
 def _loop() -> None:
     number = 0
-    reap_hold.begin()
     while True:
         try:
             done = _done(QUEUE) | (_done(KEEPING) if number % ROUNDS_IN_AN_HOUR == 0 else {})
         except (OperationalError, InterfaceError) as error:
             log.warning("chores.database_away", error=type(error).__name__)
-            reap_hold.begin()
         else:
             number += 1
             if any(done.values()):

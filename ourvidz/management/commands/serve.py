@@ -5,7 +5,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from generation.queue import reap_hold
 from ourvidz.server import serve
 
 
@@ -18,7 +17,6 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=settings.PORT)
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
-        reap_hold.begin()
         if not serve(host=host, port=port):
             message = f"{host}:{port} cannot be listened on; is it in use?"
             raise CommandError(message)
