@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from generation.changes import publisher, revisions
+from generation.changes.library_totals import totals_of
 from generation.core import audit_log, bulk_update
 from generation.core.clock import Now
 from generation.core.errors import TooMany
@@ -83,11 +84,13 @@ def _lock(model: type[Asset], owner_id: int, ids: Ids, choose: Choose) -> list[A
 
 
 def _stamp(owner_id: int, picked: Sequence[Asset], change: dict[str, object]) -> int:
-    revision = revisions.take(owner_id=owner_id, count=len(picked))
+    before = totals_of(picked)
     for asset in picked:
-        asset.revision = next(revision)
         for name, value in change.items():
             setattr(asset, name, value)
+    revision = revisions.take(owner_id=owner_id, count=len(picked), library=totals_of(picked) - before)
+    for asset in picked:
+        asset.revision = next(revision)
     fields = ["revision", *change]
     for model in (Image, Video):
         if changed := [asset for asset in picked if isinstance(asset, model)]:

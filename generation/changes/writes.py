@@ -9,6 +9,7 @@ from django.conf import settings
 
 from generation.catalog.job_types import Media
 from generation.changes import publisher, revisions
+from generation.changes.library_totals import totals_of
 from generation.core import bulk_update
 from generation.core.clock import Now, from_now
 from generation.models import Asset, Attempt, Image, Job, JobStatus, Outcome, Video
@@ -36,7 +37,9 @@ def write(
     The job is guarded by the status and lease token it was locked with; asset fields are taken from
     the instances.
     """
-    revision = revisions.take(owner_id=job.owner_id, count=len(assets) + 1)
+    # What a job's transition changes were open slots until now, so nothing of it was in the Library.
+    saved = totals_of(assets)
+    revision = revisions.take(owner_id=job.owner_id, count=len(assets) + 1, library=saved)
     for asset in assets:
         asset.revision = next(revision)
     last = next(revision)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from django.conf import settings
-from django.db.models import Count, Sum
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,9 +17,10 @@ from generation.assets.actions import MOST_IDS
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH
 from generation.changes import feed
+from generation.changes.library_totals import library_totals
 from generation.http.openapi import problems
 from generation.http.views import Api, body_of, owner_of, query_of
-from generation.models import Image, Job, Video
+from generation.models import Job
 from generation.models.statuses import ACTIVE
 
 
@@ -102,12 +104,5 @@ def limits_of(owner_id: int) -> dict[str, int]:
 
 def use_of(owner_id: int) -> dict[str, int]:
     """What the owner has in work and in the Library."""
-    count = {"number": Count("pk"), "size": Sum("byte_size", default=0)}
-    images = Image.objects.of(owner_id).in_library().aggregate(**count)
-    videos = Video.objects.of(owner_id).in_library().aggregate(**count)
-    return {
-        "active_jobs": Job.objects.of(owner_id).filter(status__in=ACTIVE).count(),
-        "images": images["number"],
-        "videos": videos["number"],
-        "bytes": images["size"] + videos["size"],
-    }
+    active = Job.objects.of(owner_id).filter(status__in=ACTIVE)
+    return {"active_jobs": active.count()} | asdict(library_totals(owner_id))
