@@ -16,7 +16,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.types.json import Jsonb
 
 from generation.catalog.job_types import JOB_TYPES
-from generation.changes.library_totals import recount
+from generation.changes.library_totals import counted
 from generation.models import Attempt, Image, Job, OwnerCounter, Project, Video, Worker
 
 OWNERS = 2001
@@ -129,8 +129,7 @@ def finished(jobs: int) -> None:
         insert(cursor, Image, SLOTS.format(media="image"), **(IMAGE | DELIVERED))
         video = ASSET | DELIVERED | {"content_type": "'video/mp4'", "duration": "5.06", "frames": "81"}
         insert(cursor, Video, SLOTS.format(media="video"), **video)
-    for owner_id in OwnerCounter.objects.values_list("pk", flat=True):
-        recount(owner_id)
+    OwnerCounter.objects.update(**counted())
 
 
 def insert(cursor: CursorWrapper, model: type[models.Model], source: str, /, **values: str) -> None:

@@ -48,6 +48,11 @@ def issue_personal_token(*, owner: User, name: str) -> str:
     return raw
 
 
+def revoke_personal_tokens(owner_id: int) -> None:
+    """None of the owner's scripts can sign in any more."""
+    PersonalToken.objects.filter(owner_id=owner_id, revoked_at=None).update(revoked_at=Now())
+
+
 def worker_of(raw: str) -> Worker | None:
     """The worker that this live token belongs to, also a disabled one."""
     tokens = WorkerToken.objects.select_related("worker")

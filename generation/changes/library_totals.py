@@ -46,7 +46,7 @@ def library_totals(owner_id: int) -> LibraryTotals:
 
 def with_wrong_totals() -> QuerySet[OwnerCounter]:
     """Counters whose sums are not those of the rows."""
-    return OwnerCounter.objects.exclude(**_counted())
+    return OwnerCounter.objects.exclude(**counted())
 
 
 @transaction.atomic
@@ -54,10 +54,10 @@ def recount(owner_id: int) -> None:
     """Set the owner's sums to those of the rows."""
     # First, and alone: the counting below then sees all that was committed before the lock was had.
     OwnerCounter.objects.select_for_update().get(pk=owner_id)
-    OwnerCounter.objects.filter(pk=owner_id).update(**_counted())
+    OwnerCounter.objects.filter(pk=owner_id).update(**counted())
 
 
-def _counted() -> dict[str, Any]:
+def counted() -> dict[str, Any]:
     """For each sum the expression that counts it, for a query of counters."""
     images, videos = Image.objects.in_library(), Video.objects.in_library()
     return {
