@@ -1,4 +1,4 @@
-"""The owner's change counter: each changed row takes the next number (docs/architecture.md, Live pages)."""
+"""The owner's change counter: each changed row takes the next number (docs/architecture.md)."""
 
 from __future__ import annotations
 

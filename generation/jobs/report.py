@@ -1,4 +1,4 @@
-"""A worker's report: the only way a slot gets its result (design 7)."""
+"""A worker's report: the only way a slot gets its result. Workers are told by docs/worker-protocol.md."""
 
 from __future__ import annotations
 

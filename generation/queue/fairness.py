@@ -1,4 +1,4 @@
-"""Start-time fair queueing, decided at insert (design 5)."""
+"""Start-time fair queueing, decided at insert: docs/decisions/0002-the-job-table-is-the-queue.md."""
 
 from __future__ import annotations
 

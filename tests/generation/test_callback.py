@@ -1,4 +1,4 @@
-"""What a worker's report does: every row of the table in design 7."""
+"""What a worker's report does: every row of the table in docs/worker-protocol.md."""
 
 from __future__ import annotations
 
