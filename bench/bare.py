@@ -98,7 +98,7 @@ class Bare:
             revision = self.one(COUNT_UP, 1, head["owner_id"])["revision"]
             job = self.one(f"{TAKE} RETURNING *", token, worker_id, revision, head["id"])
             self.cursor.execute(ATTEMPT, (job["id"], job["attempt"], worker_id, token))
-        slots = f"SELECT * FROM generation_{job['media']} WHERE job_id = %s"  # noqa: S608 - ours
+        slots = f"SELECT * FROM generation_{job['media']} WHERE job_id = %s"
         self.cursor.execute(slots, (job["id"],)).fetchall()
         return Lease(job["id"], job["owner_id"], token)
 
@@ -129,7 +129,7 @@ class Bare:
         one = f"({', '.join(['%s'] * len(columns))})"
         values = [Jsonb(v) if isinstance(v, dict) else v for row in rows for v in row.values()]
         into = f"{model._meta.db_table} ({', '.join(columns)})"
-        self.cursor.execute(f"INSERT INTO {into} VALUES {', '.join([one] * len(rows))}", values)  # noqa: S608 - names of ours
+        self.cursor.execute(f"INSERT INTO {into} VALUES {', '.join([one] * len(rows))}", values)
 
     def report(self, lease: Lease, worker_id: uuid.UUID, uploads: Sequence[Upload]) -> None:
         """Lock job, images, uploads; count up; fill; end job and attempt; note pace: nine statements."""

@@ -11,9 +11,8 @@ from urllib.parse import urlencode
 from django.db.models import QuerySet
 
 from generation.assets.listing import MODELS
+from generation.core.limits import SEARCH_LENGTH
 from generation.models import Asset, Project
-
-SEARCH_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)

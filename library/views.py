@@ -17,6 +17,7 @@ from generation.assets import actions, listing
 from generation.changes import feed
 from generation.core.errors import TooMany
 from generation.core.keyset import BadCursor
+from generation.core.limits import SEARCH_LENGTH
 from library.asset_selection import Picked
 from library.filters import Filters
 from library.presenters import Tile, by_day
@@ -42,6 +43,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context |= {
         "revision": revision,
         "projects": projects,
+        "search_length": SEARCH_LENGTH,
         "is_first": "cursor" not in request.GET,
         "socket": f"/ws/library/?{filters.query()}",
     }

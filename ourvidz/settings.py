@@ -181,7 +181,7 @@ CONTENT_SECURITY_POLICY = {
         "default-src": [NONE],
         "script-src": [SELF],
         "style-src": [SELF],
-        # Aspect ratios and progress are style attributes; see docs/decisions/0004-style-attributes-under-the-csp.md.
+        # Aspect ratios and progress are: docs/decisions/0004-style-attributes-under-the-csp.md
         "style-src-attr": ["'unsafe-inline'"],
         "img-src": [SELF, "data:", "blob:"],
         "media-src": [SELF, "blob:"],

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from generation.catalog.job_types import JOB_TYPES, Media, ReferenceType
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH, ReferenceInput, Submission
+from generation.core.limits import NAME_LENGTH, SEARCH_LENGTH
 from generation.http.fields import Flag, Identifier, OneOf, StrictSerializer, Text, WholeNumber
 
 PAGE = 60
@@ -95,7 +96,7 @@ class LibraryQuery(Paging):
     media = OneOf(Media, default="", allow_blank=True, help_text="Only images or only videos.")
     project = serializers.UUIDField(default=None, allow_null=True, help_text="Only this project's.")
     q = serializers.CharField(
-        default="", allow_blank=True, max_length=200, help_text="Words to find in the prompts."
+        default="", allow_blank=True, max_length=SEARCH_LENGTH, help_text="Words to find in the prompts."
     )
 
 
@@ -118,4 +119,4 @@ class Selection(StrictSerializer):
 
 
 class ProjectBody(StrictSerializer):
-    name = Text(allow_blank=True, help_text="1 to 80 characters, once per owner.")
+    name = Text(allow_blank=True, help_text=f"1 to {NAME_LENGTH} characters, once per owner.")

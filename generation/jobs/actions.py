@@ -9,6 +9,7 @@ from django.db import transaction
 
 from generation.access import quotas
 from generation.assets import references
+from generation.assets.actions import MOST_IDS
 from generation.changes import publisher, revisions, writes
 from generation.core import audit_log
 from generation.core.errors import JobNotFound, NotRetryable
@@ -44,7 +45,7 @@ def cancel(*, owner_id: int, job_id: uuid.UUID) -> Job:
     return job
 
 
-def cancel_all(*, owner_id: int, limit: int = 500) -> int:
+def cancel_all(*, owner_id: int, limit: int = MOST_IDS) -> int:
     """Cancel the owner's active jobs, each in a transaction of its own; the number cancelled."""
     active = Job.objects.of(owner_id).filter(status__in=ACTIVE).order_by("-id")
     job_ids = list(active.values_list("pk", flat=True)[:limit])

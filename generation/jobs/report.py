@@ -14,6 +14,7 @@ from django.db.models import F
 from generation.changes import writes
 from generation.core import audit_log
 from generation.core.clock import Now, from_now
+from generation.core.limits import ERROR_CODE_LENGTH, ERROR_MESSAGE_LENGTH, METADATA_BYTES
 from generation.jobs.finish import ASSET_END, Reason, finish_or_requeue
 from generation.jobs.lease import lock_leased_job
 from generation.jobs.report_rules import AssetReport, Evaluation, evaluate
@@ -36,7 +37,6 @@ RESULT_FIELDS = (
 )
 VIDEO_FIELDS = ("duration", "frames")
 ENHANCED_PROMPT_LENGTH = 8000
-METADATA_LENGTH = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +144,8 @@ def _note(receipt: Receipt, given: AssetReport, evaluation: Evaluation) -> None:
 def _apply(job: Job, asset: Asset, given: AssetReport, upload: Upload | None, evaluation: Evaluation) -> None:
     if evaluation.slot_error:
         asset.error_code, asset.error_message = (
-            evaluation.slot_error.code[:40],
-            evaluation.slot_error.message[:500],
+            evaluation.slot_error.code[:ERROR_CODE_LENGTH],
+            evaluation.slot_error.message[:ERROR_MESSAGE_LENGTH],
         )
         if not evaluation.slot_error.retryable:
             asset.status = AssetStatus.FAILED
@@ -173,7 +173,7 @@ def _write(
     counted = {
         "accepted": F("accepted") + sum(asset.status == AssetStatus.COMPLETED for asset in changed),
         "rejected": F("rejected") + len(refused | failed),
-        "error_message": report.error_message[:500],
+        "error_message": report.error_message[:ERROR_MESSAGE_LENGTH],
     }
     if report.is_final:
         status = finish_or_requeue(
@@ -212,7 +212,7 @@ def _reported(job: Job, report: Report) -> dict[str, object]:
 def _merged(known: dict[str, object], told: dict[str, object]) -> dict[str, object]:
     """Both together; where that grows too long, what was told last, so that no worker can fill the row."""
     merged = known | told
-    return merged if len(json.dumps(merged, ensure_ascii=False)) <= METADATA_LENGTH else told
+    return merged if len(json.dumps(merged, ensure_ascii=False).encode()) <= METADATA_BYTES else told
 
 
 def _mark_accepted(changed: Sequence[Asset], uploads: dict[uuid.UUID, Upload]) -> None:

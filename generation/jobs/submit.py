@@ -17,13 +17,12 @@ from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submissio
 from generation.changes import publisher, revisions
 from generation.core import audit_log
 from generation.core.errors import IdempotencyKeyReused
+from generation.core.limits import IDEMPOTENCY_KEY_LENGTH
 from generation.models import Asset, Image, Job, Project, Video
 from generation.queue import fairness
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
-
-KEY_LENGTH = 200
 
 
 def submit(*, owner: User, submission: Submission, idempotency_key: str = "") -> Job:
@@ -54,8 +53,8 @@ def submit(*, owner: User, submission: Submission, idempotency_key: str = "") ->
 
 
 def _check_key(key: str) -> None:
-    if len(key) > KEY_LENGTH or not key.isprintable():
-        message = f"An idempotency key has at most {KEY_LENGTH} printable characters."
+    if len(key) > IDEMPOTENCY_KEY_LENGTH or not key.isprintable():
+        message = f"An idempotency key has at most {IDEMPOTENCY_KEY_LENGTH} printable characters."
         raise InvalidSubmission({"idempotency_key": message})
 
 
