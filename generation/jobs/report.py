@@ -58,7 +58,8 @@ class Report:
     def reason(self) -> Reason:
         """What slots that the final report leaves out have failed of."""
         if self.status == "failed":
-            return Reason("worker_error", self.error_message or "The worker could not run the job.")
+            message = self.error_message[:ERROR_MESSAGE_LENGTH] or "The worker could not run the job."
+            return Reason("worker_error", message)
         return Reason("not_delivered", "The worker ended the job without this result.")
 
 
