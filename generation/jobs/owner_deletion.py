@@ -6,7 +6,7 @@ It may be stopped anywhere and started again. A crash leaves at most files witho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ def holdings_of(owner_id: int) -> Holdings:
     return Holdings(*(number(model) for model in models))
 
 
-def delete_all_of(owner_id: int) -> Iterator[None]:
+def delete_all_of(owner_id: int) -> Generator[None]:
     """Delete everything; yields after each transaction, so that the caller can tell how far it is, or stop.
 
     The owner must be unable to sign in already.

@@ -46,7 +46,9 @@ def store_upload(
         raise TooManyUploads(MOST_UPLOADS)
     upload = Upload(job=job, lease_token=lease_token, slot=slot, sha256=sha256, byte_size=byte_size)
     _measure_and_store(upload, content, media=job.media)
-    return _record(upload) or same.get()
+    if stored := _record(upload) or same.first():
+        return stored
+    raise refusal(worker=worker, job_id=job_id)  # the job went with its owner's account meanwhile
 
 
 def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str) -> None:
