@@ -11,7 +11,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
@@ -46,7 +46,7 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
         if not self.has_delete_permission(request, user):
             raise PermissionDenied
         if user is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            raise Http404
         return self._confirm_or_delete(request, [user]) or redirect("admin:auth_user_changelist")
 
     def _confirm_or_delete(self, request: HttpRequest, users: list[User]) -> HttpResponse | None:

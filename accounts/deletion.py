@@ -6,7 +6,7 @@ the account stays in the admin's log.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from django.contrib.auth import SESSION_KEY, get_user_model
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PASSES = 5
 
 
-def delete_account(user: User) -> Iterator[None]:
+def delete_account(user: User) -> Generator[None]:
     """Delete the user and all that is the user's; yields after each short transaction.
 
     Whoever stops half-way leaves an account that nobody can sign in to, to be deleted by another call.
