@@ -129,7 +129,14 @@ FEED = (
         "        next(revision)\n",
     ),
     in_generation(
-        "the counter leaves a gap", "changes/writes", "count=len(assets) + 1)", "count=len(assets) + 2)"
+        "the counter leaves a gap", "changes/writes", "count=len(assets) + 1,", "count=len(assets) + 2,"
+    ),
+    in_generation(
+        "a completion is not counted",
+        "changes/writes",
+        ", library=saved",
+        "",
+        "tests/generation/test_library_totals.py",
     ),
     Sabotage(
         "a purge is not told",
@@ -151,12 +158,12 @@ FEED = (
         (
             Edit(
                 "generation/changes/revisions.py",
-                "    for counter in prepared.rows(OwnerCounter, _counting",
+                "    with connection.cursor() as cursor:\n",
                 "    mine = OwnerCounter.objects.filter(pk=owner_id)\n"
                 '    seen = mine.values_list("revision", flat=True).first()\n'
                 "    if mine.update(revision=(seen or 0) + count):\n"
                 "        return (seen or 0) + count\n"
-                "    for counter in prepared.rows(OwnerCounter, _counting",
+                "    with connection.cursor() as cursor:\n",
             ),
         ),
         (f"{RACES}::test_a_reader_with_a_cursor_misses_nothing_of_eight_writers",),

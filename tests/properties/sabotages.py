@@ -166,8 +166,8 @@ RESULTS = (
     in_generation(
         "a file that was dropped again",
         "jobs/uploads",
-        "    return _record(upload) or same.get()",
-        "    kept = _record(upload) or same.get()\n    _drop(kept.file.name)\n    return kept",
+        "first():\n        return stored",
+        "first():\n        storage.drop(stored.file.name)\n        return stored",
     ),
 )
 
