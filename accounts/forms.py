@@ -7,6 +7,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 
 from accounts import throttle
+from generation.core.limits import NAME_LENGTH
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -53,7 +54,7 @@ def password_form(user: User, data: Any = None) -> SetPasswordForm[User]:
 
 class TokenForm(forms.Form):
     name = forms.CharField(
-        max_length=80,
+        max_length=NAME_LENGTH,
         label="What is it for?",
         widget=forms.TextInput(
             attrs={"class": "input", "placeholder": "backup script", "autocomplete": "off"}

@@ -49,7 +49,7 @@ class Cycle:
         owners = list(User.objects.order_by("id"))
         self.historian = owners[1]  # bench.fill gives it half of the finished jobs
         # Ordinary owners in an order of chance, the same in every case.
-        random.Random(5).shuffle(owners)  # noqa: S311 - a fixed order
+        random.Random(5).shuffle(owners)
         self.owners = itertools.cycle(owner for owner in owners if owner.pk not in (1, 2))
         self.projects = dict(Project.objects.values_list("owner_id", "id"))
         self.connection = connect(case)

@@ -63,7 +63,7 @@ class QueryCount:
     def __init__(self) -> None:
         self.queries = 0
 
-    def __call__(self, execute: object, sql: str, params: object, many: bool, context: object) -> object:  # noqa: FBT001 - Django's signature
+    def __call__(self, execute: object, sql: str, params: object, many: bool, context: object) -> object:
         self.queries += 1
         assert callable(execute)
         return execute(sql, params, many, context)

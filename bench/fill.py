@@ -16,6 +16,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.types.json import Jsonb
 
 from generation.catalog.job_types import JOB_TYPES
+from generation.changes.library_totals import counted
 from generation.models import Asset, Attempt, Job, OwnerCounter, Project, Worker
 
 OWNERS = 2001
@@ -102,7 +103,7 @@ def people() -> None:
     """The owners, each with a project and a counter, and the workers."""
     with connection.cursor() as cursor:
         source = f"generate_series(1, {OWNERS}) AS n"
-        insert(cursor, User, source, username="'owner' || n", password="'!'")  # noqa: S106 - nobody signs in
+        insert(cursor, User, source, username="'owner' || n", password="'!'")
         number = ID.format(tail="r.id").replace("r.born_ms", "1700000000000")
         insert(
             cursor, Project, "auth_user r", id=number, owner_id="r.id", name="'General'", is_default="true"
@@ -126,6 +127,7 @@ def finished(jobs: int) -> None:
         insert(cursor, Job, "bench_row r", **FINISHED_JOB)
         insert(cursor, Attempt, "bench_row r", **FINISHED_ATTEMPT)
         insert(cursor, Asset, SLOTS, **(ASSET | DELIVERED))
+    OwnerCounter.objects.update(**counted())
 
 
 def insert(cursor: CursorWrapper, model: type[models.Model], source: str, /, **values: str) -> None:
@@ -142,7 +144,7 @@ def insert(cursor: CursorWrapper, model: type[models.Model], source: str, /, **v
         if field.column not in values:
             defaults.append(_default(field))
     into = f"INSERT INTO {model._meta.db_table} ({', '.join(columns)})"
-    cursor.execute(f"{into} SELECT {', '.join(expressions)} FROM {source}", defaults)  # noqa: S608 - ours
+    cursor.execute(f"{into} SELECT {', '.join(expressions)} FROM {source}", defaults)
 
 
 def _default(field: models.Field[Any, Any]) -> object:
@@ -187,7 +189,7 @@ ROWS = f"""
             ON t.number = CASE WHEN n.owner = 0 THEN n.pair ELSE n.owner + n.pair / {OWNERS - 1} END
                 %% {len(JOB_TYPES)}
     ) r
-"""  # noqa: S608 - numbers of ours
+"""
 
 
 def _job_types(cursor: CursorWrapper) -> None:
@@ -201,7 +203,7 @@ def _job_types(cursor: CursorWrapper) -> None:
         row: list[Any] = [number, job_type.name, job_type.engine.value, job_type.media.value, quantity]
         row += [job_type.estimate(quantity), aspect, *job_type.sizes[aspect]]
         row += [Jsonb(dict(job_type.parameters(aspect)))]
-        cursor.execute(f"INSERT INTO bench_job_type VALUES ({', '.join(['%s'] * len(row))})", row)  # noqa: S608
+        cursor.execute(f"INSERT INTO bench_job_type VALUES ({', '.join(['%s'] * len(row))})", row)
 
 
 @contextlib.contextmanager

@@ -66,7 +66,7 @@ class Pattern(Protocol):
 
 def make_stream(jobs: int, *, lost: float, doubled: float, seed: int) -> list[Step]:
     """The same steps for the same arguments. Half of the doubled callbacks race their twin."""
-    chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    chance = random.Random(seed)
     steps: list[Step] = []
     for number in range(jobs):
         again = bool(steps) and not steps[-1].before_previous_ends and chance.random() < REPEATED

@@ -20,6 +20,7 @@ from generation.assets.selection import selected_ids
 from generation.changes import feed
 from generation.core.errors import TooMany
 from generation.core.keyset import BadCursor
+from generation.core.limits import SEARCH_LENGTH
 from library.presenters import Tile, by_day
 from library.responses import moved, refused
 
@@ -43,6 +44,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context |= {
         "revision": revision,
         "projects": projects,
+        "search_length": SEARCH_LENGTH,
         "is_first": "cursor" not in request.GET,
         "socket": f"/ws/library/?{filters.to_query()}",
     }

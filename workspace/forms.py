@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 
-from generation.access.projects import DEFAULT_NAME, NAME_LENGTH, owned_projects
+from generation.access.projects import DEFAULT_NAME, owned_projects
 from generation.catalog.job_types import SDXL_SIZES, Media
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
+from generation.core.limits import NAME_LENGTH
 from workspace import job_type_choice
 from workspace.references import ReferencesField
 

@@ -33,7 +33,7 @@ class Card:
 
 
 class Stack:
-    """A job with its cards. Discarded results have no card; `counts` still include them."""
+    """A job with its cards. Discarded results have no card; `total` and `done` still include them."""
 
     def __init__(self, job: Job, place: QueuePosition | None = None, run: JobProgress | None = None) -> None:
         slots = job.slots

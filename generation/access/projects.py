@@ -10,10 +10,10 @@ from django.db import IntegrityError, models, transaction
 from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.core.errors import DomainError
+from generation.core.limits import NAME_LENGTH
 from generation.models import Project
 
 DEFAULT_NAME = "General"
-NAME_LENGTH = 80
 
 
 class BadProjectName(DomainError):
@@ -30,7 +30,7 @@ def owned_projects(owner_id: int) -> models.QuerySet[Project]:
 def default_project(owner_id: int) -> Project:
     """The project that work goes to when none is named; made when first needed."""
     mine = Project.objects.filter(owner_id=owner_id, is_default=True)
-    if found := mine.first():  # noqa: RUF100 - at most one by constraint
+    if found := mine.first():  # at most one by constraint
         return found
     fresh = Project(owner_id=owner_id, name=DEFAULT_NAME, is_default=True)
     Project.objects.bulk_create([fresh], ignore_conflicts=True)
@@ -47,7 +47,7 @@ def create_project(*, owner_id: int, actor: Actor, name: str) -> Project:
     """A new project of this name.
 
     Raises:
-        BadProjectName: empty, over 80 characters, with control characters, or taken.
+        BadProjectName: empty, too long, with control characters, or taken.
     """
     name = " ".join(name.split())
     if not name or len(name) > NAME_LENGTH:

@@ -8,9 +8,10 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
-from generation.assets.filters import SEARCH_LENGTH, AssetFilter
+from generation.assets.filters import AssetFilter
 from generation.catalog.job_types import JOB_TYPES, Media, ReferenceType
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH, ReferenceInput, Submission
+from generation.core.limits import NAME_LENGTH, SEARCH_LENGTH
 from generation.http.fields import Flag, Identifier, OneOf, StrictSerializer, Text, WholeNumber
 
 PAGE = 60
@@ -133,4 +134,4 @@ class Selection(StrictSerializer):
 
 
 class ProjectBody(StrictSerializer):
-    name = Text(allow_blank=True, help_text="1 to 80 characters, once per owner.")
+    name = Text(allow_blank=True, help_text=f"1 to {NAME_LENGTH} characters, once per owner.")

@@ -9,10 +9,9 @@ from typing import Self
 from urllib.parse import urlencode
 
 from generation.catalog.job_types import Media
+from generation.core.limits import SEARCH_LENGTH
 from generation.models import Project
 from generation.models.asset import A, AssetQuerySet
-
-SEARCH_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)

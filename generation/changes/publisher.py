@@ -1,4 +1,4 @@
-"""The only publisher. Messages are hints that may be lost: the rows are the truth (design 6)."""
+"""The only publisher. Messages are hints that may be lost: the rows are the truth (docs/architecture.md)."""
 
 from __future__ import annotations
 

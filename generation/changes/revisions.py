@@ -1,4 +1,4 @@
-"""The owner's change counter: each changed row takes the next number (design 6)."""
+"""The owner's change counter: each changed row takes the next number (docs/architecture.md)."""
 
 from __future__ import annotations
 
@@ -6,26 +6,35 @@ from collections.abc import Iterator
 
 from django.db import connection
 
+from generation.changes.library_totals import LibraryTotals
 from generation.models import OwnerCounter
 
 COUNT_UP = """
-    UPDATE generation_ownercounter SET revision = revision + %s WHERE owner_id = %s RETURNING revision
+    UPDATE generation_ownercounter
+    SET revision = revision + %s, library_images = library_images + %s,
+        library_videos = library_videos + %s, library_bytes = library_bytes + %s
+    WHERE owner_id = %s
+    RETURNING revision
 """
+UNCHANGED = LibraryTotals()
 
 
-def take(*, owner_id: int, count: int) -> Iterator[int]:
-    """The owner's next `count` revisions. Holds the counter's row until the transaction ends."""
-    last = _count_up(owner_id, count)
+def take(*, owner_id: int, count: int, library: LibraryTotals = UNCHANGED) -> Iterator[int]:
+    """The owner's next `count` revisions. Holds the counter's row until the transaction ends.
+
+    `library` is what comes into the Library with these changes, less what leaves it.
+    """
+    last = _count_up(owner_id, count, library)
     if last is None:
         OwnerCounter.objects.bulk_create([OwnerCounter(pk=owner_id)], ignore_conflicts=True)
-        last = _count_up(owner_id, count)
+        last = _count_up(owner_id, count, library)
     assert last is not None
     return iter(range(last - count + 1, last + 1))
 
 
-def _count_up(owner_id: int, count: int) -> int | None:
+def _count_up(owner_id: int, count: int, library: LibraryTotals) -> int | None:
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_UP, [count, owner_id])
+        cursor.execute(COUNT_UP, [count, library.images, library.videos, library.bytes, owner_id])
         counted = cursor.fetchone()
     return counted[0] if counted else None
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from itertools import product
 
 from django.conf import settings
 from django.db.models import OuterRef, Subquery
 
 from generation.changes import publisher, revisions
+from generation.changes.library_totals import totals_of
 from generation.core import bulk_update
 from generation.core.clock import Now, from_now
 from generation.models import Asset, Attempt, Job, JobStatus, Outcome
@@ -41,7 +43,9 @@ def write(
     The job is guarded by the status and lease token it was locked with; asset fields are taken from
     the instances.
     """
-    revision = revisions.take(owner_id=job.owner_id, count=len(assets) + 1)
+    # What a job's transition changes were open slots until now, so nothing of it was in the Library.
+    saved = totals_of(assets)
+    revision = revisions.take(owner_id=job.owner_id, count=len(assets) + 1, library=saved)
     for asset in assets:
         asset.revision = next(revision)
     last = next(revision)
@@ -58,11 +62,14 @@ def write_each(owner_id: int, rows: Sequence[Asset] | Sequence[Job], **change: o
     """Write `change` to each of the locked rows, stamp its revision, publish after commit."""
     if not rows:
         return
-    revision = revisions.take(owner_id=owner_id, count=len(rows))
+    assets = [row for row in rows if isinstance(row, Asset)]
+    before = totals_of(assets)
+    for row, (name, value) in product(rows, change.items()):
+        setattr(row, name, value)
+    library = totals_of(assets) - before
+    revision = revisions.take(owner_id=owner_id, count=len(rows), library=library)
     for row in rows:
         row.revision = next(revision)
-        for name, value in change.items():
-            setattr(row, name, value)
     if bulk_update.update_each(rows, ["revision", *change]) != len(rows):
         raise StateChanged
     job_ids = {row.pk if isinstance(row, Job) else row.job_id for row in rows}

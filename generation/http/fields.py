@@ -11,9 +11,9 @@ from django.db.models import TextChoices
 from rest_framework import serializers
 
 from generation.catalog.job_types import JOB_TYPES
+from generation.core.limits import METADATA_BYTES
 
 A_DAY_SECONDS = 86_400
-METADATA_BYTES = 32 * 1024
 # Far below what Python's JSON can take: how much that is depends on how deep in calls the reader stands.
 METADATA_DEPTH = 32
 

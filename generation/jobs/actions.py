@@ -52,7 +52,7 @@ def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
     return job
 
 
-def cancel_all(*, owner_id: int, actor: Actor, limit: int = 500) -> int:
+def cancel_all(*, owner_id: int, actor: Actor, limit: int = MOST_IDS) -> int:
     """Cancel the owner's active jobs, each in a transaction of its own; the number cancelled."""
     active = Job.objects.of(owner_id).filter(status__in=ACTIVE).order_by("-id")
     job_ids = list(active.values_list("pk", flat=True)[:limit])

@@ -15,11 +15,11 @@ from generation.jobs.progress_throttle import PREVIEWS, hint
 from generation.media.measure import BrokenMedia, measure
 from generation.models import Job, JobStatus, Preview, Worker
 from generation.models.job import JobQuerySet
+from generation.models.preview import VERSION_LENGTH
 
 MAX_BYTES = 64 * 1024
 MAX_SIDE = 512  # px
 EVERY_SECONDS = 2
-VERSION_LENGTH = 16
 
 
 def store_preview(

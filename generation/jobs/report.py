@@ -1,4 +1,4 @@
-"""A worker's report: the only way a slot gets its result (design 7)."""
+"""A worker's report: the only way a slot gets its result. Workers are told by docs/worker-protocol.md."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from generation.changes import writes
 from generation.core import audit_log
 from generation.core.actors import worker_actor
 from generation.core.clock import Now, from_now
+from generation.core.limits import ERROR_CODE_LENGTH, ERROR_MESSAGE_LENGTH, METADATA_BYTES
 from generation.jobs.finish import ASSET_END, Reason, finish_or_requeue
 from generation.jobs.lease import lock_leased_job
 from generation.jobs.report_rules import AssetReport, Evaluation, evaluate
@@ -38,7 +39,6 @@ RESULT_FIELDS = (
     "saved_at",
 )
 ENHANCED_PROMPT_LENGTH = 8000
-METADATA_LENGTH = 32 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,8 @@ class Report:
     def reason(self) -> Reason:
         """What slots that the final report leaves out have failed of."""
         if self.status == "failed":
-            return Reason("worker_error", self.error_message or "The worker could not run the job.")
+            message = self.error_message[:ERROR_MESSAGE_LENGTH] or "The worker could not run the job."
+            return Reason("worker_error", message)
         return Reason("not_delivered", "The worker ended the job without this result.")
 
 
@@ -146,8 +147,8 @@ def _note(receipt: Receipt, given: AssetReport, evaluation: Evaluation) -> None:
 def _apply(job: Job, asset: Asset, given: AssetReport, upload: Upload | None, evaluation: Evaluation) -> None:
     if evaluation.slot_error:
         asset.error_code, asset.error_message = (
-            evaluation.slot_error.code[:40],
-            evaluation.slot_error.message[:500],
+            evaluation.slot_error.code[:ERROR_CODE_LENGTH],
+            evaluation.slot_error.message[:ERROR_MESSAGE_LENGTH],
         )
         if not evaluation.slot_error.retryable:
             asset.status = AssetStatus.FAILED
@@ -179,7 +180,7 @@ def _write(
     counted = {
         "accepted": F("accepted") + len(completed),
         "rejected": F("rejected") + len(refused | failed),
-        "error_message": report.error_message[:500],
+        "error_message": report.error_message[:ERROR_MESSAGE_LENGTH],
     }
     if report.is_final:
         status = finish_or_requeue(
@@ -225,7 +226,7 @@ def _reported(job: Job, report: Report) -> dict[str, object]:
 def _merged(known: dict[str, object], told: dict[str, object]) -> dict[str, object]:
     """Both together; where that grows too long, what was told last, so that no worker can fill the row."""
     merged = known | told
-    return merged if len(json.dumps(merged, ensure_ascii=False)) <= METADATA_LENGTH else told
+    return merged if len(json.dumps(merged, ensure_ascii=False).encode()) <= METADATA_BYTES else told
 
 
 def _mark_accepted(changed: Sequence[Asset], uploads: dict[uuid.UUID, Upload]) -> None:

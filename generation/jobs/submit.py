@@ -17,10 +17,9 @@ from generation.changes import publisher, revisions
 from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.core.errors import IdempotencyKeyReused
+from generation.core.limits import IDEMPOTENCY_KEY_LENGTH
 from generation.models import Asset, Job, Project
 from generation.queue import fairness
-
-KEY_LENGTH = 200
 
 
 def submit(*, owner_id: int, actor: Actor, submission: Submission, idempotency_key: str = "") -> Job:
@@ -51,8 +50,8 @@ def submit(*, owner_id: int, actor: Actor, submission: Submission, idempotency_k
 
 
 def _check_key(key: str) -> None:
-    if len(key) > KEY_LENGTH or not key.isprintable():
-        message = f"An idempotency key has at most {KEY_LENGTH} printable characters."
+    if len(key) > IDEMPOTENCY_KEY_LENGTH or not key.isprintable():
+        message = f"An idempotency key has at most {IDEMPOTENCY_KEY_LENGTH} printable characters."
         raise InvalidSubmission({"idempotency_key": message})
 
 

@@ -48,7 +48,9 @@ def store_upload(
     upload = Upload(job=job, lease_token=lease_token, slot=slot, sha256=sha256, byte_size=byte_size)
     actor = worker_actor(worker.pk)
     _measure_and_store(upload, content, media=job.media, actor=actor)
-    return _record(upload, actor) or same.get()
+    if stored := _record(upload, actor) or same.first():
+        return stored
+    raise refusal(worker=worker, job_id=job_id)  # the job went with its owner's account meanwhile
 
 
 def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str, actor: Actor) -> None:

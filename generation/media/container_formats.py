@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-EBML, SEGMENT, DOC_TYPE = 0x1A45DFA3, 0x18538067, 0x4282
+EBML, DOC_TYPE = 0x1A45DFA3, 0x4282
 MOST_HEADER_BYTES = 4096
 # Some programs append their own bytes to a picture.
 MOST_TAIL_BYTES = 64 * 1024

@@ -74,6 +74,11 @@ def delete_after_commit(names: Sequence[str]) -> None:
     transaction.on_commit(delete, robust=True)
 
 
+def drop_after_commit(folders: Sequence[str]) -> None:
+    """Remove folders that are empty then; one that is not, or is none, is left alone."""
+    transaction.on_commit(lambda: drop(*folders), robust=True)
+
+
 def drop(*names: str) -> None:
     """Remove files that no row names; those that cannot be removed now are left to the chores."""
     for name in names:

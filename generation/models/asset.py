@@ -8,6 +8,7 @@ from django.db.models import F, Q
 
 from generation.catalog.job_types import Media
 from generation.core.ids import new_id
+from generation.core.limits import ERROR_CODE_LENGTH, ERROR_MESSAGE_LENGTH
 from generation.models.project import Project
 from generation.models.statuses import AssetStatus
 
@@ -60,8 +61,8 @@ class Asset(models.Model):
 
     status = models.CharField(max_length=10, choices=AssetStatus.choices, default=AssetStatus.QUEUED)
     seed = models.BigIntegerField(help_text="Asked of the worker, then what the worker used.")
-    error_code = models.CharField(max_length=40, blank=True)
-    error_message = models.CharField(max_length=500, blank=True)
+    error_code = models.CharField(max_length=ERROR_CODE_LENGTH, blank=True)
+    error_message = models.CharField(max_length=ERROR_MESSAGE_LENGTH, blank=True)
     metadata = models.JSONField(default=dict, help_text="What the worker reported about this result.")
 
     file = models.FileField(max_length=200, blank=True)

@@ -8,10 +8,11 @@ from generation.catalog.job_types import Media
 
 
 class OwnerCounter(models.Model):
-    """One row per owner: the revision of that owner's last change.
+    """One row per owner: the revision of that owner's last change, and what the owner has in the Library.
 
     Every changed job or asset row takes the next number inside its own transaction, so the row lock
-    makes the order of revisions the order of commits.
+    makes the order of revisions the order of commits. The sums change in that same write. No CHECK keeps
+    them positive: a wrong sum must not stop anybody's work.
     """
 
     owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, primary_key=True)
@@ -19,6 +20,9 @@ class OwnerCounter(models.Model):
     oldest_revision = models.BigIntegerField(
         default=0, help_text="Readers behind this revision must start afresh."
     )
+    library_images = models.BigIntegerField(default=0)
+    library_videos = models.BigIntegerField(default=0)
+    library_bytes = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = [

@@ -8,6 +8,13 @@ from django.db.models import F, Q
 
 from generation.catalog.job_types import JOB_TYPES, Engine, JobType, Media
 from generation.core.ids import new_id
+from generation.core.limits import (
+    ERROR_CODE_LENGTH,
+    ERROR_MESSAGE_LENGTH,
+    IDEMPOTENCY_KEY_LENGTH,
+    POOL_LENGTH,
+    STAGE_LENGTH,
+)
 from generation.models.project import Project
 from generation.models.statuses import ACTIVE, RETRYABLE, JobStatus
 from generation.models.worker import Worker
@@ -58,11 +65,11 @@ class Job(models.Model):
     review = models.BooleanField(default=False, help_text="Results wait in the Workspace until saved.")
     metadata = models.JSONField(default=dict, help_text="What workers reported about the run.")
 
-    idempotency_key = models.CharField(max_length=200, blank=True)
+    idempotency_key = models.CharField(max_length=IDEMPOTENCY_KEY_LENGTH, blank=True)
     request_digest = models.CharField(max_length=64, blank=True)
 
     status = models.CharField(max_length=12, choices=JobStatus.choices, default=JobStatus.QUEUED)
-    pool = models.CharField(max_length=100, help_text="What a worker must offer to get this job.")
+    pool = models.CharField(max_length=POOL_LENGTH, help_text="What a worker must offer to get this job.")
     priority = models.SmallIntegerField(default=0)
     fair_tag = models.BigIntegerField(default=0, help_text="Start tag of fair queueing, in s.")
     retry_at = models.DateTimeField(null=True, help_text="Waits outside the claim index until then.")
@@ -73,7 +80,7 @@ class Job(models.Model):
     attempt = models.PositiveIntegerField(default=0, help_text="How often it was leased.")
     attempts_left = models.PositiveSmallIntegerField(default=1)
     progress = models.PositiveSmallIntegerField(default=0, help_text="Percent, of the current attempt.")
-    stage = models.CharField(max_length=40, blank=True)
+    stage = models.CharField(max_length=STAGE_LENGTH, blank=True)
     current_slot = models.PositiveSmallIntegerField(null=True, help_text="In work, as its worker says.")
     # The last two hints and the last two previews: jobs.progress_throttle allows two a second of each.
     hinted_at = models.DateTimeField(null=True, editable=False)
@@ -81,8 +88,8 @@ class Job(models.Model):
     previewed_at = models.DateTimeField(null=True, editable=False)
     previewed_before_at = models.DateTimeField(null=True, editable=False)
 
-    error_code = models.CharField(max_length=40, blank=True)
-    error_message = models.CharField(max_length=500, blank=True)
+    error_code = models.CharField(max_length=ERROR_CODE_LENGTH, blank=True)
+    error_message = models.CharField(max_length=ERROR_MESSAGE_LENGTH, blank=True)
     started_at = models.DateTimeField(null=True, help_text="First leased.")
     finished_at = models.DateTimeField(null=True)
     cleared_at = models.DateTimeField(null=True, help_text="Left the Workspace; its assets stay.")

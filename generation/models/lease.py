@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from generation.core.ids import new_id
+from generation.core.limits import ERROR_CODE_LENGTH, ERROR_MESSAGE_LENGTH
 from generation.models.job import Job
 from generation.models.worker import Worker
 
@@ -30,7 +31,7 @@ class Attempt(models.Model):
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.RUNNING)
     accepted = models.PositiveSmallIntegerField(default=0, help_text="Assets it completed.")
     rejected = models.PositiveSmallIntegerField(default=0, help_text="Assets refused or reported failed.")
-    error_message = models.CharField(max_length=500, blank=True)
+    error_message = models.CharField(max_length=ERROR_MESSAGE_LENGTH, blank=True)
 
     class Meta:
         indexes = [
@@ -76,8 +77,8 @@ class Upload(models.Model):
     height = models.PositiveIntegerField(null=True)
     duration = models.FloatField(null=True)
     frames = models.PositiveIntegerField(null=True)
-    error_code = models.CharField(max_length=40, blank=True)
-    error_message = models.CharField(max_length=500, blank=True)
+    error_code = models.CharField(max_length=ERROR_CODE_LENGTH, blank=True)
+    error_message = models.CharField(max_length=ERROR_MESSAGE_LENGTH, blank=True)
 
     class Meta:
         indexes = [models.Index(fields=["created_at"], name="upload_age")]

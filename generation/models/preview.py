@@ -5,6 +5,8 @@ from django.db.models import Q
 
 from generation.models.job import Job
 
+VERSION_LENGTH = 16
+
 
 class Preview(models.Model):
     """How a slot looks so far, while its job runs: the newest small picture, re-encoded by us.
@@ -16,7 +18,7 @@ class Preview(models.Model):
     slot = models.PositiveSmallIntegerField()
     lease_token = models.UUIDField(help_text="The lease that sent it; another's is not shown.")
     picture = models.BinaryField(help_text="WebP, at most 512 px a side.")
-    version = models.CharField(max_length=16, help_text="Begins the picture's SHA-256.")
+    version = models.CharField(max_length=VERSION_LENGTH, help_text="Begins the picture's SHA-256.")
     stored_at = models.DateTimeField()
 
     class Meta:

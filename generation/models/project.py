@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from generation.core.ids import new_id
+from generation.core.limits import NAME_LENGTH
 
 
 class Project(models.Model):
@@ -14,7 +15,7 @@ class Project(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="projects", db_index=False
     )
-    name = models.CharField(max_length=80)
+    name = models.CharField(max_length=NAME_LENGTH)
     is_default = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

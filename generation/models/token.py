@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from generation.core.ids import new_id
+from generation.core.limits import NAME_LENGTH
 from generation.models.worker import Worker
 
 
@@ -34,7 +35,7 @@ class PersonalToken(AccessToken):
     """What a user's scripts sign in with."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="personal_tokens")
-    name = models.CharField(max_length=80)
+    name = models.CharField(max_length=NAME_LENGTH)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=~Q(name=""), name="personaltoken_has_a_name")]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.db import models
 
 from generation.core.ids import new_id
+from generation.core.limits import DEVICE_LENGTH, NAME_LENGTH
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
@@ -14,13 +15,13 @@ class Worker(models.Model):
     """A registered machine with its own token."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    name = models.CharField(max_length=80, unique=True)
+    name = models.CharField(max_length=NAME_LENGTH, unique=True)
     engines = models.JSONField(default=list, help_text="The engines it may serve, for example sdxl and wan.")
     enabled = models.BooleanField(default=True, help_text="A disabled worker is refused.")
     draining = models.BooleanField(default=False, help_text="Finishes its job in hand, gets no new one.")
     pools = models.JSONField(default=list, editable=False, help_text="What it last offered.")
-    software = models.CharField(max_length=120, blank=True, editable=False)
-    device = models.CharField(max_length=120, blank=True, editable=False)
+    software = models.CharField(max_length=DEVICE_LENGTH, blank=True, editable=False)
+    device = models.CharField(max_length=DEVICE_LENGTH, blank=True, editable=False)
     benchmarked_at = models.DateTimeField(null=True, editable=False)
     benchmarked_with = models.CharField(
         max_length=250, blank=True, editable=False, help_text="Software and device of its last benchmark."

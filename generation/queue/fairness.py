@@ -1,4 +1,7 @@
-"""Start-time fair queueing, decided at insert (design 5), by a virtual time for each pool."""
+"""Start-time fair queueing, with a virtual time for each pool.
+
+See docs/decisions/0002-the-job-table-is-the-queue.md.
+"""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ from django.urls import reverse
 
 from generation.catalog.job_types import Engine
 from generation.changes import publisher
+from generation.worker_api.payloads import MOST_WAIT_SECONDS
 
 log = structlog.get_logger("ourvidz.worker_api")
 BODY_BYTES = 16 * 1024
-MOST_WAIT_SECONDS = 25.0
 # How soon a job is noticed when its hint was lost.
 RECHECK_SECONDS = 5.0
 Message = Any  # ASGI's messages are open dictionaries

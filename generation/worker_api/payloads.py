@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from generation.catalog.job_types import JOB_TYPES, Engine, ReferenceType
+from generation.core.limits import DEVICE_LENGTH, POOL_LENGTH
 from generation.http.fields import OneOf, StrictSerializer, Text
 from generation.jobs import previews
 from generation.media.measure import CONTENT_TYPES
@@ -39,7 +40,7 @@ class LeaseRequest(StrictSerializer):
         help_text="The queues to serve.",
     )
     pools = serializers.ListField(
-        child=Text(max_length=100),
+        child=Text(max_length=POOL_LENGTH),
         default=list,
         max_length=200,
         help_text="What it can do: job types, and job types with the types of reference that it can use, as "
@@ -48,9 +49,9 @@ class LeaseRequest(StrictSerializer):
     wait_s = serializers.FloatField(
         default=0, min_value=0, max_value=MOST_WAIT_SECONDS, help_text="How long to wait for a job."
     )
-    version = Text(default="", allow_blank=True, max_length=120, help_text="The worker's software.")
+    version = Text(default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="The worker's software.")
     worker_engine = Text(default="", allow_blank=True, max_length=40, help_text="What it computes with.")
-    device = Text(default="", allow_blank=True, max_length=120, help_text="What it computes on.")
+    device = Text(default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="What it computes on.")
 
 
 class Slot(serializers.Serializer[Any]):

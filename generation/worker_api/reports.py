@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from generation.core.limits import DEVICE_LENGTH, ERROR_CODE_LENGTH
 from generation.http.fields import (
     Flag,
     Identifier,
@@ -54,12 +55,12 @@ class Heartbeat(Lease):
 )
 class Benchmark(StrictSerializer):
     seconds = SecondsByJobType(help_text="For one result, by job type; of those measured.")
-    version = Text(default="", allow_blank=True, max_length=120, help_text="The worker's software.")
-    device = Text(default="", allow_blank=True, max_length=120, help_text="What it computes on.")
+    version = Text(default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="The worker's software.")
+    device = Text(default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="What it computes on.")
 
 
 class Error(StrictSerializer):
-    code = Text(max_length=40)
+    code = Text(max_length=ERROR_CODE_LENGTH)
     message = Text(default="", allow_blank=True, max_length=MOST_TEXT)
     retryable = Flag(default=True, help_text="Whether another attempt could succeed.")
 

@@ -1,4 +1,4 @@
-"""What a worker's report does: every row of the table in design 7."""
+"""What a worker's report does: every row of the table in docs/worker-protocol.md."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from generation.changes import feed
 from generation.core.errors import JobNotFound, LeaseLost
+from generation.core.limits import ERROR_MESSAGE_LENGTH
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.report import Report, report
 from generation.jobs.report_rules import AssetReport, SlotError
@@ -504,3 +505,15 @@ def test_each_changed_row_gets_the_next_revision(owner: User, worker: Worker) ->
     stamped = sorted(row.revision for row in rows)
     assert stamped == [before + 1, before + 2, before + 3]
     assert [image.image_index for image in changed.assets] == [0, 2]
+
+
+def test_a_long_reason_of_a_worker_is_cut_to_what_a_row_holds(owner: User, worker: Worker) -> None:
+    leased = last_try(held_job(owner, worker, quantity=1))
+
+    call_back(leased, status="failed", error_message="The driver says: " + "x" * 3900)
+
+    job = fresh(leased)
+    (slot,) = job.slots
+    for row in (job, slot):
+        assert row.error_message.startswith("The driver says: x")
+        assert len(row.error_message) == ERROR_MESSAGE_LENGTH

@@ -83,12 +83,18 @@ def leave_a_file(job: Job) -> str:
     return name
 
 
+def count_the_library_wrongly(job: Job) -> str:
+    OwnerCounter.objects.filter(pk=job.owner_id).update(library_images=7)
+    return str(job.owner_id)
+
+
 FAULTS: dict[str, Callable[[Job], str]] = {
     "ended_jobs_with_queued_slots": leave_a_slot_queued,
     "jobs_unlike_their_slots": call_it_completed,
     "queued_jobs_without_open_slots": queue_it_with_nothing_to_make,
     "running_attempts_of_other_jobs": leave_its_attempt_running,
     "counters_behind_their_rows": set_its_owners_counter_back,
+    "wrong_library_totals": count_the_library_wrongly,
     "leftover_previews": leave_a_preview,
     "files_without_row": leave_a_file,
 }

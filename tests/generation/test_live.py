@@ -346,7 +346,7 @@ async def test_without_a_channel_layer_pages_still_catch_up(
 
 
 def test_a_channel_layer_that_is_away_fails_no_transition(user: User, settings: LazySettings) -> None:
-    """Design 6: a dead channel layer must never fail a callback."""
+    """A dead channel layer must never fail a callback."""
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.test_live.AwayLayer"}}
     job = submit(owner_id=user.pk, submission=Submission(job_type="image_fast", prompt="a ship"))
     make_worker()

@@ -316,7 +316,7 @@ class Reader:
 
 
 def test_a_reader_with_a_cursor_misses_nothing_of_eight_writers(user: User) -> None:
-    """Design 6: the counter's row lock makes the order of revisions the order of commits."""
+    """The counter's row lock makes the order of revisions the order of commits."""
     reader = Reader(user)
 
     def write(seed: int) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 
+from generation.core.actors import SYSTEM
 from generation.core.errors import JobNotFound, LeaseLost, UnknownSlot
 from generation.jobs.lease import release
+from generation.jobs.owner_deletion import delete_all_of
 from generation.jobs.uploads import store_upload
 from generation.models import Job, Upload, Worker
 from tests.acting import cancel
-from tests.factories import lease_next, make_job, make_worker, mp4, png, upload
+from tests.factories import lease_next, make_job, make_user, make_worker, mp4, png, upload
 from tests.generation.pictures import clip, encoded, plain, png_that_claims, sound_only
 
 
@@ -145,5 +148,38 @@ def test_a_full_disk_leaves_no_file_and_no_row(
     settings.STORAGES = settings.STORAGES | {"default": {"BACKEND": "tests.generation.storages.FullDisk"}}
     with pytest.raises(OSError, match="No space left"):
         upload(job, 0, png())
+    assert stored_files(settings) == []
+    assert not Upload.objects.exists()
+
+
+class SlowUpload(io.BytesIO):
+    """Bytes during whose second reading, the measuring, `happen` comes about."""
+
+    def __init__(self, content: bytes, happen: Callable[[], None]) -> None:
+        super().__init__(content)
+        self.happen = happen
+        self.readings = 0
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if offset == whence == 0:
+            self.readings += 1
+            if self.readings == 2:
+                self.happen()
+        return super().seek(offset, whence)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_goes_with_its_owner_meanwhile_is_unknown(settings: LazySettings) -> None:
+    worker, owner = make_worker(), make_user()
+    make_job(owner)
+    held = lease_next(worker)
+
+    def delete() -> None:
+        for _ in delete_all_of(owner.pk, actor=SYSTEM):
+            pass
+
+    content = SlowUpload(png(), delete)
+    with pytest.raises(JobNotFound):
+        store_upload(worker=worker, job_id=held.pk, lease_token=held.lease_token, slot=0, content=content)
     assert stored_files(settings) == []
     assert not Upload.objects.exists()

@@ -122,7 +122,7 @@ def test_a_length_that_is_none_is_refused(web: WebServer, length: bytes) -> None
 
 
 def test_a_form_is_not_parsed_while_others_wait(web: WebServer) -> None:
-    """stack.md: daphne parsed 200 MB on the event loop, and nobody was served for 12 s."""
+    """Daphne parsed 200 MB on the event loop, and nobody was served for 12 s."""
     head = with_body(b"Content-Type: multipart/form-data; boundary=b", b"Content-Length: %d" % (8 * MEGABYTE))
     part = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n'
     body = (part * (8 * MEGABYTE // len(part) + 1))[: 8 * MEGABYTE]

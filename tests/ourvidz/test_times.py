@@ -32,7 +32,7 @@ def owner(db: None) -> User:
     """With a saved and a discarded image and a token, all of that evening."""
     owner = make_user()
     made(owner, quantity=3)
-    issue_personal_token(owner=owner, name="script")
+    issue_personal_token(owner_id=owner.pk, name="script")
     image = Image.objects.filter(owner=owner)[0]
     Image.objects.filter(owner=owner).update(saved_at=LATE, completed_at=LATE)
     Image.objects.filter(owner=owner).exclude(pk=image.pk).update(trashed_at=LATE)

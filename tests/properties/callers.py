@@ -11,7 +11,7 @@ from tests.acting import issue_personal_token
 from tests.factories import make_user
 
 V1 = "/api/v1"
-# Hints, which never take a revision (design 6).
+# Hints, which never take a revision.
 HINTS = ("progress", "stage")
 
 

@@ -142,7 +142,14 @@ FEED = (
         "        next(revision)\n",
     ),
     in_generation(
-        "the counter leaves a gap", "changes/writes", "count=len(assets) + 1)", "count=len(assets) + 2)"
+        "the counter leaves a gap", "changes/writes", "count=len(assets) + 1,", "count=len(assets) + 2,"
+    ),
+    in_generation(
+        "a completion is not counted",
+        "changes/writes",
+        ", library=saved",
+        "",
+        "tests/generation/test_library_totals.py",
     ),
     Sabotage(
         "an end is not put into the outbox",

@@ -164,8 +164,8 @@ RESULTS = (
     in_generation(
         "a file that was dropped again",
         "jobs/uploads",
-        "    return _record(upload, actor) or same.get()",
-        "    kept = _record(upload, actor) or same.get()\n    _drop(kept.file.name)\n    return kept",
+        "first():\n        return stored",
+        "first():\n        storage.drop(stored.file.name)\n        return stored",
     ),
 )
 

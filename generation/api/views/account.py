@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from django.conf import settings
-from django.db.models import Count, Q, Sum
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,9 +18,10 @@ from generation.assets.actions import MOST_IDS
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH
 from generation.changes import feed
+from generation.changes.library_totals import library_totals
 from generation.http.openapi import problems
 from generation.http.views import Api, body_of, owner_of, query_of
-from generation.models import Asset, Job
+from generation.models import Job
 from generation.models.statuses import ACTIVE
 
 
@@ -104,16 +106,5 @@ def limits_of(owner_id: int) -> dict[str, int]:
 
 def use_of(owner_id: int) -> dict[str, int]:
     """What the owner has in work and in the Library."""
-    saved = (
-        Asset.objects.of(owner_id)
-        .in_library()
-        .aggregate(
-            images=Count("pk", filter=Q(media="image")),
-            videos=Count("pk", filter=Q(media="video")),
-            bytes=Sum("byte_size", default=0),
-        )
-    )
-    return {
-        "active_jobs": Job.objects.of(owner_id).filter(status__in=ACTIVE).count(),
-        **saved,
-    }
+    active = Job.objects.of(owner_id).filter(status__in=ACTIVE)
+    return {"active_jobs": active.count()} | asdict(library_totals(owner_id))

@@ -15,6 +15,7 @@ from generation.api.documentation import INVALID
 from generation.api.requests import SUBMISSIONS, Paging, SubmissionBody
 from generation.api.responses import Cancelled, JobAnswer, JobPage
 from generation.core.errors import JobNotFound
+from generation.core.limits import IDEMPOTENCY_KEY_LENGTH
 from generation.http.openapi import problems
 from generation.http.views import Api, owner_of, query_of
 from generation.jobs import listing as job_listing
@@ -22,7 +23,7 @@ from generation.jobs.actions import cancel, cancel_all, retry
 from generation.jobs.submit import submit
 from generation.queue.estimates import queue_positions
 
-IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+IDEMPOTENCY_KEY = re.compile(rf"[\x21-\x7e]{{1,{IDEMPOTENCY_KEY_LENGTH}}}")
 KEY_HEADER = OpenApiParameter(
     "Idempotency-Key",
     location=OpenApiParameter.HEADER,
@@ -35,7 +36,7 @@ def key_of(request: Request) -> str:
     key = request.headers.get("Idempotency-Key")
     if key is None or IDEMPOTENCY_KEY.fullmatch(key):
         return key or ""
-    raise ValidationError({"Idempotency-Key": ["1 to 200 visible ASCII characters."]})
+    raise ValidationError({"Idempotency-Key": [f"1 to {IDEMPOTENCY_KEY_LENGTH} visible ASCII characters."]})
 
 
 def job_response(request: Request, job_id: uuid.UUID) -> Response:

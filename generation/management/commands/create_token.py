@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from generation.access.tokens import issue_personal_token
 from generation.core.actors import SYSTEM
+from generation.core.limits import NAME_LENGTH
 
 
 class Command(BaseCommand):
@@ -19,8 +20,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["name"].strip()
-        if not 1 <= len(name) <= 80:
-            raise CommandError("--name has 1 to 80 characters.")
+        if not 1 <= len(name) <= NAME_LENGTH:
+            raise CommandError(f"--name has 1 to {NAME_LENGTH} characters.")
         owner = get_user_model().objects.filter(username=options["user"], is_active=True).first()
         if owner is None:
             raise CommandError(f"There is no active user “{options['user']}”.")

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from generation.access.tokens import issue_worker_token
 from generation.catalog.job_types import Engine
 from generation.core.actors import SYSTEM
+from generation.core.limits import NAME_LENGTH
 from generation.models import Worker
 
 
@@ -23,7 +24,7 @@ class Command(BaseCommand):
     help = "Register a worker and print its token. It is shown this once; only its SHA-256 is kept."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("name", help="a name of its own, up to 80 characters")
+        parser.add_argument("name", help=f"a name of its own, up to {NAME_LENGTH} characters")
         parser.add_argument("--engines", type=engines_of, required=True, help="for example sdxl,wan")
         parser.add_argument(
             "--replace-token",
@@ -33,8 +34,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         name, engines = options["name"].strip(), options["engines"]
-        if not 1 <= len(name) <= 80:
-            raise CommandError("A worker's name has 1 to 80 characters.")
+        if not 1 <= len(name) <= NAME_LENGTH:
+            raise CommandError(f"A worker's name has 1 to {NAME_LENGTH} characters.")
         worker = Worker.objects.filter(name=name).first()
         if worker and not options["replace_token"]:
             raise CommandError(f"There is a worker “{name}” already; --replace-token gives it a new token.")

@@ -1,0 +1,93 @@
+"""Users in the admin: as Django's, but deleting one takes everything that the user has along."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+
+from accounts.deletion import delete_account
+from generation.access.principals import operator_principal
+from generation.core.actors import Actor
+from generation.jobs.owner_deletion import holdings_of
+
+# One request may take so long; more is left to the next one, or to the command.
+WORK_SECONDS = 2.0
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
+    actions = ["delete_accounts"]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Without Django's own deletion, which what a user has would stop."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    @admin.action(description="Delete selected accounts with all that is in them", permissions=["delete"])
+    def delete_accounts(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
+        return self._confirm_or_delete(request, list(users.order_by("username")))
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The page behind the button "Delete" of one user."""
+        user = self.get_object(request, unquote(object_id))
+        if not self.has_delete_permission(request, user):
+            raise PermissionDenied
+        if user is None:
+            raise Http404
+        return self._confirm_or_delete(request, [user]) or redirect("admin:auth_user_changelist")
+
+    def _confirm_or_delete(self, request: HttpRequest, users: list[User]) -> HttpResponse | None:
+        if refusal := _refusal(request.user, users):
+            self.message_user(request, refusal, messages.ERROR)
+            return None
+        if request.method == "POST" and "confirmed" in request.POST:
+            self._delete(request, users)
+            return None
+        context = self.admin_site.each_context(request) | {
+            "title": "Delete accounts",
+            "opts": self.opts,
+            "accounts": [(user, holdings_of(user.pk)) for user in users],
+            "action": request.POST.get("action"),
+        }
+        return TemplateResponse(request, "accounts/delete_accounts.html", context)
+
+    def _delete(self, request: HttpRequest, users: list[User]) -> None:
+        self.log_deletions(request, User.objects.filter(pk__in=[user.pk for user in users]))
+        ends = time.monotonic() + WORK_SECONDS
+        for user in users:
+            if _delete_until(ends, user, operator_principal(cast("User", request.user))):
+                self.message_user(request, f"“{user}” is deleted with all that was in it.", messages.SUCCESS)
+                continue
+            text = (
+                f"“{user}” is signed out for good, and {holdings_of(user.pk).jobs} jobs are left. To go on, "
+                f"delete the account again, or run: manage.py delete_account {user.get_username()}"
+            )
+            self.message_user(request, text, messages.WARNING)
+
+
+def _refusal(operator: Any, users: list[User]) -> str:
+    if operator in users:
+        return "You cannot delete the account that you are signed in with."
+    if not operator.is_superuser and any(user.is_superuser for user in users):
+        return "Only a superuser deletes a superuser's account."
+    return ""
+
+
+def _delete_until(ends: float, user: User, operator: Actor) -> bool:
+    """Whether nothing is left of the account; at least its user is shut out."""
+    return all(time.monotonic() <= ends for _ in delete_account(user, actor=operator))

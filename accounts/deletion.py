@@ -1,0 +1,59 @@
+"""Deleting an account with everything in it: its user cannot sign in from the first moment, and goes last.
+
+Attempts to sign in are counted by digests that lead to nobody, for ten minutes. What other operators did to
+the account stays in the admin's log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth.hashers import make_password
+from django.contrib.sessions.models import Session
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+
+from generation.access import tokens
+from generation.core.actors import Actor
+from generation.jobs import owner_deletion
+from generation.models import PersonalToken
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+# What a request that was in work meanwhile added is found by going over it again.
+PASSES = 5
+
+
+def delete_account(user: User, *, actor: Actor) -> Generator[None]:
+    """Delete the user and all that is the user's; yields after each short transaction.
+
+    Whoever stops half-way leaves an account that nobody can sign in to, to be deleted by another call.
+
+    Raises:
+        ProtectedError, IntegrityError: something refers to the user that this does not know.
+    """
+    shut_out(user, actor=actor)
+    yield
+    for number in range(1, PASSES + 1):
+        try:
+            yield from owner_deletion.delete_all_of(user.pk, actor=actor)
+            with transaction.atomic():
+                get_user_model().objects.filter(pk=user.pk).delete()
+        except (ProtectedError, IntegrityError):
+            if number == PASSES:
+                raise
+        else:
+            return
+
+
+def shut_out(user: User, *, actor: Actor) -> None:
+    """Passwords, links, tokens and sessions of the user are worth nothing from now on."""
+    with transaction.atomic():
+        get_user_model().objects.filter(pk=user.pk).update(is_active=False, password=make_password(None))
+        tokens.revoke(PersonalToken.objects.filter(owner_id=user.pk), actor=actor)
+    for session in Session.objects.iterator(chunk_size=500):
+        if session.get_decoded().get(SESSION_KEY) == str(user.pk):
+            session.delete()

@@ -1,0 +1,14 @@
+"""Lengths that a column, a form and an API share; each is written down here alone."""
+
+from __future__ import annotations
+
+NAME_LENGTH = 80  # of a project, a token, a worker
+IDEMPOTENCY_KEY_LENGTH = 200
+SEARCH_LENGTH = 200
+# Of what a worker says.
+POOL_LENGTH = 100
+STAGE_LENGTH = 40
+DEVICE_LENGTH = 120  # of its software too
+ERROR_CODE_LENGTH = 40
+ERROR_MESSAGE_LENGTH = 500
+METADATA_BYTES = 32 * 1024  # as JSON, of one asset or one job

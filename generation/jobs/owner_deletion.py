@@ -1,0 +1,127 @@
+"""Deleting all that an owner has, for good: rows in many small transactions, the files of each after it.
+
+It may be stopped anywhere and started again. A crash leaves at most files without rows, which
+`manage.py check_consistency` finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from generation.core import audit_log
+from generation.core.actors import Actor
+from generation.jobs.actions import cancel_all
+from generation.media import storage
+from generation.models import (
+    Asset,
+    Attempt,
+    Job,
+    JobReference,
+    OutboxEvent,
+    OwnerCounter,
+    PersonalToken,
+    Preview,
+    Project,
+    Reference,
+    Tombstone,
+    Upload,
+    UserQuota,
+)
+from generation.models.statuses import ACTIVE
+
+BATCH = 200
+WITH_FILES = (Upload, Asset)
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """How much an owner has."""
+
+    jobs: int
+    images: int
+    videos: int
+    references: int
+    projects: int
+    tokens: int
+
+
+def holdings_of(owner_id: int) -> Holdings:
+    def number(model: Any) -> int:
+        return int(model.objects.filter(owner_id=owner_id).count())
+
+    assets = Asset.objects.of(owner_id)
+    return Holdings(
+        jobs=number(Job),
+        images=assets.images().count(),
+        videos=assets.videos().count(),
+        references=number(Reference),
+        projects=number(Project),
+        tokens=number(PersonalToken),
+    )
+
+
+def delete_all_of(owner_id: int, *, actor: Actor) -> Generator[None]:
+    """Delete everything; yields after each transaction, so that the caller can tell how far it is, or stop.
+
+    The owner must be unable to sign in already.
+
+    Raises:
+        ProtectedError, IntegrityError: a request that was in work has added something meanwhile.
+    """
+    while cancel_all(owner_id=owner_id, actor=actor):
+        yield
+    while _delete_jobs(owner_id, actor):
+        yield
+    while _delete_references(owner_id):
+        yield
+    for model in (Tombstone, OutboxEvent):
+        while _delete_some(model, owner_id):
+            yield
+    _delete_rest(owner_id)
+
+
+@transaction.atomic
+def _delete_jobs(owner_id: int, actor: Actor) -> int:
+    """Some ended jobs with all that hangs on them; how many."""
+    ended = Job.objects.of(owner_id).exclude(status__in=ACTIVE).order_by("-id")
+    job_ids = list(ended.select_for_update().values_list("pk", flat=True)[:BATCH])
+    names: set[str] = set()
+    for model in (JobReference, Preview, Attempt, *WITH_FILES):
+        rows: QuerySet[Any] = model.objects.filter(job__in=job_ids)
+        if model in WITH_FILES:
+            names.update(name for row in rows.only("file", "thumbnail") for name in storage.names_of(row))
+        rows.delete()
+    Job.objects.filter(pk__in=job_ids).delete()
+    storage.delete_after_commit(sorted(names))
+    storage.drop_after_commit([str(job_id) for job_id in job_ids])
+    if job_ids:
+        audit_log.after_commit("owner.jobs_deleted", actor=actor, owner=owner_id, jobs=len(job_ids))
+    return len(job_ids)
+
+
+@transaction.atomic
+def _delete_references(owner_id: int) -> int:
+    some = list(Reference.objects.of(owner_id).select_for_update().order_by("id")[:BATCH])
+    Reference.objects.filter(pk__in=[reference.pk for reference in some]).delete()
+    storage.delete_after_commit([name for row in some for name in storage.names_of(row)])
+    return len(some)
+
+
+def _delete_some(model: Any, owner_id: int) -> int:
+    mine = model.objects.filter(owner_id=owner_id).order_by("revision")
+    some = list(mine.values_list("pk", flat=True)[:BATCH])
+    model.objects.filter(pk__in=some).delete()
+    return len(some)
+
+
+@transaction.atomic
+def _delete_rest(owner_id: int) -> None:
+    for model in (Project, PersonalToken, UserQuota, OwnerCounter):
+        rows: QuerySet[Any] = model.objects.filter(owner_id=owner_id)
+        rows.delete()
+    storage.drop_after_commit([storage.references_of(owner_id)])

@@ -1,0 +1,77 @@
+"""What the documents must name, and what is named must be there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ourvidz_worker.configuration import CONFIG_VARIABLE
+from ourvidz_worker.options import OPTIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = (
+    "accounts", "bench", "docs", "generation", "library", "ourvidz", "script", "static", "templates", "tests",
+    "worker", "workspace",
+)  # fmt: skip
+READ_BY_SETTINGS = re.compile(r'\benv\.\w+\(\s*"([A-Z_]+)"')
+READ_BY_SCRIPTS = re.compile(r'\$\{([A-Z_]+):-|environ(?:\.get\(|\[)"([A-Z_]+)"|\bnumber\("([A-Z_]+)"')
+# Of the shell, pip and uv; and the moment at which script/server began.
+FOREIGN = {"HOME", "PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "UV_DEFAULT_INDEX", "OURVIDZ_STARTED"}
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+DOCUMENT = re.compile(r"(?<![\w/.-])(?:docs/[\w./-]*\w|(?:[\w-]+/)*[\w-]+\.md)\b/?")
+DESIGN = re.compile(r"\bdesign \d", re.IGNORECASE)
+
+
+def sources() -> Iterator[Path]:
+    """The text that we wrote: neither vendored nor generated."""
+    yield from ROOT.glob("*.md")
+    yield ROOT / "pyproject.toml"
+    for folder in OURS:
+        for path in (ROOT / folder).rglob("*"):
+            text = path.suffix in {".py", ".md", ".js", ".css", ".html", ".toml", ".service", ""}
+            if text and path.is_file() and not {"vendor", "build", "__pycache__"} & set(path.parts):
+                yield path
+
+
+def settings_read() -> set[str]:
+    names = set(READ_BY_SETTINGS.findall((ROOT / "ourvidz" / "settings.py").read_text()))
+    for script in (ROOT / "script").iterdir():
+        if script.is_file():
+            names |= {name for found in READ_BY_SCRIPTS.findall(script.read_text()) for name in found if name}
+    return names - FOREIGN
+
+
+def test_every_setting_is_in_the_operators_handbook() -> None:
+    rows = re.findall(r"^\| (`[^|]+) \|", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
+    assert {"PORT", "HOST", "WORKERS", "VENV", "DATABASE_URL", "TRASH_DAYS"} <= settings_read()
+    assert settings_read() - told == set(), "read, but not in docs/operations.md"
+    assert told - settings_read() == set(), "in docs/operations.md, but read nowhere"
+
+
+def test_every_option_of_the_worker_is_in_its_readme() -> None:
+    told = (ROOT / "worker" / "README.md").read_text()
+    assert f"`{CONFIG_VARIABLE}`" in told
+    for option in OPTIONS:
+        assert f"`{option.variable}`" in told
+        assert f"`{option.flag}" in told
+
+
+@pytest.mark.parametrize("document", [path for path in sources() if path.suffix == ".md"], ids=str)
+def test_every_link_of_a_document_leads_somewhere(document: Path) -> None:
+    dead = [link for link in LINK.findall(document.read_text()) if not (document.parent / link).exists()]
+    assert dead == []
+
+
+def test_nothing_cites_a_document_that_is_not_here() -> None:
+    dead = []
+    for path in sources():
+        text = path.read_text()
+        places = (ROOT, ROOT / "docs", path.parent)
+        cited = {name for name in DOCUMENT.findall(text) if not any((at / name).exists() for at in places)}
+        cited |= set(DESIGN.findall(text))
+        dead += [f"{path.relative_to(ROOT)}: {name}" for name in sorted(cited)]
+    assert dead == []
