@@ -218,6 +218,15 @@ def test_the_clock_does_not_go_back(owner: User, worker: Worker) -> None:
     assert make_job(make_user()).fair_tag == later.fair_tag > 0
 
 
+def test_a_claim_moves_only_the_clocks_that_are_behind(owner: User, worker: Worker) -> None:
+    Job.objects.filter(pk=make_job(owner).pk).update(fair_tag=10_000)
+    assert lease(worker=make_worker(), engines=["sdxl"], pools=["sdxl_image_fast"]) is not None
+    Job.objects.filter(pk=make_job(make_user(), "sdxl_image_high").pk).update(fair_tag=5)
+    lease_next(worker)
+    assert make_job(make_user()).fair_tag == 10_000
+    assert make_job(make_user(), "image_fast").fair_tag >= 5
+
+
 def test_only_pools_that_the_worker_offers_are_known_to_be_empty(owner: User) -> None:
     """A worker for one job type that is far ahead puts nobody behind who waits for another."""
     Job.objects.filter(pk=make_job(owner).pk).update(fair_tag=10_000)
