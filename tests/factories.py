@@ -39,7 +39,7 @@ def make_job(
 
 
 def make_reference(owner: User, content: bytes = b"") -> Reference:
-    """A picture that the owner uploaded for jobs to go by."""
+    """An uploaded reference image of the owner's."""
     return upload_reference(owner_id=owner.pk, content=io.BytesIO(content or png(shade=next(_number))))
 
 

@@ -84,7 +84,7 @@ def remember(request: HttpRequest, form: ComposerForm, job: Job) -> None:
 def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
     """What an unsent composer holds: a job to use again, or an example's prompt, or what was made last.
 
-    `?image=` adds an image of the owner's to go by.
+    `?image=` adds an image of the owner's as a reference.
     """
     known: dict[str, Any] = DEFAULTS | request.session.get(REMEMBERED, {})
     query = request.GET
@@ -94,7 +94,7 @@ def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
         known["references"] = still_kept(owner.pk, known.get("references", ()))
         known |= {"prompt": prompt} if (prompt := query.get("prompt", "")) else {}
     if image_id := _named_id(query, "image"):
-        known |= _going_by(owner, image_id, known)
+        known |= _with_reference(owner, image_id, known)
     return known | {"key": fresh_key()}
 
 
@@ -112,8 +112,8 @@ def _named_id(query: QueryDict, name: str) -> uuid.UUID | None:
         return None
 
 
-def _going_by(owner: User, image_id: uuid.UUID, known: dict[str, Any]) -> dict[str, Any]:
-    """What changes in the composer to go by this image: what cannot use one gives way to what can."""
+def _with_reference(owner: User, image_id: uuid.UUID, known: dict[str, Any]) -> dict[str, Any]:
+    """What changes in the composer to use this image as a reference: what cannot use one gives way."""
     usual: dict[str, Any] = {"engine": "", "enhance": False}
     for own in ({}, usual):
         asked = {name: (known | own).get(name, "") for name in ("media", "quality", "engine")}

@@ -34,15 +34,15 @@ class ComposerForm(forms.Form):
         error_messages={"invalid_choice": "Make 1, 3 or 6 at a time."},
     )
     aspect = forms.ChoiceField(
-        choices=(("", "Shape"), *((name, name) for name in SDXL_SIZES)),
+        choices=(("", "Aspect ratio"), *((name, name) for name in SDXL_SIZES)),
         required=False,
-        error_messages={"invalid_choice": "There is no such shape."},
-        widget=forms.Select(attrs={"class": "select chip", "aria-label": "Shape"}),
+        error_messages={"invalid_choice": "There is no such aspect ratio."},
+        widget=forms.Select(attrs={"class": "select chip", "aria-label": "Aspect ratio"}),
     )
     negative_prompt = forms.CharField(
         required=False,
         strip=False,
-        label="Leave out",
+        label="Negative prompt",
         widget=forms.Textarea(
             attrs={"class": "input", "rows": 2, "placeholder": "blurry, text, extra fingers"}
         ),

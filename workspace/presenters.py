@@ -83,7 +83,7 @@ class Stack:
 
     @property
     def left(self) -> str:
-        """How long a running job will take from here, by its worker's pace and its own progress."""
+        """How long a running job will take from here, by its worker's speed and its own progress."""
         return duration(self.run.seconds_left)
 
     @property

@@ -1,4 +1,4 @@
-"""The composer's pictures to go by: rows of a form, each one picture with its type and strength."""
+"""The composer's reference images: rows of a form, each with its type and strength."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class ReferencesField(forms.Field):
 
 
 def rows_of(job: Job) -> list[Row]:
-    """What the job goes by, as far as it is still kept."""
+    """The job's references, as far as they are still kept."""
     return _rows(job.sorted_references)
 
 

@@ -58,7 +58,7 @@ class History(ReadOnlyInline):
 
 
 class References(ReadOnlyInline):
-    """What the job goes by; the pictures are their owner's own."""
+    """The job's references; the images are their owner's own."""
 
     model = JobReference
     verbose_name_plural = "references"

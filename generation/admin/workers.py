@@ -106,9 +106,9 @@ class WorkerAdmin(FoundById):
     @admin.display(description="job types, mean seconds for one result")
     def offers(self, worker: Worker) -> str:
         """What it offered when it last asked for work or was measured at, each job type on a line."""
-        pace_of = {pace.job_type: _pace(pace) for pace in getattr(worker, "measured", [])}
-        names = dict.fromkeys([*(pool.partition("+")[0] for pool in worker.pools), *pace_of])
-        lines = [f"{name} {pace_of.get(name, '')}".rstrip() for name in names]
+        speed_of = {speed.job_type: _in_words(speed) for speed in getattr(worker, "measured", [])}
+        names = dict.fromkeys([*(pool.partition("+")[0] for pool in worker.pools), *speed_of])
+        lines = [f"{name} {speed_of.get(name, '')}".rstrip() for name in names]
         if extras := sorted({extra for pool in worker.pools for extra in pool.split("+")[1:]}):
             lines.append(f"with {', '.join(extras)}")
         return format_html_join(NEW_LINE, "{}", ((line,) for line in lines)) or "nothing yet"
@@ -174,8 +174,8 @@ def _in_hand(job: Job) -> tuple[str, str, int]:
     return reverse("admin:generation_job_change", args=[job.pk]), job.job_type, job.progress
 
 
-def _pace(pace: WorkerSpeed) -> str:
-    return f"{pace.seconds:.1f} s" + ("" if pace.samples else " (benchmark)")
+def _in_words(speed: WorkerSpeed) -> str:
+    return f"{speed.seconds:.1f} s" + ("" if speed.samples else " (benchmark)")
 
 
 def _today() -> dict[str, Subquery]:

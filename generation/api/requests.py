@@ -45,7 +45,7 @@ SUBMISSIONS = [
 
 
 class ReferenceBody(StrictSerializer):
-    """A picture to go by: an uploaded `reference`, or an `image` of yours."""
+    """A reference image: an uploaded `reference`, or an `image` of yours."""
 
     type = OneOf(ReferenceType, help_text="Each at most once; `job-types` says what each job type can use.")
     strength = serializers.FloatField(
@@ -78,7 +78,7 @@ class SubmissionBody(StrictSerializer):
         child=ReferenceBody(),
         default=list,
         max_length=len(ReferenceType),
-        help_text="Pictures to go by.",
+        help_text="Reference images.",
     )
 
     def to_submission(self) -> Submission:

@@ -87,7 +87,7 @@ class VideoAnswer(AssetAnswer):
 
 
 class ReferenceAnswer(serializers.ModelSerializer[Reference]):
-    """A picture that jobs can go by. Sizes are measured from the bytes, in px."""
+    """A reference image. Sizes are measured from the bytes, in px."""
 
     file = serializers.SerializerMethodField(help_text="Its address.")
     thumbnail = serializers.SerializerMethodField(help_text="Its address.")
@@ -113,7 +113,7 @@ class ReferencePage(serializers.Serializer[Any]):
 
 
 class UsedReference(serializers.Serializer[JobReference]):
-    """What a job goes by. The picture of a completed job is null once it is no longer kept."""
+    """A reference of a job. The image of a completed job is null once it is no longer kept."""
 
     type = OneOf(ReferenceType)
     strength = serializers.FloatField()
@@ -163,7 +163,7 @@ class JobSummary(Failing, serializers.ModelSerializer[Job]):
 class JobAnswer(JobSummary):
     """A job with all its records: one for each expected result, from the moment of submission."""
 
-    references = UsedReference(many=True, read_only=True, help_text="The pictures it goes by.")
+    references = UsedReference(many=True, read_only=True, help_text="Its reference images.")
     images = serializers.SerializerMethodField()
     video = serializers.SerializerMethodField(help_text="Null for image jobs.")
     place = serializers.SerializerMethodField(help_text="Null unless the job waits.")

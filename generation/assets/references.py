@@ -1,4 +1,4 @@
-"""Pictures for jobs to go by: uploaded or chosen, named by submissions, read by the worker that has the job.
+"""Reference images: uploaded or chosen, named by submissions, read by the worker that has the job.
 
 A reference that cannot be kept or found refuses the upload or the submission; a job never goes without it.
 """
@@ -38,7 +38,7 @@ MAX_SIDE = 6144
 AT_ONCE = 2
 PATIENCE_SECONDS = 2.0
 _decoding = threading.BoundedSemaphore(AT_ONCE)
-UNKNOWN = "You have no such reference image. Choose the picture again."
+UNKNOWN = "You have no such reference image. Choose the image again."
 
 
 class UnusablePicture(DomainError):
@@ -74,7 +74,7 @@ class ReferenceInUse(DomainError):
     code = "reference_in_use"
 
     def __init__(self) -> None:
-        super().__init__("A job that waits or runs goes by this picture. Cancel that first, or wait.")
+        super().__init__("A waiting or running job uses this reference image. Cancel that first, or wait.")
 
 
 def upload_reference(*, owner_id: int, actor: Actor, content: BinaryIO) -> Reference:
@@ -173,7 +173,7 @@ def references_from_images(
 
 
 def attach(job: Job, asked: Sequence[ReferenceInput]) -> None:
-    """Write what a job goes by, in the transaction that submits it.
+    """Write a job's references, in the transaction that submits it.
 
     Raises:
         InvalidSubmission: a reference that is not there, or not the owner's.
@@ -196,7 +196,7 @@ def attach(job: Job, asked: Sequence[ReferenceInput]) -> None:
 
 
 def require_references(job: Job) -> None:
-    """Count a retry as a use of what the job goes by, in its transaction.
+    """Count a retry as a use of the job's references, in its transaction.
 
     Raises:
         ReferencesGone

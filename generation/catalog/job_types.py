@@ -28,7 +28,7 @@ class Media(models.TextChoices):
 
 
 class ReferenceType(models.TextChoices):
-    """What of a reference image a job is to go by."""
+    """What a job takes from a reference image."""
 
     STYLE = "style", "Style"
     COMPOSITION = "composition", "Composition"

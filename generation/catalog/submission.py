@@ -25,7 +25,7 @@ class InvalidSubmission(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceInput:
-    """A picture to go by: one that was uploaded (`reference`), or one of the owner's images (`image`).
+    """A reference image: one that was uploaded (`reference`), or one of the owner's images (`image`).
 
     `strength` runs from 0 to 1; None means what is usual for its type.
     """

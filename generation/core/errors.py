@@ -76,10 +76,10 @@ class NotRetryable(DomainError):
 
 
 class ReferencesGone(NotRetryable):
-    """A picture that the job goes by was removed, long after it was last used."""
+    """A reference image of the job was removed, long after it was last used."""
 
     def __init__(self) -> None:
-        DomainError.__init__(self, "A picture that this job goes by was removed. Send it with a new job.")
+        DomainError.__init__(self, "A reference image of this job was removed. Send it with a new job.")
 
 
 class TooMany(DomainError):

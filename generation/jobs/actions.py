@@ -66,7 +66,7 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
 
     Raises:
         JobNotFound: not the owner's.
-        NotRetryable: the job is active or completed, or a picture that it goes by was removed.
+        NotRetryable: the job is active or completed, or one of its reference images was removed.
         OverLimit: the owner has as much work waiting and running as is allowed.
     """
     job = writes.find_owned(owner_id=owner_id, job_id=job_id)

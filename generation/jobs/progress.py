@@ -29,7 +29,7 @@ class JobProgress:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The running attempt: since when, and the worker's pace (s for one result), None while unknown."""
+    """The running attempt: since when, and the worker's speed (s for one result), None while unknown."""
 
     since: datetime
     speed: float | None

@@ -31,7 +31,7 @@ def submit(*, owner_id: int, actor: Actor, submission: Submission, idempotency_k
         InvalidSubmission: a field cannot be used; nothing was written.
         IdempotencyKeyReused: the key came with another submission before.
         OverLimit: the owner has as much work waiting and running as is allowed.
-        OverReferenceQuota: there is no room for a copy of an image to go by.
+        OverReferenceQuota: there is no room for a copy of an image as a reference.
     """
     job_type = submission.check()
     _check_key(idempotency_key)

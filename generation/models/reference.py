@@ -20,7 +20,7 @@ class ReferenceQuerySet(models.QuerySet["Reference"]):
 
 
 class Reference(models.Model):
-    """A picture that its owner's jobs go by: uploaded, or copied from an image of the owner's.
+    """An image that guides its owner's jobs: uploaded, or copied from an image of the owner's.
 
     Copied, so that a job can be retried though the image was purged from the trash meanwhile. The same
     bytes of one owner are kept once. `generation.maintenance` removes what no job can need any more.
@@ -58,7 +58,7 @@ class Reference(models.Model):
 
 
 class JobReference(models.Model):
-    """What a job goes by, how much, and for what.
+    """A reference of a job: for what, and how strong.
 
     The picture of a completed job may be removed after a while; the row stays for the history.
     """

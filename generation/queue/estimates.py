@@ -55,7 +55,7 @@ def live_workers() -> QuerySet[Worker]:
 
 
 def live_capacity() -> Capacity:
-    """The live workers with their mean pace for each job type; two queries."""
+    """The live workers with their mean speed for each job type; two queries."""
     alive = list(live_workers())
     workers_of: dict[str, int] = defaultdict(int)
     for worker in alive:
@@ -103,7 +103,7 @@ def _position(job: Job, ahead: tuple[int, float] | None, capacity: Capacity) -> 
 
 @transaction.atomic
 def record_benchmark(*, worker: Worker, seconds: Mapping[str, float], with_: str) -> None:
-    """Keep a worker's benchmark (s for one result, by job type) as its pace where no lease told it yet.
+    """Keep a worker's benchmark (s for one result, by job type) as its speed until a finished lease tells it.
 
     `with_` is the software and the device that it was measured with.
     """

@@ -63,7 +63,7 @@ class Slot(serializers.Serializer[Any]):
 
 class Reference(serializers.Serializer[Any]):
     type = OneOf(ReferenceType)
-    strength = serializers.FloatField(help_text="0 to 1: how much the result should go by it.")
+    strength = serializers.FloatField(help_text="0 to 1: how strongly it guides the result.")
     url = serializers.CharField(help_text="On this server, with the worker's token, while the lease lasts.")
 
 

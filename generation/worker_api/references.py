@@ -1,4 +1,4 @@
-"""What a leased job goes by, for the worker that holds the lease and for nobody else."""
+"""The references of a leased job, for the worker that holds the lease and for nobody else."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ReferenceView(WorkerView):
         | problems(403, 404),
     )
     def get(self, request: Request, job_id: uuid.UUID, type: str) -> HttpResponseBase:
-        """A picture that the job goes by. 404 for everybody but the worker that holds the lease now."""
+        """A reference image of the job. 404 for everybody but the worker that holds the lease now."""
         reference = leased_reference(worker=worker_of(request), job_id=job_id, type_=type)
         if reference is None:
             raise NotFound("You hold no job with such a reference.")

@@ -133,7 +133,7 @@ class BenchmarkView(WorkerView):
         responses={204: OpenApiResponse(description="Kept."), **problems(403, 413, 422)},
     )
     def post(self, request: Request) -> Response:
-        """Say how fast you are: the first estimate of your pace, until real jobs have been measured."""
+        """Say how fast you are: the first estimate of your speed, until real jobs have been measured."""
         told = body_of(request, Benchmark)
         measured_with = ", ".join(filter(None, (told["version"], told["device"])))
         record_benchmark(worker=worker_of(request), seconds=told["seconds"], with_=measured_with)

@@ -1,4 +1,4 @@
-// Pictures to go by: picked, dropped or pasted into the composer, sent at once, chosen for what the kind of work can use.
+// Reference images: picked, dropped or pasted into the composer, sent at once, chosen for what the kind of work can use.
 import { byId, copyOf, data, find, findAll } from "./dom.js";
 import { say } from "./toast.js";
 import { user } from "./user.js";
@@ -140,7 +140,7 @@ function showChips() {
       picture(chip).src = picture(row).src;
       picture(chip).hidden = !picture(row).hasAttribute("src");
       find(chip, "span", HTMLElement).textContent = words(row);
-      chip.setAttribute("aria-label", `Picture to go by, ${words(row)}: take back`);
+      chip.setAttribute("aria-label", `Reference image, ${words(row)}: remove`);
       chip.addEventListener("click", () => remove(row));
       return chip;
     }),
@@ -187,8 +187,8 @@ function renumber() {
     purpose(row).id = `references-${number}-type`;
     const label = find(row, "label", HTMLLabelElement);
     label.htmlFor = purpose(row).id;
-    label.textContent = `What to take from picture ${number + 1}`;
-    removal(row).setAttribute("aria-label", `Remove picture ${number + 1}`);
+    label.textContent = `What to take from image ${number + 1}`;
+    removal(row).setAttribute("aria-label", `Remove image ${number + 1}`);
   });
 }
 
@@ -223,7 +223,7 @@ function add(files) {
   const pictures = [...files].filter(isUsable);
   const room = type.references.length - inUse().length;
   const most = type.references.length;
-  if (pictures.length > room) say(`${type.title} goes by at most ${most} pictures.`, { level: "error" });
+  if (pictures.length > room) say(`${type.title} uses at most ${most} reference images.`, { level: "error" });
   for (const file of pictures.slice(0, Math.max(0, room))) {
     // Those that rest make room.
     const resting = rows().find((row) => row.hidden);
@@ -245,7 +245,7 @@ function isUsable(file) {
   const isPicture = data(field, "accept").split(",").includes(file.type);
   if (isPicture && file.size <= limit) return true;
   const why = isPicture
-    ? `has ${megabytes(file.size)}; a picture to go by has at most ${megabytes(limit)}.`
+    ? `has ${megabytes(file.size)}; a reference image has at most ${megabytes(limit)}.`
     : "is not a PNG, JPEG or WebP picture.";
   say(`${file.name} ${why}`, { level: "error" });
   return false;

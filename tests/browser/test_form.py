@@ -22,7 +22,7 @@ def page(browsers: Browsers, owner: User) -> Page:
 def open_more(page: Page) -> None:
     if page.locator("#more").get_attribute("open") is None:
         page.locator("#more summary").click()
-    expect(page.get_by_label("Leave out")).to_be_visible()
+    expect(page.get_by_label("Negative prompt")).to_be_visible()
 
 
 def ask_for(page: Page, wanted: JobType) -> None:
@@ -65,11 +65,11 @@ def test_every_job_type_can_be_asked_for(page: Page, machine: Machine, owner: Us
 
 def test_more_is_shown_as_chips_and_sent(page: Page, machine: Machine) -> None:
     open_more(page)
-    page.get_by_label("Leave out").fill("fog, text")
+    page.get_by_label("Negative prompt").fill("fog, text")
     page.get_by_role("textbox", name="Seed").fill("0")
     page.get_by_label("or a new project").fill("Harbour")
     page.locator("#id_review").check()
-    page.get_by_label("Shape").select_option("16:9")
+    page.get_by_label("Aspect ratio").select_option("16:9")
     page.locator("#more summary").click()
     chips = page.locator("#chips .chip")
     expect(chips).to_have_text(["without fog, text", "seed 0", "Harbour", "review first"])

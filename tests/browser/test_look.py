@@ -100,7 +100,7 @@ def test_slow_pictures_move_nothing(
     page = context.new_page()
     page.goto("/")
     go_live(page)
-    page.get_by_label("Shape").select_option("3:2")
+    page.get_by_label("Aspect ratio").select_option("3:2")
     page.locator('[data-field="quantity"] label:has(input[value="6"])').click()
     write(page, "patience")
     make(page)

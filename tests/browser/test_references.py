@@ -1,4 +1,4 @@
-"""Pictures to go by: picked, dropped and pasted into the composer, never silently left out."""
+"""Reference images: picked, dropped and pasted into the composer, never silently left out."""
 
 from __future__ import annotations
 
@@ -56,11 +56,11 @@ def test_a_picked_picture_reaches_the_worker(page: Page, machine: Machine, owner
     expect(chips(page)).to_have_text(["Style 60 %", "Composition 60 %"])
     second = rows(page).nth(1)
     second.get_by_label("Strength").fill("0.25")
-    second.get_by_label("What to take from picture 2").select_option("Style")
+    second.get_by_label("What to take from image 2").select_option("Style")
     expect(chips(page)).to_have_text(["Composition 60 %", "Style 25 %"])
     write(page, "in this style")
     make(page)
-    expect(page.locator(".stack .goes-by")).to_contain_text("Composition 60 %")
+    expect(page.locator(".stack .used-references")).to_contain_text("Composition 60 %")
     expect(page.locator(".stack .facts")).to_contain_text("no running worker can use its")
 
     assert machine.ask_for_work() is None, "a worker that names no pool makes nothing without the pictures"
@@ -97,7 +97,7 @@ def test_dropped_and_pasted(page: Page, owner: User) -> None:
     expect(chips(page)).to_have_text(["Composition 60 %"])
     write(page, "one of them")
     make(page)
-    expect(page.locator(".stack .goes-by li")).to_have_count(1)
+    expect(page.locator(".stack .used-references li")).to_have_count(1)
     assert submitted(owner).pool == "sdxl_image_fast+composition"
 
 
@@ -152,7 +152,7 @@ def test_what_is_no_picture_or_does_not_arrive_is_said_and_never_left_out(
     expect(page.get_by_role("button", name="Make")).to_have_attribute("aria-busy", "true")
     assert not owner.jobs.exists()
     held[0].continue_()
-    expect(page.locator(".stack .goes-by li")).to_have_count(1)
+    expect(page.locator(".stack .used-references li")).to_have_count(1)
     assert submitted(owner).pool == "sdxl_image_fast+style"
 
 

@@ -1,4 +1,4 @@
-"""Pictures to go by, from the upload to the bundled worker and back."""
+"""Reference images, from the upload to the bundled worker and back."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def ended(job_id: str) -> Any:
     return ledger.job(job_id)
 
 
-def test_a_job_goes_by_its_pictures_or_waits(live: Installation) -> None:
+def test_a_job_uses_its_references_or_waits(live: Installation) -> None:
     """Pitfalls 19 and 31: only a worker that can use them gets it, and what comes back depends on them."""
     person, plain = live.person(), live.machine()
     red, blue = (uploaded(person, photo(colour)) for colour in ((200, 30, 30), (20, 40, 200)))
@@ -58,7 +58,7 @@ def test_a_job_goes_by_its_pictures_or_waits(live: Installation) -> None:
     live.worker()
     [first], [second], [clip] = (ended(job_id).slots for job_id in (by_red, by_blue, film))
     assert [asset.status for asset in (first, second, clip)] == ["completed"] * 3
-    assert first.sha256 != second.sha256, "another picture to go by, another result"
+    assert first.sha256 != second.sha256, "another reference image, another result"
     details = person.page(f"/library/image/{first.pk}/")
     assert f"/media/reference/{red}/thumbnail" in details
     assert person.http.get(f"/media/reference/{red}/file").content == photo((200, 30, 30))

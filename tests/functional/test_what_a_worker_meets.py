@@ -237,7 +237,7 @@ def test_a_report_of_nonsense_is_not_sent_again(live: Installation) -> None:
 
 
 def uploaded(person: Person, shade: int) -> str:
-    """The id of a picture to go by."""
+    """The id of a reference image."""
     person.page("/")
     headers = {"X-CSRFToken": person.http.cookies["csrftoken"], "Content-Type": "image/png"}
     answer = person.http.put("/api/v1/references", content=png(shade=shade), headers=headers)
@@ -249,7 +249,7 @@ def uploaded(person: Person, shade: int) -> str:
     ("job_type", "types"),
     [("sdxl_image_fast", ["style", "composition"]), ("video_fast", ["start_frame", "end_frame"])],
 )
-def test_it_goes_by_references(live: Installation, tmp_path: Path, job_type: str, types: list[str]) -> None:
+def test_it_uses_references(live: Installation, tmp_path: Path, job_type: str, types: list[str]) -> None:
     """Pitfall 19: both sides spell the pools alike, and the files come through."""
     started(live, tmp_path / "spool")
     person = live.person()

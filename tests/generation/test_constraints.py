@@ -309,7 +309,7 @@ def used(owner: User) -> JobReference:
     return make_job(owner, references=[asked]).references.get()
 
 
-def test_a_job_goes_by_each_type_once(used: JobReference) -> None:
+def test_a_job_has_each_reference_type_once(used: JobReference) -> None:
     refused_copy(used)
     refused(used, type="mood")
     for strength in (-0.1, 1.1):

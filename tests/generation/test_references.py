@@ -1,4 +1,4 @@
-"""Pictures that jobs go by: kept as they came, never ignored, there for as long as a job may need them."""
+"""Reference images: kept as they came, never ignored, there for as long as a job may need them."""
 
 from __future__ import annotations
 
@@ -342,7 +342,7 @@ def test_a_job_that_no_worker_can_do_keeps_nobody_waiting(owner: User, worker: W
     assert found[first.pk].starts_in == 0
 
 
-def test_a_retry_keeps_what_the_job_goes_by(owner: User, worker: Worker) -> None:
+def test_a_retry_keeps_the_jobs_references(owner: User, worker: Worker) -> None:
     job = make_job(owner, references=by(owner, "style", strength=0.3))
     held = lease(worker=worker, engines=["sdxl"], pools=[job.pool])
     call_back(held, failed(held, 0))
@@ -372,7 +372,7 @@ def test_only_the_worker_that_holds_the_job_reads_its_references(owner: User, wo
 # Keeping
 
 
-def test_an_image_purged_from_the_trash_is_still_there_for_the_job_that_goes_by_it(
+def test_an_image_purged_from_the_trash_is_still_there_for_the_job_that_uses_it(
     owner: User, worker: Worker, settings: LazySettings
 ) -> None:
     """pitfall 10, pitfall 19"""

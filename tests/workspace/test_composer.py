@@ -224,10 +224,10 @@ def test_submitting_costs_the_same_for_one_and_six(
     assert counts[0] == counts[1]
 
 
-# Pictures to go by
+# Reference images
 
 
-def going_by(source: str, type_: str = "style", strength: str = "0.25") -> dict[str, object]:
+def with_reference(source: str, type_: str = "style", strength: str = "0.25") -> dict[str, object]:
     return {"references-0": source, "references-0-type": type_, "references-0-strength": strength}
 
 
@@ -238,7 +238,7 @@ def test_pictures_reach_the_job_as_they_were_set(signed_in: Client, owner: User)
     answer = signed_in.post(
         SUBMIT,
         asked(
-            **going_by(f"reference:{picture.pk}"),
+            **with_reference(f"reference:{picture.pk}"),
             **{"references-2": f"image:{image.pk}", "references-2-type": "composition"},
         ),
     )
@@ -254,7 +254,7 @@ def test_pictures_reach_the_job_as_they_were_set(signed_in: Client, owner: User)
 def test_a_frame_has_no_strength(signed_in: Client, owner: User) -> None:
     """No slider is shown for it, so what a plain form sends along for one means nothing."""
     source = f"reference:{make_reference(owner).pk}"
-    signed_in.post(SUBMIT, asked(media="video", **going_by(source, "start_frame", "0.3")))
+    signed_in.post(SUBMIT, asked(media="video", **with_reference(source, "start_frame", "0.3")))
     assert [(used.type, used.strength) for used in Job.objects.get().sorted_references] == [
         ("start_frame", 1.0)
     ]
@@ -277,7 +277,9 @@ def test_a_picture_that_cannot_be_used_is_refused_in_words(
     signed_in: Client, owner: User, fields: dict[str, object], says: str
 ) -> None:
     """pitfall 19"""
-    answer = signed_in.post(SUBMIT, going_by(f"reference:{make_reference(owner).pk}") | fields, headers=JSON)
+    answer = signed_in.post(
+        SUBMIT, with_reference(f"reference:{make_reference(owner).pk}") | fields, headers=JSON
+    )
     assert answer.status_code == 422
     [[sentence]] = answer.json()["errors"].values()
     assert list(answer.json()["errors"]) == ["references"]
@@ -287,20 +289,20 @@ def test_a_picture_that_cannot_be_used_is_refused_in_words(
 
 def test_somebody_elses_picture_is_as_unknown_as_none(signed_in: Client) -> None:
     foreign = make_reference(make_user())
-    answer = signed_in.post(SUBMIT, asked(**going_by(f"reference:{foreign.pk}")), headers=JSON)
+    answer = signed_in.post(SUBMIT, asked(**with_reference(f"reference:{foreign.pk}")), headers=JSON)
     assert answer.json()["errors"] == {
-        "references": ["You have no such reference image. Choose the picture again."]
+        "references": ["You have no such reference image. Choose the image again."]
     }
 
 
 def test_what_a_plain_form_does_not_use_is_left_out(signed_in: Client, owner: User) -> None:
-    signed_in.post(SUBMIT, asked(**going_by(f"reference:{make_reference(owner).pk}", "")))
+    signed_in.post(SUBMIT, asked(**with_reference(f"reference:{make_reference(owner).pk}", "")))
     assert Job.objects.get().pool == "sdxl_image_fast"
 
 
 def test_the_pictures_made_with_last_are_kept_while_they_are_there(signed_in: Client, owner: User) -> None:
     source = f"reference:{make_reference(owner).pk}"
-    signed_in.post(SUBMIT, asked(**going_by(source)))
+    signed_in.post(SUBMIT, asked(**with_reference(source)))
     assert f'value="{source}"' in signed_in.get("/").content.decode()
     job = Job.objects.get()
     assert signed_in.get(f"/?from={job.pk}").context["form"].initial["references"] == [

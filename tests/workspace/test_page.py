@@ -140,9 +140,7 @@ def test_a_delayed_retry_says_what_went_wrong(signed_in: Client, owner: User) ->
     assert "The GPU ran out of memory." in shown
 
 
-def test_a_job_that_goes_by_a_picture_shows_it_and_says_when_nobody_can(
-    signed_in: Client, owner: User
-) -> None:
+def test_a_job_with_a_reference_shows_it_and_says_when_nobody_can(signed_in: Client, owner: User) -> None:
     """pitfall 19: it waits for a worker that can use the picture, and says so."""
     picture = make_reference(owner)
     asked = [ReferenceInput(type="style", strength=0.3, reference=picture.pk)]

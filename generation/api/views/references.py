@@ -1,4 +1,4 @@
-"""Reference images: pictures that the caller's jobs can go by."""
+"""The caller's reference images."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class References(Api):
         responses={201: ReferenceAnswer, **problems(403, 413, 415, 422, 429)},
     )
     def put(self, request: Request) -> Response:
-        """Keep a PNG, JPEG or WebP, the raw body, for jobs to go by. The same bytes again: the same one.
+        """Keep a PNG, JPEG or WebP, the raw body, as a reference image. The same bytes again: the same one.
 
         It is kept while a job that names it may run or be retried, and for `me`'s `reference_days` after its
         last use.

@@ -160,7 +160,7 @@ def test_files_are_not_shown_to_the_boss(boss: Client) -> None:
     assert str(image.thumbnail) not in page
 
 
-def test_a_job_shows_what_it_goes_by_and_not_the_picture(boss: Client) -> None:
+def test_a_job_shows_its_references_and_not_the_image(boss: Client) -> None:
     owner = make_user()
     picture = make_reference(owner)
     job = make_job(owner, references=[ReferenceInput(type="style", strength=0.3, reference=picture.pk)])

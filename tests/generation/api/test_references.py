@@ -1,4 +1,4 @@
-"""Pictures to go by, over REST: uploaded raw, named by a submission, private."""
+"""Reference images over REST: uploaded raw, named by a submission, private."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a leased job goes by: in the lease answer, and readable for as long as the lease lasts."""
+"""A leased job's references: in the lease answer, and readable for as long as the lease lasts."""
 
 from __future__ import annotations
 
