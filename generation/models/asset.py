@@ -1,16 +1,18 @@
 from __future__ import annotations
 
-from typing import ClassVar, Self, TypeVar
+from typing import Self, TypeVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from generation.catalog.job_types import Media
 from generation.core.ids import new_id
 from generation.models.project import Project
 from generation.models.statuses import AssetStatus
 
 A = TypeVar("A", bound="Asset")
+IN_LIBRARY = Q(saved_at__isnull=False, trashed_at=None)
 
 
 class AssetQuerySet(models.QuerySet[A]):
@@ -24,7 +26,7 @@ class AssetQuerySet(models.QuerySet[A]):
         return self.filter(trashed_at=None)
 
     def in_library(self) -> Self:
-        return self.filter(saved_at__isnull=False, trashed_at=None)
+        return self.filter(IN_LIBRARY)
 
     def in_trash(self) -> Self:
         return self.filter(trashed_at__isnull=False)
@@ -35,14 +37,18 @@ class AssetQuerySet(models.QuerySet[A]):
 
 
 class Asset(models.Model):
-    """One expected result, written when its job is submitted and only ever updated after that."""
+    """One expected result, written when its job is submitted and only ever updated after that.
 
-    media: ClassVar[str]
+    `image_index` is an image's slot in its SDXL batch, NULL for what WAN makes; a video has `duration` and
+    `frames` once it is completed.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    job = models.ForeignKey("generation.Job", models.PROTECT, related_name="%(class)ss", db_index=False)
+    job = models.ForeignKey("generation.Job", models.PROTECT, related_name="assets", db_index=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)
-    project = models.ForeignKey(Project, models.PROTECT, related_name="%(class)ss", db_index=False)
+    project = models.ForeignKey(Project, models.PROTECT, related_name="assets", db_index=False)
+    media = models.CharField(max_length=10, choices=Media.choices)
+    image_index = models.PositiveSmallIntegerField(null=True)
     prompt = models.TextField()
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -59,6 +65,8 @@ class Asset(models.Model):
     byte_size = models.BigIntegerField(null=True)
     width = models.PositiveIntegerField(null=True, help_text="Measured, px.")
     height = models.PositiveIntegerField(null=True, help_text="Measured, px.")
+    duration = models.FloatField(null=True, help_text="Measured, s.")
+    frames = models.PositiveIntegerField(null=True)
 
     completed_at = models.DateTimeField(null=True)
     saved_at = models.DateTimeField(null=True, help_text="In the Library since.")
@@ -68,34 +76,42 @@ class Asset(models.Model):
     objects = AssetQuerySet.as_manager()
 
     class Meta:
-        abstract = True
         indexes = [
+            # The Library: all of an owner's, of one medium, of one project.
             models.Index(
-                "owner",
-                F("saved_at").desc(),
-                F("id").desc(),
-                name="%(class)s_library",
-                condition=Q(saved_at__isnull=False, trashed_at=None),
+                "owner", F("saved_at").desc(), F("id").desc(), name="asset_library", condition=IN_LIBRARY
             ),
             models.Index(
-                "project",
-                F("saved_at").desc(),
-                F("id").desc(),
-                name="%(class)s_project",
-                condition=Q(saved_at__isnull=False, trashed_at=None),
+                *("owner", "media", F("saved_at").desc(), F("id").desc()),
+                name="asset_library_media",
+                condition=IN_LIBRARY,
             ),
             models.Index(
-                "owner",
-                F("trashed_at").desc(),
-                F("id").desc(),
-                name="%(class)s_trash",
+                "project", F("saved_at").desc(), F("id").desc(), name="asset_project", condition=IN_LIBRARY
+            ),
+            models.Index(
+                *("owner", F("trashed_at").desc(), F("id").desc()),
+                name="asset_trash",
                 condition=Q(trashed_at__isnull=False),
             ),
-            models.Index(fields=["owner", "revision"], name="%(class)s_changes"),
+            models.Index(fields=["owner", "revision"], name="asset_changes"),
         ]
         constraints = [
-            models.CheckConstraint(condition=Q(status__in=AssetStatus.values), name="%(class)s_status_known"),
-            models.CheckConstraint(condition=Q(seed__gte=0), name="%(class)s_seed_not_negative"),
+            # Also the look-up that the callback uses.
+            models.UniqueConstraint(fields=["job", "image_index"], name="asset_slot_once_per_job"),
+            models.UniqueConstraint(
+                fields=["job"], condition=Q(image_index=None), name="asset_one_without_index"
+            ),
+            models.CheckConstraint(condition=Q(media__in=Media.values), name="asset_media_known"),
+            models.CheckConstraint(
+                condition=Q(media="image") | Q(image_index=None), name="asset_only_images_have_index"
+            ),
+            models.CheckConstraint(
+                condition=Q(media="video") | Q(duration=None, frames=None),
+                name="asset_only_videos_have_duration",
+            ),
+            models.CheckConstraint(condition=Q(status__in=AssetStatus.values), name="asset_status_known"),
+            models.CheckConstraint(condition=Q(seed__gte=0), name="asset_seed_not_negative"),
             models.CheckConstraint(
                 condition=~Q(status="completed")
                 | (
@@ -110,12 +126,12 @@ class Asset(models.Model):
                         completed_at__isnull=False,
                     )
                 ),
-                name="%(class)s_completed_has_file",
+                name="asset_completed_has_file",
             ),
             models.CheckConstraint(
                 condition=Q(status="completed")
                 | Q(file="", sha256="", completed_at=None, saved_at=None, trashed_at=None),
-                name="%(class)s_only_completed_kept",
+                name="asset_only_completed_kept",
             ),
         ]
 
@@ -125,52 +141,32 @@ class Asset(models.Model):
     @property
     def slot(self) -> int:
         """Its place in the job, from 0."""
-        raise NotImplementedError
+        return self.image_index or 0
 
-    @property
-    def reported_index(self) -> int | None:
-        """The `image_index` by which workers report it."""
-        return None
+
+class ImageManager(models.Manager.from_queryset(AssetQuerySet["Image"])):  # type: ignore[misc] # built at run time
+    def get_queryset(self) -> AssetQuerySet[Image]:
+        return super().get_queryset().filter(media=Media.IMAGE)
 
 
 class Image(Asset):
-    """One picture of a job. `image_index` is its slot in an SDXL batch, empty for WAN."""
+    """The assets that are pictures."""
 
-    media = "image"
-    image_index = models.PositiveSmallIntegerField(null=True)
+    objects = ImageManager()
 
-    class Meta(Asset.Meta):
-        constraints = [
-            *Asset.Meta.constraints,
-            # Also the look-up that the callback uses.
-            models.UniqueConstraint(fields=["job", "image_index"], name="image_slot_once_per_job"),
-            models.UniqueConstraint(
-                fields=["job"], condition=Q(image_index=None), name="image_one_without_slot"
-            ),
-        ]
+    class Meta:
+        proxy = True
 
-    @property
-    def slot(self) -> int:
-        return self.image_index or 0
 
-    @property
-    def reported_index(self) -> int | None:
-        return self.image_index
+class VideoManager(models.Manager.from_queryset(AssetQuerySet["Video"])):  # type: ignore[misc] # built at run time
+    def get_queryset(self) -> AssetQuerySet[Video]:
+        return super().get_queryset().filter(media=Media.VIDEO)
 
 
 class Video(Asset):
-    """The one clip of a WAN video job."""
+    """The assets that are clips."""
 
-    media = "video"
-    duration = models.FloatField(null=True, help_text="Measured, s.")
-    frames = models.PositiveIntegerField(null=True)
+    objects = VideoManager()
 
-    class Meta(Asset.Meta):
-        constraints = [
-            *Asset.Meta.constraints,
-            models.UniqueConstraint(fields=["job"], name="video_once_per_job"),
-        ]
-
-    @property
-    def slot(self) -> int:
-        return 0
+    class Meta:
+        proxy = True

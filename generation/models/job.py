@@ -26,8 +26,8 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(cleared_at=None)
 
     def with_slots(self) -> JobQuerySet:
-        """With their assets and what they go by, in three more queries however many jobs there are."""
-        return self.prefetch_related("images", "videos", "references")
+        """With their assets and references, in two more queries however many jobs there are."""
+        return self.prefetch_related("assets", "references")
 
     def claimable(self) -> JobQuerySet:
         return self.filter(status=JobStatus.QUEUED, retry_at=None)
@@ -182,6 +182,4 @@ class Job(models.Model):
     @property
     def slots(self) -> list[Asset]:
         """Its assets by slot; uses what was prefetched."""
-        if self.media == Media.VIDEO:
-            return list(self.videos.all())
-        return sorted(self.images.all(), key=lambda image: image.slot)
+        return sorted(self.assets.all(), key=lambda asset: asset.slot)
