@@ -20,7 +20,9 @@ def rename_constraints(apps, schema_editor):
         for name in found:
             if name.startswith(MIGRATING):
                 new_name = name.replace(MIGRATING, "generation_asset", 1)
-                schema_editor.execute(f'ALTER TABLE generation_asset RENAME CONSTRAINT "{name}" TO "{new_name}"')
+                schema_editor.execute(
+                    f'ALTER TABLE generation_asset RENAME CONSTRAINT "{name}" TO "{new_name}"'
+                )
 
 
 class Migration(migrations.Migration):

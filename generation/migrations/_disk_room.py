@@ -13,19 +13,25 @@ from django.db.utils import DatabaseError
 
 LOCAL_HOSTS = {"", "localhost", "127.0.0.1", "::1"}
 # SQLite: record headers, the entries of all indexes, the space that pages leave free, the log of the last step.
-BYTES_A_ROW = 600
+BYTES_A_ROW = 400
 
 
 def advise_backup(connection: BaseDatabaseWrapper) -> None:
-    print("  Nothing is removed before every row was compared. If there is no backup yet, press Ctrl-C and make one;")
+    print(
+        "  Nothing is removed before every row was compared. If there is no backup yet, press Ctrl-C and make one;"
+    )
     print(f"  the next start goes on from there:  {backup_command(connection)}", flush=True)
 
 
 def backup_command(connection: BaseDatabaseWrapper) -> str:
     known = connection.settings_dict
     if connection.vendor == "sqlite":
-        return f"""sqlite3 "{known['NAME']}" ".backup '{known['NAME']}.backup'\""""
-    where = [f"--{option}={known[key]}" for option, key in (("host", "HOST"), ("port", "PORT"), ("username", "USER")) if known[key]]
+        return f"""sqlite3 "{known["NAME"]}" ".backup '{known["NAME"]}.backup'\""""
+    where = [
+        f"--{option}={known[key]}"
+        for option, key in (("host", "HOST"), ("port", "PORT"), ("username", "USER"))
+        if known[key]
+    ]
     return " ".join(["pg_dump", "--format=custom", "--file=ourvidz.dump", *where, str(known["NAME"])])
 
 
@@ -34,7 +40,10 @@ def require_room(connection: BaseDatabaseWrapper, tables: Collection[str], *, sh
     needed = round(share * sum(size_of_copy(connection, table) for table in tables))
     folder, free = free_bytes(connection)
     if folder is None:
-        print(f"  It takes about {size(needed)} of the database server's disk, which cannot be seen from here.", flush=True)
+        print(
+            f"  It takes about {size(needed)} of the database server's disk, which cannot be seen from here.",
+            flush=True,
+        )
         return
     print(f"  It takes about {size(needed)}; {folder} has {size(free)} free.", flush=True)
     if needed > free and not settings.SKIP_DISK_CHECK:
