@@ -1,4 +1,4 @@
-"""A database of a test's own, at whatever migration: a SQLite file, or one on the PostgreSQL that the run names."""
+"""A database of a test's own, at any migration: a SQLite file, or one on the PostgreSQL that is named."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
@@ -59,7 +60,7 @@ class OwnDatabase:
         """The models of generation as they were after that migration."""
         return MigrationExecutor(self.connection).loader.project_state(("generation", migration)).apps
 
-    def execute(self, query: str, *values: object) -> list[tuple[object, ...]]:
+    def execute(self, query: str, *values: Any) -> list[tuple[object, ...]]:
         with self.connection.cursor() as cursor:
             cursor.execute(query, values)
             return cursor.fetchall() if cursor.description else []

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.migrations.state import StateApps
 
-from tests.migrations.database import ALIAS
+from tests.upgrade.database import ALIAS
 
 T0 = datetime(2026, 3, 1, 12, 0, 0, 0, tzinfo=UTC)  # SQLite leaves the microseconds out of this one
 PROMPT = "a lighthouse at dusk, “Ünïcode” 灯台 🗼 it's 100 %\nsecond line"

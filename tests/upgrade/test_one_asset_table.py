@@ -1,4 +1,4 @@
-"""Migrations 0006 to 0009: what a database of the release before held is all there afterwards, and back again."""
+"""Migrations 0006 to 0009: all that the release before has stored is there afterwards, and back again."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from generation.migrations._asset_copy import MIGRATING
 from generation.migrations._disk_room import backup_command, require_room
 from generation.models import Asset, Image, Video
 from tests.functional.disk import small_disk, why_not
-from tests.migrations.database import ALIAS, OwnDatabase, Rows, new_database, opened
-from tests.migrations.old_rows import OldRows
+from tests.upgrade.database import ALIAS, OwnDatabase, Rows, new_database, opened
+from tests.upgrade.old_rows import OldRows
 
 REPO = Path(__file__).resolve().parents[2]
 OLD, COPIED, ONE_TABLE = "0005", "0008", "0009"
