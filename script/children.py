@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,11 +122,19 @@ class Command:
                 preexec_fn=die_with_parent,
             )
 
-    def finish(self, complaint: str) -> str:
-        """What it printed. Raises `CannotStartError`."""
-        output, _ = self.process.communicate()
-        if self.process.returncode:
+    def finish(self, complaint: str, show: Callable[[str], None] = lambda _: None) -> str:
+        """The JSON that it printed, or ""; other lines are shown as they come. Raises `CannotStartError`.
+
+        However long it takes: a migration of a large database is not stopped half-way.
+        """
+        answer = ""
+        for line in self.process.stdout or ():
+            if line.startswith("{"):
+                answer = line
+            elif line.strip():
+                show(line.rstrip())
+        if self.process.wait():
             last = (self.log.read_text(errors="replace").strip() or "no message").splitlines()[-1]
             message = f"{complaint}: {last} (all of it: {self.log})"
             raise CannotStartError(message)
-        return output
+        return answer

@@ -131,7 +131,7 @@ class Supervisor:
     def prepare(self) -> dict[str, Any]:
         """Migrates, makes the first account and the workers' tokens, in one process."""
         preparing = self.command("prepare", "--workers", str(self.options.workers))
-        answer = preparing.finish("the database could not be prepared")
+        answer = preparing.finish("the database could not be prepared", say)
         return dict(json.loads(answer))
 
     def command(self, name: str, *words: str) -> Command:

@@ -5,11 +5,12 @@ from django.conf import settings
 from django.db import migrations, models
 
 import generation.core.ids
-from generation.migrations._asset_copy import MIGRATING, out_of_one_table, require_complete
+from generation.migrations._asset_copy import MIGRATING, out_of_one_table, prepare_drop, require_complete
 
 
 def check_nothing_is_lost(apps, schema_editor):
     require_complete(out_of_one_table(schema_editor.connection))
+    prepare_drop(schema_editor.connection)
 
 
 class Migration(migrations.Migration):

@@ -7,9 +7,6 @@ from generation.migrations._asset_copy import MIGRATING, finish
 
 def finish_copy(apps, schema_editor):
     finish(schema_editor.connection)
-    if schema_editor.connection.vendor == "sqlite":
-        # Some builds overwrite what is deleted, and would write the dropped tables' whole size into the log.
-        schema_editor.execute("PRAGMA secure_delete = FAST")
 
 
 def rename_constraints(apps, schema_editor):

@@ -7,6 +7,7 @@ or the new one, finds either all of its tables or none, and whatever an old one 
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,11 +60,11 @@ class Move:
 
     def copy(self) -> Iterator[int]:
         """Copies what is not there yet in short transactions; yields the rows looked at by each."""
-        last = None
+        last: uuid.UUID | str | None = None
         while True:
             following = "AND r.id > %s" if last else ""
             chunk = f"FROM {self.source} r WHERE {self._of_medium(self.source)} {following}"
-            values = [last] if last else []
+            values: list[Any] = [last] if last else []
             end = self._value(f"SELECT r.id {chunk} ORDER BY r.id LIMIT 1 OFFSET {CHUNK - 1}", values)
             if end is None:
                 self.copy_where(following, values)
@@ -72,7 +73,7 @@ class Move:
             last = end
             yield CHUNK
 
-    def copy_where(self, condition: str = "", values: Sequence[object] = ()) -> None:
+    def copy_where(self, condition: str = "", values: Sequence[Any] = ()) -> None:
         names = ", ".join(self.columns)
         more = (", media", f", '{self.media}'") if self.into_one_table else ("", "")
         self._execute(
@@ -102,13 +103,13 @@ class Move:
         same = SAME[self.connection.vendor]
         return "t.id = r.id AND " + " AND ".join(f"t.{name} {same} r.{name}" for name in self.columns[1:])
 
-    def _value(self, query: str, values: Sequence[object] = ()) -> Any:
+    def _value(self, query: str, values: Sequence[Any] = ()) -> Any:
         with self.connection.cursor() as cursor:
             cursor.execute(query, values)
             row = cursor.fetchone()
         return row and row[0]
 
-    def _execute(self, query: str, values: Sequence[object] = ()) -> None:
+    def _execute(self, query: str, values: Sequence[Any] = ()) -> None:
         with transaction.atomic(using=self.connection.alias), self.connection.cursor() as cursor:
             cursor.execute(query, values)
 
@@ -153,6 +154,16 @@ def finish(connection: BaseDatabaseWrapper) -> None:
         move.remove_outdated()
         move.copy_where()
     require_complete(late)
+    if late:
+        connection.check_constraints()  # PostgreSQL changes no table whose foreign keys are still to be checked
+    prepare_drop(connection)
+
+
+def prepare_drop(connection: BaseDatabaseWrapper) -> None:
+    """Builds of SQLite that overwrite what is deleted would write the dropped table's whole size into the log."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA secure_delete = FAST")
 
 
 def require_complete(moves: Sequence[Move]) -> None:

@@ -13,7 +13,7 @@ from django.db.utils import DatabaseError
 
 LOCAL_HOSTS = {"", "localhost", "127.0.0.1", "::1"}
 # SQLite: record headers, the entries of all indexes, the space that pages leave free, the log of the last step.
-BYTES_A_ROW = 600
+BYTES_A_ROW = 400
 
 
 def advise_backup(connection: BaseDatabaseWrapper) -> None:

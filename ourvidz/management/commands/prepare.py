@@ -15,7 +15,7 @@ from generation.models import Worker
 
 
 class Command(BaseCommand):
-    help = "Migrate, make the first account, and print a sign-in link and bundled workers' tokens as JSON."
+    help = "Migrate, make the first account; the last line is JSON: a sign-in link and workers' tokens."
 
     # Checked by script/test; each start would pay for it.
     requires_system_checks = ()
