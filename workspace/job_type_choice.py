@@ -20,8 +20,9 @@ def why_not(*, media: str, enhance: bool) -> tuple[str, str]:
     """The field to change, and why, where `choose` finds nothing: SDXL was asked for what it cannot do."""
     if media == Media.VIDEO:
         return "engine", "SDXL makes images. Choose WAN or Automatic for a video."
-    assert enhance, "every other combination has a job type"
-    return "enhance", "SDXL does not enhance prompts. Choose WAN or Automatic, or switch this off."
+    if enhance:
+        return "enhance", "SDXL does not enhance prompts. Choose WAN or Automatic, or switch this off."
+    return "quality", "No job type makes this. Choose another quality or engine."
 
 
 def combinations() -> dict[str, dict[str, object]]:
