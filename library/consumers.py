@@ -8,7 +8,7 @@ from django.http import QueryDict
 from django.template.loader import render_to_string
 
 from generation.changes.feed import Changes
-from generation.live import LiveConsumer
+from generation.live.consumer import LiveConsumer
 from generation.models import Asset, AssetStatus
 from library.filters import Filters
 from library.presenters import Tile

@@ -7,7 +7,7 @@ from django.template.loader import render_to_string
 
 from generation.changes.feed import Changes
 from generation.jobs import listing as job_listing
-from generation.live import LiveConsumer
+from generation.live.consumer import LiveConsumer
 from workspace.presenters import Stack, stacks_of
 
 

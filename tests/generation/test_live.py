@@ -21,7 +21,7 @@ from generation.changes import feed, publisher
 from generation.changes.feed import Changes
 from generation.jobs.actions import cancel
 from generation.jobs.submit import submit
-from generation.live import SIGNED_OUT, LiveConsumer
+from generation.live.consumer import SIGNED_OUT, LiveConsumer
 from generation.models import Job, OwnerCounter
 from tests.factories import make_job, make_user, make_worker
 
