@@ -1,34 +1,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
 from django.template.loader import render_to_string
 
 from generation.changes.feed import Changes
 from generation.live.consumer import LiveConsumer
+from generation.live.pages import LivePage
 from generation.models import Asset, AssetStatus
 from library.filters import Filters
 from library.presenters import Tile
 
 
-class LibraryConsumer(LiveConsumer):
-    """Sends each changed asset as the tile that the page itself would show, or that it has left the page.
+@dataclass(frozen=True, slots=True)
+class LibraryPage(LivePage):
+    """Sends each changed asset as the tile that the page itself would show, or that it has left the page."""
 
-    The page says what it shows in the socket's query: its own `media`, `project` and `q`, or `trash=1`.
-    """
-
-    async def connect(self) -> None:
-        try:
-            query = QueryDict(self.scope["query_string"])
-        except SuspiciousOperation:  # more fields than Django reads
-            await self.close()
-            return
-        self.filters = Filters.read(query)
-        self.in_trash = "trash" in query
-        await super().connect()
+    filters: Filters
+    in_trash: bool
 
     def render(self, changes: Changes) -> dict[str, Any]:
         shown = {*self._shown(changes.images), *self._shown(changes.videos)}
@@ -46,6 +38,14 @@ class LibraryConsumer(LiveConsumer):
         # The database judges, so that a tile is pushed exactly when a reload would show it.
         rows = type(assets[0]).objects.filter(pk__in=kept)
         return list(self.filters.admitted(rows).values_list("pk", flat=True))
+
+
+class LibraryConsumer(LiveConsumer):
+    """The page says what it shows in the socket's query: its own `media`, `project` and `q`, or `trash=1`."""
+
+    def page_of(self, owner_id: int) -> LibraryPage:
+        query = QueryDict(self.scope["query_string"])
+        return LibraryPage(owner_id, Filters.read(query), "trash" in query)
 
 
 def pushed(asset: Asset, *, shown: bool, in_trash: bool) -> dict[str, object]:

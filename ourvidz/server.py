@@ -9,6 +9,8 @@ from daphne.endpoints import build_endpoint_description_strings
 from daphne.http_protocol import HTTPFactory, WebRequest
 from django.conf import settings
 
+from generation.live import renders
+
 # Above the cap of an upload, so that the view can answer those in words.
 BODY_BYTES = settings.MAX_UPLOAD_BYTES + 16 * 1024 * 1024
 REFUSAL = b"HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -68,4 +70,5 @@ def serve(*, host: str, port: int) -> bool:
         ping_timeout=30,
         application_close_timeout=5,
     ).run()
+    renders.shut_down()
     return bool(started)

@@ -5,26 +5,45 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
-from importlib import import_module
-from types import SimpleNamespace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import structlog
-from channels.db import database_sync_to_async
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from django.conf import settings
-from django.contrib.auth import get_user
+from django.core.exceptions import SuspiciousOperation
 
 from generation.changes import feed, publisher
-from generation.changes.feed import Changes
+from generation.live.pages import LivePage, Message
+from generation.live.renders import in_thread, renders
+from generation.live.sessions import is_signed_in
 
 log = structlog.get_logger("ourvidz.live")
 SIGNED_OUT = 4401
-Message = dict[str, Any]
+FAILED = 4500  # the browser connects again, later and later
 
 
 class SignedOut(Exception):
     """The session that opened the socket has ended."""
+
+
+@dataclass(slots=True)
+class Todo:
+    """What a socket has to look for next; hints that come meanwhile are merged here."""
+
+    greet: bool = False
+    recheck: bool = False
+    revision: int = 0  # the highest that was hinted
+    progress: dict[str, str] = field(default_factory=dict)  # by job id, the newest hint
+
+    def __bool__(self) -> bool:
+        return bool(self.is_asked or self.recheck)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody waits for it."""
+        return bool(self.greet or self.revision or self.progress)
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):
@@ -36,27 +55,46 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     revision is from another database. The socket is closed when its session has ended.
     """
 
-    page_size: ClassVar[int] = 200
     recheck_seconds: ClassVar[float] = 25.0
 
+    is_open = False
+    session_key: str | None = None  # None without session middleware in front
     rechecks: asyncio.Task[None] | None = None
+    work: asyncio.Task[None] | None = None
+
+    def page_of(self, owner_id: int) -> LivePage:
+        """What this socket's page shows, by its path and query."""
+        raise NotImplementedError
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:  # however it ended: a handler that raised is not followed by disconnect()
             if self.rechecks:
-                self.rechecks.cancel()
+                self._stop()
                 await self._with_layer(self.channel_layer.group_discard)
+
+    async def dispatch(self, message: Message) -> None:
+        """As Channels', but without its trip to a thread for each message: no connection is held here."""
+        if handler := getattr(self, get_handler_name(message), None):
+            await handler(message)
 
     async def connect(self) -> None:
         user = self.scope["user"]
         if not user.is_authenticated:
             await self.close(code=SIGNED_OUT)
             return
-        self.owner_id: int = user.pk
+        try:
+            self.page = self.page_of(user.pk)
+        except SuspiciousOperation:  # a query with more fields than Django reads
+            await self.close()
+            return
+        if session := self.scope.get("session"):
+            self.session_key = session.session_key
         self.revision: int | None = None
-        self.catching_up = asyncio.Lock()
+        self.todo = Todo()
+        self.in_doubt = True  # the session may have ended before this socket could be told
+        self.is_open = True
         self.rechecks = asyncio.create_task(self._recheck())
         await self._with_layer(self.channel_layer.group_add)
         await self.accept()
@@ -65,9 +103,11 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         """Join or leave the owner's group; a channel layer that is away only makes the page slower."""
         try:
             async with asyncio.timeout(publisher.DEADLINE_SECONDS):
-                await act(publisher.group_of(self.owner_id), self.channel_name)
+                await act(publisher.group_of(self.page.owner_id), self.channel_name)
         except Exception as error:  # noqa: BLE001 - whatever the layer's client raises
             log.warning("hints.away", error=type(error).__name__)
+
+    # What the browser says
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
@@ -78,12 +118,13 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         after = content.get("after") if isinstance(content, dict) else None
-        if isinstance(content, dict) and content.get("user") not in (None, str(self.owner_id)):
-            await self.close(code=SIGNED_OUT)  # a page of somebody who was signed in here before
+        if isinstance(content, dict) and content.get("user") not in (None, str(self.page.owner_id)):
+            await self._end(SIGNED_OUT)  # a page of somebody who was signed in here before
             return
         if isinstance(after, int) and after >= 0:
             self.revision = after
-            await self.catch_up(greet=True)
+            self.todo.greet = True
+            self._wake()
         elif isinstance(content, dict) and content.get("type") == "ping":
             await self.send_json({"type": "pong"})
 
@@ -95,78 +136,111 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         except (ValueError, RecursionError):
             return None
 
+    # What the channel layer says
+
     async def owner_changed(self, message: Message) -> None:
         """A hint; its revision may be one that was sent already."""
         if self.revision is not None and message["revision"] > self.revision:
-            await self.catch_up()
+            self.todo.revision = max(self.todo.revision, message["revision"])
+            self._wake()
 
     async def owner_progress(self, message: Message) -> None:
-        """A hint; the rows say how far the job is."""
-        if self.revision is None:
-            return
-        try:
-            news = await self._moved_on(message["job"])
-        except SignedOut:
-            await self.close(code=SIGNED_OUT)
-            return
-        if news is not None:
-            await self.send_json({"type": "progress", **news})
+        """A hint; the rows say how far the job is. One without an id is from a server of an older version."""
+        if self.revision is not None:
+            self.todo.progress[message["job"]] = message.get("hint") or uuid.uuid4().hex
+            self._wake()
 
-    async def catch_up(self, *, greet: bool = False) -> None:
-        """Send all that is newer than the browser's revision; `greet` answers even when nothing is."""
-        async with self.catching_up:
-            more = True
-            while more:
-                try:
-                    changes, rendered = await self._newer()
-                except feed.StaleCursor:
-                    await self.send_json({"type": "reload"})
-                    return
-                except SignedOut:
-                    await self.close(code=SIGNED_OUT)
-                    return
-                if greet or changes.revision != self.revision:
-                    await self.send_json({"type": "changes", "revision": changes.revision, **rendered})
-                self.revision, more, greet = changes.revision, changes.more, False
+    async def session_ended(self, message: Message) -> None:
+        if self.session_key and message["session"] == publisher.session_digest(self.session_key):
+            await self._end(SIGNED_OUT)
 
-    @database_sync_to_async
-    def _newer(self) -> tuple[Changes, Message]:
-        if not self._is_signed_in():
-            raise SignedOut
-        assert self.revision is not None
-        changes = feed.changes(owner_id=self.owner_id, after=self.revision, limit=self.page_size)
-        return changes, self.render(changes)
-
-    @database_sync_to_async
-    def _moved_on(self, job_id: str) -> Message | None:
-        if not self._is_signed_in():
-            raise SignedOut
-        return self.render_progress(uuid.UUID(job_id))
-
-    def _is_signed_in(self) -> bool:
-        """Whether the session is still there and still this owner's, by the database."""
-        opened = self.scope.get("session")
-        if opened is None:  # no session middleware in front
-            return True
-        session = import_module(settings.SESSION_ENGINE).SessionStore(opened.session_key)
-        user: Any = get_user(SimpleNamespace(session=session))  # type: ignore[arg-type] # all that it reads
-        return bool(user.is_authenticated and user.pk == self.owner_id)
+    async def account_changed(self, message: Message) -> None:
+        """A hint; the rows say whether the session stands."""
+        self._doubt()
 
     async def _recheck(self) -> None:
         """Hints may be lost: look again from time to time, and join again in case the layer was away."""
         while True:
             await asyncio.sleep(self.recheck_seconds)
+            await self._with_layer(self.channel_layer.group_add)
+            self._doubt()
+
+    def _doubt(self) -> None:
+        self.in_doubt = self.todo.recheck = True
+        self._wake()
+
+    # What the browser gets
+
+    def _wake(self) -> None:
+        """Have the work done, unless it is being done: then it comes to this too."""
+        if self.is_open and (self.work is None or self.work.done()):
+            self.work = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while self.todo:
+                todo, self.todo = self.todo, Todo()
+                await self._do(todo)
+        except SignedOut:
+            await self._end(SIGNED_OUT)
+        except Exception as error:  # noqa: BLE001 - the database may be away; the next time it is back
+            log.warning("push.failed", error=type(error).__name__)
+            if todo.is_asked:
+                await self._end(FAILED)
+
+    async def _do(self, todo: Todo) -> None:
+        await self._check_session()
+        is_looking = todo.greet or todo.recheck
+        if self.revision is not None and (is_looking or todo.revision > self.revision):
             try:
-                await self._with_layer(self.channel_layer.group_add)
-                if self.revision is not None:
-                    await self.catch_up()
-            except Exception as error:  # noqa: BLE001 - the database may be away; the next time it is back
-                log.warning("recheck.failed", error=type(error).__name__)
+                await self._catch_up(greet=todo.greet, wanted=None if is_looking else todo.revision)
+            except feed.StaleCursor:
+                await self.send_json({"type": "reload"})
+        for job_id, hint in todo.progress.items():
+            text = await renders().progress(self.page, job_id=uuid.UUID(job_id), hint=hint)
+            if text:
+                await self._push(text)
 
-    def render(self, changes: Changes) -> Message:
-        """What the page needs of `changes`, as JSON with HTML; runs in a thread with the database."""
-        raise NotImplementedError
+    async def _catch_up(self, *, greet: bool, wanted: int | None) -> None:
+        """Send all that is newer than the browser's revision; `greet` answers even when nothing is."""
+        while (after := self.revision) is not None:
+            update = await renders().newer(self.page, after=after, wanted=wanted)
+            if self.revision != after:
+                return  # the browser has said anew where it stands, and gets a greeting
+            self.revision = update.revision
+            if greet or update.revision != after:
+                await self._push(update.text)
+            greet = False
+            is_enough = update.revision == after or update.revision >= (wanted or 0)
+            if is_enough and not update.more:
+                return
 
-    def render_progress(self, job_id: uuid.UUID) -> Message | None:
-        """As `render`, for a job that moved on without a revision; None where the page does not show it."""
-        return None
+    async def _push(self, text: str) -> None:
+        await self._check_session()
+        await self.send(text_data=text)
+
+    async def _check_session(self) -> None:
+        """Ask the database whether the session stands, if anything has happened since the last time."""
+        if not self.in_doubt or self.session_key is None:
+            return
+        self.in_doubt = False
+        try:
+            stands = await in_thread(
+                partial(is_signed_in, session_key=self.session_key, owner_id=self.page.owner_id)
+            )
+        except Exception:
+            self.in_doubt = True
+            raise
+        if not stands:
+            raise SignedOut
+
+    def _stop(self) -> None:
+        """Nothing is sent from now on."""
+        self.is_open = False
+        for task in (self.rechecks, self.work):
+            if task and task is not asyncio.current_task():
+                task.cancel()
+
+    async def _end(self, code: int) -> None:
+        self._stop()
+        await self.close(code=code)

@@ -21,7 +21,8 @@ from generation.changes import feed, publisher
 from generation.changes.feed import Changes
 from generation.jobs.actions import cancel
 from generation.jobs.submit import submit
-from generation.live.consumer import SIGNED_OUT, LiveConsumer
+from generation.live.consumer import FAILED, SIGNED_OUT, LiveConsumer
+from generation.live.pages import LivePage
 from generation.models import Job, OwnerCounter
 from tests.factories import make_job, make_user, make_worker
 
@@ -29,13 +30,23 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 QUIET_SECONDS = 0.3
 
 
-class Page(LiveConsumer):
+class Ids(LivePage):
     """Sends ids instead of HTML."""
-
-    recheck_seconds = 3600.0
 
     def render(self, changes: Changes) -> dict[str, Any]:
         return {"jobs": sorted(map(str, changes.job_ids))}
+
+
+class FewIds(Ids):
+    page_size = 3
+
+
+class Page(LiveConsumer):
+    recheck_seconds = 3600.0
+    shows: type[LivePage] = Ids
+
+    def page_of(self, owner_id: int) -> LivePage:
+        return self.shows(owner_id)
 
 
 class RestlessPage(Page):
@@ -43,7 +54,7 @@ class RestlessPage(Page):
 
 
 class SmallPage(Page):
-    page_size = 3
+    shows = FewIds
 
 
 class AwayLayer(InMemoryChannelLayer):
@@ -210,11 +221,15 @@ async def test_a_revision_older_than_the_notes_on_purges_means_reload(
     assert await begin(await open_page(client), after=1) == {"type": "reload"}
 
 
-class WatchingPage(Page):
+class WatchedIds(Ids):
     """Says which job moved on."""
 
     def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
         return {"job": str(job_id)}
+
+
+class WatchingPage(Page):
+    shows = WatchedIds
 
 
 async def progressed(user: User, job: Job) -> None:
@@ -300,35 +315,38 @@ async def test_no_recheck_outlives_its_socket(client: Client, open_page: Open) -
     assert not [task for task in asyncio.all_tasks() - before if "_recheck" in repr(task)]
 
 
-async def test_no_recheck_outlives_a_socket_that_failed(
-    client: Client, open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_recheck_outlives_a_socket_that_failed(client: Client, open_page: Open) -> None:
     """It went on for ever, and asked the database every 25 s for nobody."""
 
-    class Failing(RestlessPage):
+    class Failing(LivePage):
         def render(self, changes: Changes) -> dict[str, Any]:
             raise ZeroDivisionError
 
+    class FailingPage(RestlessPage):
+        shows = Failing
+
     before = asyncio.all_tasks()
-    socket = WebsocketCommunicator(AuthMiddlewareStack(Failing.as_asgi()), "/ws/", headers=_cookie(client))
-    assert await socket.connect(timeout=10) == (True, None)
+    socket = await open_page(client, FailingPage)
     await socket.send_json_to({"after": 0})
-    with pytest.raises(ZeroDivisionError):
-        await socket.receive_json_from(timeout=10)
+    assert await socket.receive_output(timeout=10) == {"type": "websocket.close", "code": FAILED}
+    await asyncio.sleep(0.05)
     assert not [task for task in asyncio.all_tasks() - before if "_recheck" in repr(task)]
 
 
 async def test_a_recheck_survives_a_failure(user: User, client: Client, open_page: Open) -> None:
     failures = [True]
 
-    class Stumbling(RestlessPage):
+    class Stumbling(Ids):
         def render(self, changes: Changes) -> dict[str, Any]:
             if changes.revision and failures:
                 failures.pop()
                 raise ZeroDivisionError
-            return super().render(changes)
+            return Ids.render(self, changes)
 
-    socket = await open_page(client, Stumbling)
+    class StumblingPage(RestlessPage):
+        shows = Stumbling
+
+    socket = await open_page(client, StumblingPage)
     await begin(socket)
     await get_channel_layer().flush()
     await submitted(user)
