@@ -357,7 +357,7 @@ async def test_a_recheck_survives_a_failure(user: User, client: Client, open_pag
 async def test_without_a_channel_layer_pages_still_catch_up(
     user: User, client: Client, open_page: Open, settings: LazySettings
 ) -> None:
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.test_live.AwayLayer"}}
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.live.test_socket.AwayLayer"}}
     socket = await open_page(client, RestlessPage)
     await begin(socket)
     job = await submitted(user)
@@ -366,7 +366,7 @@ async def test_without_a_channel_layer_pages_still_catch_up(
 
 def test_a_channel_layer_that_is_away_fails_no_transition(user: User, settings: LazySettings) -> None:
     """Design 6: a dead channel layer must never fail a callback."""
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.test_live.AwayLayer"}}
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.live.test_socket.AwayLayer"}}
     job = submit(owner=user, submission=Submission(job_type="image_fast", prompt="a ship"))
     make_worker()
     assert cancel(owner_id=user.pk, job_id=job.pk).status == "cancelled"
