@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -21,40 +19,25 @@ from generation.changes import feed, publisher
 from generation.changes.feed import Changes
 from generation.jobs.actions import cancel
 from generation.jobs.submit import submit
-from generation.live.consumer import FAILED, SIGNED_OUT, LiveConsumer
+from generation.live.consumer import FAILED, SIGNED_OUT
 from generation.live.pages import LivePage
-from generation.models import Job, OwnerCounter
-from tests.factories import make_job, make_user, make_worker
+from generation.models import OwnerCounter
+from tests.factories import make_user, make_worker
+from tests.generation.live.pages import (
+    QUIET_SECONDS,
+    Ids,
+    Open,
+    Page,
+    RestlessPage,
+    SmallPage,
+    WatchingPage,
+    begin,
+    next_message,
+    progressed,
+    submitted,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_no_connection_left")]
-QUIET_SECONDS = 0.3
-
-
-class Ids(LivePage):
-    """Sends ids instead of HTML."""
-
-    def render(self, changes: Changes) -> dict[str, Any]:
-        return {"jobs": sorted(map(str, changes.job_ids))}
-
-
-class FewIds(Ids):
-    page_size = 3
-
-
-class Page(LiveConsumer):
-    recheck_seconds = 3600.0
-    shows: type[LivePage] = Ids
-
-    def page_of(self, owner_id: int) -> LivePage:
-        return self.shows(owner_id)
-
-
-class RestlessPage(Page):
-    recheck_seconds = 0.2
-
-
-class SmallPage(Page):
-    shows = FewIds
 
 
 class AwayLayer(InMemoryChannelLayer):
@@ -68,59 +51,6 @@ class AwayLayer(InMemoryChannelLayer):
 
     async def group_discard(self, group: str, channel: str) -> None:
         raise ConnectionRefusedError
-
-
-Open = Callable[..., Awaitable[WebsocketCommunicator]]
-
-
-@pytest.fixture
-async def open_page() -> AsyncIterator[Open]:
-    """Opens a signed-in page; closes all of them."""
-    opened: list[WebsocketCommunicator] = []
-
-    async def open_as(client: Client, page: type[LiveConsumer] = Page) -> WebsocketCommunicator:
-        cookies = "; ".join(f"{name}={cookie.value}" for name, cookie in client.cookies.items())
-        headers = [(b"cookie", cookies.encode()), (b"host", b"localhost")]
-        socket = WebsocketCommunicator(AuthMiddlewareStack(page.as_asgi()), "/ws/", headers=headers)
-        accepted, code = await socket.connect(timeout=10)
-        assert accepted, code
-        opened.append(socket)
-        return socket
-
-    yield open_as
-    for socket in opened:
-        await socket.disconnect(timeout=10)
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
-def user(transactional_db: None) -> User:
-    return make_user()
-
-
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
-
-
-async def begin(socket: WebsocketCommunicator, after: int = 0) -> dict[str, Any]:
-    await socket.send_json_to({"after": after})
-    answer: dict[str, Any] = await socket.receive_json_from(timeout=10)
-    return answer
-
-
-async def next_message(socket: WebsocketCommunicator) -> dict[str, Any]:
-    answer: dict[str, Any] = await socket.receive_json_from(timeout=10)
-    return answer
-
-
-async def submitted(user: User) -> Job:
-    return await sync_to_async(make_job)(user)
 
 
 async def test_a_stranger_is_refused() -> None:
@@ -219,21 +149,6 @@ async def test_a_revision_older_than_the_notes_on_purges_means_reload(
     await submitted(user)
     await OwnerCounter.objects.filter(pk=user.pk).aupdate(oldest_revision=2)
     assert await begin(await open_page(client), after=1) == {"type": "reload"}
-
-
-class WatchedIds(Ids):
-    """Says which job moved on."""
-
-    def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
-        return {"job": str(job_id)}
-
-
-class WatchingPage(Page):
-    shows = WatchedIds
-
-
-async def progressed(user: User, job: Job) -> None:
-    await sync_to_async(publisher.progressed)(owner_id=user.pk, job_id=job.pk)
 
 
 async def test_progress_is_passed_on_and_is_no_revision(user: User, client: Client, open_page: Open) -> None:
@@ -370,10 +285,6 @@ def test_a_channel_layer_that_is_away_fails_no_transition(user: User, settings: 
     job = submit(owner=user, submission=Submission(job_type="image_fast", prompt="a ship"))
     make_worker()
     assert cancel(owner_id=user.pk, job_id=job.pk).status == "cancelled"
-
-
-def _cookie(client: Client) -> list[tuple[bytes, bytes]]:
-    return [(b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())]
 
 
 async def test_a_page_of_another_user_is_closed(user: User, client: Client, open_page: Open) -> None:
