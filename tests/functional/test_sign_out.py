@@ -30,7 +30,8 @@ def test_signing_out_at_one_server_closes_the_sockets_of_another(live: Installat
         socket.say({"after": 0})
         messages = socket.messages()
         assert next(messages)["type"] == "changes"
-        began = time.monotonic()
         person.post("/sign-out/", {})
+        began = time.monotonic()
         assert list(messages) == [], "nothing more, and then the end"
-        assert time.monotonic() - began < AT_ONCE_S
+        took_s = time.monotonic() - began
+    assert took_s < AT_ONCE_S
