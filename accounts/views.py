@@ -6,7 +6,7 @@ import uuid
 from http import HTTPStatus
 
 from django.contrib import messages
-from django.contrib.auth import login, update_session_auth_hash
+from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
@@ -51,6 +51,8 @@ def sign_in_once(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
     if request.method == "POST":
         user = sign_in_links.use(uidb64, token)
         if user:
+            if request.user != user:
+                logout(request)  # login() would end that session too, but tell nobody
             login(request, user, backend="django.contrib.auth.backends.ModelBackend")
             if not user.has_usable_password():
                 messages.info(request, SET_ONE)

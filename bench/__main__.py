@@ -18,7 +18,8 @@ from tests.servers.process import ServerDidNotStartError
 
 SIZES = (0, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = (0, 400)
-NAMES = ("queue", "legacy", "overhead")
+NAMES = ("queue", "legacy", "overhead", "live")
+OWN_DATABASE = {"overhead", "live"}  # they have a server with a database of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ def main() -> int:
     try:
         with temporary_postgres() as url, tempfile.TemporaryDirectory(prefix="ourvidz-bench-") as data:
             set_up(url, Path(data))
-            if set(given.names) - {"overhead"}:  # it has a server with a database of its own
+            if set(given.names) - OWN_DATABASE:
                 prepare_base()
             for name in given.names:
                 importlib.import_module(f"bench.{name}").run(options)

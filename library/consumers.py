@@ -1,34 +1,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
 from django.template.loader import render_to_string
 
 from generation.assets.filters import AssetFilter
 from generation.changes.feed import Changes
-from generation.live import LiveConsumer
+from generation.live.consumer import LiveConsumer
+from generation.live.pages import LivePage
 from generation.models import Asset, AssetStatus
 from library.presenters import Tile
 
 
-class LibraryConsumer(LiveConsumer):
-    """Sends each changed asset as the tile that the page itself would show, or that it has left the page.
+@dataclass(frozen=True, slots=True)
+class LibraryPage(LivePage):
+    """Sends each changed asset as the tile that the page itself would show, or that it has left the page."""
 
-    The page says what it shows in the socket's query: its own `media`, `project` and `q`, or `trash=1`.
-    """
-
-    async def connect(self) -> None:
-        try:
-            query = QueryDict(self.scope["query_string"])
-        except SuspiciousOperation:  # more fields than Django reads
-            await self.close()
-            return
-        self.filters = AssetFilter.from_query(query)
-        self.in_trash = "trash" in query
-        await super().connect()
+    filters: AssetFilter
+    in_trash: bool
 
     def render(self, changes: Changes) -> dict[str, Any]:
         shown = set(self._shown(changes.assets))
@@ -46,6 +38,14 @@ class LibraryConsumer(LiveConsumer):
         # The database judges, so that a tile is pushed exactly when a reload would show it.
         rows = Asset.objects.filter(pk__in=kept)
         return list(self.filters.apply(rows).values_list("pk", flat=True))
+
+
+class LibraryConsumer(LiveConsumer):
+    """The page says what it shows in the socket's query: its own `media`, `project` and `q`, or `trash=1`."""
+
+    def page_of(self, owner_id: int) -> LibraryPage:
+        query = QueryDict(self.scope["query_string"])
+        return LibraryPage(owner_id, AssetFilter.from_query(query), "trash" in query)
 
 
 def pushed(asset: Asset, *, shown: bool, in_trash: bool) -> dict[str, object]:

@@ -13,6 +13,7 @@ django_app = django_application()
 
 # These import models, which need the set-up above.
 from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.layers import get_channel_layer  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
@@ -21,6 +22,8 @@ from library.consumers import LibraryConsumer  # noqa: E402
 from ourvidz.origins import OwnPages  # noqa: E402
 from workspace.consumers import WorkspaceConsumer  # noqa: E402
 
+# Imports the layer's client: at the first hint, on the serving loop, that took so long that it was lost.
+get_channel_layer()
 sockets = URLRouter(
     [
         path("ws/workspace/", WorkspaceConsumer.as_asgi()),

@@ -13,6 +13,7 @@ from daphne.http_protocol import HTTPFactory, WebRequest
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
+from generation.live import renders
 from generation.queue import reap_hold
 
 log = structlog.get_logger("ourvidz.server")
@@ -87,4 +88,5 @@ def serve(*, host: str, port: int) -> bool:
         ping_timeout=30,
         application_close_timeout=5,
     ).run()
+    renders.shut_down()
     return bool(started)

@@ -139,6 +139,12 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
 }
 
+# Threads that render for the pages' sockets; each takes a database connection while it does.
+LIVE_THREADS = env.int("LIVE_THREADS", 4)
+if not 0 < LIVE_THREADS <= 64:
+    message = "LIVE_THREADS is from 1 to 64"
+    raise ImproperlyConfigured(message)
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from django.template.loader import render_to_string
 
 from generation.changes.feed import Changes
 from generation.jobs import listing as job_listing
-from generation.live import LiveConsumer
+from generation.live.consumer import LiveConsumer
+from generation.live.pages import LivePage
 from workspace.presenters import Stack, stacks_of
 
 
-class WorkspaceConsumer(LiveConsumer):
+@dataclass(frozen=True, slots=True)
+class WorkspacePage(LivePage):
     """Sends each changed job as the stack that the page itself would show."""
 
     def render(self, changes: Changes) -> dict[str, Any]:
@@ -21,6 +24,11 @@ class WorkspaceConsumer(LiveConsumer):
     def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
         jobs = job_listing.jobs_with_slots(owner_id=self.owner_id, job_ids=[job_id])
         return {"jobs": [pushed(stack) for stack in stacks_of(jobs)]} if jobs else None
+
+
+class WorkspaceConsumer(LiveConsumer):
+    def page_of(self, owner_id: int) -> WorkspacePage:
+        return WorkspacePage(owner_id)
 
 
 def pushed(stack: Stack) -> dict[str, object]:

@@ -71,3 +71,15 @@ def test_the_overhead_benchmark_gives_every_part() -> None:
 
     assert {"encode the PNG", "keep it on disk", "upload", "callback"} <= set(overhead["parts_ms"])
     assert overhead["engine_waits_when_uploads_are_slow_ms"] < 400, "an upload takes 500 ms more there"
+
+
+def test_the_live_benchmark_loses_and_doubles_nothing() -> None:
+    """Pitfalls 22, 23, 49, over real sockets."""
+    command = [sys.executable, "-m", "bench", "live", "--quick"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    live = json.loads(done.stdout.splitlines()[-1])
+
+    assert {"fanout_last_to_first", "p95_ms", "cpu_ms_per_update"} <= set(live)
+    assert [case["updates"] for case in live["cases"].values()] == [2, 6, 4]
+    assert (live["lost"], live["doubled"]) == (0, 0)

@@ -23,13 +23,12 @@ from tests.factories import (
     make_user,
     make_worker,
 )
-from workspace.consumers import WorkspaceConsumer
+from workspace.consumers import WorkspacePage
 
 
 def pushes(owner: User, after: int) -> list[dict[str, Any]]:
-    consumer = WorkspaceConsumer()
-    consumer.owner_id = owner.pk
-    jobs: list[dict[str, Any]] = consumer.render(feed.changes(owner_id=owner.pk, after=after))["jobs"]
+    changes = feed.changes(owner_id=owner.pk, after=after)
+    jobs: list[dict[str, Any]] = WorkspacePage(owner.pk).render(changes)["jobs"]
     return jobs
 
 

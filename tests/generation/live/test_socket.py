@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -19,30 +17,26 @@ from django.test import Client
 from generation.catalog.submission import Submission
 from generation.changes import feed, publisher
 from generation.changes.feed import Changes
-from generation.live import SIGNED_OUT, LiveConsumer
-from generation.models import Job, OwnerCounter
+from generation.live.consumer import FAILED, SIGNED_OUT
+from generation.live.pages import LivePage
+from generation.models import OwnerCounter
 from tests.acting import cancel, submit
-from tests.factories import make_job, make_user, make_worker
+from tests.factories import make_user, make_worker
+from tests.generation.live.pages import (
+    QUIET_SECONDS,
+    Ids,
+    Open,
+    Page,
+    RestlessPage,
+    SmallPage,
+    WatchingPage,
+    begin,
+    next_message,
+    progressed,
+    submitted,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_no_connection_left")]
-QUIET_SECONDS = 0.3
-
-
-class Page(LiveConsumer):
-    """Sends ids instead of HTML."""
-
-    recheck_seconds = 3600.0
-
-    def render(self, changes: Changes) -> dict[str, Any]:
-        return {"jobs": sorted(map(str, changes.job_ids))}
-
-
-class RestlessPage(Page):
-    recheck_seconds = 0.2
-
-
-class SmallPage(Page):
-    page_size = 3
 
 
 class AwayLayer(InMemoryChannelLayer):
@@ -56,59 +50,6 @@ class AwayLayer(InMemoryChannelLayer):
 
     async def group_discard(self, group: str, channel: str) -> None:
         raise ConnectionRefusedError
-
-
-Open = Callable[..., Awaitable[WebsocketCommunicator]]
-
-
-@pytest.fixture
-async def open_page() -> AsyncIterator[Open]:
-    """Opens a signed-in page; closes all of them."""
-    opened: list[WebsocketCommunicator] = []
-
-    async def open_as(client: Client, page: type[LiveConsumer] = Page) -> WebsocketCommunicator:
-        cookies = "; ".join(f"{name}={cookie.value}" for name, cookie in client.cookies.items())
-        headers = [(b"cookie", cookies.encode()), (b"host", b"localhost")]
-        socket = WebsocketCommunicator(AuthMiddlewareStack(page.as_asgi()), "/ws/", headers=headers)
-        accepted, code = await socket.connect(timeout=10)
-        assert accepted, code
-        opened.append(socket)
-        return socket
-
-    yield open_as
-    for socket in opened:
-        await socket.disconnect(timeout=10)
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
-def user(transactional_db: None) -> User:
-    return make_user()
-
-
-@pytest.fixture
-def client(user: User) -> Client:
-    return signed_in(user)
-
-
-async def begin(socket: WebsocketCommunicator, after: int = 0) -> dict[str, Any]:
-    await socket.send_json_to({"after": after})
-    answer: dict[str, Any] = await socket.receive_json_from(timeout=10)
-    return answer
-
-
-async def next_message(socket: WebsocketCommunicator) -> dict[str, Any]:
-    answer: dict[str, Any] = await socket.receive_json_from(timeout=10)
-    return answer
-
-
-async def submitted(user: User) -> Job:
-    return await sync_to_async(make_job)(user)
 
 
 async def test_a_stranger_is_refused() -> None:
@@ -209,17 +150,6 @@ async def test_a_revision_older_than_the_notes_on_purges_means_reload(
     assert await begin(await open_page(client), after=1) == {"type": "reload"}
 
 
-class WatchingPage(Page):
-    """Says which job moved on."""
-
-    def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
-        return {"job": str(job_id)}
-
-
-async def progressed(user: User, job: Job) -> None:
-    await sync_to_async(publisher.progressed)(owner_id=user.pk, job_id=job.pk)
-
-
 async def test_progress_is_passed_on_and_is_no_revision(user: User, client: Client, open_page: Open) -> None:
     socket = await open_page(client, WatchingPage)
     job = await submitted(user)
@@ -299,35 +229,38 @@ async def test_no_recheck_outlives_its_socket(client: Client, open_page: Open) -
     assert not [task for task in asyncio.all_tasks() - before if "_recheck" in repr(task)]
 
 
-async def test_no_recheck_outlives_a_socket_that_failed(
-    client: Client, open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_recheck_outlives_a_socket_that_failed(client: Client, open_page: Open) -> None:
     """It went on for ever, and asked the database every 25 s for nobody."""
 
-    class Failing(RestlessPage):
+    class Failing(LivePage):
         def render(self, changes: Changes) -> dict[str, Any]:
             raise ZeroDivisionError
 
+    class FailingPage(RestlessPage):
+        shows = Failing
+
     before = asyncio.all_tasks()
-    socket = WebsocketCommunicator(AuthMiddlewareStack(Failing.as_asgi()), "/ws/", headers=_cookie(client))
-    assert await socket.connect(timeout=10) == (True, None)
+    socket = await open_page(client, FailingPage)
     await socket.send_json_to({"after": 0})
-    with pytest.raises(ZeroDivisionError):
-        await socket.receive_json_from(timeout=10)
+    assert await socket.receive_output(timeout=10) == {"type": "websocket.close", "code": FAILED}
+    await asyncio.sleep(0.05)
     assert not [task for task in asyncio.all_tasks() - before if "_recheck" in repr(task)]
 
 
 async def test_a_recheck_survives_a_failure(user: User, client: Client, open_page: Open) -> None:
     failures = [True]
 
-    class Stumbling(RestlessPage):
+    class Stumbling(Ids):
         def render(self, changes: Changes) -> dict[str, Any]:
             if changes.revision and failures:
                 failures.pop()
                 raise ZeroDivisionError
-            return super().render(changes)
+            return Ids.render(self, changes)
 
-    socket = await open_page(client, Stumbling)
+    class StumblingPage(RestlessPage):
+        shows = Stumbling
+
+    socket = await open_page(client, StumblingPage)
     await begin(socket)
     await get_channel_layer().flush()
     await submitted(user)
@@ -338,7 +271,7 @@ async def test_a_recheck_survives_a_failure(user: User, client: Client, open_pag
 async def test_without_a_channel_layer_pages_still_catch_up(
     user: User, client: Client, open_page: Open, settings: LazySettings
 ) -> None:
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.test_live.AwayLayer"}}
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.live.test_socket.AwayLayer"}}
     socket = await open_page(client, RestlessPage)
     await begin(socket)
     job = await submitted(user)
@@ -347,14 +280,10 @@ async def test_without_a_channel_layer_pages_still_catch_up(
 
 def test_a_channel_layer_that_is_away_fails_no_transition(user: User, settings: LazySettings) -> None:
     """A dead channel layer must never fail a callback."""
-    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.test_live.AwayLayer"}}
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.live.test_socket.AwayLayer"}}
     job = submit(owner_id=user.pk, submission=Submission(job_type="image_fast", prompt="a ship"))
     make_worker()
     assert cancel(owner_id=user.pk, job_id=job.pk).status == "cancelled"
-
-
-def _cookie(client: Client) -> list[tuple[bytes, bytes]]:
-    return [(b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode())]
 
 
 async def test_a_page_of_another_user_is_closed(user: User, client: Client, open_page: Open) -> None:

@@ -1,0 +1,246 @@
+"""The socket behind the pages: on a hint, on connecting and every 25 s it sends what the browser lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
+
+import structlog
+from channels.consumer import get_handler_name
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.core.exceptions import SuspiciousOperation
+
+from generation.changes import feed, publisher
+from generation.live.pages import LivePage, Message
+from generation.live.renders import in_thread, renders
+from generation.live.sessions import is_signed_in
+
+log = structlog.get_logger("ourvidz.live")
+SIGNED_OUT = 4401
+FAILED = 4500  # the browser connects again, later and later
+
+
+class SignedOut(Exception):
+    """The session that opened the socket has ended."""
+
+
+@dataclass(slots=True)
+class Todo:
+    """What a socket has to look for next; hints that come meanwhile are merged here."""
+
+    greet: bool = False
+    recheck: bool = False
+    revision: int = 0  # the highest that was hinted
+    progress: dict[str, str] = field(default_factory=dict)  # by job id, the newest hint
+
+    def __bool__(self) -> bool:
+        return bool(self.is_asked or self.recheck)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody waits for it."""
+        return bool(self.greet or self.revision or self.progress)
+
+
+class LiveConsumer(AsyncJsonWebsocketConsumer):
+    """One page of one signed-in owner.
+
+    The browser's first message is `{"after": revision, "user": id}`: what the page was made from and for
+    whom. It then gets `changes` with everything newer, rendered by the page's own partials, and between them
+    `progress`: a job that moved on without a new revision, rendered likewise. `reload` says that its
+    revision is from another database. The socket is closed when its session has ended.
+    """
+
+    recheck_seconds: ClassVar[float] = 25.0
+
+    is_open = False
+    session_key: str | None = None  # None without session middleware in front
+    rechecks: asyncio.Task[None] | None = None
+    work: asyncio.Task[None] | None = None
+
+    def page_of(self, owner_id: int) -> LivePage:
+        """What this socket's page shows, by its path and query."""
+        raise NotImplementedError
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:  # however it ended: a handler that raised is not followed by disconnect()
+            if self.rechecks:
+                self._stop()
+                await self._with_layer(self.channel_layer.group_discard)
+
+    async def dispatch(self, message: Message) -> None:
+        """As Channels', but without its trip to a thread for each message: no connection is held here."""
+        if handler := getattr(self, get_handler_name(message), None):
+            await handler(message)
+
+    async def connect(self) -> None:
+        user = self.scope["user"]
+        if not user.is_authenticated:
+            await self.close(code=SIGNED_OUT)
+            return
+        try:
+            self.page = self.page_of(user.pk)
+        except SuspiciousOperation:  # a query with more fields than Django reads
+            await self.close()
+            return
+        if session := self.scope.get("session"):
+            self.session_key = session.session_key
+        self.revision: int | None = None
+        self.todo = Todo()
+        self.in_doubt = True  # the session may have ended before this socket could be told
+        self.is_open = True
+        self.rechecks = asyncio.create_task(self._recheck())
+        await self._with_layer(self.channel_layer.group_add)
+        await self.accept()
+
+    async def _with_layer(self, act: Callable[[str, str], Awaitable[None]]) -> None:
+        """Join or leave the owner's group; a channel layer that is away only makes the page slower."""
+        try:
+            async with asyncio.timeout(publisher.DEADLINE_SECONDS):
+                await act(publisher.group_of(self.page.owner_id), self.channel_name)
+        except Exception as error:  # noqa: BLE001 - whatever the layer's client raises
+            log.warning("hints.away", error=type(error).__name__)
+
+    # What the browser says
+
+    async def receive(
+        self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
+    ) -> None:
+        """Only text means anything."""
+        if text_data:
+            await super().receive(text_data=text_data, **kwargs)
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        after = content.get("after") if isinstance(content, dict) else None
+        if isinstance(content, dict) and content.get("user") not in (None, str(self.page.owner_id)):
+            await self._end(SIGNED_OUT)  # a page of somebody who was signed in here before
+            return
+        if isinstance(after, int) and after >= 0:
+            self.revision = after
+            self.todo.greet = True
+            self._wake()
+        elif isinstance(content, dict) and content.get("type") == "ping":
+            await self.send_json({"type": "pong"})
+
+    @classmethod
+    async def decode_json(cls, text_data: str) -> Any:
+        """What is not JSON counts as an empty message."""
+        try:
+            return await super().decode_json(text_data)
+        except (ValueError, RecursionError):
+            return None
+
+    # What the channel layer says
+
+    async def owner_changed(self, message: Message) -> None:
+        """A hint; its revision may be one that was sent already."""
+        if self.revision is not None and message["revision"] > self.revision:
+            self.todo.revision = max(self.todo.revision, message["revision"])
+            self._wake()
+
+    async def owner_progress(self, message: Message) -> None:
+        """A hint; the rows say how far the job is. One without an id is from a server of an older version."""
+        if self.revision is not None:
+            self.todo.progress[message["job"]] = message.get("hint") or uuid.uuid4().hex
+            self._wake()
+
+    async def session_ended(self, message: Message) -> None:
+        if self.session_key and message["session"] == publisher.session_digest(self.session_key):
+            await self._end(SIGNED_OUT)
+
+    async def account_changed(self, message: Message) -> None:
+        """A hint; the rows say whether the session stands."""
+        self._doubt()
+
+    async def _recheck(self) -> None:
+        """Hints may be lost: look again from time to time, and join again in case the layer was away."""
+        while True:
+            await asyncio.sleep(self.recheck_seconds)
+            await self._with_layer(self.channel_layer.group_add)
+            self._doubt()
+
+    def _doubt(self) -> None:
+        self.in_doubt = self.todo.recheck = True
+        self._wake()
+
+    # What the browser gets
+
+    def _wake(self) -> None:
+        """Have the work done, unless it is being done: then it comes to this too."""
+        if self.is_open and (self.work is None or self.work.done()):
+            self.work = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while self.todo:
+                todo, self.todo = self.todo, Todo()
+                await self._do(todo)
+        except SignedOut:
+            await self._end(SIGNED_OUT)
+        except Exception as error:  # noqa: BLE001 - the database may be away; the next time it is back
+            log.warning("push.failed", error=type(error).__name__)
+            if todo.is_asked:
+                await self._end(FAILED)
+
+    async def _do(self, todo: Todo) -> None:
+        await self._check_session()
+        is_looking = todo.greet or todo.recheck
+        if self.revision is not None and (is_looking or todo.revision > self.revision):
+            try:
+                await self._catch_up(greet=todo.greet, wanted=None if is_looking else todo.revision)
+            except feed.StaleCursor:
+                await self.send_json({"type": "reload"})
+        for job_id, hint in todo.progress.items():
+            text = await renders().progress(self.page, job_id=uuid.UUID(job_id), hint=hint)
+            if text:
+                await self._push(text)
+
+    async def _catch_up(self, *, greet: bool, wanted: int | None) -> None:
+        """Send all that is newer than the browser's revision; `greet` answers even when nothing is."""
+        while (after := self.revision) is not None:
+            update = await renders().newer(self.page, after=after, wanted=wanted)
+            if self.revision != after:
+                return  # the browser has said anew where it stands, and gets a greeting
+            self.revision = update.revision
+            if greet or update.revision != after:
+                await self._push(update.text)
+            greet = False
+            is_enough = update.revision == after or update.revision >= (wanted or 0)
+            if is_enough and not update.more:
+                return
+
+    async def _push(self, text: str) -> None:
+        await self._check_session()
+        await self.send(text_data=text)
+
+    async def _check_session(self) -> None:
+        """Ask the database whether the session stands, if anything has happened since the last time."""
+        if not self.in_doubt or self.session_key is None:
+            return
+        self.in_doubt = False
+        try:
+            stands = await in_thread(
+                partial(is_signed_in, session_key=self.session_key, owner_id=self.page.owner_id)
+            )
+        except Exception:
+            self.in_doubt = True
+            raise
+        if not stands:
+            raise SignedOut
+
+    def _stop(self) -> None:
+        """Nothing is sent from now on."""
+        self.is_open = False
+        for task in (self.rechecks, self.work):
+            if task and task is not asyncio.current_task():
+                task.cancel()
+
+    async def _end(self, code: int) -> None:
+        self._stop()
+        await self.close(code=code)

@@ -1,0 +1,148 @@
+"""Renders in a few threads of their own, each shared by all sockets of the process that need the same."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import Any, Generic, TypeVar
+
+import structlog
+from django.conf import settings
+from django.db import close_old_connections
+
+from generation.core.errors import DomainError
+from generation.live.pages import LivePage, Update
+
+log = structlog.get_logger("ourvidz.live")
+T = TypeVar("T")
+# How long a finished render is kept for sockets that hear the same hint a little later.
+KEPT_SECONDS = 1.0
+
+
+@cache
+def _executor() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(settings.LIVE_THREADS, thread_name_prefix="live")
+
+
+def shut_down() -> None:
+    """Wait for the renders that run, and drop those that wait. The next call starts threads again."""
+    _executor().shutdown(cancel_futures=True)
+    _executor.cache_clear()
+
+
+async def in_thread(call: Callable[[], T]) -> T:
+    """What `call` returns, from a thread that may use the database."""
+    return await asyncio.get_running_loop().run_in_executor(_executor(), _with_connections, call)
+
+
+def _with_connections(call: Callable[[], T]) -> T:
+    """Hands the thread's connection back afterwards, and never starts on a broken one."""
+    close_old_connections()
+    try:
+        return call()
+    finally:
+        close_old_connections()
+
+
+class Render(Generic[T]):
+    """One call in a thread. It tells at least what was committed before it began."""
+
+    task: asyncio.Task[T]
+    has_begun = False
+
+    def begin(self, call: Callable[[], T]) -> T:
+        self.has_begun = True
+        return call()
+
+    async def result(self) -> T:
+        """Its result or exception. A socket that goes away meanwhile takes it from nobody else."""
+        return await asyncio.shield(self.task)
+
+
+class Renders:
+    """The renders of one event loop that run, wait, or ended within the last second.
+
+    Of one key one render runs and at most one waits, so a herd of sockets costs two. Each socket asks
+    for one thing at a time, which bounds them.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._latest: dict[Hashable, Render[Any]] = {}
+
+    async def newer(self, page: LivePage, *, after: int, wanted: int | None) -> Update:
+        """What a socket at revision `after` lacks.
+
+        With a `wanted` revision a render that began earlier will do if it has anything newer: the caller asks
+        again from there. Without one it must begin after this call, so that it misses no commit before it.
+
+        Raises:
+            StaleCursor: as the feed does.
+        """
+        key = (page, after)
+        earlier = self._latest.get(key) if wanted is not None else None
+        update: Update | None = await earlier.result() if earlier else None
+        if update is None or update.revision == after:
+            update = await self._not_begun(key, partial(page.update, after)).result()
+        return update
+
+    async def progress(self, page: LivePage, *, job_id: uuid.UUID, hint: str) -> str:
+        """How far the job is now. All sockets hear the same hint, and one render answers it."""
+        key = (page, job_id, hint)
+        render: Render[str] = self._latest.get(key) or self._start(key, partial(page.progress, job_id))
+        return await render.result()
+
+    def _not_begun(self, key: Hashable, call: Callable[[], T]) -> Render[T]:
+        latest = self._latest.get(key)
+        if latest and not latest.has_begun:
+            return latest
+        return self._start(key, call, after=latest)
+
+    def _start(self, key: Hashable, call: Callable[[], T], after: Render[T] | None = None) -> Render[T]:
+        self._latest[key] = render = Render[T]()
+        render.task = self.loop.create_task(self._run(key, render, call, after))
+        render.task.add_done_callback(_retrieve)
+        return render
+
+    async def _run(
+        self, key: Hashable, render: Render[T], call: Callable[[], T], after: Render[T] | None
+    ) -> T:
+        kept_seconds = 0.0
+        try:
+            if after:
+                await asyncio.wait([after.task])
+            result = await in_thread(partial(render.begin, call))
+            kept_seconds = KEPT_SECONDS
+        except DomainError:
+            raise
+        except Exception as error:
+            log.warning("render.failed", error=type(error).__name__, exc_info=True)
+            raise
+        finally:
+            self.loop.call_later(kept_seconds, self._forget, key, render)
+        return result
+
+    def _forget(self, key: Hashable, render: Render[Any]) -> None:
+        if self._latest.get(key) is render:
+            del self._latest[key]
+
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Nobody may be left who waits for its exception."""
+    if not task.cancelled():
+        task.exception()
+
+
+_renders: Renders | None = None
+
+
+def renders() -> Renders:
+    """Those of the running loop; a process serves on one."""
+    global _renders
+    loop = asyncio.get_running_loop()
+    if _renders is None or _renders.loop is not loop:
+        _renders = Renders(loop)
+    return _renders
