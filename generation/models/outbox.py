@@ -17,7 +17,7 @@ class OutboxEvent(models.Model):
     """Something that happened, written in the transaction that did it, for those who act on it later.
 
     An owner's events are read in the order of `revision`, which is the order of their commits; `created_at`
-    and `id` are not: who reads by those skips what commits late (docs/decisions/0014).
+    and `id` are not: who reads by those skips what commits late (docs/decisions/0014-outbox.md).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

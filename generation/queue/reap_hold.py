@@ -3,7 +3,7 @@
 They work on meanwhile and keep what they make. Without it the first lease call after a restart would give
 their jobs to others, and their results would come too late. Every web process says every few seconds that it
 serves, in one row for all; a gap there was an outage, whatever the reason: the web server or the database was
-away, or the machine slept (docs/decisions/0012).
+away, or the machine slept (docs/decisions/0012-an-outage-is-a-gap-in-a-row.md).
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def test_an_end_that_comes_again_is_no_event(owner: User, worker: Worker) -> Non
     for _ in range(2):
         call_back(job, report)
     stop(job)
-    discard(owner_id=owner.pk, images=[job.slots[0].pk])
+    discard(owner_id=owner.pk, assets=[job.slots[0].pk])
     assert told(owner) == [("completed", 1, 0, 0)]
 
 

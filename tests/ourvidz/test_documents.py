@@ -19,7 +19,10 @@ OURS = (
 READ_BY_SETTINGS = re.compile(r'\benv\.\w+\(\s*"([A-Z_]+)"')
 READ_BY_SCRIPTS = re.compile(r'\$\{([A-Z_]+):-|environ(?:\.get\(|\[)"([A-Z_]+)"|\bnumber\("([A-Z_]+)"')
 # Of the shell, pip and uv; and the moment at which script/server began.
-FOREIGN = {"HOME", "PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "UV_DEFAULT_INDEX", "OURVIDZ_STARTED"}
+FOREIGN = {
+    *("HOME", "PIP_INDEX_URL", "PIP_CERT", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"),
+    *("UV_DEFAULT_INDEX", "OURVIDZ_STARTED"),
+}
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 DOCUMENT = re.compile(r"(?<![\w/.-])(?:docs/[\w./-]*\w|(?:[\w-]+/)*[\w-]+\.md)\b/?")
 DESIGN = re.compile(r"\bdesign \d", re.IGNORECASE)
