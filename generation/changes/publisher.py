@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterable, Mapping
-from functools import partial
 
 import structlog
 from asgiref.sync import async_to_sync
@@ -65,7 +64,10 @@ def queued(*, engine: str) -> None:
 
 
 def _send_after_commit(group: str, message: Mapping[str, object]) -> None:
-    transaction.on_commit(partial(_send, group, message), robust=True)
+    def send() -> None:  # a function: Django cannot name a `partial` when it logs what that raised
+        _send(group, message)
+
+    transaction.on_commit(send, robust=True)
 
 
 def leave_by(loop: asyncio.AbstractEventLoop) -> None:

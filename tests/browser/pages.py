@@ -16,7 +16,7 @@ def go_live(page: Page) -> None:
 
 
 def write(page: Page, prompt: str) -> None:
-    page.get_by_role("textbox", name="Prompt").fill(prompt)
+    page.get_by_role("textbox", name="Prompt", exact=True).fill(prompt)
 
 
 def choose(page: Page, field: str, value: str) -> None:

@@ -165,10 +165,10 @@ def test_make_and_the_library_without_scripts(
     live: Installation, browsers: Browsers, machine: Machine, owner: User
 ) -> None:
     page = browsers.open(user=owner, java_script_enabled=False)
-    page.get_by_role("textbox", name="Prompt").fill("")
+    page.get_by_role("textbox", name="Prompt", exact=True).fill("")
     page.get_by_role("button", name="Make").click()
     expect(page.locator('[data-error="prompt"]')).not_to_be_empty()
-    page.get_by_role("textbox", name="Prompt").fill("no scripts at all")
+    page.get_by_role("textbox", name="Prompt", exact=True).fill("no scripts at all")
     page.locator('[data-field="quantity"] label:has(input[value="3"])').click()
     page.get_by_role("button", name="Make").click()
     expect(cards(page, "waiting")).to_have_count(3)

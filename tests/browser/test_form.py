@@ -97,7 +97,7 @@ def test_typed_text_survives_pushes_refusals_and_a_reload(
     make(page)
     expect(page.locator(".stack")).to_have_count(1)
 
-    prompt = page.get_by_role("textbox", name="Prompt")
+    prompt = page.get_by_role("textbox", name="Prompt", exact=True)
     prompt.fill("half a senten")
     machine.finish()
     expect(page.locator('[data-phase="done"]')).to_have_count(1)
@@ -139,8 +139,8 @@ def test_an_example_fills_the_composer(page: Page) -> None:
     example = page.locator("[data-example]").nth(1)
     words = example.inner_text()
     example.click()
-    expect(page.get_by_role("textbox", name="Prompt")).to_have_value(words)
-    expect(page.get_by_role("textbox", name="Prompt")).to_be_focused()
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value(words)
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_be_focused()
     make(page)
     expect(page.locator(".stack h2")).to_have_text([words])
     expect(example).to_be_hidden()
@@ -149,5 +149,5 @@ def test_an_example_fills_the_composer(page: Page) -> None:
 def test_an_empty_prompt_is_refused_in_words(page: Page, owner: User) -> None:
     make(page)
     expect(page.locator('[data-error="prompt"]')).not_to_be_empty()
-    expect(page.get_by_role("textbox", name="Prompt")).to_be_focused()
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_be_focused()
     assert not owner.jobs.exists()

@@ -76,7 +76,7 @@ def test_on_a_phone(live: Installation, browsers: Browsers, machine: Machine, ow
     assert page.evaluate(SIDEWAYS) <= 0
     assert_fits_fingers(page)
     expect(page.get_by_role("button", name="Make")).to_be_in_viewport()
-    page.get_by_role("textbox", name="Prompt").tap()
+    page.get_by_role("textbox", name="Prompt", exact=True).tap()
     page.keyboard.type("on the train")
     page.locator("#more summary").tap()
     assert page.evaluate(SIDEWAYS) <= 0

@@ -83,7 +83,7 @@ def test_dropped_and_pasted(page: Page, owner: User) -> None:
     expect(chips(page)).to_have_text(["Style 60 %"])
     data = base64.b64encode(png(shade=4)).decode()
     pasted = page.evaluate_handle(CARRY, ["pasted.png", "image/png", data])
-    page.get_by_role("textbox", name="Prompt").evaluate(
+    page.get_by_role("textbox", name="Prompt", exact=True).evaluate(
         """(prompt, carried) => prompt.dispatchEvent(
             new ClipboardEvent("paste", { clipboardData: carried, bubbles: true, cancelable: true }))""",
         pasted,
@@ -165,7 +165,7 @@ def test_an_image_of_the_library_is_used_also_without_a_script(
     image = Image.objects.get(owner=owner)
     page = browsers.open(f"/library/image/{image.pk}/", user=owner, java_script_enabled=script)
     page.get_by_role("link", name="Use as reference").click()
-    page.get_by_role("textbox", name="Prompt").fill("like the first one")
+    page.get_by_role("textbox", name="Prompt", exact=True).fill("like the first one")
     rows(page).get_by_role("combobox").select_option("Composition")
     page.get_by_role("button", name="Make").click()
     expect(page.locator(".stack h2").first).to_have_text("like the first one")

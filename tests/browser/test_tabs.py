@@ -145,7 +145,7 @@ def test_the_next_person_at_this_browser_sees_nothing_of_the_last(
     first.get_by_role("button", name="Sign in").click()
     go_live(first)
     expect(first.get_by_role("heading", name="What do you want to see?")).to_be_visible()
-    expect(first.get_by_role("textbox", name="Prompt")).to_have_value("")
+    expect(first.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("")
     second.goto("/library/")
     go_live(second)
     for page in (first, second):

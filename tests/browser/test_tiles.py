@@ -80,7 +80,7 @@ def test_a_changed_tile_shows_and_keeps_tick_and_focus(
     moved = images[1]
     hold(page, moved)
 
-    project = create_project(owner=owner, name="Lighthouses")
+    project = create_project(owner_id=owner.pk, name="Lighthouses")
     revision = change(live, moved, project=project, prompt="a lighthouse by night")
 
     shows_revision(page, moved, revision)
@@ -133,7 +133,7 @@ def test_an_open_viewer_stays_and_tells_what_changed(
     expect(viewer.locator(".details")).to_contain_text("General")
     page.evaluate("window.held = document.querySelector('[data-stage] img')")
 
-    change(live, images[1], project=create_project(owner=owner, name="Lighthouses"))
+    change(live, images[1], project=create_project(owner_id=owner.pk, name="Lighthouses"))
 
     expect(viewer.locator(".details")).to_contain_text("Lighthouses")
     assert page.evaluate("window.held.isConnected")

@@ -83,3 +83,10 @@ def test_jobs_do_not_count_for_each_other(job: Job, hints: list[dict[str, Any]],
         beat(each, 1)
         beat(each, 2)
     assert len(hints) == 4
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_hint_that_cannot_be_sent_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread with a loop of its own cannot wait for the layer; what published has long committed."""
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    publisher.changed(owner_id=1, revision=1, job_ids=[])
