@@ -158,7 +158,7 @@ def test_a_page_that_was_long_on_its_way_does_not_bring_back_how_things_were(
         "(grid) => grid.addEventListener('tiles-changed', () => { window.heard = true; })"
     )
     revision = change(live, last, prompt="newer")
-    page.wait_for_function("window.heard")
+    eventually(lambda: page.evaluate("window.heard === true"))
     asked[0].fulfill(
         body=f'<section class="day" data-day="{day}"><h2></h2><ul class="rows">{old}</ul></section>'
     )
