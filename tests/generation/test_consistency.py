@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import F
 
-from generation.changes import feed
+from generation.changes import feed, library_totals
 from generation.core.clock import from_now
 from generation.jobs.previews import store_preview
 from generation.maintenance import chores, consistency, stored_files
@@ -172,7 +172,7 @@ def test_a_mended_slot_leaves_what_was_purged_counted(partial: Job) -> None:
 
 def test_a_change_while_the_counters_are_compared_puts_none_behind(partial: Job) -> None:
     """A server goes on meanwhile: the rows read later may be newer than a counter read before."""
-    changed = []
+    changed: list[str] = []
 
     def change_once(execute: Any, sql: str, *rest: Any) -> Any:
         result = execute(sql, *rest)
@@ -209,7 +209,7 @@ def test_files_that_go_while_they_are_looked_at_are_passed_over(owner: User, par
 def test_what_went_before_it_could_be_mended_is_passed_over() -> None:
     """An account may be deleted meanwhile."""
     consistency.end_attempt(1)
-    consistency.recount(1)
+    library_totals.recount(1)
     consistency.raise_counter(1)
     connection.check_constraints()
 
