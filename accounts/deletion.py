@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from generation.access import tokens
+from generation.changes import publisher
 from generation.core.actors import Actor
 from generation.jobs import owner_deletion
 from generation.models import PersonalToken
@@ -54,6 +55,7 @@ def shut_out(user: User, *, actor: Actor) -> None:
     with transaction.atomic():
         get_user_model().objects.filter(pk=user.pk).update(is_active=False, password=make_password(None))
         tokens.revoke(PersonalToken.objects.filter(owner_id=user.pk), actor=actor)
+        publisher.account_changed(owner_id=user.pk)  # which an UPDATE tells nobody
     for session in Session.objects.iterator(chunk_size=500):
         if session.get_decoded().get(SESSION_KEY) == str(user.pk):
             session.delete()

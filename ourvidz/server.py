@@ -11,7 +11,7 @@ from channels.db import database_sync_to_async
 from daphne.endpoints import build_endpoint_description_strings
 from daphne.http_protocol import HTTPFactory, WebRequest
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import Error
 
 from generation.live import renders
 from generation.queue import reap_hold
@@ -65,7 +65,7 @@ async def say_that_we_serve() -> None:
     while True:
         try:
             await beat()
-        except (OperationalError, InterfaceError) as error:
+        except Error as error:  # whichever: without beats no lease is reaped
             log.warning("beat.database_away", error=type(error).__name__)
         await asyncio.sleep(reap_hold.beat_seconds())
 

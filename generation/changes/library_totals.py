@@ -53,7 +53,7 @@ def with_wrong_totals() -> QuerySet[OwnerCounter]:
 def recount(owner_id: int) -> None:
     """Set the owner's sums to those of the rows."""
     # First, and alone: the counting below then sees all that was committed before the lock was had.
-    OwnerCounter.objects.select_for_update().get(pk=owner_id)
+    list(OwnerCounter.objects.select_for_update().filter(pk=owner_id))
     OwnerCounter.objects.filter(pk=owner_id).update(**counted())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 
 from django.conf import settings
 from django.db import transaction
@@ -56,8 +57,11 @@ def cancel_all(*, owner_id: int, actor: Actor, limit: int = MOST_IDS) -> int:
     """Cancel the owner's active jobs, each in a transaction of its own; the number cancelled."""
     active = Job.objects.of(owner_id).filter(status__in=ACTIVE).order_by("-id")
     job_ids = list(active.values_list("pk", flat=True)[:limit])
-    ended = (cancel(owner_id=owner_id, actor=actor, job_id=job_id) for job_id in job_ids)
-    return sum(not job.is_active for job in ended)
+    ended = 0
+    for job_id in job_ids:
+        with suppress(JobNotFound):  # it went with its owner's account meanwhile
+            ended += not cancel(owner_id=owner_id, actor=actor, job_id=job_id).is_active
+    return ended
 
 
 @transaction.atomic

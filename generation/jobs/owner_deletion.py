@@ -88,7 +88,7 @@ def delete_all_of(owner_id: int, *, actor: Actor) -> Generator[None]:
 @transaction.atomic
 def _delete_jobs(owner_id: int, actor: Actor) -> int:
     """Some ended jobs with all that hangs on them; how many."""
-    ended = Job.objects.of(owner_id).exclude(status__in=ACTIVE).order_by("-id")
+    ended = Job.objects.of(owner_id).exclude(status__in=ACTIVE).order_by("id")  # as all lock jobs
     job_ids = list(ended.select_for_update().values_list("pk", flat=True)[:BATCH])
     names: set[str] = set()
     for model in (JobReference, Preview, Attempt, *WITH_FILES):

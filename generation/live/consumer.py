@@ -185,7 +185,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             await self._end(SIGNED_OUT)
         except Exception as error:  # noqa: BLE001 - the database may be away; the next time it is back
             log.warning("push.failed", error=type(error).__name__)
-            if todo.is_asked:
+            if todo.is_asked or self.todo.is_asked:
                 await self._end(FAILED)
 
     async def _do(self, todo: Todo) -> None:
@@ -199,25 +199,23 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         for job_id, hint in todo.progress.items():
             text = await renders().progress(self.page, job_id=uuid.UUID(job_id), hint=hint)
             if text:
-                await self._push(text)
+                await self._check_session()
+                await self.send(text_data=text)
 
     async def _catch_up(self, *, greet: bool, wanted: int | None) -> None:
         """Send all that is newer than the browser's revision; `greet` answers even when nothing is."""
         while (after := self.revision) is not None:
             update = await renders().newer(self.page, after=after, wanted=wanted)
+            await self._check_session()  # it may fail: until then the browser stands where it stood
             if self.revision != after:
                 return  # the browser has said anew where it stands, and gets a greeting
             self.revision = update.revision
             if greet or update.revision != after:
-                await self._push(update.text)
+                await self.send(text_data=update.text)
             greet = False
             is_enough = update.revision == after or update.revision >= (wanted or 0)
             if is_enough and not update.more:
                 return
-
-    async def _push(self, text: str) -> None:
-        await self._check_session()
-        await self.send(text_data=text)
 
     async def _check_session(self) -> None:
         """Ask the database whether the session stands, if anything has happened since the last time."""

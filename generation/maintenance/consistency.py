@@ -106,7 +106,9 @@ def end_as_slots_say(job_id: uuid.UUID) -> None:
             asset.status = AssetStatus.CANCELLED
     else:
         fail(still_open, NOT_DELIVERED)
-    statuses = [asset.status for asset in assets]
+    # Purged slots count too: only completed ones can be discarded.
+    purged = [AssetStatus.COMPLETED] * (job.quantity - len(assets))
+    statuses = [*(asset.status for asset in assets), *purged]
     was_cancelled = job.status == JobStatus.CANCELLED and AssetStatus.CANCELLED in statuses
     status = JobStatus.CANCELLED if was_cancelled else final_status(statuses)
     if job.is_active:
@@ -124,9 +126,8 @@ def running_attempts_of_other_jobs() -> Iterator[int]:
 
 @transaction.atomic
 def end_attempt(attempt_id: int) -> None:
-    attempt = Attempt.objects.select_related("job").get(pk=attempt_id)
-    job = Job.objects.select_for_update().get(pk=attempt.job_id)
-    if job.status != JobStatus.PROCESSING:
+    job = Job.objects.select_for_update(of=("self",)).filter(attempts=attempt_id).first()
+    if job and job.status != JobStatus.PROCESSING:
         writes.end_attempt(job, Outcome.EXPIRED)
 
 
@@ -136,8 +137,9 @@ def running_jobs_without_attempt() -> Iterator[uuid.UUID]:
 
 
 def counters_behind_their_rows() -> Iterator[int]:
+    last_revisions = _last_revisions()  # first: what changes after it has counted its owner's counter up
     counted = dict(OwnerCounter.objects.values_list("pk", "revision"))
-    return (owner for owner, last in sorted(_last_revisions().items()) if counted.get(owner, -1) < last)
+    return (owner for owner, last in sorted(last_revisions.items()) if counted.get(owner, -1) < last)
 
 
 def _last_revisions(**of: Any) -> dict[int, int]:
@@ -152,6 +154,8 @@ def _last_revisions(**of: Any) -> dict[int, int]:
 
 @transaction.atomic
 def raise_counter(owner_id: int) -> None:
+    if not _last_revisions(owner_id=owner_id):
+        return
     OwnerCounter.objects.get_or_create(pk=owner_id)
     counter = OwnerCounter.objects.select_for_update().get(pk=owner_id)
     last = _last_revisions(owner_id=owner_id).get(owner_id, 0)

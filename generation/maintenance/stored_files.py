@@ -1,4 +1,4 @@
-"""Rows and stored files held against each other."""
+"""Rows and stored files held against each other, while purges and deletions of accounts may go on."""
 
 from __future__ import annotations
 
@@ -22,18 +22,23 @@ CHUNK = 200
 def files_without_row() -> Iterator[str]:
     """Names of stored files that are over a day old and that no row names."""
     for folder in _folders():
-        _, files = default_storage.listdir(folder)
+        _, files = _listed(folder)
         names = [f"{folder}/{name}" for name in sorted(files)]
         known = _named(folder)
         yield from (name for name in names if name not in known and _is_old(name))
 
 
 def _folders() -> list[str]:
-    try:
-        folders, _ = default_storage.listdir("")
-    except FileNotFoundError:  # nothing was stored yet
-        return []
+    folders, _ = _listed("")
     return sorted(folders)
+
+
+def _listed(folder: str) -> tuple[list[str], list[str]]:
+    """The folders and the files in it; none where it is not there, or not any more."""
+    try:
+        return default_storage.listdir(folder)
+    except FileNotFoundError:
+        return [], []
 
 
 def delete_file_without_row(name: str) -> None:
@@ -43,7 +48,10 @@ def delete_file_without_row(name: str) -> None:
 
 def _is_old(name: str) -> bool:
     """A younger file may still be on its way to its row."""
-    stored: datetime = default_storage.get_modified_time(name)
+    try:
+        stored: datetime = default_storage.get_modified_time(name)
+    except FileNotFoundError:
+        return False  # it went meanwhile
     return stored < timezone.now() - timedelta(hours=chores.LEFTOVER_HOURS)
 
 
@@ -67,5 +75,9 @@ def rows_without_file() -> Iterator[Asset | Reference]:
     kept: list[QuerySet[Any]] = [Asset.objects.completed(), Reference.objects.all()]
     for rows in kept:
         for row in rows.order_by("id").iterator(chunk_size=CHUNK):
-            if not all(default_storage.exists(name) for name in storage.names_of(row)):
+            if not _has_files(row) and rows.filter(pk=row.pk).exists():  # not purged meanwhile
                 yield row
+
+
+def _has_files(row: Asset | Reference) -> bool:
+    return all(default_storage.exists(name) for name in storage.names_of(row))

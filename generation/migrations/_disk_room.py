@@ -73,9 +73,12 @@ def free_bytes(connection: BaseDatabaseWrapper) -> tuple[Path | None, int]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size")
             reusable = int(cursor.fetchone()[0])
-    if folder is None or not folder.is_dir():
-        return None, 0
-    return folder, shutil.disk_usage(folder).free + reusable
+    try:
+        if folder and folder.is_dir():
+            return folder, shutil.disk_usage(folder).free + reusable
+    except OSError:  # the folders above it may be closed to us
+        pass
+    return None, 0
 
 
 def _folder_of_postgres(connection: BaseDatabaseWrapper) -> Path | None:

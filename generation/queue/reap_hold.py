@@ -12,7 +12,7 @@ import threading
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import Error
 from django.db.models import Case, Exists, Expression, F, Q, When
 
 from generation.core.clock import Now
@@ -42,7 +42,7 @@ def beat() -> None:
     try:
         if not Uptime.objects.update(since=since, last_beat_at=Now()):
             Uptime.objects.bulk_create([Uptime(since=Now(), last_beat_at=Now())], ignore_conflicts=True)
-    except (OperationalError, InterfaceError):
+    except Error:
         begin()
         raise
 

@@ -17,7 +17,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.messages import get_messages
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
-from django.db import models
+from django.db import connection, models
 from django.test import Client
 from django.utils import timezone
 
@@ -201,6 +201,23 @@ def test_what_a_request_in_work_adds_meanwhile_goes_too(worker: Worker) -> None:
     assert added == 2
     assert not User.objects.filter(username="ada").exists()
     assert not Job.objects.exists()
+
+
+def test_two_deletions_of_one_account_at_once_are_one(worker: Worker) -> None:
+    """As when the button is pressed twice."""
+    user = make_user("ada")
+    make_job(user)
+    twins = [delete_account(user, actor=SYSTEM)]
+
+    def twin_first(execute: Any, sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        if "generation_job" in sql and twins:
+            finish(twins.pop())
+        return result
+
+    with connection.execute_wrapper(twin_first):
+        finish(delete_account(user, actor=SYSTEM))
+    assert not User.objects.filter(username="ada").exists()
 
 
 def test_the_command_tells_asks_and_deletes(

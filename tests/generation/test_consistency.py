@@ -13,12 +13,13 @@ from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import call_command
+from django.db import connection
 from django.db.models import F
 
-from generation.changes import feed
+from generation.changes import feed, library_totals
 from generation.core.clock import from_now
 from generation.jobs.previews import store_preview
-from generation.maintenance import chores
+from generation.maintenance import chores, consistency, stored_files
 from generation.models import Asset, Attempt, Job, OwnerCounter, Preview, Tombstone, Upload, Worker
 from tests.acting import cancel, discard
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, png, upload
@@ -88,6 +89,13 @@ def count_the_library_wrongly(job: Job) -> str:
     return str(job.owner_id)
 
 
+def purge(job: Job, number: int) -> None:
+    """Its first results, long after they were discarded."""
+    discard(owner_id=job.owner_id, assets=[slot.pk for slot in job.slots[:number]])
+    Asset.objects.in_trash().update(trashed_at=from_now(-31 * 24 * 3600))
+    assert chores.purge_trash() == number
+
+
 FAULTS: dict[str, Callable[[Job], str]] = {
     "ended_jobs_with_queued_slots": leave_a_slot_queued,
     "jobs_unlike_their_slots": call_it_completed,
@@ -148,12 +156,62 @@ def test_a_cancelled_jobs_open_slot_is_cancelled(owner: User) -> None:
 
 def test_a_job_that_ended_before_its_results_were_purged_is_right(partial: Job) -> None:
     """Its slots alone would give another state."""
-    discard(owner_id=partial.owner_id, assets=[slot.pk for slot in partial.slots[:2]])
-    Asset.objects.in_trash().update(trashed_at=from_now(-31 * 24 * 3600))
-    assert chores.purge_trash() == 2
+    purge(partial, 2)
     assert Tombstone.objects.count() == 2
     assert check("--fix")[0] == 0
     assert fresh(partial).status == "partial"
+
+
+def test_a_mended_slot_leaves_what_was_purged_counted(partial: Job) -> None:
+    """Only completed results can be purged."""
+    leave_a_slot_queued(partial)
+    purge(partial, 2)
+    assert check("--fix")[0] == 0
+    assert (fresh(partial).status, [slot.status for slot in fresh(partial).slots]) == ("partial", ["failed"])
+
+
+def test_a_change_while_the_counters_are_compared_puts_none_behind(partial: Job) -> None:
+    """A server goes on meanwhile: the rows read later may be newer than a counter read before."""
+    changed: list[str] = []
+
+    def change_once(execute: Any, sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        if not changed:
+            changed.append(sql)
+            discard(owner_id=partial.owner_id, assets=[partial.slots[0].pk])
+        return result
+
+    with connection.execute_wrapper(change_once):
+        assert list(consistency.counters_behind_their_rows()) == []
+
+
+def test_what_is_purged_while_files_are_looked_for_has_lost_none(partial: Job) -> None:
+    lost, purged = partial.slots[:2]
+    default_storage.delete(lost.file.name)
+    without_file = stored_files.rows_without_file()
+    assert next(without_file) == lost
+    purge(partial, 2)
+    default_storage.delete(purged.file.name)  # the purge does so after its commit
+    default_storage.delete(purged.thumbnail.name)
+    assert list(without_file) == []
+
+
+def test_files_that_go_while_they_are_looked_at_are_passed_over(owner: User, partial: Job) -> None:
+    first, later = sorted((partial, make_job(owner)), key=lambda job: str(job.pk))
+    wanted, gone = leave_a_file(first), leave_a_file(later)
+    without_row = stored_files.files_without_row()
+    assert next(without_row) == wanted
+    default_storage.delete(gone)
+    default_storage.delete(str(later.pk))  # as the deletion of its owner's account does
+    assert list(without_row) == []
+
+
+def test_what_went_before_it_could_be_mended_is_passed_over() -> None:
+    """An account may be deleted meanwhile."""
+    consistency.end_attempt(1)
+    library_totals.recount(1)
+    consistency.raise_counter(1)
+    connection.check_constraints()
 
 
 def test_a_lost_file_is_told_and_cannot_be_mended(partial: Job) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import threading
 import uuid
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection, transaction
+from django.db import (
+    DatabaseError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    transaction,
+)
 from django.test import Client
 
 from generation.changes import feed
@@ -110,21 +120,44 @@ def test_after_a_database_or_a_disk_that_was_away_the_next_beat_begins_a_hold(
     assert reap() == 1
 
 
-def test_a_beat_that_could_not_be_written_is_made_up_for(job: Job) -> None:
+@pytest.mark.parametrize("error", [OperationalError, InternalError])
+def test_a_beat_that_could_not_be_written_is_made_up_for(job: Job, error: type[DatabaseError]) -> None:
+    """PostgreSQL calls it internal when it takes no writes, as a standby does."""
+
+    def away(*_: object) -> None:
+        raise error
+
     let_expire(job)
     served(since=1000, last=1)
-    with pytest.raises(OperationalError), transaction.atomic(), connection.execute_wrapper(_away):
+    with pytest.raises(error), transaction.atomic(), connection.execute_wrapper(away):
         reap_hold.beat()
     reap_hold.beat()
     assert reap() == 0
 
 
+async def test_a_server_goes_on_beating_whatever_the_database_said(
+    monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+) -> None:
+    """If it stopped, no lease would be reaped until it is started again."""
+    from ourvidz.server import say_that_we_serve  # here: it installs Twisted's reactor
+
+    settings.LEASE_SECONDS = 1
+    errors: list[type[DatabaseError]] = [OperationalError, InternalError, ProgrammingError]
+    beat_again = threading.Event()
+
+    def beat_or_fail() -> None:
+        if errors:
+            raise errors.pop()
+        beat_again.set()
+
+    monkeypatch.setattr(reap_hold, "beat", beat_or_fail)
+    serving = asyncio.create_task(say_that_we_serve())
+    assert await asyncio.to_thread(beat_again.wait, 5)
+    serving.cancel()
+
+
 def _no_space(*_: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def _away(*_: object) -> None:
-    raise OperationalError("connection refused")
 
 
 def test_a_heartbeat_is_no_change_in_the_feed(job: Job) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import itertools
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -20,9 +22,11 @@ from generation.access.quotas import OverLimit
 from generation.assets.previews import drop_previews
 from generation.catalog.submission import Submission
 from generation.changes import feed
+from generation.core.actors import SYSTEM
 from generation.core.clock import from_now
 from generation.core.errors import DomainError, LeaseLost, NotRetryable, TooManyPreviews
 from generation.jobs.lease import heartbeat, lease, promote, reap, release
+from generation.jobs.owner_deletion import delete_all_of
 from generation.jobs.previews import store_preview
 from generation.jobs.report import Receipt
 from generation.models import Attempt, Image, Job, OutboxEvent, OwnerCounter, Preview, Project, Upload, Worker
@@ -245,6 +249,36 @@ def test_a_promoter_goes_round_what_somebody_else_holds(user: User) -> None:
         Job.objects.select_for_update().get(pk=held.pk)
         assert in_thread(promote) == 4
     assert promote() == 1
+
+
+def test_the_deletion_of_an_account_and_its_owner_wait_for_each_other_in_no_circle(user: User) -> None:
+    """Everybody locks jobs by their ids: who clears the Workspace, too."""
+    lower, higher = sorted(cancel(owner_id=user.pk, job_id=make_job(user).pk).pk for _ in range(2))
+
+    def delete() -> None:
+        for _ in delete_all_of(user.pk, actor=SYSTEM):
+            pass
+
+    with ThreadPoolExecutor(1) as side:
+        with transaction.atomic():
+            Job.objects.select_for_update().get(pk=lower)
+            deletion = side.submit(together, [delete])
+            _await_waiting()
+            Job.objects.select_for_update().get(pk=higher)
+        deletion.result(20)
+    assert not Job.objects.exists()
+
+
+def _await_waiting() -> None:
+    """Until somebody waits for a lock."""
+    deadline = time.monotonic() + 20
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.05)
+    raise TimeoutError
 
 
 def test_twin_submissions_with_one_key_are_one_job(user: User) -> None:

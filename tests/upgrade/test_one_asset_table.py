@@ -8,9 +8,9 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import pytest
 from django.conf import LazySettings
@@ -19,10 +19,11 @@ from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import IntegrityError, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from generation.migrations import _asset_copy
 from generation.migrations._asset_copy import MIGRATING
-from generation.migrations._disk_room import backup_command, require_room
+from generation.migrations._disk_room import backup_command, free_bytes, require_room
 from generation.models import Asset, Image, Video
 from tests.functional.disk import small_disk, why_not
 from tests.upgrade.database import ALIAS, OwnDatabase, Rows, new_database, opened
@@ -284,3 +285,24 @@ def test_a_disk_that_is_too_small_is_noticed_first(old: OwnDatabase, tmp_path: P
     assert "CommandError: the disk is too small" in done.stderr
     with closing(sqlite3.connect(kept)) as database:
         assert database.execute(f"SELECT count(*) FROM {MIGRATING}").fetchone() == (0,)
+
+
+class HidingServer:
+    """A PostgreSQL on this machine whose folder this process may not look at."""
+
+    vendor = "postgresql"
+    settings_dict: ClassVar = {"HOST": ""}
+
+    def cursor(self) -> AbstractContextManager[HidingServer]:
+        return nullcontext(self)
+
+    def execute(self, query: str) -> None:
+        assert query == "SHOW data_directory"
+
+    def fetchone(self) -> tuple[str]:
+        return ("/" + 256 * "x",)  # the system refuses this to root too
+
+
+def test_a_disk_that_may_not_be_looked_at_is_out_of_sight() -> None:
+    """As /var/lib/pgsql, which is its owner's alone on some systems: no reason to fail."""
+    assert free_bytes(cast("BaseDatabaseWrapper", HidingServer())) == (None, 0)

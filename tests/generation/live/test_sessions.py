@@ -16,8 +16,10 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
+from accounts.deletion import delete_account
 from accounts.sign_in_links import sign_in_path
 from generation.changes import publisher
+from generation.core.actors import SYSTEM
 from generation.live.consumer import SIGNED_OUT
 from tests.factories import make_user
 from tests.generation.live.pages import (
@@ -99,7 +101,12 @@ async def delete(user: User) -> None:
     await user.adelete()
 
 
-@pytest.mark.parametrize("end", [change_password, deactivate, delete])
+async def begin_to_delete_account(user: User) -> None:
+    """What follows may take minutes, or wait for another call."""
+    await sync_to_async(next)(delete_account(user, actor=SYSTEM))
+
+
+@pytest.mark.parametrize("end", [change_password, deactivate, delete, begin_to_delete_account])
 async def test_what_ends_every_session_closes_every_quiet_socket(
     user: User, client: Client, open_page: Open, end: Callable[[User], Any]
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,11 +14,13 @@ from channels.layers import InMemoryChannelLayer, get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.test import Client
 
 from generation.catalog.submission import Submission
 from generation.changes import feed, publisher
 from generation.changes.feed import Changes
+from generation.live import consumer
 from generation.live.consumer import FAILED, SIGNED_OUT
 from generation.live.pages import LivePage
 from generation.models import OwnerCounter
@@ -24,6 +28,8 @@ from tests.acting import cancel, submit
 from tests.factories import make_user, make_worker
 from tests.generation.live.pages import (
     QUIET_SECONDS,
+    WAIT_SECONDS,
+    HeldIds,
     Ids,
     Open,
     Page,
@@ -266,6 +272,38 @@ async def test_a_recheck_survives_a_failure(user: User, client: Client, open_pag
     await submitted(user)
     assert (await next_message(socket))["revision"] == 2
     assert not failures
+
+
+async def test_what_could_not_be_sent_is_sent_at_the_next_recheck(
+    user: User,
+    client: Client,
+    open_page: Open,
+    hold: Callable[[User], threading.Event],
+    settings: LazySettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The database went away between the render and the question whether the session stands."""
+    failed = threading.Event()
+
+    def away(**_: object) -> bool:
+        failed.set()
+        raise OperationalError
+
+    class RestlessHeldPage(RestlessPage):
+        shows = HeldIds
+
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.live.test_socket.AwayLayer"}}
+    socket = await open_page(client, RestlessHeldPage)
+    await begin(socket)
+    gate = hold(user)
+    job = await submitted(user)
+    assert await asyncio.to_thread(HeldIds.has_begun.wait, WAIT_SECONDS)
+    with monkeypatch.context() as broken:
+        broken.setattr(consumer, "is_signed_in", away)
+        await asyncio.sleep(2 * RestlessPage.recheck_seconds)  # in doubt again
+        gate.set()
+        assert await asyncio.to_thread(failed.wait, WAIT_SECONDS)
+    assert (await next_message(socket))["jobs"] == [str(job.pk)]
 
 
 async def test_without_a_channel_layer_pages_still_catch_up(
