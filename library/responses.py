@@ -13,7 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from generation.assets.selection import as_fields, as_query
 
-LONGEST_UNDO = 100  # ids in an address; servers end a request line at 8 KB
+MAX_UNDO_IDS = 100  # ids in an address; servers end a request line at 8 KB
 
 
 def moved(
@@ -26,7 +26,7 @@ def moved(
             answer["undo"] = {"url": reverse(undo), "fields": as_fields(selected)}
         return JsonResponse(answer)
     undo_url = ""
-    if undo and 0 < len(selected) <= LONGEST_UNDO:
+    if undo and 0 < len(selected) <= MAX_UNDO_IDS:
         undo_url = f"{reverse(undo)}?{as_query(selected)}"
     messages.success(request, message, extra_tags=undo_url)
     return redirect(_where_from(request))

@@ -16,7 +16,7 @@ from generation.catalog.submission import ReferenceInput
 from generation.models import Asset, AssetStatus, Job, JobReference, Reference
 
 # As many as any job type can use.
-MOST = max(len(LOOKS), len(FRAMES))
+MAX_REFERENCES = max(len(LOOKS), len(FRAMES))
 NAMES = ("", "-type", "-strength")
 
 
@@ -73,7 +73,7 @@ class RowsOfReferences(forms.Widget):
     """Reads `references-0`, `references-0-type`, `references-0-strength`, …; the template draws them."""
 
     def value_from_datadict(self, data: Mapping[str, Any], files: object, name: str) -> list[Row]:
-        given = [Row(*(data.get(f"{name}-{n}{part}", "") for part in NAMES)) for n in range(MOST)]
+        given = [Row(*(data.get(f"{name}-{n}{part}", "") for part in NAMES)) for n in range(MAX_REFERENCES)]
         return [row for row in given if row.source and row.type]
 
 

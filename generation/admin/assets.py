@@ -53,8 +53,8 @@ class AssetAdmin(Record):
         self, request: HttpRequest, owner_id: int, own: list[Asset], move: Callable[..., int], done: str
     ) -> int:
         count = 0
-        for start in range(0, len(own), actions.MOST_IDS):
-            batch = own[start : start + actions.MOST_IDS]
+        for start in range(0, len(own), actions.MAX_IDS):
+            batch = own[start : start + actions.MAX_IDS]
             ids = [asset.pk for asset in batch]
             with transaction.atomic():
                 count += move(owner_id=owner_id, actor=operator_of(request), assets=ids)

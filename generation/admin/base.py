@@ -20,7 +20,7 @@ from django.utils.functional import cached_property
 from generation.access.principals import Principal, operator_principal
 from generation.core import audit_log
 
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
@@ -29,7 +29,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     @cached_property
     def count(self) -> int:
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by()[:MOST_COUNTED].count()
+        return rows.order_by()[:MAX_COUNTED].count()
 
 
 def uuid_of(text: str) -> uuid.UUID | None:

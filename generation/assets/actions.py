@@ -15,7 +15,7 @@ from generation.core.errors import TooMany
 from generation.models import Asset, Job
 from generation.models.asset import AssetQuerySet
 
-MOST_IDS = 500
+MAX_IDS = 500
 Choose = Callable[["AssetQuerySet[Asset]"], "AssetQuerySet[Asset]"]
 
 
@@ -55,8 +55,8 @@ def _lock_jobs_to_review(owner_id: int, asset_ids: Sequence[uuid.UUID]) -> list[
 
 def check_number(ids: Sequence[uuid.UUID]) -> None:
     """Raise TooMany for more ids than one call takes."""
-    if len(ids) > MOST_IDS:
-        raise TooMany(MOST_IDS)
+    if len(ids) > MAX_IDS:
+        raise TooMany(MAX_IDS)
 
 
 @transaction.atomic

@@ -31,13 +31,13 @@ from generation.media.measure import EXTENSIONS, BrokenMedia, Measured, measure
 from generation.models import Asset, Job, JobReference, JobStatus, Reference, Worker
 
 # What the smallest one counts, so that the quota bounds their number too.
-LEAST_BYTES = 64 * 1024
+MIN_COUNTED_BYTES = 64 * 1024
 # px. Phones make pictures of up to 5,712; decoding one of this size takes about 0.4 GB.
 MAX_SIDE = 6144
 # Pictures decoded at once by a process, and how long one waits for its turn: it holds a thread meanwhile.
-AT_ONCE = 2
-PATIENCE_SECONDS = 2.0
-_decoding = threading.BoundedSemaphore(AT_ONCE)
+MAX_CONCURRENT_DECODES = 2
+DECODE_WAIT_SECONDS = 2.0
+_decoding = threading.BoundedSemaphore(MAX_CONCURRENT_DECODES)
 UNKNOWN = "You have no such reference image. Choose the image again."
 
 
@@ -82,7 +82,7 @@ def upload_reference(*, owner_id: int, actor: Actor, content: BinaryIO) -> Refer
 
     Raises:
         UnusablePicture: not a whole PNG, JPEG or WebP, or one with more than MAX_SIDE px a side.
-        TooManyAtOnce: AT_ONCE others are being decoded.
+        TooManyAtOnce: MAX_CONCURRENT_DECODES others are being decoded.
         OverReferenceQuota: there is no room for it; nothing was kept.
     """
     sha256, byte_size = storage.fingerprint(content)
@@ -99,7 +99,7 @@ def upload_reference(*, owner_id: int, actor: Actor, content: BinaryIO) -> Refer
 
 def _measured(content: BinaryIO) -> Measured:
     """Decoding takes time and memory, and anybody who is signed in may ask for it."""
-    if not _decoding.acquire(timeout=PATIENCE_SECONDS):
+    if not _decoding.acquire(timeout=DECODE_WAIT_SECONDS):
         raise TooManyAtOnce
     try:
         return measure(content, media="image", max_side=MAX_SIDE)
@@ -273,9 +273,12 @@ def _record(owner_id: int, actor: Actor, pictures: Sequence[Reference]) -> dict[
 
 
 def _check_quota(owner_id: int, new: Sequence[Reference]) -> None:
-    counted = Sum(Greatest("byte_size", LEAST_BYTES), default=0)
+    counted = Sum(Greatest("byte_size", MIN_COUNTED_BYTES), default=0)
     kept = Reference.objects.of(owner_id).aggregate(bytes=counted)["bytes"]
-    if kept + sum(max(picture.byte_size, LEAST_BYTES) for picture in new) > settings.REFERENCE_QUOTA_BYTES:
+    if (
+        kept + sum(max(picture.byte_size, MIN_COUNTED_BYTES) for picture in new)
+        > settings.REFERENCE_QUOTA_BYTES
+    ):
         raise OverReferenceQuota
 
 

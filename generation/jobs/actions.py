@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef
 
 from generation.access import quotas
 from generation.assets import references
-from generation.assets.actions import MOST_IDS, check_number
+from generation.assets.actions import MAX_IDS, check_number
 from generation.changes import publisher, revisions, writes
 from generation.core import audit_log
 from generation.core.actors import Actor
@@ -52,7 +52,7 @@ def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
     return job
 
 
-def cancel_all(*, owner_id: int, actor: Actor, limit: int = MOST_IDS) -> int:
+def cancel_all(*, owner_id: int, actor: Actor, limit: int = MAX_IDS) -> int:
     """Cancel the owner's active jobs, each in a transaction of its own; the number cancelled."""
     active = Job.objects.of(owner_id).filter(status__in=ACTIVE).order_by("-id")
     job_ids = list(active.values_list("pk", flat=True)[:limit])
@@ -117,7 +117,7 @@ def _clear(owner_id: int, actor: Actor, among: JobQuerySet) -> int:
     finished = among.of(owner_id).staged().exclude(status__in=ACTIVE)
     waiting = Asset.objects.under_review().filter(job=OuterRef("pk"))
     finished = finished.exclude(Exists(waiting))
-    jobs = list(finished.select_for_update().order_by("id")[:MOST_IDS])
+    jobs = list(finished.select_for_update().order_by("id")[:MAX_IDS])
     # Asked again under the locks: a result may have been restored while they were waited for.
     to_review = Asset.objects.under_review().filter(job__in=jobs)
     restored = set(to_review.values_list("job_id", flat=True))

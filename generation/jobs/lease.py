@@ -24,7 +24,7 @@ from generation.queue import reap_hold
 from generation.queue.claim import anything_overdue, claim
 
 # Of one job, that brought nothing.
-KEPT_RELEASES = 20
+MAX_EMPTY_ATTEMPTS = 20
 WORKER_LOST = Reason("worker_lost", "The worker went silent in the middle of the job.")
 
 
@@ -132,7 +132,7 @@ def release(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Non
 def _forget_releases(job: Job) -> None:
     """Keep the newest: a worker that leases and releases in a loop would add rows without end."""
     empty = Attempt.objects.filter(job=job, outcome=Outcome.RELEASED, accepted=0)
-    older = empty.order_by("-number").values("pk")[KEPT_RELEASES:]
+    older = empty.order_by("-number").values("pk")[MAX_EMPTY_ATTEMPTS:]
     Attempt.objects.filter(pk__in=older).delete()
 
 

@@ -17,7 +17,7 @@ from generation.media.measure import BrokenMedia, measure
 from generation.models import Job, JobStatus, Upload, Worker
 
 # Of one slot in one lease. A worker needs one; a few more, when the first ones were broken.
-MOST_UPLOADS = 8
+MAX_UPLOADS = 8
 
 
 def store_upload(
@@ -43,8 +43,8 @@ def store_upload(
     same = of_slot.filter(sha256=sha256)
     if known := same.first():
         return known
-    if of_slot.count() >= MOST_UPLOADS:
-        raise TooManyUploads(MOST_UPLOADS)
+    if of_slot.count() >= MAX_UPLOADS:
+        raise TooManyUploads(MAX_UPLOADS)
     upload = Upload(job=job, lease_token=lease_token, slot=slot, sha256=sha256, byte_size=byte_size)
     actor = worker_actor(worker.pk)
     _measure_and_store(upload, content, media=job.media, actor=actor)

@@ -19,7 +19,7 @@ from generation.live.pages import LivePage, Update
 log = structlog.get_logger("ourvidz.live")
 T = TypeVar("T")
 # How long a finished render is kept for sockets that hear the same hint a little later.
-KEPT_SECONDS = 1.0
+RENDER_CACHE_SECONDS = 1.0
 
 
 @cache
@@ -115,7 +115,7 @@ class Renders:
             if after:
                 await asyncio.wait([after.task])
             result = await in_thread(partial(render.begin, call))
-            kept_seconds = KEPT_SECONDS
+            kept_seconds = RENDER_CACHE_SECONDS
         except DomainError:
             raise
         except Exception as error:

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 EBML, DOC_TYPE = 0x1A45DFA3, 0x4282
-MOST_HEADER_BYTES = 4096
+MAX_HEADER_BYTES = 4096
 # Some programs append their own bytes to a picture.
-MOST_TAIL_BYTES = 64 * 1024
+MAX_TAIL_BYTES = 64 * 1024
 END_OF = {"PNG": b"\0\0\0\0IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 
 
 def container_of(content: BinaryIO) -> str:
     """`mp4`, `webm`, or nothing for what is neither; QuickTime and Matroska are neither."""
     content.seek(0)
-    head = content.read(MOST_HEADER_BYTES)
+    head = content.read(MAX_HEADER_BYTES)
     if head[4:8] == b"ftyp" and head[8:12] != b"qt  ":
         return "mp4"
     return "webm" if _doc_type(head) == b"webm" else ""
@@ -27,7 +27,7 @@ def is_whole_picture(content: BinaryIO, kind: str) -> bool:
     if kind == "WEBP":
         content.seek(4)
         return 8 + int.from_bytes(content.read(4), "little") <= length
-    content.seek(max(0, length - MOST_TAIL_BYTES))
+    content.seek(max(0, length - MAX_TAIL_BYTES))
     return END_OF[kind] in content.read()
 
 

@@ -18,13 +18,13 @@ from django.db.models import Case, Exists, Expression, F, Q, When
 from generation.core.clock import Now
 from generation.models import Uptime
 
-MOST_BEAT_SECONDS = 5.0
+MAX_BEAT_SECONDS = 5.0
 _was_away = threading.Event()
 
 
 def beat_seconds() -> float:
     """How often a web process is to say that it serves."""
-    return min(MOST_BEAT_SECONDS, settings.LEASE_SECONDS / 12)
+    return min(MAX_BEAT_SECONDS, settings.LEASE_SECONDS / 12)
 
 
 def _outage() -> timedelta:

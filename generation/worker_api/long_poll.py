@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from generation.catalog.job_types import Engine
 from generation.changes import publisher
-from generation.worker_api.payloads import MOST_WAIT_SECONDS
+from generation.worker_api.payloads import MAX_WAIT_SECONDS
 
 log = structlog.get_logger("ourvidz.worker_api")
 BODY_BYTES = 16 * 1024
@@ -192,7 +192,7 @@ def _wishes(body: bytes) -> tuple[float, list[str]]:
     """How long to wait (s), and for which engines; the view has already checked the body."""
     try:
         asked = json.loads(body)
-        wait_s = min(float(asked.get("wait_s", 0)), MOST_WAIT_SECONDS)
+        wait_s = min(float(asked.get("wait_s", 0)), MAX_WAIT_SECONDS)
         return wait_s, [engine for engine in asked.get("engines", []) if engine in Engine.values]
     except (ValueError, TypeError, AttributeError):
         return 0.0, []

@@ -17,7 +17,7 @@ from generation.jobs import previews
 from generation.media.measure import CONTENT_TYPES
 from generation.models import Job
 
-MOST_WAIT_SECONDS = 25
+MAX_WAIT_SECONDS = 25
 PREVIEW_RULES = {
     "max_bytes": previews.MAX_BYTES,
     "max_side": previews.MAX_SIDE,
@@ -47,7 +47,7 @@ class LeaseRequest(StrictSerializer):
         "`video_fast+end_frame+start_frame`, in this order. Empty: every job type, without references.",
     )
     wait_s = serializers.FloatField(
-        default=0, min_value=0, max_value=MOST_WAIT_SECONDS, help_text="How long to wait for a job."
+        default=0, min_value=0, max_value=MAX_WAIT_SECONDS, help_text="How long to wait for a job."
     )
     version = Text(default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="The worker's software.")
     worker_engine = Text(default="", allow_blank=True, max_length=40, help_text="What it computes with.")

@@ -22,9 +22,9 @@ from generation.jobs.report import Report
 from generation.jobs.report_rules import AssetReport, SlotError
 from generation.models import JobStatus, Upload
 
-MOST_ASSETS = 24
-MOST_TEXT = 4000
-BIGGEST = 2**63 - 1
+MAX_ASSETS = 24
+MAX_TEXT = 4000
+MAX_INT64 = 2**63 - 1
 
 
 class Lease(StrictSerializer):
@@ -61,7 +61,7 @@ class Benchmark(StrictSerializer):
 
 class Error(StrictSerializer):
     code = Text(max_length=ERROR_CODE_LENGTH)
-    message = Text(default="", allow_blank=True, max_length=MOST_TEXT)
+    message = Text(default="", allow_blank=True, max_length=MAX_TEXT)
     retryable = Flag(default=True, help_text="Whether another attempt could succeed.")
 
 
@@ -74,7 +74,7 @@ class ReportedAsset(StrictSerializer):
     )
     status = serializers.ChoiceField(["completed", "failed"])
     upload_id = Identifier(default=None, allow_null=True, help_text="Needed when completed.")
-    seed = WholeNumber(default=None, allow_null=True, min_value=0, max_value=BIGGEST)
+    seed = WholeNumber(default=None, allow_null=True, min_value=0, max_value=MAX_INT64)
     width = WholeNumber(
         default=None, allow_null=True, min_value=1, help_text="Ignored: measured from the bytes."
     )
@@ -140,8 +140,8 @@ class Callback(StrictSerializer):
         ["processing", "completed", "failed"],
         help_text="`processing`: more to come; else the worker is done.",
     )
-    assets = serializers.ListField(child=ReportedAsset(), default=list, max_length=MOST_ASSETS)
-    error_message = Text(default="", allow_blank=True, max_length=MOST_TEXT)
+    assets = serializers.ListField(child=ReportedAsset(), default=list, max_length=MAX_ASSETS)
+    error_message = Text(default="", allow_blank=True, max_length=MAX_TEXT)
     metadata = Metadata(
         default=dict, help_text="Merged into the job's; `enhanced_prompt` is shown to its owner."
     )

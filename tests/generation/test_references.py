@@ -452,14 +452,14 @@ def test_a_job_whose_reference_was_removed_is_not_retried_without_it(owner: User
 
 
 def test_few_pictures_are_decoded_at_once(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(references, "PATIENCE_SECONDS", 0.05)
-    for _ in range(references.AT_ONCE):
+    monkeypatch.setattr(references, "DECODE_WAIT_SECONDS", 0.05)
+    for _ in range(references.MAX_CONCURRENT_DECODES):
         references._decoding.acquire()
     try:
         with pytest.raises(references.TooManyAtOnce):
             upload_reference(owner_id=owner.pk, content=io.BytesIO(png()))
     finally:
-        for _ in range(references.AT_ONCE):
+        for _ in range(references.MAX_CONCURRENT_DECODES):
             references._decoding.release()
     upload_reference(owner_id=owner.pk, content=io.BytesIO(png()))
 

@@ -14,7 +14,7 @@ from generation.access.principals import principal_of
 from generation.access.projects import create_project, owned_projects
 from generation.api.requests import ChangesQuery, ProjectBody
 from generation.api.responses import ChangesAnswer, JobTypeList, Me, ProjectAnswer, ProjectList
-from generation.assets.actions import MOST_IDS
+from generation.assets.actions import MAX_IDS
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH
 from generation.changes import feed
@@ -96,7 +96,7 @@ def limits_of(owner_id: int) -> dict[str, int]:
         "active_jobs": quotas.limit_of(owner_id),
         "prompt_length": PROMPT_LENGTH,
         "max_seed": MAX_SEED,
-        "assets_per_call": MOST_IDS,
+        "assets_per_call": MAX_IDS,
         "trash_days": settings.TRASH_DAYS,
         "reference_bytes": settings.MAX_REFERENCE_BYTES,
         "reference_quota_bytes": settings.REFERENCE_QUOTA_BYTES,
