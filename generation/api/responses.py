@@ -11,7 +11,7 @@ from rest_framework import serializers
 from generation.assets.listing import Page
 from generation.catalog.job_types import Engine, JobType, Media, ReferenceType
 from generation.changes.feed import Changes
-from generation.http.fields import OneOf
+from generation.http.fields import TextChoicesField
 from generation.models import (
     Asset,
     AssetStatus,
@@ -45,8 +45,8 @@ class Failing(serializers.Serializer[Any]):
 class AssetAnswer(Failing, serializers.ModelSerializer[Any]):
     """One expected result, from submission to the end."""
 
-    media = OneOf(Media, read_only=True)
-    status = OneOf(AssetStatus, read_only=True)
+    media = TextChoicesField(Media, read_only=True)
+    status = TextChoicesField(AssetStatus, read_only=True)
     metadata = serializers.DictField(read_only=True, help_text="What the worker reported about this result.")
     job = serializers.UUIDField(source="job_id", read_only=True)
     project = serializers.UUIDField(source="project_id", read_only=True)
@@ -115,7 +115,7 @@ class ReferencePage(serializers.Serializer[Any]):
 class UsedReference(serializers.Serializer[JobReference]):
     """A reference of a job. The image of a completed job is null once it is no longer kept."""
 
-    type = OneOf(ReferenceType)
+    type = TextChoicesField(ReferenceType)
     strength = serializers.FloatField()
     reference = serializers.UUIDField(source="reference_id", allow_null=True)
 
@@ -132,11 +132,11 @@ class QueuePositionAnswer(serializers.Serializer[QueuePosition]):
 class JobSummary(Failing, serializers.ModelSerializer[Job]):
     """A job without its records."""
 
-    status = OneOf(JobStatus, read_only=True)
+    status = TextChoicesField(JobStatus, read_only=True)
     parameters = serializers.DictField(read_only=True, help_text="What the worker is told.")
     metadata = serializers.DictField(read_only=True, help_text="What workers reported about the run.")
-    engine = OneOf(Engine, read_only=True)
-    media = OneOf(Media, read_only=True)
+    engine = TextChoicesField(Engine, read_only=True)
+    media = TextChoicesField(Media, read_only=True)
     project = serializers.UUIDField(source="project_id", read_only=True)
     waited = serializers.SerializerMethodField(help_text="From submission to the first lease, s.")
     ran = serializers.SerializerMethodField(help_text="From the first lease to the end, s.")
@@ -199,8 +199,8 @@ class JobTypeAnswer(serializers.Serializer[JobType]):
 
     name = serializers.CharField()
     title = serializers.CharField()
-    engine = OneOf(Engine)
-    media = OneOf(Media)
+    engine = TextChoicesField(Engine)
+    media = TextChoicesField(Media)
     quality = serializers.CharField()
     enhanced = serializers.BooleanField(help_text="A language model writes the prompt out first.")
     quantities = serializers.ListField(child=serializers.IntegerField())
@@ -210,7 +210,7 @@ class JobTypeAnswer(serializers.Serializer[JobType]):
     guidance = serializers.FloatField()
     seconds = serializers.IntegerField(help_text="Estimate on an idle worker.")
     references = serializers.ListField(
-        child=OneOf(ReferenceType),
+        child=TextChoicesField(ReferenceType),
         help_text="The types of reference it can use; an end frame only beside a start frame.",
     )
 
@@ -296,7 +296,7 @@ class TombstoneAnswer(serializers.ModelSerializer[Tombstone]):
 
     id = serializers.UUIDField(source="asset_id", read_only=True)
     job = serializers.UUIDField(source="job_id", read_only=True)
-    media = OneOf(Media, read_only=True)
+    media = TextChoicesField(Media, read_only=True)
 
     class Meta:
         model = Tombstone

@@ -28,7 +28,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class Text(serializers.CharField):
+class StrictCharField(serializers.CharField):
     """A JSON string, kept as it is; NUL and lone surrogates are refused."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -40,7 +40,7 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class WholeNumber(serializers.IntegerField):
+class StrictIntegerField(serializers.IntegerField):
     """A JSON integer; not true, not 3.0, not "3"."""
 
     def to_internal_value(self, data: Any) -> int:
@@ -49,7 +49,7 @@ class WholeNumber(serializers.IntegerField):
         return data
 
 
-class Flag(serializers.BooleanField):
+class StrictBooleanField(serializers.BooleanField):
     """JSON true or false."""
 
     def to_internal_value(self, data: Any) -> bool:
@@ -58,7 +58,7 @@ class Flag(serializers.BooleanField):
         return data
 
 
-class OneOf(serializers.ChoiceField):
+class TextChoicesField(serializers.ChoiceField):
     """One of our own choices; the schema names them by their class."""
 
     def __init__(self, choices: type[TextChoices], **kwargs: Any) -> None:
@@ -66,7 +66,7 @@ class OneOf(serializers.ChoiceField):
         super().__init__(choices.choices, **kwargs)
 
 
-class Identifier(serializers.UUIDField):
+class StrictUUIDField(serializers.UUIDField):
     """A UUID as text."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -75,7 +75,7 @@ class Identifier(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
-class SecondsByJobType(serializers.DictField):
+class SecondsByJobTypeField(serializers.DictField):
     """A JSON object from job types to seconds: numbers above 0, at most a day."""
 
     child = serializers.FloatField()
@@ -106,7 +106,7 @@ class SecondsByJobType(serializers.DictField):
         return "" if 0 < value <= A_DAY_SECONDS else str(self.error_messages["not_seconds"])
 
 
-class Metadata(serializers.JSONField):
+class MetadataField(serializers.JSONField):
     """A JSON object that any database can keep, of at most 32 KiB: no NUL, lone surrogate or infinity."""
 
     default_error_messages = {

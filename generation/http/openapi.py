@@ -46,7 +46,7 @@ def problems(*statuses: int) -> dict[Any, Any]:
 
 
 class NamedChoices(OpenApiSerializerFieldExtension):
-    target_class = "generation.http.fields.OneOf"
+    target_class = "generation.http.fields.TextChoicesField"
 
     def get_name(self) -> str:
         return str(self.target.named)
