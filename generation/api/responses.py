@@ -1,4 +1,4 @@
-"""What the API answers with."""
+"""What the API responses with."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Failing(serializers.Serializer[Any]):
         return {"code": row.error_code, "message": row.error_message} if row.error_code else None
 
 
-class AssetAnswer(Failing, serializers.ModelSerializer[Any]):
+class AssetResponse(Failing, serializers.ModelSerializer[Any]):
     """One expected result, from submission to the end."""
 
     media = TextChoicesField(Media, read_only=True)
@@ -72,21 +72,21 @@ ASSET_FIELDS = [
 ]
 
 
-class ImageAnswer(AssetAnswer):
+class ImageResponse(AssetResponse):
     class Meta:
         model = Image
         fields = ["image_index", *ASSET_FIELDS]
         read_only_fields = fields
 
 
-class VideoAnswer(AssetAnswer):
+class VideoResponse(AssetResponse):
     class Meta:
         model = Video
         fields = [*ASSET_FIELDS, "duration", "frames"]
         read_only_fields = fields
 
 
-class ReferenceAnswer(serializers.ModelSerializer[Reference]):
+class ReferenceResponse(serializers.ModelSerializer[Reference]):
     """A reference image. Sizes are measured from the bytes, in px."""
 
     file = serializers.SerializerMethodField(help_text="Its address.")
@@ -108,7 +108,7 @@ class ReferenceAnswer(serializers.ModelSerializer[Reference]):
 
 
 class ReferencePage(serializers.Serializer[Any]):
-    references = ReferenceAnswer(many=True)
+    references = ReferenceResponse(many=True)
     next_cursor = serializers.CharField(help_text="Empty at the end.")
 
 
@@ -120,7 +120,7 @@ class UsedReference(serializers.Serializer[JobReference]):
     reference = serializers.UUIDField(source="reference_id", allow_null=True)
 
 
-class QueuePositionAnswer(serializers.Serializer[QueuePosition]):
+class QueuePositionResponse(serializers.Serializer[QueuePosition]):
     """Where a waiting job stands. Times are from what the live workers really need, null while unknown."""
 
     position = serializers.IntegerField(allow_null=True, help_text="1 is next; null: far back.")
@@ -160,7 +160,7 @@ class JobSummary(Failing, serializers.ModelSerializer[Job]):
         read_only_fields = fields
 
 
-class JobAnswer(JobSummary):
+class JobResponse(JobSummary):
     """A job with all its records: one for each expected result, from the moment of submission."""
 
     references = UsedReference(many=True, read_only=True, help_text="Its reference images.")
@@ -172,29 +172,29 @@ class JobAnswer(JobSummary):
         fields = [*JobSummary.Meta.fields, "place", "references", "images", "video"]
         read_only_fields = fields
 
-    @extend_schema_field(QueuePositionAnswer(allow_null=True))
+    @extend_schema_field(QueuePositionResponse(allow_null=True))
     def get_place(self, job: Job) -> dict[str, Any] | None:
         """From the view, which asks for all jobs of an answer at once."""
         place = self.context["queue_positions"].get(job.pk)
-        return QueuePositionAnswer(place).data if place else None
+        return QueuePositionResponse(place).data if place else None
 
-    @extend_schema_field(ImageAnswer(many=True))
+    @extend_schema_field(ImageResponse(many=True))
     def get_images(self, job: Job) -> list[dict[str, Any]]:
-        return [ImageAnswer(asset).data for asset in job.slots if asset.media == Media.IMAGE]
+        return [ImageResponse(asset).data for asset in job.slots if asset.media == Media.IMAGE]
 
-    @extend_schema_field(VideoAnswer(allow_null=True))
+    @extend_schema_field(VideoResponse(allow_null=True))
     def get_video(self, job: Job) -> dict[str, Any] | None:
-        return next((VideoAnswer(asset).data for asset in job.slots if asset.media == Media.VIDEO), None)
+        return next((VideoResponse(asset).data for asset in job.slots if asset.media == Media.VIDEO), None)
 
 
-class ProjectAnswer(serializers.ModelSerializer[Project]):
+class ProjectResponse(serializers.ModelSerializer[Project]):
     class Meta:
         model = Project
         fields = ["id", "name", "is_default", "created_at"]
         read_only_fields = fields
 
 
-class JobTypeAnswer(serializers.Serializer[JobType]):
+class JobTypeResponse(serializers.Serializer[JobType]):
     """What can be run. `sizes` are [width, height] in px by aspect; `seconds` is for the largest quantity."""
 
     name = serializers.CharField()
@@ -252,22 +252,22 @@ class Moved(serializers.Serializer[Any]):
 
 
 class JobPage(serializers.Serializer[Any]):
-    jobs = JobAnswer(many=True)
+    jobs = JobResponse(many=True)
     next_cursor = serializers.CharField(help_text="Empty at the end.")
 
 
 class ProjectList(serializers.Serializer[Any]):
-    projects = ProjectAnswer(many=True)
+    projects = ProjectResponse(many=True)
 
 
 class JobTypeList(serializers.Serializer[Any]):
-    job_types = JobTypeAnswer(many=True)
+    job_types = JobTypeResponse(many=True)
 
 
 def _any_asset(**form: bool) -> PolymorphicProxySerializer:
     return PolymorphicProxySerializer(
         component_name="AnyAsset",
-        serializers={"image": ImageAnswer, "video": VideoAnswer},
+        serializers={"image": ImageResponse, "video": VideoResponse},
         resource_type_field_name="media",
         **form,
     )
@@ -278,7 +278,7 @@ ONE_ASSET = _any_asset()
 
 def asset_response(asset: Asset) -> dict[str, Any]:
     """The record of an image or a video, each with the fields of its own."""
-    serializer = VideoAnswer if asset.media == Media.VIDEO else ImageAnswer
+    serializer = VideoResponse if asset.media == Media.VIDEO else ImageResponse
     return serializer(asset).data
 
 
@@ -291,7 +291,7 @@ class AssetPage(serializers.Serializer[Any]):
         return [asset_response(asset) for asset in page.assets]
 
 
-class TombstoneAnswer(serializers.ModelSerializer[Tombstone]):
+class TombstoneResponse(serializers.ModelSerializer[Tombstone]):
     """An asset that left the trash for good."""
 
     id = serializers.UUIDField(source="asset_id", read_only=True)
@@ -304,7 +304,7 @@ class TombstoneAnswer(serializers.ModelSerializer[Tombstone]):
         read_only_fields = fields
 
 
-class ChangesAnswer(serializers.Serializer[Any]):
+class ChangesResponse(serializers.Serializer[Any]):
     """Send `revision` as the next `after`; while `more` is true, at once."""
 
     revision = serializers.IntegerField()
@@ -312,12 +312,12 @@ class ChangesAnswer(serializers.Serializer[Any]):
     jobs = JobSummary(many=True)
     images = serializers.SerializerMethodField()
     videos = serializers.SerializerMethodField()
-    purged = TombstoneAnswer(many=True)
+    purged = TombstoneResponse(many=True)
 
-    @extend_schema_field(ImageAnswer(many=True))
+    @extend_schema_field(ImageResponse(many=True))
     def get_images(self, changes: Changes) -> list[dict[str, Any]]:
-        return [ImageAnswer(asset).data for asset in changes.assets if asset.media == Media.IMAGE]
+        return [ImageResponse(asset).data for asset in changes.assets if asset.media == Media.IMAGE]
 
-    @extend_schema_field(VideoAnswer(many=True))
+    @extend_schema_field(VideoResponse(many=True))
     def get_videos(self, changes: Changes) -> list[dict[str, Any]]:
-        return [VideoAnswer(asset).data for asset in changes.assets if asset.media == Media.VIDEO]
+        return [VideoResponse(asset).data for asset in changes.assets if asset.media == Media.VIDEO]

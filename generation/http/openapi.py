@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
 
-class ProblemAnswer(serializers.Serializer[Any]):
+class ProblemResponse(serializers.Serializer[Any]):
     """What every refusal looks like."""
 
     type = serializers.CharField()
@@ -40,7 +40,7 @@ MEANINGS = {
 def problems(*statuses: int) -> dict[Any, Any]:
     """The problem answers of a call; every call knows 401 and 503."""
     return {
-        (status, PROBLEM_JSON): OpenApiResponse(ProblemAnswer, MEANINGS[status])
+        (status, PROBLEM_JSON): OpenApiResponse(ProblemResponse, MEANINGS[status])
         for status in sorted({401, 503, *statuses})
     }
 

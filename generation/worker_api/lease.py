@@ -11,7 +11,7 @@ from generation.http.openapi import problems
 from generation.http.views import body_of
 from generation.jobs.lease import lease, offered_pools
 from generation.worker_api.authentication import worker_of
-from generation.worker_api.payloads import LeaseAnswer, LeaseRequest, lease_answer
+from generation.worker_api.payloads import LeaseResponse, LeaseRequest, lease_response
 from generation.worker_api.presence import offered
 from generation.worker_api.views import WorkerView
 
@@ -25,7 +25,7 @@ class LeaseView(WorkerView):
         tags=["worker"],
         request=LeaseRequest,
         responses={
-            200: LeaseAnswer,
+            200: LeaseResponse,
             204: OpenApiResponse(description="Nothing to do within wait_s."),
             **problems(403, 413, 422),
         },
@@ -39,4 +39,4 @@ class LeaseView(WorkerView):
         job = lease(worker=worker, engines=asked["engines"], pools=asked["pools"])
         if job is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
-        return Response(lease_answer(job, base_url=request.build_absolute_uri("/")))
+        return Response(lease_response(job, base_url=request.build_absolute_uri("/")))

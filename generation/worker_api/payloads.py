@@ -122,7 +122,7 @@ class UploadRules(serializers.Serializer[Any]):
         )
     ]
 )
-class LeaseAnswer(serializers.Serializer[Any]):
+class LeaseResponse(serializers.Serializer[Any]):
     """Everything a worker needs, flat."""
 
     job_id = serializers.UUIDField()
@@ -152,7 +152,7 @@ def _references(job: Job, base_url: str) -> list[dict[str, Any]]:
     ]
 
 
-def lease_answer(job: Job, *, base_url: str) -> dict[str, Any]:
+def lease_response(job: Job, *, base_url: str) -> dict[str, Any]:
     """What a worker is told about the job it now holds, as `lease` answered with it.
 
     `base_url` begins the addresses of reference images.

@@ -197,7 +197,7 @@ class Rejected(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
-class ReceiptAnswer(serializers.Serializer[Any]):
+class ReceiptResponse(serializers.Serializer[Any]):
     """Every reported asset is in exactly one of the lists, by its image_index."""
 
     accepted = serializers.ListField(child=serializers.IntegerField(allow_null=True))

@@ -28,7 +28,7 @@ from generation.worker_api.reports import (
     Heartbeat,
     Instruction,
     Lease,
-    ReceiptAnswer,
+    ReceiptResponse,
     Stored,
 )
 
@@ -146,14 +146,14 @@ class CallbackView(WorkerView):
         summary="Report results",
         tags=["worker"],
         request=Callback,
-        responses={200: ReceiptAnswer, **problems(403, 404, 409, 413, 422)},
+        responses={200: ReceiptResponse, **problems(403, 404, 409, 413, 422)},
     )
     def post(self, request: Request) -> Response:
         """Report results. Safe to repeat until an answer comes, also after the job has ended."""
         callback = Callback(data=request.data)
         callback.is_valid(raise_exception=True)
         receipt = report(worker=worker_of(request), report=callback.to_report())
-        return Response(ReceiptAnswer(receipt).data)
+        return Response(ReceiptResponse(receipt).data)
 
 
 def check_type(request: Request, allowed: Collection[str]) -> None:

@@ -13,7 +13,7 @@ from generation.access import quotas
 from generation.access.principals import principal_of
 from generation.access.projects import create_project, owned_projects
 from generation.api.requests import ChangesQuery, ProjectBody
-from generation.api.responses import ChangesAnswer, JobTypeList, Me, ProjectAnswer, ProjectList
+from generation.api.responses import ChangesResponse, JobTypeList, Me, ProjectResponse, ProjectList
 from generation.assets.actions import MAX_IDS
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH
@@ -31,12 +31,12 @@ class Changes(Api):
         summary="What changed since",
         tags=["changes"],
         parameters=[ChangesQuery],
-        responses={200: ChangesAnswer, **problems(410, 422)},
+        responses={200: ChangesResponse, **problems(410, 422)},
     )
     def get(self, request: Request) -> Response:
         """Everything of yours with a higher revision, as it is now. What the pages get, scripts get here."""
         changes = feed.changes(owner_id=owner_of(request).pk, **query_of(request, ChangesQuery))
-        return Response(ChangesAnswer(changes).data)
+        return Response(ChangesResponse(changes).data)
 
 
 class JobTypes(Api):
@@ -67,13 +67,13 @@ class Projects(Api):
         summary="Create a project",
         tags=["account"],
         request=ProjectBody,
-        responses={201: ProjectAnswer, **problems(403, 422)},
+        responses={201: ProjectResponse, **problems(403, 422)},
     )
     def post(self, request: Request) -> Response:
         """A new project."""
         asked = body_of(request, ProjectBody)
         project = create_project(owner_id=owner_of(request).pk, actor=principal_of(request), **asked)
-        return Response(ProjectAnswer(project).data, 201)
+        return Response(ProjectResponse(project).data, 201)
 
 
 class WhoAmI(Api):

@@ -18,9 +18,9 @@ from generation.api.requests import FileQuery, LibraryQuery, Paging, Selection
 from generation.api.responses import (
     ONE_ASSET,
     AssetPage,
-    ImageAnswer,
+    ImageResponse,
     Moved,
-    VideoAnswer,
+    VideoResponse,
     asset_response,
 )
 from generation.assets import actions, listing
@@ -87,11 +87,11 @@ class OneImage(Api):
         operation_id="images_read",
         summary="Read an image's record",
         tags=["assets"],
-        responses={200: ImageAnswer, **problems(404)},
+        responses={200: ImageResponse, **problems(404)},
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One image's record."""
-        return Response(ImageAnswer(owned(request, asset_id, "image")).data)
+        return Response(ImageResponse(owned(request, asset_id, "image")).data)
 
 
 class OneVideo(Api):
@@ -99,11 +99,11 @@ class OneVideo(Api):
         operation_id="videos_read",
         summary="Read a video's record",
         tags=["assets"],
-        responses={200: VideoAnswer, **problems(404)},
+        responses={200: VideoResponse, **problems(404)},
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One video's record."""
-        return Response(VideoAnswer(owned(request, asset_id, "video")).data)
+        return Response(VideoResponse(owned(request, asset_id, "video")).data)
 
 
 class AssetFile(Api):
@@ -128,9 +128,9 @@ def _bytes_of(*content_types: str) -> dict[Any, Any]:
 def _documented(
     operation: str, summary: str, *content_types: str
 ) -> Callable[[type[AssetFile]], type[AssetFile]]:
-    answers = _bytes_of(*content_types)
+    responses = _bytes_of(*content_types)
     described = extend_schema(
-        operation_id=operation, summary=summary, tags=["files"], parameters=[FileQuery], responses=answers
+        operation_id=operation, summary=summary, tags=["files"], parameters=[FileQuery], responses=responses
     )
     return extend_schema_view(get=described)
 
@@ -177,9 +177,9 @@ class Move(Api):
 
 
 def _moves(name: str, summary: str) -> Callable[[type[Move]], type[Move]]:
-    answers = {200: Moved, **problems(403, 413, 422)}
+    responses = {200: Moved, **problems(403, 413, 422)}
     described = extend_schema(
-        operation_id=name, summary=summary, tags=["assets"], request=Selection, responses=answers
+        operation_id=name, summary=summary, tags=["assets"], request=Selection, responses=responses
     )
     return extend_schema_view(post=described)
 

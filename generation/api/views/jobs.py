@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from generation.access.principals import principal_of
 from generation.api.documentation import INVALID
 from generation.api.requests import SUBMISSIONS, Paging, SubmissionBody
-from generation.api.responses import Cancelled, JobAnswer, JobPage
+from generation.api.responses import Cancelled, JobResponse, JobPage
 from generation.core.errors import JobNotFound
 from generation.core.limits import IDEMPOTENCY_KEY_LENGTH
 from generation.http.openapi import problems
@@ -44,7 +44,7 @@ def job_response(request: Request, job_id: uuid.UUID) -> Response:
     jobs = job_listing.jobs_with_slots(owner_id=owner_of(request).pk, job_ids=[job_id])
     if not jobs:
         raise JobNotFound
-    return Response(JobAnswer(jobs[0], context={"queue_positions": queue_positions(jobs)}).data)
+    return Response(JobResponse(jobs[0], context={"queue_positions": queue_positions(jobs)}).data)
 
 
 class Jobs(Api):
@@ -66,7 +66,7 @@ class Jobs(Api):
         tags=["jobs"],
         parameters=[KEY_HEADER],
         request=SubmissionBody,
-        responses={201: JobAnswer, **problems(403, 413, 415, 422, 429)},
+        responses={201: JobResponse, **problems(403, 413, 415, 422, 429)},
         examples=[*SUBMISSIONS, INVALID],
     )
     def post(self, request: Request) -> Response:
@@ -89,7 +89,7 @@ class OneJob(Api):
         operation_id="jobs_read",
         summary="Read a job",
         tags=["jobs"],
-        responses={200: JobAnswer, **problems(404)},
+        responses={200: JobResponse, **problems(404)},
     )
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """One job with all its records."""
@@ -102,7 +102,7 @@ class CancelJob(Api):
         summary="Cancel a job",
         tags=["jobs"],
         request=None,
-        responses={200: JobAnswer, **problems(403, 404)},
+        responses={200: JobResponse, **problems(403, 404)},
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Stop a job. Completed results stay; a job that has ended is left as it is."""
@@ -130,7 +130,7 @@ class RetryJob(Api):
         summary="Retry what did not complete",
         tags=["jobs"],
         request=None,
-        responses={200: JobAnswer, **problems(403, 404, 409, 429)},
+        responses={200: JobResponse, **problems(403, 404, 409, 429)},
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Queue the slots that did not complete again; completed ones are not touched."""

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from generation.access.principals import principal_of
 from generation.api.requests import Paging
-from generation.api.responses import ReferenceAnswer, ReferencePage
+from generation.api.responses import ReferenceResponse, ReferencePage
 from generation.assets.delivery import reference_response
 from generation.assets.references import delete_reference, find_reference, list_references, upload_reference
 from generation.http.bodies import capped_body
@@ -59,7 +59,7 @@ class References(Api):
         summary="Upload a reference image",
         tags=["references"],
         request=dict.fromkeys(CONTENT_TYPES["image"], OpenApiTypes.BINARY),
-        responses={201: ReferenceAnswer, **problems(403, 413, 415, 422, 429)},
+        responses={201: ReferenceResponse, **problems(403, 413, 415, 422, 429)},
     )
     def put(self, request: Request) -> Response:
         """Keep a PNG, JPEG or WebP, the raw body, as a reference image. The same bytes again: the same one.
@@ -74,7 +74,7 @@ class References(Api):
             reference = upload_reference(
                 owner_id=owner_of(request).pk, actor=principal_of(request), content=content
             )
-        return Response(ReferenceAnswer(reference).data, 201)
+        return Response(ReferenceResponse(reference).data, 201)
 
 
 class OneReference(Api):
@@ -82,11 +82,11 @@ class OneReference(Api):
         operation_id="references_read",
         summary="Read a reference image's record",
         tags=["references"],
-        responses={200: ReferenceAnswer, **problems(404)},
+        responses={200: ReferenceResponse, **problems(404)},
     )
     def get(self, request: Request, reference_id: uuid.UUID) -> Response:
         """One reference image's record."""
-        return Response(ReferenceAnswer(owned(request, reference_id)).data)
+        return Response(ReferenceResponse(owned(request, reference_id)).data)
 
     @extend_schema(
         operation_id="references_delete",
