@@ -41,7 +41,7 @@ class Tokens(ReadOnlyInline):
     fields = ["hint", "created_at", "revoked_at"]
 
 
-class Paces(ReadOnlyInline):
+class WorkerSpeeds(ReadOnlyInline):
     model = WorkerSpeed
     ordering = ["job_type"]
     fields = ["job_type", "seconds", "samples", "benchmark"]
@@ -57,7 +57,7 @@ class WorkerAdmin(FoundById):
         *("id", "last_seen_at", "current_job", "today", "offers", "software", "device"),
         *("benchmarked_at", "benchmarked_with", "created_at"),
     ]
-    inlines = [Tokens, Paces]
+    inlines = [Tokens, WorkerSpeeds]
     actions = ["rotate_token", "revoke_older_tokens", "enable", "disable", "drain", "take_jobs_again"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:

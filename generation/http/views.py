@@ -40,7 +40,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-class OneRenderer(BaseContentNegotiation):
+class SingleRenderer(BaseContentNegotiation):
     """Answers in JSON whatever the caller would accept, so that a picture's URL can be an <img>."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
@@ -54,11 +54,11 @@ class OneRenderer(BaseContentNegotiation):
         return renderer, str(renderer.media_type)
 
 
-class Api(APIView):
+class ApiView(APIView):
     """A view of this API. Its answers are the caller's own: no cache keeps them, unless they say so."""
 
     parser_classes = [JSONBody]
-    content_negotiation_class = OneRenderer
+    content_negotiation_class = SingleRenderer
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response.headers.setdefault("Cache-Control", "private, no-store")

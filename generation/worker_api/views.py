@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from generation.http.bodies import capped_body
 from generation.http.openapi import problems
-from generation.http.views import Api, body_of
+from generation.http.views import ApiView, body_of
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.previews import MAX_BYTES, store_preview
 from generation.jobs.report import report
@@ -43,7 +43,7 @@ LEASE_HEADER = OpenApiParameter(
 )
 
 
-class WorkerView(Api):
+class WorkerView(ApiView):
     """A call by a worker, with its token."""
 
     authentication_classes = [WorkerTokenAuthentication]
@@ -134,9 +134,9 @@ class BenchmarkView(WorkerView):
     )
     def post(self, request: Request) -> Response:
         """Say how fast you are: the first estimate of your speed, until real jobs have been measured."""
-        told = body_of(request, Benchmark)
-        measured_with = ", ".join(filter(None, (told["version"], told["device"])))
-        record_benchmark(worker=worker_of(request), seconds=told["seconds"], with_=measured_with)
+        body = body_of(request, Benchmark)
+        measured_with = ", ".join(filter(None, (body["version"], body["device"])))
+        record_benchmark(worker=worker_of(request), seconds=body["seconds"], with_=measured_with)
         return Response(status=204)
 
 

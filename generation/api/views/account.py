@@ -13,19 +13,19 @@ from generation.access import quotas
 from generation.access.principals import principal_of
 from generation.access.projects import create_project, owned_projects
 from generation.api.requests import ChangesQuery, ProjectBody
-from generation.api.responses import ChangesResponse, JobTypeList, Me, ProjectResponse, ProjectList
+from generation.api.responses import ChangesResponse, JobTypeList, Me, ProjectList, ProjectResponse
 from generation.assets.actions import MAX_IDS
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH
 from generation.changes import feed
 from generation.changes.library_totals import library_totals
 from generation.http.openapi import problems
-from generation.http.views import Api, body_of, owner_of, query_of
+from generation.http.views import ApiView, body_of, owner_of, query_of
 from generation.models import Job
 from generation.models.statuses import ACTIVE
 
 
-class Changes(Api):
+class Changes(ApiView):
     @extend_schema(
         operation_id="changes_list",
         summary="What changed since",
@@ -39,7 +39,7 @@ class Changes(Api):
         return Response(ChangesResponse(changes).data)
 
 
-class JobTypes(Api):
+class JobTypes(ApiView):
     @extend_schema(
         operation_id="job_types_list",
         summary="List job types",
@@ -51,7 +51,7 @@ class JobTypes(Api):
         return Response(JobTypeList({"job_types": list(JOB_TYPES.values())}).data)
 
 
-class Projects(Api):
+class Projects(ApiView):
     @extend_schema(
         operation_id="projects_list",
         summary="List projects",
@@ -71,12 +71,12 @@ class Projects(Api):
     )
     def post(self, request: Request) -> Response:
         """A new project."""
-        asked = body_of(request, ProjectBody)
-        project = create_project(owner_id=owner_of(request).pk, actor=principal_of(request), **asked)
+        body = body_of(request, ProjectBody)
+        project = create_project(owner_id=owner_of(request).pk, actor=principal_of(request), **body)
         return Response(ProjectResponse(project).data, 201)
 
 
-class WhoAmI(Api):
+class WhoAmI(ApiView):
     @extend_schema(
         operation_id="me_read",
         summary="Who am I, limits and use",

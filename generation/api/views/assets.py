@@ -26,11 +26,11 @@ from generation.api.responses import (
 from generation.assets import actions, listing
 from generation.assets.delivery import media_response
 from generation.http.openapi import problems
-from generation.http.views import Api, body_of, owner_of, query_of
+from generation.http.views import ApiView, body_of, owner_of, query_of
 from generation.models import Asset, AssetStatus
 
 
-def owned(request: Request, asset_id: uuid.UUID, media: str = "") -> Asset:
+def owned_or_404(request: Request, asset_id: uuid.UUID, media: str = "") -> Asset:
     """The caller's asset, of this medium where one is named.
 
     Raises:
@@ -42,7 +42,7 @@ def owned(request: Request, asset_id: uuid.UUID, media: str = "") -> Asset:
     return asset
 
 
-class Library(Api):
+class Library(ApiView):
     @extend_schema(
         operation_id="assets_list",
         summary="List the Library",
@@ -56,7 +56,7 @@ class Library(Api):
         return Response(AssetPage(page).data)
 
 
-class Trash(Api):
+class Trash(ApiView):
     @extend_schema(
         operation_id="assets_trash",
         summary="List the trash",
@@ -70,7 +70,7 @@ class Trash(Api):
         return Response(AssetPage(page).data)
 
 
-class OneAsset(Api):
+class AssetDetail(ApiView):
     @extend_schema(
         operation_id="assets_read",
         summary="Read an asset's record",
@@ -79,10 +79,10 @@ class OneAsset(Api):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One image's or video's record."""
-        return Response(asset_response(owned(request, asset_id)))
+        return Response(asset_response(owned_or_404(request, asset_id)))
 
 
-class OneImage(Api):
+class ImageDetail(ApiView):
     @extend_schema(
         operation_id="images_read",
         summary="Read an image's record",
@@ -91,10 +91,10 @@ class OneImage(Api):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One image's record."""
-        return Response(ImageResponse(owned(request, asset_id, "image")).data)
+        return Response(ImageResponse(owned_or_404(request, asset_id, "image")).data)
 
 
-class OneVideo(Api):
+class VideoDetail(ApiView):
     @extend_schema(
         operation_id="videos_read",
         summary="Read a video's record",
@@ -103,17 +103,17 @@ class OneVideo(Api):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One video's record."""
-        return Response(VideoResponse(owned(request, asset_id, "video")).data)
+        return Response(VideoResponse(owned_or_404(request, asset_id, "video")).data)
 
 
-class AssetFile(Api):
+class AssetFile(ApiView):
     """Bytes of a completed asset, cacheable for good: an asset's file never changes."""
 
     media = ""
     thumbnail = False
 
     def get(self, request: Request, asset_id: uuid.UUID) -> HttpResponseBase:
-        asset = owned(request, asset_id, self.media)
+        asset = owned_or_404(request, asset_id, self.media)
         if asset.status != AssetStatus.COMPLETED:
             raise NotFound(f"This {self.media} has no file yet.")
         download = query_of(request, FileQuery)["download"]
@@ -165,7 +165,7 @@ class VideoThumbnail(AssetFile):
     thumbnail = True
 
 
-class Move(Api):
+class Move(ApiView):
     """One bulk move of at most 500 assets."""
 
     move: ClassVar[Callable[..., int]]

@@ -13,11 +13,11 @@ from rest_framework.response import Response
 from generation.access.principals import principal_of
 from generation.api.documentation import INVALID
 from generation.api.requests import SUBMISSIONS, Paging, SubmissionBody
-from generation.api.responses import Cancelled, JobResponse, JobPage
+from generation.api.responses import Cancelled, JobPage, JobResponse
 from generation.core.errors import JobNotFound
 from generation.core.limits import IDEMPOTENCY_KEY_LENGTH
 from generation.http.openapi import problems
-from generation.http.views import Api, owner_of, query_of
+from generation.http.views import ApiView, owner_of, query_of
 from generation.jobs import listing as job_listing
 from generation.jobs.actions import cancel, cancel_all, retry
 from generation.jobs.submit import submit
@@ -47,7 +47,7 @@ def job_response(request: Request, job_id: uuid.UUID) -> Response:
     return Response(JobResponse(jobs[0], context={"queue_positions": queue_positions(jobs)}).data)
 
 
-class Jobs(Api):
+class Jobs(ApiView):
     @extend_schema(
         operation_id="jobs_list",
         summary="List jobs",
@@ -84,7 +84,7 @@ class Jobs(Api):
         return answer
 
 
-class OneJob(Api):
+class JobDetail(ApiView):
     @extend_schema(
         operation_id="jobs_read",
         summary="Read a job",
@@ -96,7 +96,7 @@ class OneJob(Api):
         return job_response(request, job_id)
 
 
-class CancelJob(Api):
+class CancelJob(ApiView):
     @extend_schema(
         operation_id="jobs_cancel",
         summary="Cancel a job",
@@ -110,7 +110,7 @@ class CancelJob(Api):
         return job_response(request, job_id)
 
 
-class CancelAll(Api):
+class CancelAll(ApiView):
     @extend_schema(
         operation_id="jobs_cancel_all",
         summary="Cancel all jobs",
@@ -124,7 +124,7 @@ class CancelAll(Api):
         return Response(Cancelled({"cancelled": cancelled}).data)
 
 
-class RetryJob(Api):
+class RetryJob(ApiView):
     @extend_schema(
         operation_id="jobs_retry",
         summary="Retry what did not complete",

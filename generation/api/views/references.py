@@ -15,17 +15,17 @@ from rest_framework.response import Response
 
 from generation.access.principals import principal_of
 from generation.api.requests import Paging
-from generation.api.responses import ReferenceResponse, ReferencePage
+from generation.api.responses import ReferencePage, ReferenceResponse
 from generation.assets.delivery import reference_response
 from generation.assets.references import delete_reference, find_reference, list_references, upload_reference
 from generation.http.bodies import capped_body
 from generation.http.openapi import problems
-from generation.http.views import Api, owner_of, query_of
+from generation.http.views import ApiView, owner_of, query_of
 from generation.media.measure import CONTENT_TYPES
 from generation.models import Reference
 
 
-def owned(request: Request, reference_id: uuid.UUID) -> Reference:
+def owned_or_404(request: Request, reference_id: uuid.UUID) -> Reference:
     """The caller's reference image.
 
     Raises:
@@ -41,7 +41,7 @@ def nothing() -> NotFound:
     return NotFound("There is no such reference image.")
 
 
-class References(Api):
+class References(ApiView):
     @extend_schema(
         operation_id="references_list",
         summary="List reference images",
@@ -77,7 +77,7 @@ class References(Api):
         return Response(ReferenceResponse(reference).data, 201)
 
 
-class OneReference(Api):
+class ReferenceDetail(ApiView):
     @extend_schema(
         operation_id="references_read",
         summary="Read a reference image's record",
@@ -86,7 +86,7 @@ class OneReference(Api):
     )
     def get(self, request: Request, reference_id: uuid.UUID) -> Response:
         """One reference image's record."""
-        return Response(ReferenceResponse(owned(request, reference_id)).data)
+        return Response(ReferenceResponse(owned_or_404(request, reference_id)).data)
 
     @extend_schema(
         operation_id="references_delete",
@@ -111,7 +111,7 @@ def _bytes_of(*content_types: str) -> dict[Any, Any]:
     return {(200, content_type): file for content_type in content_types} | problems(404)
 
 
-class ReferenceFile(Api):
+class ReferenceFile(ApiView):
     @extend_schema(
         operation_id="references_file",
         summary="Get a reference image",
@@ -120,10 +120,10 @@ class ReferenceFile(Api):
     )
     def get(self, request: Request, reference_id: uuid.UUID) -> HttpResponseBase:
         """The picture as it was uploaded."""
-        return reference_response(request._request, owned(request, reference_id), thumbnail=False)
+        return reference_response(request._request, owned_or_404(request, reference_id), thumbnail=False)
 
 
-class ReferenceThumbnail(Api):
+class ReferenceThumbnail(ApiView):
     @extend_schema(
         operation_id="references_thumbnail",
         summary="Get a reference image's thumbnail",
@@ -132,4 +132,4 @@ class ReferenceThumbnail(Api):
     )
     def get(self, request: Request, reference_id: uuid.UUID) -> HttpResponseBase:
         """A small WebP of the picture."""
-        return reference_response(request._request, owned(request, reference_id), thumbnail=True)
+        return reference_response(request._request, owned_or_404(request, reference_id), thumbnail=True)
