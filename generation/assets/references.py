@@ -85,7 +85,7 @@ def upload_reference(*, owner_id: int, actor: Actor, content: BinaryIO) -> Refer
         TooManyAtOnce: MAX_CONCURRENT_DECODES others are being decoded.
         OverReferenceQuota: there is no room for it; nothing was kept.
     """
-    sha256, byte_size = storage.fingerprint(content)
+    sha256, byte_size = storage.sha256_and_size(content)
     known = Reference.objects.of(owner_id).filter(sha256=sha256)
     if known.update(used_at=Now()):
         return known.get()
@@ -142,7 +142,7 @@ def delete_reference(*, owner_id: int, actor: Actor, reference_id: uuid.UUID) ->
     if not mine.idle().exists():
         raise ReferenceInUse
     mine.delete()
-    storage.delete_after_commit(storage.names_of(reference))
+    storage.delete_after_commit(storage.file_names(reference))
     audit_log.after_commit("reference.removed", actor=actor, reference=str(reference_id), owner=owner_id)
     return True
 
@@ -218,7 +218,7 @@ def leased_reference(*, worker: Worker, job_id: uuid.UUID, type_: str) -> Refere
 def _store(picture: Reference, content: BinaryIO, thumbnail: bytes) -> None:
     picture.id = new_id()
     picture.used_at = Now()
-    stem = f"{storage.references_of(picture.owner_id)}/{picture.id}"
+    stem = f"{storage.references_folder(picture.owner_id)}/{picture.id}"
     extension = EXTENSIONS[picture.content_type]
     picture.file, picture.thumbnail = storage.store(stem, content, extension, thumbnail)
 
@@ -284,4 +284,4 @@ def _check_quota(owner_id: int, new: Sequence[Reference]) -> None:
 
 def _drop(pictures: Iterable[Reference]) -> None:
     for picture in pictures:
-        storage.drop(*storage.names_of(picture))
+        storage.delete_quietly(*storage.file_names(picture))

@@ -94,11 +94,11 @@ def _delete_jobs(owner_id: int, actor: Actor) -> int:
     for model in (JobReference, Preview, Attempt, *WITH_FILES):
         rows: QuerySet[Any] = model.objects.filter(job__in=job_ids)
         if model in WITH_FILES:
-            names.update(name for row in rows.only("file", "thumbnail") for name in storage.names_of(row))
+            names.update(name for row in rows.only("file", "thumbnail") for name in storage.file_names(row))
         rows.delete()
     Job.objects.filter(pk__in=job_ids).delete()
     storage.delete_after_commit(sorted(names))
-    storage.drop_after_commit([str(job_id) for job_id in job_ids])
+    storage.delete_empty_after_commit([str(job_id) for job_id in job_ids])
     if job_ids:
         audit_log.after_commit("owner.jobs_deleted", actor=actor, owner=owner_id, jobs=len(job_ids))
     return len(job_ids)
@@ -108,7 +108,7 @@ def _delete_jobs(owner_id: int, actor: Actor) -> int:
 def _delete_references(owner_id: int) -> int:
     some = list(Reference.objects.of(owner_id).select_for_update().order_by("id")[:BATCH])
     Reference.objects.filter(pk__in=[reference.pk for reference in some]).delete()
-    storage.delete_after_commit([name for row in some for name in storage.names_of(row)])
+    storage.delete_after_commit([name for row in some for name in storage.file_names(row)])
     return len(some)
 
 
@@ -124,4 +124,4 @@ def _delete_rest(owner_id: int) -> None:
     for model in (Project, PersonalToken, UserQuota, OwnerCounter):
         rows: QuerySet[Any] = model.objects.filter(owner_id=owner_id)
         rows.delete()
-    storage.drop_after_commit([storage.references_of(owner_id)])
+    storage.delete_empty_after_commit([storage.references_folder(owner_id)])

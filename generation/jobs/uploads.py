@@ -38,7 +38,7 @@ def store_upload(
         raise refusal(worker=worker, job_id=job_id)
     if not 0 <= slot < job.quantity:
         raise UnknownSlot(slot)
-    sha256, byte_size = storage.fingerprint(content)
+    sha256, byte_size = storage.sha256_and_size(content)
     of_slot = Upload.objects.filter(job=job, lease_token=lease_token, slot=slot)
     same = of_slot.filter(sha256=sha256)
     if known := same.first():
@@ -79,7 +79,7 @@ def _record(upload: Upload, actor: Actor) -> Upload | None:
         with transaction.atomic():
             upload.save(force_insert=True)
     except IntegrityError:
-        storage.drop(*storage.names_of(upload))
+        storage.delete_quietly(*storage.file_names(upload))
         return None
     ids = {"job": str(upload.job_id), "slot": upload.slot, "upload": str(upload.pk)}
     audit_log.after_commit("upload.stored", actor=actor, **ids)

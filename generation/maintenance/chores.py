@@ -62,7 +62,7 @@ def _purge_of(owner_id: int, old: object, limit: int) -> int:
     ]
     Tombstone.objects.bulk_create(rows)
     Asset.objects.filter(pk__in=[asset.pk for asset in assets]).delete()
-    storage.delete_after_commit([name for asset in assets for name in storage.names_of(asset)])
+    storage.delete_after_commit([name for asset in assets for name in storage.file_names(asset)])
     for asset in assets:
         audit_log.after_commit("asset.purged", actor=SYSTEM, asset=str(asset.pk), job=str(asset.job_id))
     publisher.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids={a.job_id for a in assets})
@@ -99,7 +99,7 @@ def drop_old_uploads(limit: int = BATCH) -> int:
     mine = list(overdue_uploads().select_for_update(skip_locked=True).order_by("created_at")[:limit])
     Upload.objects.filter(pk__in=[upload.pk for upload in mine]).delete()
     unused = [upload for upload in mine if upload.accepted_at is None]
-    storage.delete_after_commit([name for row in unused for name in storage.names_of(row)])
+    storage.delete_after_commit([name for row in unused for name in storage.file_names(row)])
     return len(mine)
 
 
@@ -114,7 +114,7 @@ def drop_old_references(limit: int = BATCH) -> int:
     idle = Reference.objects.idle().filter(used_at__lt=old)
     mine = list(idle.select_for_update(skip_locked=True, of=("self",)).order_by("used_at")[:limit])
     Reference.objects.filter(pk__in=[reference.pk for reference in mine]).delete()
-    storage.delete_after_commit([name for row in mine for name in storage.names_of(row)])
+    storage.delete_after_commit([name for row in mine for name in storage.file_names(row)])
     return len(mine)
 
 

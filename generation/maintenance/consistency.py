@@ -176,7 +176,7 @@ def delete_upload(upload_id: uuid.UUID) -> None:
     unused = Upload.objects.select_for_update().filter(pk=upload_id, accepted_at=None).first()
     if unused:
         unused.delete()
-        storage.delete_after_commit(storage.names_of(unused))
+        storage.delete_after_commit(storage.file_names(unused))
 
 
 ROWS = (

@@ -67,5 +67,5 @@ def rows_without_file() -> Iterator[Asset | Reference]:
     kept: list[QuerySet[Any]] = [Asset.objects.completed(), Reference.objects.all()]
     for rows in kept:
         for row in rows.order_by("id").iterator(chunk_size=CHUNK):
-            if not all(default_storage.exists(name) for name in storage.names_of(row)):
+            if not all(default_storage.exists(name) for name in storage.file_names(row)):
                 yield row

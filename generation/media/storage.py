@@ -25,7 +25,7 @@ class StoredMedia(Protocol):
     def thumbnail(self) -> Any: ...
 
 
-def fingerprint(content: BinaryIO) -> tuple[str, int]:
+def sha256_and_size(content: BinaryIO) -> tuple[str, int]:
     """SHA-256 in hex, and the number of bytes."""
     content.seek(0)
     digest = hashlib.sha256()
@@ -44,11 +44,11 @@ def store(stem: str, content: BinaryIO, extension: str, thumbnail: bytes) -> tup
             default_storage.save(names[1], ContentFile(thumbnail)),
         )
     except BaseException:
-        drop(*names)
+        delete_quietly(*names)
         raise
 
 
-def references_of(owner_id: int) -> str:
+def references_folder(owner_id: int) -> str:
     """The folder of the storage with this owner's references; a job's assets lie in one named by its id."""
     return f"{REFERENCES}{owner_id}"
 
@@ -59,7 +59,7 @@ def owner_of(folder: str) -> int | None:
     return int(number) if number != folder and number.isascii() and number.isdecimal() else None
 
 
-def names_of(row: StoredMedia) -> list[str]:
+def file_names(row: StoredMedia) -> list[str]:
     """The stored files that the row names."""
     return [file.name for file in (row.file, row.thumbnail) if file.name]
 
@@ -74,12 +74,12 @@ def delete_after_commit(names: Sequence[str]) -> None:
     transaction.on_commit(delete, robust=True)
 
 
-def drop_after_commit(folders: Sequence[str]) -> None:
+def delete_empty_after_commit(folders: Sequence[str]) -> None:
     """Remove folders that are empty then; one that is not, or is none, is left alone."""
-    transaction.on_commit(lambda: drop(*folders), robust=True)
+    transaction.on_commit(lambda: delete_quietly(*folders), robust=True)
 
 
-def drop(*names: str) -> None:
+def delete_quietly(*names: str) -> None:
     """Remove files that no row names; those that cannot be removed now are left to the chores."""
     for name in names:
         with contextlib.suppress(Exception):

@@ -165,7 +165,7 @@ RESULTS = (
         "a file that was dropped again",
         "jobs/uploads",
         "first():\n        return stored",
-        "first():\n        storage.drop(stored.file.name)\n        return stored",
+        "first():\n        storage.delete_quietly(stored.file.name)\n        return stored",
     ),
 )
 
@@ -183,7 +183,13 @@ FAULTS = (
     ),
     Sabotage(
         "a full disk keeps half of a result",
-        (Edit("generation/media/storage.py", "        drop(*names)\n        raise\n", "        raise\n"),),
+        (
+            Edit(
+                "generation/media/storage.py",
+                "        delete_quietly(*names)\n        raise\n",
+                "        raise\n",
+            ),
+        ),
         ("tests/generation/worker_api/test_uploading.py",),
     ),
     in_generation(
