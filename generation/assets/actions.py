@@ -40,7 +40,7 @@ def restore(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> int:
     Results still under review bring their job back, if it was cleared from the Workspace meanwhile:
     else no page would show them.
     """
-    check_number(assets)
+    check_count(assets)
     jobs = _lock_jobs_to_review(owner_id, assets)
     moved = _move("restored", owner_id, actor, assets, choose=lambda q: q.in_trash(), trashed_at=None)
     writes.write_each(owner_id, [job for job in jobs if job.cleared_at], cleared_at=None)
@@ -53,7 +53,7 @@ def _lock_jobs_to_review(owner_id: int, asset_ids: Sequence[uuid.UUID]) -> list[
     return list(Job.objects.of(owner_id).filter(pk__in=unsaved).select_for_update().order_by("id"))
 
 
-def check_number(ids: Sequence[uuid.UUID]) -> None:
+def check_count(ids: Sequence[uuid.UUID]) -> None:
     """Raise TooMany for more ids than one call takes."""
     if len(ids) > MAX_IDS:
         raise TooMany(MAX_IDS)
@@ -63,7 +63,7 @@ def check_number(ids: Sequence[uuid.UUID]) -> None:
 def _move(
     what: str, owner_id: int, actor: Actor, ids: Sequence[uuid.UUID], *, choose: Choose, **change: object
 ) -> int:
-    check_number(ids)
+    check_count(ids)
     mine = Asset.objects.of(owner_id).filter(pk__in=ids)
     moved = list(choose(mine).select_for_update().order_by("id"))
     writes.write_each(owner_id, moved, **change)

@@ -44,7 +44,7 @@ def library_totals(owner_id: int) -> LibraryTotals:
     return LibraryTotals(*(sums or ()))
 
 
-def with_wrong_totals() -> QuerySet[OwnerCounter]:
+def counters_with_wrong_totals() -> QuerySet[OwnerCounter]:
     """Counters whose sums are not those of the rows."""
     return OwnerCounter.objects.exclude(**counted())
 

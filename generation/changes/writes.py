@@ -99,6 +99,6 @@ def backoff_seconds(job: Job) -> float:
     return float(min(settings.RETRY_BACKOFF_SECONDS * 2 ** (used - 1), 300))
 
 
-def find_owned(*, owner_id: int, job_id: uuid.UUID) -> Job | None:
+def lock_owned(*, owner_id: int, job_id: uuid.UUID) -> Job | None:
     """The owner's job, locked."""
     return lock(Job.objects.of(owner_id).filter(pk=job_id))

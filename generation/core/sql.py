@@ -34,7 +34,7 @@ def in_dialect(sql: str, **parts: str) -> str:
     return sql.format(**DIALECTS[connection.vendor], **parts)
 
 
-def places(count: int) -> str:
+def value_rows(count: int) -> str:
     """That many rows of one value each, for `VALUES`."""
     return ", ".join(["(%s)"] * count)
 

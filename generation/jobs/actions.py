@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef
 
 from generation.access import quotas
 from generation.assets import references
-from generation.assets.actions import MAX_IDS, check_number
+from generation.assets.actions import MAX_IDS, check_count
 from generation.changes import publisher, revisions, writes
 from generation.core import audit_log
 from generation.core.actors import Actor
@@ -33,7 +33,7 @@ def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
     Raises:
         JobNotFound: not the owner's.
     """
-    job = writes.find_owned(owner_id=owner_id, job_id=job_id)
+    job = writes.lock_owned(owner_id=owner_id, job_id=job_id)
     if job is None:
         raise JobNotFound
     if not job.is_active:
@@ -69,7 +69,7 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
         NotRetryable: the job is active or completed, or one of its reference images was removed.
         OverLimit: the owner has as much work waiting and running as is allowed.
     """
-    job = writes.find_owned(owner_id=owner_id, job_id=job_id)
+    job = writes.lock_owned(owner_id=owner_id, job_id=job_id)
     if job is None:
         raise JobNotFound
     if not job.can_retry:
@@ -104,7 +104,7 @@ def clear(*, owner_id: int, actor: Actor, job_ids: Sequence[uuid.UUID] | None = 
     Jobs that are active, and those with results still under review, stay. Nothing leaves the Library.
     """
     if job_ids is not None:
-        check_number(job_ids)
+        check_count(job_ids)
         return _clear(owner_id, actor, Job.objects.filter(pk__in=job_ids))
     total = 0
     while cleared := _clear(owner_id, actor, Job.objects.all()):

@@ -39,7 +39,7 @@ def store_preview(
     running = held.filter(status=JobStatus.PROCESSING)
     # Before decoding: that is what takes the time.
     if not running.filter(PREVIEWS.free(), quantity__gt=slot).update(**PREVIEWS.taken()):
-        raise _why_not(running, slot) or refusal(worker=worker, job_id=job_id)
+        raise _refusal_of(running, slot) or refusal(worker=worker, job_id=job_id)
     preview = Preview(job_id=job_id, slot=slot, lease_token=lease_token, stored_at=Now())
     preview.picture = _encoded_again(content)
     preview.version = hashlib.sha256(preview.picture).hexdigest()[:VERSION_LENGTH]
@@ -47,7 +47,7 @@ def store_preview(
         raise refusal(worker=worker, job_id=job_id)
 
 
-def _why_not(running: JobQuerySet, slot: int) -> UnknownSlot | TooManyPreviews | None:
+def _refusal_of(running: JobQuerySet, slot: int) -> UnknownSlot | TooManyPreviews | None:
     for quantity in running.values_list("quantity", flat=True):
         return TooManyPreviews() if slot < quantity else UnknownSlot(slot)
     return None

@@ -78,9 +78,9 @@ def _progress(job: Job, lease: Lease, previews: Mapping[int, str]) -> JobProgres
     return JobProgress(slot, percent if slot is not None else 100, left, previews)
 
 
-def _in_work(taken: list[int], still_open: list[int], told: int | None, made: float) -> int | None:
+def _in_work(taken: list[int], still_open: list[int], named: int | None, made: float) -> int | None:
     """The slot that the worker named; unless that is done already, the one that the progress has come to."""
-    if told in still_open:
-        return told
+    if named in still_open:
+        return named
     reached = taken[min(int(made), len(taken) - 1)] if taken else None
     return reached if reached in still_open else next(iter(still_open), None)

@@ -13,7 +13,7 @@ from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
 from generation.changes import writes
-from generation.changes.library_totals import recount, with_wrong_totals
+from generation.changes.library_totals import counters_with_wrong_totals, recount
 from generation.core import audit_log
 from generation.core.actors import SYSTEM
 from generation.jobs.finish import ASSET_END, Reason, end, fail, final_status
@@ -218,7 +218,7 @@ ROWS = (
     Check(
         name="wrong_library_totals",
         title="owners whose kept sums are not those of their Library",
-        find=lambda: _pks(with_wrong_totals()),
+        find=lambda: _pks(counters_with_wrong_totals()),
         fix=recount,
     ),
     Check(

@@ -1,4 +1,4 @@
-"""Taking the best waiting job off the queue: few statements, each built once."""
+"""Claiming the best waiting job: a few SQL statements, each written once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from generation.changes import publisher, revisions
 from generation.changes.writes import StateChanged
 from generation.core import audit_log
 from generation.core.actors import worker_actor
-from generation.core.sql import in_dialect, places, uuid_value
+from generation.core.sql import in_dialect, uuid_value, value_rows
 from generation.models import Asset, Job, Worker
 from generation.queue import fairness
 
@@ -91,7 +91,7 @@ def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
     job_id, owner_id, overdue, moves_clock = picked
     job = _hold(worker, job_id, next(revisions.take(owner_id=owner_id, count=1)))
     job.open_slots = _open_slots(job)
-    _note_attempt(worker, job)
+    _insert_attempt(worker, job)
     if moves_clock:
         fairness.advance(pools, job.fair_tag)
     publisher.changed(owner_id=owner_id, revision=job.revision, job_ids=[job.pk])
@@ -102,10 +102,11 @@ def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
 
 def pick(pools: int) -> str:
     """`PICK` for this many pools."""
-    return in_dialect(PICK, offered=places(pools), overdue=in_dialect(OVERDUE))
+    return in_dialect(PICK, offered=value_rows(pools), overdue=in_dialect(OVERDUE))
 
 
-def anything_overdue() -> bool:
+def is_anything_overdue() -> bool:
+    """Whether any lease or retry delay has run out."""
     with connection.cursor() as cursor:
         cursor.execute(in_dialect("SELECT {overdue}", overdue=in_dialect(OVERDUE)), ())
         return bool(cursor.fetchone()[0])
@@ -130,7 +131,7 @@ def _open_slots(job: Job) -> list[Asset]:
     return sorted(slots, key=lambda asset: asset.slot)
 
 
-def _note_attempt(worker: Worker, job: Job) -> None:
+def _insert_attempt(worker: Worker, job: Job) -> None:
     assert job.lease_token is not None
     attempt = {
         "job": uuid_value(job.pk),
