@@ -121,7 +121,7 @@ def _evaluate_all(
     *,
     live: bool,
 ) -> list[Asset]:
-    """Evaluate each reported asset by its index alone and set its row's new values; returns the changed rows."""
+    """Evaluate each reported asset by its index alone and set its row's values; returns the changed rows."""
     by_index = {asset.image_index: asset for asset in assets}
     changed: dict[uuid.UUID, Asset] = {}
     for reported in report.assets:

@@ -67,7 +67,7 @@ def evaluate(asset: Asset | None, reported: AssetReport, upload: Upload | None, 
 
 
 def _is_in_slot(asset: Asset, reported: AssetReport, upload: Upload | None) -> bool:
-    """Whether the slot holds this upload; uploads are deleted after a day, but the file keeps the upload's id."""
+    """Whether the slot holds this upload; after a day only the slot's file name still has the upload's id."""
     if upload is None:
         return PurePosixPath(asset.file.name or "").stem == str(reported.upload_id)
     return upload.sha256 == asset.sha256

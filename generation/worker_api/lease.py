@@ -12,7 +12,7 @@ from generation.http.views import body_of
 from generation.jobs.lease import lease, offered_pools
 from generation.worker_api.authentication import worker_of
 from generation.worker_api.payloads import LeaseRequest, LeaseResponse, lease_response
-from generation.worker_api.presence import offered
+from generation.worker_api.presence import record_offer
 from generation.worker_api.views import WorkerView
 
 
@@ -35,7 +35,7 @@ class LeaseView(WorkerView):
         worker, body = worker_of(request), body_of(request, LeaseRequest)
         software = f"{body['version']} {body['worker_engine']}".strip()[:120]
         pools = offered_pools(worker, body["engines"], body["pools"])
-        offered(worker, pools=pools, software=software, device=body["device"])
+        record_offer(worker, pools=pools, software=software, device=body["device"])
         job = lease(worker=worker, engines=body["engines"], pools=body["pools"])
         if job is None:
             return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,4 +1,4 @@
-"""The lease call's two bodies."""
+"""The request and the response of the lease call."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ FAULTS = (
         (
             Edit(
                 "generation/worker_api/long_poll.py",
-                "                await self._give_back(scope, answer)\n",
+                "                await self._release(scope, answer)\n",
                 "",
             ),
         ),
