@@ -47,7 +47,7 @@ def make(owner: User, actor: Actor, form: ComposerForm) -> Job | None:
     """
     submission, key = form.submission, form.cleaned_data["key"]
     try:
-        references = references_from_images(owner_id=owner.pk, actor=actor, asked=submission.references)
+        references = references_from_images(owner_id=owner.pk, actor=actor, inputs=submission.references)
         submission = replace(submission, references=references)
         with transaction.atomic():
             if name := form.cleaned_data["new_project"]:

@@ -25,7 +25,7 @@ from generation.assets import references
 from generation.assets.references import (
     OverReferenceQuota,
     ReferenceInUse,
-    UnusablePicture,
+    UnusableReference,
     leased_reference,
 )
 from generation.catalog.job_types import JOB_TYPES, POOLS
@@ -117,7 +117,7 @@ def test_the_same_bytes_are_kept_once_for_each_owner(owner: User) -> None:
     ids=["empty", "gif", "cut", "moving", "huge", "svg"],
 )
 def test_what_is_no_picture_is_refused_in_words_and_leaves_nothing(owner: User, content: bytes) -> None:
-    with pytest.raises(UnusablePicture) as refusal:
+    with pytest.raises(UnusableReference) as refusal:
         upload_reference(owner_id=owner.pk, content=io.BytesIO(content))
     assert refusal.value.message.endswith(".")
     assert not Reference.objects.exists()
@@ -456,7 +456,7 @@ def test_few_pictures_are_decoded_at_once(owner: User, monkeypatch: pytest.Monke
     for _ in range(references.MAX_CONCURRENT_DECODES):
         references._decoding.acquire()
     try:
-        with pytest.raises(references.TooManyAtOnce):
+        with pytest.raises(references.TooManyDecodes):
             upload_reference(owner_id=owner.pk, content=io.BytesIO(png()))
     finally:
         for _ in range(references.MAX_CONCURRENT_DECODES):
@@ -465,7 +465,7 @@ def test_few_pictures_are_decoded_at_once(owner: User, monkeypatch: pytest.Monke
 
 
 def test_a_picture_of_too_many_pixels_a_side_is_refused(owner: User) -> None:
-    with pytest.raises(UnusablePicture, match="6144 px"):
+    with pytest.raises(UnusableReference, match="6144 px"):
         upload_reference(owner_id=owner.pk, content=io.BytesIO(png(width=6145, height=8)))
 
 
