@@ -1,4 +1,4 @@
-"""What an owner does to jobs: cancel, retry what did not complete, clear the Workspace."""
+"""An owner's actions on jobs: cancel, retry what did not complete, clear from the Workspace."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from generation.queue import fairness
 
 @transaction.atomic
 def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
-    """Stop the job: open slots are cancelled, completed ones stay. A job that has ended is left alone.
+    """Stop the job: open slots are cancelled, completed ones stay. An ended job is not changed.
 
     The lease token stays on the row, so that its worker learns at the next heartbeat.
 
@@ -53,7 +53,7 @@ def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
 
 
 def cancel_all(*, owner_id: int, actor: Actor, limit: int = MAX_IDS) -> int:
-    """Cancel the owner's active jobs, each in a transaction of its own; the number cancelled."""
+    """Cancel the owner's active jobs, each in a transaction of its own; returns their number."""
     active = Job.objects.of(owner_id).filter(status__in=ACTIVE).order_by("-id")
     job_ids = list(active.values_list("pk", flat=True)[:limit])
     ended = (cancel(owner_id=owner_id, actor=actor, job_id=job_id) for job_id in job_ids)
@@ -99,9 +99,9 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
 
 
 def clear(*, owner_id: int, actor: Actor, job_ids: Sequence[uuid.UUID] | None = None) -> int:
-    """Take finished jobs off the Workspace, all of them or those named; the number that left.
+    """Clear finished jobs from the Workspace, all or the given ones; returns the number cleared.
 
-    Jobs that are active, and those with results still under review, stay. Nothing leaves the Library.
+    Active jobs and those with results under review stay. Nothing leaves the Library.
     """
     if job_ids is not None:
         check_count(job_ids)
@@ -118,7 +118,7 @@ def _clear(owner_id: int, actor: Actor, among: JobQuerySet) -> int:
     waiting = Asset.objects.under_review().filter(job=OuterRef("pk"))
     finished = finished.exclude(Exists(waiting))
     jobs = list(finished.select_for_update().order_by("id")[:MAX_IDS])
-    # Asked again under the locks: a result may have been restored while they were waited for.
+    # Checked again under the locks: a result may have been restored while waiting for them.
     to_review = Asset.objects.under_review().filter(job__in=jobs)
     restored = set(to_review.values_list("job_id", flat=True))
     jobs = [job for job in jobs if job.pk not in restored]

@@ -1,4 +1,4 @@
-"""Deleting all that an owner has, for good: rows in many small transactions, the files of each after it.
+"""Permanently deleting everything an owner has: rows in many small transactions, files after each commit.
 
 It may be stopped anywhere and started again. A crash leaves at most files without rows, which
 `manage.py check_consistency` finds.
@@ -66,7 +66,7 @@ def holdings_of(owner_id: int) -> Holdings:
 
 
 def delete_all_of(owner_id: int, *, actor: Actor) -> Generator[None]:
-    """Delete everything; yields after each transaction, so that the caller can tell how far it is, or stop.
+    """Delete everything; yields after each transaction, so that the caller can report progress, or stop.
 
     The owner must be unable to sign in already.
 
@@ -87,7 +87,7 @@ def delete_all_of(owner_id: int, *, actor: Actor) -> Generator[None]:
 
 @transaction.atomic
 def _delete_jobs(owner_id: int, actor: Actor) -> int:
-    """Some ended jobs with all that hangs on them; how many."""
+    """Delete a batch of ended jobs with everything that refers to them; returns its size."""
     ended = Job.objects.of(owner_id).exclude(status__in=ACTIVE).order_by("-id")
     job_ids = list(ended.select_for_update().values_list("pk", flat=True)[:BATCH])
     names: set[str] = set()
