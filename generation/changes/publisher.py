@@ -18,7 +18,7 @@ DEADLINE_SECONDS = 2.0
 _loop: asyncio.AbstractEventLoop | None = None
 
 
-def group_of(owner_id: int) -> str:
+def owner_group(owner_id: int) -> str:
     """The channel group of all pages of this owner."""
     return f"owner-{owner_id}"
 
@@ -36,7 +36,7 @@ def session_digest(session_key: str) -> str:
 def changed(*, owner_id: int, revision: int, job_ids: Iterable[uuid.UUID]) -> None:
     """After commit: tell the owner's pages that the rows have reached `revision`."""
     message = {"type": "owner.changed", "revision": revision, "jobs": [str(job_id) for job_id in job_ids]}
-    _send_after_commit(group_of(owner_id), message)
+    _send_after_commit(owner_group(owner_id), message)
 
 
 def progressed(*, owner_id: int, job_id: uuid.UUID) -> None:
@@ -45,18 +45,18 @@ def progressed(*, owner_id: int, job_id: uuid.UUID) -> None:
     The hint's id lets the sockets of a process share one render.
     """
     message = {"type": "owner.progress", "job": str(job_id), "hint": uuid.uuid4().hex}
-    _send_after_commit(group_of(owner_id), message)
+    _send_after_commit(owner_group(owner_id), message)
 
 
 def session_ended(*, owner_id: int, session_key: str) -> None:
     """After commit: close the sockets of a session that has signed out, whatever its row still says."""
     message = {"type": "session.ended", "session": session_digest(session_key)}
-    _send_after_commit(group_of(owner_id), message)
+    _send_after_commit(owner_group(owner_id), message)
 
 
 def account_changed(*, owner_id: int) -> None:
     """After commit: sockets recheck their sessions (a new password, a deactivation)."""
-    _send_after_commit(group_of(owner_id), {"type": "account.changed"})
+    _send_after_commit(owner_group(owner_id), {"type": "account.changed"})
 
 
 def queued(*, engine: str) -> None:

@@ -103,7 +103,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         """Join or leave the owner's group; a channel layer that is away only makes the page slower."""
         try:
             async with asyncio.timeout(publisher.DEADLINE_SECONDS):
-                await act(publisher.group_of(self.page.owner_id), self.channel_name)
+                await act(publisher.owner_group(self.page.owner_id), self.channel_name)
         except Exception as error:  # noqa: BLE001 - whatever the layer's client raises
             log.warning("hints.away", error=type(error).__name__)
 
