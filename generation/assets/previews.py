@@ -13,7 +13,7 @@ def preview_of(asset: Asset) -> bytes | None:
     return next((bytes(picture) for picture in mine.values_list("picture", flat=True)), None)
 
 
-def drop_previews(limit: int = BATCH) -> int:
+def delete_previews(limit: int = BATCH) -> int:
     """Delete the previews of jobs that no longer run; returns their number. Bounded, idempotent."""
     over = Preview.objects.exclude(job__status=JobStatus.PROCESSING).values_list("pk", flat=True)[:limit]
     deleted, _ = Preview.objects.filter(pk__in=list(over)).delete()

@@ -1,4 +1,4 @@
-"""Container formats and truncation, by a file's outer structure: decoders miss a cut behind the last frame."""
+"""Container formats and truncation by a file's outer structure: decoders miss a cut behind the last frame."""
 
 from __future__ import annotations
 

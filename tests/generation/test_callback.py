@@ -20,7 +20,7 @@ from generation.core.limits import ERROR_MESSAGE_LENGTH
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.report import Report, report
 from generation.jobs.report_rules import AssetReport, SlotError
-from generation.maintenance.chores import drop_old_uploads
+from generation.maintenance.chores import delete_old_uploads
 from generation.models import Attempt, Image, Job, Upload, Worker
 from tests.acting import cancel, retry
 from tests.factories import (
@@ -214,7 +214,7 @@ def test_a_replay_days_later_is_still_a_replay(owner: User, worker: Worker) -> N
     reports = [completed(job, slot) for slot in range(3)]
     call_back(job, *reports)
     Upload.objects.update(created_at=timezone.now() - timedelta(days=2))
-    assert drop_old_uploads() == 3
+    assert delete_old_uploads() == 3
 
     assert call_back(job, *reports).duplicate == [0, 1, 2]
 

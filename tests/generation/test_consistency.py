@@ -90,12 +90,12 @@ def count_the_library_wrongly(job: Job) -> str:
 
 FAULTS: dict[str, Callable[[Job], str]] = {
     "ended_jobs_with_queued_slots": leave_a_slot_queued,
-    "jobs_unlike_their_slots": call_it_completed,
+    "jobs_with_wrong_status": call_it_completed,
     "queued_jobs_without_open_slots": queue_it_with_nothing_to_make,
     "running_attempts_of_other_jobs": leave_its_attempt_running,
-    "counters_behind_their_rows": set_its_owners_counter_back,
+    "counters_behind_rows": set_its_owners_counter_back,
     "wrong_library_totals": count_the_library_wrongly,
-    "leftover_previews": leave_a_preview,
+    "stale_previews": leave_a_preview,
     "files_without_row": leave_a_file,
 }
 
@@ -182,9 +182,9 @@ def test_an_upload_that_nothing_took_goes_with_its_file(owner: User, worker: Wor
     job = lease_next(worker)
     upload(job, 0)
     Upload.objects.update(created_at=from_now(-2 * 24 * 3600))
-    assert "leftover_uploads: 0" in check()[1], "its job runs still"
+    assert "unused_uploads: 0" in check()[1], "its job runs still"
     cancel(owner_id=owner.pk, job_id=job.pk)
-    assert "leftover_uploads: 1" in check("--fix")[1]
+    assert "unused_uploads: 1" in check("--fix")[1]
     assert not Upload.objects.exists()
 
 

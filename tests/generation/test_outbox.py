@@ -19,7 +19,7 @@ from django.urls import reverse
 from generation.core.clock import from_now
 from generation.core.ids import new_id
 from generation.jobs.lease import promote, reap, release
-from generation.maintenance.chores import drop_old_events
+from generation.maintenance.chores import delete_old_events
 from generation.models import Attempt, Job, OutboxEvent, Worker
 from tests.acting import cancel, cancel_all, discard, retry
 from tests.factories import call_back, completed, failed, fresh, lease_next, make_job, make_user
@@ -211,4 +211,4 @@ def test_one_round_drops_up_to_its_limit(owner: User) -> None:
     for _ in range(3):
         stop(make_job(owner))
     OutboxEvent.objects.update(created_at=F("created_at") - timedelta(days=365))
-    assert [drop_old_events(limit=2) for _ in range(3)] == [2, 1, 0]
+    assert [delete_old_events(limit=2) for _ in range(3)] == [2, 1, 0]

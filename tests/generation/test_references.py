@@ -204,7 +204,7 @@ def removed_by_its_owner(picture: Reference) -> bool:
 
 
 def removed_with_age(picture: Reference) -> bool:
-    return chores.drop_old_references() == 1
+    return chores.delete_old_references() == 1
 
 
 @pytest.mark.postgres
@@ -412,10 +412,10 @@ def test_what_nobody_used_for_long_is_removed_row_and_files(
     """pitfall 10, pitfall 35"""
     make_reference(owner)
     forgotten(days=29)
-    assert chores.drop_old_references() == 0
+    assert chores.delete_old_references() == 0
     forgotten(days=31)
     with django_capture_on_commit_callbacks(execute=True):
-        assert chores.drop_old_references() == 1
+        assert chores.delete_old_references() == 1
     assert not Reference.objects.exists()
     assert stored() == []
 
@@ -426,7 +426,7 @@ def test_a_job_keeps_its_reference_while_it_waits_and_runs(owner: User, worker: 
 
     def is_kept() -> bool:
         forgotten(days=99)
-        return chores.drop_old_references() == 0
+        return chores.delete_old_references() == 0
 
     assert is_kept(), "queued"
     held = lease(worker=worker, engines=["sdxl"], pools=[job.pool])
@@ -443,9 +443,9 @@ def test_a_job_whose_reference_was_removed_is_not_retried_without_it(owner: User
     forgotten(days=29)
     retry(owner_id=owner.pk, job_id=job.pk)
     cancel(owner_id=owner.pk, job_id=job.pk)
-    assert chores.drop_old_references() == 0
+    assert chores.delete_old_references() == 0
     forgotten(days=31)
-    assert chores.drop_old_references() == 1
+    assert chores.delete_old_references() == 1
     with pytest.raises(ReferencesGone, match="was removed"):
         retry(owner_id=owner.pk, job_id=job.pk)
     assert fresh(job).status == "cancelled"
@@ -474,14 +474,14 @@ def test_a_submission_makes_its_reference_young_again(owner: User) -> None:
     forgotten(days=99)
     job = make_job(owner, references=asked)
     Job.objects.filter(pk=job.pk).update(status="completed", finished_at=timezone.now())
-    assert chores.drop_old_references() == 0
+    assert chores.delete_old_references() == 0
 
 
 def test_the_comparison_of_rows_and_files_knows_references(
     owner: User, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """pitfall 10"""
-    monkeypatch.setattr(chores, "LEFTOVER_HOURS", -1)
+    monkeypatch.setattr(chores, "ORPHAN_AGE_HOURS", -1)
     lost, kept = make_reference(owner), make_reference(owner)
     default_storage.delete(lost.file.name)
     default_storage.save(f"references-{owner.pk}/nobody.png", io.BytesIO(b"x"))
