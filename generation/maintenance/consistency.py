@@ -1,4 +1,4 @@
-"""Consistency checks: how to find each kind of inconsistency, and fix it where the right state is provable."""
+"""Consistency checks: how to find each inconsistency, and fix it where the right state is provable."""
 
 from __future__ import annotations
 

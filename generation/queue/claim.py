@@ -63,7 +63,7 @@ INSERT_ATTEMPT = """
 
 
 class Claim(NamedTuple):
-    """A job now leased by the worker, `open_slots` set; `overdue` when other leases or delays have run out."""
+    """A job now leased by the worker, `open_slots` set; `overdue` if other leases or delays have run out."""
 
     job: Job
     overdue: bool
