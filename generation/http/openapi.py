@@ -1,4 +1,4 @@
-"""The OpenAPI side of what both APIs share: the problem answers and the names of choices."""
+"""OpenAPI helpers shared by both APIs: problem responses and enum names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ProblemResponse(serializers.Serializer[Any]):
 
 
 PROBLEM_JSON = "application/problem+json"
-MEANINGS = {
+DESCRIPTIONS = {
     401: "No token, or one that is unknown or revoked.",
     403: "Not allowed: a missing CSRF token, or a worker that is disabled.",
     404: "There is no such thing, or it is not yours.",
@@ -38,9 +38,9 @@ MEANINGS = {
 
 
 def problems(*statuses: int) -> dict[Any, Any]:
-    """The problem answers of a call; every call knows 401 and 503."""
+    """The problem responses of an operation; every operation has 401 and 503."""
     return {
-        (status, PROBLEM_JSON): OpenApiResponse(ProblemResponse, MEANINGS[status])
+        (status, PROBLEM_JSON): OpenApiResponse(ProblemResponse, DESCRIPTIONS[status])
         for status in sorted({401, 503, *statuses})
     }
 
@@ -49,7 +49,7 @@ class NamedChoices(OpenApiSerializerFieldExtension):
     target_class = "generation.http.fields.TextChoicesField"
 
     def get_name(self) -> str:
-        return str(self.target.named)
+        return str(self.target.enum_name)
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return {"type": "string", "enum": list(self.target.choices)}

@@ -1,4 +1,4 @@
-"""What every API view shares: a strict JSON body, one renderer, and how input is read."""
+"""The base of every API view: a strict JSON parser, one renderer, and validated input."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 class SingleRenderer(BaseContentNegotiation):
-    """Answers in JSON whatever the caller would accept, so that a picture's URL can be an <img>."""
+    """Responds in JSON whatever the Accept header says, so that an image's URL can be used in an <img>."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         media_type = (request.content_type or "").partition(";")[0].strip().lower()
@@ -55,7 +55,7 @@ class SingleRenderer(BaseContentNegotiation):
 
 
 class ApiView(APIView):
-    """A view of this API. Its answers are the caller's own: no cache keeps them, unless they say so."""
+    """The base view of both APIs. Responses are private: not cached, unless they set Cache-Control."""
 
     parser_classes = [JSONBody]
     content_negotiation_class = SingleRenderer
@@ -66,20 +66,20 @@ class ApiView(APIView):
 
 
 def body_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
-    """The request's body, checked.
+    """The request's body, validated.
 
     Raises:
         ValidationError, ParseError, UnsupportedMediaType, RequestDataTooBig.
     """
-    return _checked(serializer(data=request.data))
+    return _validated(serializer(data=request.data))
 
 
 def query_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
-    """The request's query string, checked."""
-    return _checked(serializer(data=request.query_params.dict()))
+    """The request's query string, validated."""
+    return _validated(serializer(data=request.query_params.dict()))
 
 
-def _checked(serializer: BaseSerializer[Any]) -> dict[str, Any]:
+def _validated(serializer: BaseSerializer[Any]) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     return cast("dict[str, Any]", serializer.validated_data)
 
