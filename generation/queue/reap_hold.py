@@ -1,7 +1,7 @@
 """The reap hold: after an outage of the server, no lease expires for the time of one lease.
 
 Workers go on during an outage and renew their leases after it; without the hold the first lease call after a
-restart would give their jobs to others. Every web process writes a beat every few seconds into one shared row,
+restart would give their jobs to others. Every web process writes a beat every few seconds into a shared row,
 where a gap is an outage, whatever its cause: the web server or the database was away, or the machine slept
 (docs/decisions/0012-an-outage-is-a-gap-in-a-row.md).
 """
