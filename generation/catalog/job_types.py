@@ -99,9 +99,11 @@ class JobType:
     def reference_sets(self) -> Iterator[tuple[ReferenceType, ...]]:
         """Each set of reference types that a job may come with, none first."""
         for count in range(len(self.references) + 1):
-            yield from (types for types in combinations(self.references, count) if not self.why_not(types))
+            yield from (
+                types for types in combinations(self.references, count) if not self.references_error(types)
+            )
 
-    def why_not(self, references: Iterable[str]) -> str:
+    def references_error(self, references: Iterable[str]) -> str:
         """Why these types of reference cannot be used; empty when they can."""
         types = set(references)
         if types and not self.references:

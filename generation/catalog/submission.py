@@ -97,7 +97,7 @@ class Submission:
             allowed = ", ".join(job_type.sizes)
             errors["aspect"] = f"{job_type.title} has the aspect ratios {allowed}."
         if not _references_error(self.references):
-            errors["references"] = job_type.why_not(asked.type for asked in self.references)
+            errors["references"] = job_type.references_error(asked.type for asked in self.references)
         return errors
 
 
