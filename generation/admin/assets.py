@@ -10,12 +10,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from generation.admin.base import Record, operator_of
+from generation.admin.base import ReadOnlyAdmin, operator_of
 from generation.assets import actions
 from generation.models import Asset, Image, Video
 
 
-class AssetAdmin(Record):
+class AssetAdmin(ReadOnlyAdmin):
     list_display = ["id", "status", "owner", "project", "job_link", "seed", "completed_at", "trashed_at"]
     list_filter = ["status", "job__engine", "job__job_type", "created_at", "trashed_at"]
     list_select_related = ["owner", "project", "job"]

@@ -39,7 +39,7 @@ WITH_FILES = (Upload, Asset)
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class OwnerTotals:
     """How much an owner has."""
 
     jobs: int
@@ -50,12 +50,12 @@ class Holdings:
     tokens: int
 
 
-def holdings_of(owner_id: int) -> Holdings:
+def owner_totals(owner_id: int) -> OwnerTotals:
     def number(model: Any) -> int:
         return int(model.objects.filter(owner_id=owner_id).count())
 
     assets = Asset.objects.of(owner_id)
-    return Holdings(
+    return OwnerTotals(
         jobs=number(Job),
         images=assets.images().count(),
         videos=assets.videos().count(),
