@@ -43,7 +43,7 @@ class Row:
         try:
             return min(1.0, max(0.0, float(self.strength)))
         except ValueError:
-            return ReferenceType.STYLE.usual_strength
+            return ReferenceType.STYLE.default_strength
 
     def to_input(self) -> ReferenceInput:
         """The submission's input; a frame has no strength. Raises ValidationError for an invalid row."""

@@ -188,7 +188,7 @@ def attach(job: Job, inputs: Sequence[ReferenceInput]) -> None:
         JobReference(
             job=job,
             type=each.type,
-            strength=ReferenceType(each.type).usual_strength if each.strength is None else each.strength,
+            strength=ReferenceType(each.type).default_strength if each.strength is None else each.strength,
             reference_id=each.reference,
         )
         for each in inputs

@@ -98,7 +98,7 @@ class ReferenceDetail(ApiView):
         },
     )
     def delete(self, request: Request, reference_id: uuid.UUID) -> Response:
-        """Remove it with its files, unless a waiting or running job needs it. Jobs that went by it say so
+        """Remove it with its files, unless a waiting or running job needs it. Jobs that used it still name its
         still, and cannot be retried."""
         owner_id, actor = owner_of(request).pk, principal_of(request)
         if not delete_reference(owner_id=owner_id, actor=actor, reference_id=reference_id):
