@@ -62,7 +62,7 @@ class References(ApiView):
         responses={201: ReferenceResponse, **problems(403, 413, 415, 422, 429)},
     )
     def put(self, request: Request) -> Response:
-        """Keep a PNG, JPEG or WebP, the raw body, as a reference image. The same bytes again: the same one.
+        """Store a PNG, JPEG or WebP, the raw body, as a reference image; the same bytes return the same one.
 
         It is kept while a job that names it may run or be retried, and for `me`'s `reference_days` after its
         last use.
@@ -98,8 +98,10 @@ class ReferenceDetail(ApiView):
         },
     )
     def delete(self, request: Request, reference_id: uuid.UUID) -> Response:
-        """Remove it with its files, unless a waiting or running job needs it. Jobs that used it still name its
-        still, and cannot be retried."""
+        """Delete it with its files, unless a waiting or running job needs it.
+
+        Ended jobs that used it still name its type, and cannot be retried.
+        """
         owner_id, actor = owner_of(request).pk, principal_of(request)
         if not delete_reference(owner_id=owner_id, actor=actor, reference_id=reference_id):
             raise nothing()
