@@ -103,19 +103,19 @@ def run(options: Options) -> None:
 
 def _measured(stage: Stage, scale: Scale) -> dict[str, dict[str, float]]:
     """The figures of each case, named by owners × sockets."""
-    for callback in stage.prepared(stage.owner(), IMAGES):  # connections, caches, statements
+    for callback in stage.leased_job_callbacks(stage.owner(), IMAGES):  # connections, caches, statements
         stage.call_back(callback)
     found: dict[str, dict[str, float]] = {}
     for count in scale.sockets:
         say(f"one owner, {count} sockets …")
         owner = stage.owner()
-        jobs = [stage.prepared(owner, IMAGES) for _ in range(-(-scale.rounds // IMAGES))]
+        jobs = [stage.leased_job_callbacks(owner, IMAGES) for _ in range(-(-scale.rounds // IMAGES))]
         callbacks = [callback for job in jobs for callback in job][: scale.rounds]
         figures = found[f"1 × {count}"] = asyncio.run(_fan_out(stage, owner, count, callbacks)).figures()
         say(", ".join(f"{name} {figure:g}" for name, figure in figures.items()))
     say(f"{scale.owners} owners, a socket each, {scale.per_second} callbacks a second …")
     owners = [stage.owner() for _ in range(scale.owners)]
-    callbacks = [callback for each in owners for callback in stage.prepared(each, 1)]
+    callbacks = [callback for each in owners for callback in stage.leased_job_callbacks(each, 1)]
     found[f"{scale.owners} × 1"] = asyncio.run(_stream(stage, owners, callbacks, scale.per_second)).figures()
     return found
 

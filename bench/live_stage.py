@@ -108,7 +108,7 @@ class Stage:
         user = self.live.user()
         return Owner(user.pk, session_of(user))
 
-    def prepared(self, owner: Owner, images: int) -> list[Callback]:
+    def leased_job_callbacks(self, owner: Owner, images: int) -> list[Callback]:
         """A job of the owner's in the worker's hands, all its files uploaded."""
         cookies = f"{settings.SESSION_COOKIE_NAME}={owner.session}; {settings.CSRF_COOKIE_NAME}={CSRF_TOKEN}"
         answer = self.http.post(

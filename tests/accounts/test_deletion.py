@@ -53,7 +53,7 @@ def worker(db: None) -> Worker:
     return make_worker()
 
 
-def settle(name: str, worker: Worker, settings: LazySettings) -> User:
+def user_with_everything(name: str, worker: Worker, settings: LazySettings) -> User:
     """A user with something in every table."""
     user = make_user(name)
     Client().login(username=name, password=PASSWORD)
@@ -119,9 +119,9 @@ def finish(deletion: Iterator[None]) -> int:
 def test_nothing_of_the_user_is_left_and_all_of_another(settings: LazySettings) -> None:
     """A table with users' rows that the deletion or this test forgets fails it."""
     worker = make_worker()
-    other = settle("grace", worker, settings)
+    other = user_with_everything("grace", worker, settings)
     kept_files, kept_rows = files(settings), rows_of(other)
-    user = settle("ada", worker, settings)
+    user = user_with_everything("ada", worker, settings)
     had = rows_of(user)
     assert {label for label, number in had.items() if not number} == set()
     assert set(apps.get_app_config("generation").models) >= {"job", "upload", "tombstone"}
@@ -144,7 +144,7 @@ def test_a_deletion_that_is_stopped_anywhere_is_taken_up_again(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(owner_deletion, "BATCH", 1)
-    user = settle("ada", make_worker(), settings)
+    user = user_with_everything("ada", make_worker(), settings)
     steps = 0
     while User.objects.filter(pk=user.pk).exists():
         deletion = delete_account(user, actor=SYSTEM)
