@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
@@ -43,6 +44,12 @@ def problems(*statuses: int) -> dict[Any, Any]:
         (status, PROBLEM_JSON): OpenApiResponse(ProblemResponse, DESCRIPTIONS[status])
         for status in sorted({401, 503, *statuses})
     }
+
+
+def file_responses(*content_types: str) -> dict[Any, Any]:
+    """The responses of an operation that delivers a file in one of these types."""
+    file = OpenApiResponse(OpenApiTypes.BINARY, "The bytes; ranges are honoured.")
+    return {(200, content_type): file for content_type in content_types}
 
 
 class NamedChoices(OpenApiSerializerFieldExtension):

@@ -44,7 +44,7 @@ class SingleRenderer(BaseContentNegotiation):
     """Responds in JSON whatever the Accept header says, so that an image's URL can be used in an <img>."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
-        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        media_type = media_type_of(request)
         return next((parser for parser in parsers if parser.media_type == media_type), None)
 
     def select_renderer(
@@ -63,6 +63,11 @@ class ApiView(APIView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response.headers.setdefault("Cache-Control", "private, no-store")
         return super().finalize_response(request, response, *args, **kwargs)
+
+
+def media_type_of(request: Request) -> str:
+    """The body's declared media type, without parameters."""
+    return (request.content_type or "").partition(";")[0].strip().lower()
 
 
 def body_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from generation.http.bodies import capped_body
 from generation.http.openapi import problems
-from generation.http.views import ApiView, body_of
+from generation.http.views import ApiView, body_of, media_type_of
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.previews import MAX_BYTES, store_preview
 from generation.jobs.report import report
@@ -158,7 +158,7 @@ class CallbackView(WorkerView):
 
 def check_type(request: Request, allowed: Collection[str]) -> None:
     """Raises UnsupportedMediaType unless the body says that it is one of these, before it is read."""
-    if (request.content_type or "").partition(";")[0].strip().lower() not in allowed:
+    if media_type_of(request) not in allowed:
         raise UnsupportedMediaType(request.content_type or "")
 
 

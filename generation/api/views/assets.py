@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.http import HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,7 +24,7 @@ from generation.api.responses import (
 )
 from generation.assets import actions, listing
 from generation.assets.delivery import media_response
-from generation.http.openapi import problems
+from generation.http.openapi import file_responses, problems
 from generation.http.views import ApiView, body_of, owner_of, query_of
 from generation.models import Asset, AssetStatus
 
@@ -120,15 +119,10 @@ class AssetFile(ApiView):
         return media_response(request._request, asset, thumbnail=self.thumbnail, download=download)
 
 
-def _bytes_of(*content_types: str) -> dict[Any, Any]:
-    file = OpenApiResponse(OpenApiTypes.BINARY, "The bytes; ranges are honoured.")
-    return {(200, content_type): file for content_type in content_types} | problems(404, 422)
-
-
 def _documented(
     operation: str, summary: str, *content_types: str
 ) -> Callable[[type[AssetFile]], type[AssetFile]]:
-    responses = _bytes_of(*content_types)
+    responses = file_responses(*content_types) | problems(404, 422)
     described = extend_schema(
         operation_id=operation, summary=summary, tags=["files"], parameters=[FileQuery], responses=responses
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponseBase
@@ -19,8 +18,8 @@ from generation.api.responses import ReferencePage, ReferenceResponse
 from generation.assets.delivery import reference_response
 from generation.assets.references import delete_reference, find_reference, list_references, upload_reference
 from generation.http.bodies import capped_body
-from generation.http.openapi import problems
-from generation.http.views import ApiView, owner_of, query_of
+from generation.http.openapi import file_responses, problems
+from generation.http.views import ApiView, media_type_of, owner_of, query_of
 from generation.media.measure import CONTENT_TYPES
 from generation.models import Reference
 
@@ -67,8 +66,7 @@ class References(ApiView):
         It is kept while a job that names it may run or be retried, and for `me`'s `reference_days` after its
         last use.
         """
-        sent = (request.content_type or "").partition(";")[0].strip().lower()
-        if sent not in CONTENT_TYPES["image"]:
+        if media_type_of(request) not in CONTENT_TYPES["image"]:
             raise UnsupportedMediaType(request.content_type or "", "Send a PNG, JPEG or WebP image.")
         with capped_body(request._request, limit=settings.MAX_REFERENCE_BYTES) as content:
             reference = upload_reference(
@@ -108,17 +106,12 @@ class ReferenceDetail(ApiView):
         return Response(status=204)
 
 
-def _bytes_of(*content_types: str) -> dict[Any, Any]:
-    file = OpenApiResponse(OpenApiTypes.BINARY, "The bytes; ranges are honoured.")
-    return {(200, content_type): file for content_type in content_types} | problems(404)
-
-
 class ReferenceFile(ApiView):
     @extend_schema(
         operation_id="references_file",
         summary="Get a reference image",
         tags=["files"],
-        responses=_bytes_of(*CONTENT_TYPES["image"]),
+        responses=file_responses(*CONTENT_TYPES["image"]) | problems(404),
     )
     def get(self, request: Request, reference_id: uuid.UUID) -> HttpResponseBase:
         """The picture as it was uploaded."""
@@ -130,7 +123,7 @@ class ReferenceThumbnail(ApiView):
         operation_id="references_thumbnail",
         summary="Get a reference image's thumbnail",
         tags=["files"],
-        responses=_bytes_of("image/webp"),
+        responses=file_responses("image/webp") | problems(404),
     )
     def get(self, request: Request, reference_id: uuid.UUID) -> HttpResponseBase:
         """A small WebP of the picture."""
