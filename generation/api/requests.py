@@ -1,4 +1,4 @@
-"""What people may send. Types are checked here, meaning in the domain."""
+"""Request bodies and queries. Types are checked here, meaning in the domain."""
 
 from __future__ import annotations
 

@@ -12,8 +12,9 @@ from rest_framework.response import Response
 from generation.access import quotas
 from generation.access.principals import principal_of
 from generation.access.projects import create_project, owned_projects
+from generation.api.account_responses import JobTypeList, Me, ProjectList, ProjectResponse
 from generation.api.requests import ChangesQuery, ProjectBody
-from generation.api.responses import ChangesResponse, JobTypeList, Me, ProjectList, ProjectResponse
+from generation.api.responses import ChangesResponse
 from generation.assets.actions import MAX_IDS
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH
