@@ -437,7 +437,7 @@ def test_texts_of_a_worker_are_cut_to_size(owner: User, worker: Worker) -> None:
     assert (len(slot.error_code), len(slot.error_message)) == (40, 500)
 
 
-def told(job: Job, token: uuid.UUID | None = None) -> Report:
+def make_report(job: Job, token: uuid.UUID | None = None) -> Report:
     return Report(job_id=job.pk, lease_token=token or job.lease_token, status="completed")
 
 
@@ -445,9 +445,9 @@ def test_another_lease_or_worker_is_refused(owner: User, worker: Worker) -> None
     """pitfall 16, pitfall 17"""
     job = held_job(owner, worker)
     with pytest.raises(LeaseLost):
-        report(worker=worker, report=told(job, uuid.uuid4()))
+        report(worker=worker, report=make_report(job, uuid.uuid4()))
     with pytest.raises(JobNotFound):
-        report(worker=make_worker(), report=told(job))
+        report(worker=make_worker(), report=make_report(job))
     unknown = Report(job_id=uuid.uuid4(), lease_token=uuid.uuid4(), status="completed")
     with pytest.raises(JobNotFound):
         report(worker=worker, report=unknown)
