@@ -1,4 +1,4 @@
-"""Users in the admin: as Django's, but deleting one takes everything that the user has along."""
+"""Users in the admin: Django's, except that deleting one deletes everything the user has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from accounts.deletion import delete_account
 from generation.access.principals import operator_principal
 from generation.core.actors import Actor
-from generation.jobs.owner_deletion import holdings_of
+from generation.jobs.owner_deletion import owner_totals
 
 # One request may take so long; more is left to the next one, or to the command.
 WORK_SECONDS = 2.0
@@ -31,7 +31,7 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
     actions = ["delete_accounts"]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Without Django's own deletion, which what a user has would stop."""
+        """Without Django's own deletion, which fails for users with rows."""
         actions = super().get_actions(request)
         actions.pop("delete_selected", None)
         return actions
@@ -61,7 +61,7 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
         context = self.admin_site.each_context(request) | {
             "title": "Delete accounts",
             "opts": self.opts,
-            "accounts": [(user, holdings_of(user.pk)) for user in users],
+            "accounts": [(user, owner_totals(user.pk)) for user in users],
             "action": request.POST.get("action"),
         }
         return TemplateResponse(request, "accounts/delete_accounts.html", context)
@@ -74,7 +74,7 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
                 self.message_user(request, f"“{user}” is deleted with all that was in it.", messages.SUCCESS)
                 continue
             text = (
-                f"“{user}” is signed out for good, and {holdings_of(user.pk).jobs} jobs are left. To go on, "
+                f"“{user}” is signed out for good, and {owner_totals(user.pk).jobs} jobs are left. To go on, "
                 f"delete the account again, or run: manage.py delete_account {user.get_username()}"
             )
             self.message_user(request, text, messages.WARNING)
@@ -89,5 +89,5 @@ def _refusal(operator: Any, users: list[User]) -> str:
 
 
 def _delete_until(ends: float, user: User, operator: Actor) -> bool:
-    """Whether nothing is left of the account; at least its user is shut out."""
+    """Whether the account is deleted completely; its user's access is revoked in any case."""
     return all(time.monotonic() <= ends for _ in delete_account(user, actor=operator))

@@ -36,7 +36,7 @@ def delete_account(user: User, *, actor: Actor) -> Generator[None]:
     Raises:
         ProtectedError, IntegrityError: something refers to the user that this does not know.
     """
-    shut_out(user, actor=actor)
+    revoke_access(user, actor=actor)
     yield
     for number in range(1, PASSES + 1):
         try:
@@ -50,8 +50,8 @@ def delete_account(user: User, *, actor: Actor) -> Generator[None]:
             return
 
 
-def shut_out(user: User, *, actor: Actor) -> None:
-    """Passwords, links, tokens and sessions of the user are worth nothing from now on."""
+def revoke_access(user: User, *, actor: Actor) -> None:
+    """Invalidate the user's password, sign-in links, tokens and sessions."""
     with transaction.atomic():
         get_user_model().objects.filter(pk=user.pk).update(is_active=False, password=make_password(None))
         tokens.revoke(PersonalToken.objects.filter(owner_id=user.pk), actor=actor)

@@ -17,26 +17,26 @@ THROTTLED = "throttled"
 TOO_OFTEN = "Too many attempts. Wait ten minutes, then try again."
 
 
-class Throttled(AuthenticationForm):
-    """Looks at no password of who has tried too often."""
+class ThrottledAuthenticationForm(AuthenticationForm):
+    """Refuses throttled callers before it checks their password."""
 
     def clean(self) -> dict[str, Any]:
         name = self.cleaned_data.get("username")
         if self.request is None or not name:
             return super().clean()
         who = {"name": name, "address": throttle.address_of(self.request)}
-        if not throttle.may_try(**who):
+        if not throttle.allow_attempt(**who):
             raise forms.ValidationError(TOO_OFTEN, code=THROTTLED)
         cleaned = super().clean()
-        throttle.succeeded(**who)
+        throttle.reset_after_success(**who)
         return cleaned
 
 
-class AdminSignInForm(Throttled, AdminAuthenticationForm):
+class AdminSignInForm(ThrottledAuthenticationForm, AdminAuthenticationForm):
     pass
 
 
-class SignInForm(Throttled):
+class SignInForm(ThrottledAuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _style(self)

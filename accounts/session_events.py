@@ -1,7 +1,7 @@
-"""Django's own news of sessions and users, passed on to the pages that are open.
+"""Forwards Django's signals about sessions and users to open pages.
 
-Django's signals tell of every way: our pages, the admin, a command. What none tells of, such as an UPDATE by
-hand, the sockets find at their next recheck.
+Signals cover our pages, the admin and commands. Other changes, such as a manual UPDATE, are found by the
+sockets' next recheck.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One-time sign-in links: for the first start, and for whoever has no password."""
+"""One-time sign-in links, for the first start and for users without a password."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def sign_in_path(user: User) -> str:
 
 
 def find_user(uidb64: str, token: str) -> User | None:
-    """Whom a live link belongs to."""
+    """The user of a valid link, or None."""
     user = _user(uidb64, lock=False)
     return user if user and links.check_token(user, token) else None
 
 
 @transaction.atomic
 def use(uidb64: str, token: str) -> User | None:
-    """Spend the link: of two uses at once, one gets the user and the other None."""
+    """Use the link up: of two concurrent uses one gets the user and the other None."""
     user = _user(uidb64, lock=True)
     if user is None or not links.check_token(user, token):
         return None

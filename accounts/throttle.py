@@ -1,4 +1,4 @@
-"""How often somebody may try to sign in: nobody guesses a password here by trying.
+"""Rate limit for sign-in attempts, against password guessing.
 
 Counted in the database, so for all web processes together, and before the password is looked at, so that
 many attempts at once count too. Nobody can lock somebody else out: a name alone is not counted.
@@ -24,7 +24,7 @@ WINDOW = timedelta(minutes=10)
 ADDRESS_FACTOR = 10
 
 
-def may_try(*, name: str, address: str) -> bool:
+def allow_attempt(*, name: str, address: str) -> bool:
     """Count an attempt; whether it is among the first SIGN_IN_ATTEMPTS of the window.
 
     Of a name from this address; of an address alone it is ADDRESS_FACTOR as many.
@@ -39,23 +39,23 @@ def may_try(*, name: str, address: str) -> bool:
     return all(_count(subject, now) <= most for subject, most in limits.items())
 
 
-def succeeded(*, name: str, address: str) -> None:
-    """Who has signed in starts afresh."""
+def reset_after_success(*, name: str, address: str) -> None:
+    """Reset the counter of the name and address after a successful sign-in."""
     SignInAttempts.objects.filter(pk=_of_name(name, address)).delete()
     SignInAttempts.objects.filter(pk=_of_address(address), count__gt=0).update(count=F("count") - 1)
 
 
 def address_of(request: HttpRequest) -> str:
-    """The caller's: as the proxy says where HTTPS says that there is one, else of the connection itself.
+    """The caller's address: from the proxy's header if HTTPS is set, else of the connection itself.
 
-    Of an IPv6 address the first half: who has one has all the others of its network too.
+    Of an IPv6 address the first 64 bits: a caller usually has the whole network.
     """
     forwarded = request.headers.get("X-Forwarded-For", "") if settings.HTTPS else ""
-    told = forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
+    address = forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
     try:
-        return _network_of(ip_address(told))
+        return _network_of(ip_address(address))
     except ValueError:
-        return told
+        return address
 
 
 def _network_of(address: IPv4Address | IPv6Address) -> str:
@@ -66,10 +66,10 @@ def _network_of(address: IPv4Address | IPv6Address) -> str:
 
 @transaction.atomic
 def _count(subject: str, now: datetime) -> int:
-    """One more; how many since the window began."""
+    """Count one attempt; returns the number since the window began."""
     attempts = SignInAttempts.objects.filter(pk=subject)
-    fresh = SignInAttempts(pk=subject, count=0, began_at=now)
-    SignInAttempts.objects.bulk_create([fresh], ignore_conflicts=True)
+    attempt = SignInAttempts(pk=subject, count=0, began_at=now)
+    SignInAttempts.objects.bulk_create([attempt], ignore_conflicts=True)
     attempts.update(count=F("count") + 1)
     return attempts.values_list("count", flat=True).first() or 1
 

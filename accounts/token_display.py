@@ -1,4 +1,4 @@
-"""A new token's way over the redirect to the page that shows it once: a cookie, as no row keeps its text."""
+"""Displaying a new token once: a signed cookie carries its text over the redirect, as no row stores it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from accounts.signed_in import SignedInRequest
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-NAME = "fresh_token"
+NAME = "new_token"
 SECONDS = 60
 
 
-def hand_over(answer: HttpResponse, *, user: User, token: str) -> None:
-    """Give the browser the token for a minute; no script and no other page sees it."""
+def set_cookie(answer: HttpResponse, *, user: User, token: str) -> None:
+    """Set the token's cookie for a minute; no script and no other page can read it."""
     answer.set_signed_cookie(
         NAME,
         token,
@@ -31,16 +31,16 @@ def hand_over(answer: HttpResponse, *, user: User, token: str) -> None:
     )
 
 
-def handed_over(request: SignedInRequest) -> str:
-    """The token that this user has just made in this browser; empty when there is none."""
+def token_from_cookie(request: SignedInRequest) -> str:
+    """The token that this user has just created in this browser; empty if there is none."""
     return request.get_signed_cookie(NAME, "", salt=_salt(request.user), max_age=SECONDS) or ""
 
 
-def forget(answer: HttpResponse) -> None:
-    """It was shown."""
+def delete_cookie(answer: HttpResponse) -> None:
+    """Delete the cookie once the token has been displayed."""
     answer.delete_cookie(NAME, path=reverse("accounts:account"), samesite="Strict")
 
 
 def _salt(user: User) -> str:
-    """Of this user alone: the next one at this browser is shown nothing."""
+    """A salt per user, so that the next user of this browser cannot read the token."""
     return f"accounts.token_display.{user.pk}"

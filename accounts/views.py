@@ -65,10 +65,10 @@ def sign_in_once(request: HttpRequest, uidb64: str, token: str) -> HttpResponse:
 @never_cache
 @login_required
 def account(request: SignedInRequest) -> HttpResponse:
-    token = token_display.handed_over(request)
-    page = _account(request, fresh_token=token)
+    token = token_display.token_from_cookie(request)
+    page = _account(request, new_token=token)
     if token:
-        token_display.forget(page)
+        token_display.delete_cookie(page)
     return page
 
 
@@ -93,9 +93,9 @@ def create_token(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         return _account(request, status=422, token=form)
     name = form.cleaned_data["name"]
-    fresh = issue_personal_token(owner_id=request.user.pk, actor=principal_of(request), name=name)
+    token_text = issue_personal_token(owner_id=request.user.pk, actor=principal_of(request), name=name)
     answer = redirect("accounts:account")
-    token_display.hand_over(answer, user=request.user, token=fresh)
+    token_display.set_cookie(answer, user=request.user, token=token_text)
     return answer
 
 

@@ -150,7 +150,7 @@ class Bare:
             self.cursor.execute(SPEED, (worker_id, job["job_type"]))
             self.cursor.execute(ACCEPTED, (ids,))
 
-    def settle(self, lease: Lease, worker_id: uuid.UUID) -> None:
+    def finish(self, lease: Lease, worker_id: uuid.UUID) -> None:
         """The end of a job whose images are filled: lock, count up, end, note the speed: six statements."""
         with self.connection.transaction():
             job = self.one(HELD, lease.job_id, lease.token)

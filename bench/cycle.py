@@ -94,7 +94,7 @@ class Cycle:
             "callback with six images, more to come", lambda: self.report(more, uploads, status="processing")
         )
         probe("settle alone", lambda: self.report(more, ()))
-        probe("settle by hand", lambda: self.bare.settle(more_by_hand, self.worker.pk))
+        probe("settle by hand", lambda: self.bare.finish(more_by_hand, self.worker.pk))
 
     def callback_queries(self, quantity: int) -> int:
         """How many statements a callback with `quantity` images takes. The queue must be empty."""

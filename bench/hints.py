@@ -12,4 +12,4 @@ def serve() -> None:
     """A loop for this process; a fork needs its own."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
-    publisher.leave_by(loop)
+    publisher.send_on(loop)

@@ -6,37 +6,25 @@ Time counts from the hint, which leaves after the commit: one more subscriber of
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-import os
 import re
 import statistics
 import tempfile
-import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
-import httpx
-from channels_redis.pubsub import RedisPubSubChannelLayer
-from django.conf import settings
-
+from bench.live_stage import Callback, Owner, Page, Stage, until
 from bench.output import json_line, say, table
-from bench.websocket import WebSocket
-from tests.functional.callers import Machine, session_of
-from tests.functional.installation import Installation, installed
+from tests.functional.installation import installed
 from tests.servers import temporary_redis
 
 if TYPE_CHECKING:
     from bench.__main__ import Options
 
 AIM_RATIO = 5
-LATE_S = 60  # what has not come by then is lost
 QUIET_S = 0.5
-CSRF_TOKEN = "c" * 32
 IMAGES = 6
-REVISION = re.compile(rb'"type": "changes", "revision": (\d+)')
 STACK = re.compile(r'data-revision="(\d+)"')
 
 
@@ -52,68 +40,6 @@ class Scale:
 
 FULL = Scale(sockets=(1, 20, 100), rounds=12, owners=200)
 QUICK = Scale(sockets=(1, 3), rounds=2, owners=4)
-
-
-@dataclass(slots=True)
-class Callback:
-    """One image reported. Its commit is `revision`, heard of at `at`; `done` of the job's are made then."""
-
-    owner_id: int
-    job: dict[str, Any]
-    asset: dict[str, Any]
-    done: int
-    revision: int = 0
-    at: float = 0.0
-
-    @property
-    def job_id(self) -> str:
-        return str(self.job["job_id"])
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Somebody signed in."""
-
-    user_id: int
-    session: str
-
-
-@dataclass(slots=True)
-class Page:
-    """An open Workspace: what came, and when."""
-
-    owner_id: int
-    socket: WebSocket
-    revision: int = 0
-    messages: list[tuple[float, int, bytes]] = field(default_factory=list)
-    reader: asyncio.Task[None] | None = None
-
-    @classmethod
-    async def open(cls, address: str, owner: Owner) -> Self:
-        page = cls(owner.user_id, await WebSocket.open(address, "/ws/workspace/", session=owner.session))
-        page.reader = asyncio.create_task(page._read())
-        page.socket.send({"after": 0, "user": str(owner.user_id)})
-        return page
-
-    def close(self) -> None:
-        if self.reader:
-            self.reader.cancel()
-        self.socket.close()
-
-    async def _read(self) -> None:
-        """Parses nothing: that would make the next page's message look late."""
-        while (text := await self.socket.receive()) is not None:
-            if found := REVISION.search(text[:80]):
-                self.revision = max(self.revision, int(found[1]))
-                self.messages.append((time.perf_counter(), int(found[1]), text))
-
-    def arrival(self, callback: Callback) -> float | None:
-        return next((at for at, revision, _ in self.messages if revision >= callback.revision), None)
-
-    def stacks(self) -> list[tuple[str, str]]:
-        """Each job's id and HTML as they came."""
-        found = [job for _, _, text in self.messages for job in json.loads(text)["jobs"]]
-        return [(job["id"], job["html"]) for job in found]
 
 
 @dataclass(slots=True)
@@ -144,95 +70,6 @@ class Outcome:
             "lost": self.lost,
             "doubled": self.doubled,
         }
-
-
-class Stage:
-    """The server, a worker, and owners with work in hand; made before anything is measured."""
-
-    def __init__(self, live: Installation, redis_url: str) -> None:
-        self.live = live
-        self.machine: Machine = live.machine()
-        self.http = httpx.Client(base_url=live.address, timeout=LATE_S, trust_env=False)
-        self.layer = RedisPubSubChannelLayer(hosts=[redis_url])
-        assert live.web is not None
-        self._server_stat = Path(f"/proc/{live.web.process.pid}/stat")
-
-    def processor_ms(self) -> float:
-        """Of the server, so far."""
-        fields = self._server_stat.read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
-
-    def owner(self) -> Owner:
-        user = self.live.user()
-        return Owner(user.pk, session_of(user))
-
-    def prepared(self, owner: Owner, images: int) -> list[Callback]:
-        """A job of the owner's in the worker's hands, all its files uploaded."""
-        cookies = f"{settings.SESSION_COOKIE_NAME}={owner.session}; {settings.CSRF_COOKIE_NAME}={CSRF_TOKEN}"
-        answer = self.http.post(
-            "/api/v1/jobs",
-            json={"job_type": "sdxl_image_fast", "prompt": "a lighthouse", "quantity": images},
-            headers={"Cookie": cookies, "X-CSRFToken": CSRF_TOKEN},
-        )
-        assert answer.status_code == httpx.codes.CREATED, answer.text
-        job = self.machine.lease()
-        assets = [self.machine.delivered(job, slot["slot"]) for slot in job["slots"]]
-        return [Callback(owner.user_id, job, asset, done + 1) for done, asset in enumerate(assets)]
-
-    def call_back(self, callback: Callback) -> None:
-        last = callback.done == len(callback.job["slots"])
-        answer = self.machine.report(
-            callback.job, callback.asset, status="completed" if last else "processing"
-        )
-        assert answer.json()["accepted"], answer.text
-
-    @contextlib.asynccontextmanager
-    async def pages(self, owners: Sequence[Owner], each: int) -> AsyncIterator[list[Page]]:
-        """So many open pages of each owner, greeted."""
-        async with contextlib.AsyncExitStack() as stack:
-            opened = []
-            for owner in [owner for owner in owners for _ in range(each)]:
-                page = await Page.open(self.live.address, owner)
-                stack.callback(page.close)
-                opened.append(page)
-                await until(lambda now=page: now.messages)
-                assert page.messages, "a page was not greeted"
-            yield opened
-
-    @contextlib.asynccontextmanager
-    async def hints(self, callbacks: Sequence[Callback]) -> AsyncIterator[None]:
-        """Notes when each of the callbacks committed."""
-        waiting: dict[str, list[Callback]] = {}
-        for callback in callbacks:
-            waiting.setdefault(callback.job_id, []).append(callback)
-        channel = await self.layer.new_channel()
-        for owner_id in {callback.owner_id for callback in callbacks}:
-            await self.layer.group_add(f"owner-{owner_id}", channel)
-
-        async def listen() -> None:
-            while True:
-                message = await self.layer.receive(channel)
-                now = time.perf_counter()
-                for job_id in message.get("jobs", []):
-                    callback = waiting[job_id].pop(0)
-                    callback.at, callback.revision = now, message["revision"]
-
-        listener = asyncio.create_task(listen())
-        try:
-            yield
-        finally:
-            listener.cancel()
-            await self.layer.flush()
-
-
-async def until(condition: Any) -> bool:
-    """Whether it came true in time."""
-    limit = time.monotonic() + LATE_S
-    while not condition():
-        if time.monotonic() > limit:
-            return False
-        await asyncio.sleep(0.005)
-    return True
 
 
 def run(options: Options) -> None:
@@ -266,19 +103,19 @@ def run(options: Options) -> None:
 
 def _measured(stage: Stage, scale: Scale) -> dict[str, dict[str, float]]:
     """The figures of each case, named by owners × sockets."""
-    for callback in stage.prepared(stage.owner(), IMAGES):  # connections, caches, statements
+    for callback in stage.leased_job_callbacks(stage.owner(), IMAGES):  # connections, caches, statements
         stage.call_back(callback)
     found: dict[str, dict[str, float]] = {}
     for count in scale.sockets:
         say(f"one owner, {count} sockets …")
         owner = stage.owner()
-        jobs = [stage.prepared(owner, IMAGES) for _ in range(-(-scale.rounds // IMAGES))]
+        jobs = [stage.leased_job_callbacks(owner, IMAGES) for _ in range(-(-scale.rounds // IMAGES))]
         callbacks = [callback for job in jobs for callback in job][: scale.rounds]
         figures = found[f"1 × {count}"] = asyncio.run(_fan_out(stage, owner, count, callbacks)).figures()
         say(", ".join(f"{name} {figure:g}" for name, figure in figures.items()))
     say(f"{scale.owners} owners, a socket each, {scale.per_second} callbacks a second …")
     owners = [stage.owner() for _ in range(scale.owners)]
-    callbacks = [callback for each in owners for callback in stage.prepared(each, 1)]
+    callbacks = [callback for each in owners for callback in stage.leased_job_callbacks(each, 1)]
     found[f"{scale.owners} × 1"] = asyncio.run(_stream(stage, owners, callbacks, scale.per_second)).figures()
     return found
 

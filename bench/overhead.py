@@ -95,10 +95,10 @@ class TimedServer(Server):
         return receipt
 
     def report(self, *given: Any, **named: Any) -> Mapping[str, Any]:
-        verdict = super().report(*given, **named)
-        assert not verdict["rejected"], verdict
+        receipt = super().report(*given, **named)
+        assert not receipt["rejected"], receipt
         self.marks["accepted"] = time.perf_counter()
-        return verdict
+        return receipt
 
 
 class Machine:

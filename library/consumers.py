@@ -25,8 +25,8 @@ class LibraryPage(LivePage):
     def render(self, changes: Changes) -> dict[str, Any]:
         shown = set(self._shown(changes.assets))
         completed = [asset for asset in changes.assets if asset.status == AssetStatus.COMPLETED]
-        tiles = [pushed(asset, shown=asset.pk in shown, in_trash=self.in_trash) for asset in completed]
-        return {"assets": tiles + [left(str(row.asset_id), row.media) for row in changes.purged]}
+        tiles = [pushed_tile(asset, shown=asset.pk in shown, in_trash=self.in_trash) for asset in completed]
+        return {"assets": tiles + [removed_tile(str(row.asset_id), row.media) for row in changes.purged]}
 
     def _shown(self, assets: Sequence[Asset]) -> list[Any]:
         """The ids of those that belong on the page."""
@@ -35,7 +35,7 @@ class LibraryPage(LivePage):
         kept = [asset.pk for asset in assets if asset.saved_at and not asset.trashed_at]
         if not kept or not self.filters:
             return kept
-        # The database judges, so that a tile is pushed exactly when a reload would show it.
+        # Filtered by the database, so that a tile is pushed exactly when a reload would show it.
         rows = Asset.objects.filter(pk__in=kept)
         return list(self.filters.apply(rows).values_list("pk", flat=True))
 
@@ -48,13 +48,13 @@ class LibraryConsumer(LiveConsumer):
         return LibraryPage(owner_id, AssetFilter.from_query(query), "trash" in query)
 
 
-def pushed(asset: Asset, *, shown: bool, in_trash: bool) -> dict[str, object]:
+def pushed_tile(asset: Asset, *, shown: bool, in_trash: bool) -> dict[str, object]:
     """One asset of a `changes` message."""
     if not shown:
-        return left(str(asset.pk), asset.media)
+        return removed_tile(str(asset.pk), asset.media)
     html = render_to_string("library/_tile.html", {"tile": Tile(asset, in_trash)})
     return {"id": str(asset.pk), "media": asset.media, "html": html, "removed": False}
 
 
-def left(asset_id: str, media: str) -> dict[str, object]:
+def removed_tile(asset_id: str, media: str) -> dict[str, object]:
     return {"id": asset_id, "media": media, "html": "", "removed": True}

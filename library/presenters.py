@@ -1,4 +1,4 @@
-"""An asset as the Library shows it. A tile is built from its row alone: no query, no request."""
+"""Presenters of the Library: an asset as a tile, built from its row alone, without a query or a request."""
 
 from __future__ import annotations
 

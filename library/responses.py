@@ -1,4 +1,4 @@
-"""One answer for both callers: JSON for the page's script, a redirect with a message for a plain form."""
+"""The response to an action: a redirect with a message for a plain form, JSON for the page's script."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from generation.assets.selection import as_fields, as_query
 
-LONGEST_UNDO = 100  # ids in an address; servers end a request line at 8 KB
+MAX_UNDO_IDS = 100  # ids in an address; servers end a request line at 8 KB
 
 
-def moved(
+def done(
     request: HttpRequest, message: str, *, undo: str = "", selected: Sequence[uuid.UUID] = ()
 ) -> HttpResponse:
-    """It worked; `undo` names the URL that takes it back for what was `selected`."""
+    """The action succeeded; `undo` names the URL that undoes it for the `selected` assets."""
     if wants_json(request):
         answer: dict[str, object] = {"ok": True, "message": message}
         if undo and selected:
             answer["undo"] = {"url": reverse(undo), "fields": as_fields(selected)}
         return JsonResponse(answer)
     undo_url = ""
-    if undo and 0 < len(selected) <= LONGEST_UNDO:
+    if undo and 0 < len(selected) <= MAX_UNDO_IDS:
         undo_url = f"{reverse(undo)}?{as_query(selected)}"
     messages.success(request, message, extra_tags=undo_url)
-    return redirect(_where_from(request))
+    return redirect(_previous_page(request))
 
 
 def refused(request: HttpRequest, message: str) -> HttpResponse:
@@ -37,15 +37,15 @@ def refused(request: HttpRequest, message: str) -> HttpResponse:
     if wants_json(request):
         return JsonResponse({"ok": False, "message": message, "errors": {"ids": message}}, status=422)
     messages.error(request, message)
-    return redirect(_where_from(request))
+    return redirect(_previous_page(request))
 
 
 def wants_json(request: HttpRequest) -> bool:
     return request.headers.get("Accept", "").startswith("application/json")
 
 
-def _where_from(request: HttpRequest) -> str:
-    came_from = request.headers.get("Referer", "")
-    if url_has_allowed_host_and_scheme(came_from, {request.get_host()}, require_https=request.is_secure()):
-        return came_from
+def _previous_page(request: HttpRequest) -> str:
+    referer = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
+        return referer
     return reverse("library:home")

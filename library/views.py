@@ -1,4 +1,4 @@
-"""The Library's pages. Every answer is private and never kept by a cache."""
+"""The Library's pages. Every response is private and not cached."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from generation.core.errors import TooMany
 from generation.core.keyset import BadCursor
 from generation.core.limits import SEARCH_LENGTH
 from library.presenters import Tile, by_day
-from library.responses import moved, refused
+from library.responses import done, refused
 
 
 @never_cache
@@ -106,9 +106,9 @@ def discard(request: HttpRequest) -> HttpResponse:
     except TooMany as error:
         return refused(request, error.message)
     if not count:
-        return moved(request, "Nothing was moved.")
+        return done(request, "Nothing was moved.")
     message = "Moved to the trash." if count == 1 else f"Moved {count} to the trash."
-    return moved(request, message, undo="library:restore", selected=selected)
+    return done(request, message, undo="library:restore", selected=selected)
 
 
 @never_cache
@@ -121,9 +121,9 @@ def restore(request: HttpRequest) -> HttpResponse:
     except TooMany as error:
         return refused(request, error.message)
     if not count:
-        return moved(request, "Nothing was moved.")
+        return done(request, "Nothing was moved.")
     message = "Restored." if count == 1 else f"Restored {count}."
-    return moved(request, message, undo="library:discard", selected=selected)
+    return done(request, message, undo="library:discard", selected=selected)
 
 
 def _owner_id(request: HttpRequest) -> int:

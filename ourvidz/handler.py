@@ -26,7 +26,7 @@ class SingleThreadHandler(ASGIHandler):
         super().load_middleware(is_async=False)
 
     async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:  # type: ignore[override] # the stub says HttpResponse
-        publisher.leave_by(asyncio.get_running_loop())
+        publisher.send_on(asyncio.get_running_loop())
         return await sync_to_async(self.get_response, thread_sensitive=True)(request)
 
 

@@ -1,4 +1,4 @@
-"""Which pages may open a socket: those of this very site, as Django's CSRF check tells it for forms."""
+"""Origin check for WebSockets: same origin only, as Django's CSRF check does for forms."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from django.http.request import validate_host
 Application = Callable[[Any, Any, Any], Awaitable[Any]]
 
 
-class OwnPages:
-    """Lets a page's socket through when it comes from the host and port that it speaks to.
+class SameOriginSockets:
+    """Accepts a socket only from a page of the same host and port.
 
-    The host alone is not enough: cookies know no port, so a page of another service on this machine
+    The host alone is not enough: cookies ignore the port, so a page of another service on this machine
     could read everything with its visitor's session.
     """
 
@@ -25,12 +25,12 @@ class OwnPages:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         headers = {name: value.decode("latin1") for name, value in scope["headers"]}
-        is_own = is_own_page(headers.get(b"origin", ""), headers.get(b"host", ""))
+        is_own = is_same_origin(headers.get(b"origin", ""), headers.get(b"host", ""))
         return await (self.application if is_own else WebsocketDenier())(scope, receive, send)
 
 
-def is_own_page(origin: str, host: str) -> bool:
-    """Whether a page from `origin` may speak to this site, which it calls `host`."""
+def is_same_origin(origin: str, host: str) -> bool:
+    """Whether a page from `origin` may open a socket to this site, addressed as `host`."""
     if origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
     try:

@@ -1,4 +1,4 @@
-"""Daphne as OurVidz runs it: bodies are not parsed on the event loop, and end at a cap."""
+"""Daphne, configured: bodies are not parsed on the event loop and are capped."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class BoundedFactory(HTTPFactory):
         return protocol
 
 
-async def say_that_we_serve() -> None:
-    """By the event loop, so that it stops when nothing is served; on a thread that nobody waits for."""
+async def send_beats() -> None:
+    """Send beats from the event loop, so that they stop when nothing is served; the write is in a thread."""
     beat = database_sync_to_async(reap_hold.beat, thread_sensitive=False)
     while True:
         try:
@@ -81,7 +81,7 @@ def serve(*, host: str, port: int) -> bool:
     daphne.server.Server(
         application=application,
         endpoints=build_endpoint_description_strings(host=host, port=port),
-        ready_callable=lambda: started.append(loop.create_task(say_that_we_serve())),
+        ready_callable=lambda: started.append(loop.create_task(send_beats())),
         server_name="",
         http_timeout=120,
         ping_interval=20,

@@ -1,4 +1,4 @@
-"""What the composer starts with, and what becomes of it when it is sent."""
+"""The composer form: its initial values, its submission, and what the session remembers of it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from generation.jobs import listing as job_listing
 from generation.jobs.submit import submit
 from generation.models import Job, Project
 from workspace import job_type_choice
-from workspace.forms import DEFAULTS, ComposerForm, fresh_key
-from workspace.references import rows_of, still_kept, with_image
+from workspace.forms import DEFAULTS, ComposerForm, new_form_key
+from workspace.references import add_image, existing_rows, rows_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-REMEMBERED = "composer"
-KEPT = (
+SESSION_KEY = "composer"
+REMEMBERED_FIELDS = (
     "prompt",
     "media",
     "quality",
@@ -40,14 +40,14 @@ KEPT = (
 )
 
 
-def make(owner: User, actor: Actor, form: ComposerForm) -> Job | None:
-    """Submit a valid form; None, with the refusal on its field, where the domain says no.
+def submit_form(owner: User, actor: Actor, form: ComposerForm) -> Job | None:
+    """Submit a valid form as a job; None, with the error on its field, if the domain refuses it.
 
-    The key covers the content too: sent twice it is one job, changed and sent again it is another.
+    The idempotency key covers the content too: sent twice it is one job, changed and sent again another.
     """
     submission, key = form.submission, form.cleaned_data["key"]
     try:
-        references = references_from_images(owner_id=owner.pk, actor=actor, asked=submission.references)
+        references = references_from_images(owner_id=owner.pk, actor=actor, inputs=submission.references)
         submission = replace(submission, references=references)
         with transaction.atomic():
             if name := form.cleaned_data["new_project"]:
@@ -61,7 +61,7 @@ def make(owner: User, actor: Actor, form: ComposerForm) -> Job | None:
     except BadProjectName as refused:
         form.add_error("new_project", refused.message)
     except InvalidSubmission as refused:
-        form.refuse(refused.errors)
+        form.add_errors(refused.errors)
     except DomainError as refused:
         form.add_error(None, refused.message)
     return None
@@ -73,29 +73,29 @@ def _project_named(owner_id: int, actor: Actor, name: str) -> Project:
 
 
 def remember(request: HttpRequest, form: ComposerForm, job: Job) -> None:
-    """Keep what was made in the session: the next thing made is mostly a variation of it."""
-    kept: dict[str, Any] = {name: value for name in KEPT if (value := form.data.get(name, ""))}
+    """Store the submitted values in the session: the next job is mostly a variation of this one."""
+    values: dict[str, Any] = {name: value for name in REMEMBERED_FIELDS if (value := form.data.get(name, ""))}
     if form.cleaned_data["new_project"]:
-        kept["project"] = str(job.project_id)
-    kept["references"] = [(row.source, row.type, row.strength) for row in rows_of(job)]
-    request.session[REMEMBERED] = kept
+        values["project"] = str(job.project_id)
+    values["references"] = [(row.source, row.type, row.strength) for row in rows_of(job)]
+    request.session[SESSION_KEY] = values
 
 
 def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
-    """What an unsent composer holds: a job to use again, or an example's prompt, or what was made last.
+    """The initial values: those of a job to use again, or an example's prompt, or the last submitted ones.
 
     `?image=` adds an image of the owner's as a reference.
     """
-    known: dict[str, Any] = DEFAULTS | request.session.get(REMEMBERED, {})
+    known: dict[str, Any] = DEFAULTS | request.session.get(SESSION_KEY, {})
     query = request.GET
     if job := _named_job(owner, query):
-        known = _traits(job, query.get("seed", ""))
+        known = _from_job(job, query.get("seed", ""))
     else:
-        known["references"] = still_kept(owner.pk, known.get("references", ()))
+        known["references"] = existing_rows(owner.pk, known.get("references", ()))
         known |= {"prompt": prompt} if (prompt := query.get("prompt", "")) else {}
     if image_id := _named_id(query, "image"):
         known |= _with_reference(owner, image_id, known)
-    return known | {"key": fresh_key()}
+    return known | {"key": new_form_key()}
 
 
 def _named_job(owner: User, query: QueryDict) -> Job | None:
@@ -113,19 +113,19 @@ def _named_id(query: QueryDict, name: str) -> uuid.UUID | None:
 
 
 def _with_reference(owner: User, image_id: uuid.UUID, known: dict[str, Any]) -> dict[str, Any]:
-    """What changes in the composer to use this image as a reference: what cannot use one gives way."""
-    usual: dict[str, Any] = {"engine": "", "enhance": False}
-    for own in ({}, usual):
+    """The values to change so that this image can be used as a reference."""
+    defaults: dict[str, Any] = {"engine": "", "enhance": False}
+    for own in ({}, defaults):
         asked = {name: (known | own).get(name, "") for name in ("media", "quality", "engine")}
         job_type = job_type_choice.choose(**asked, enhance=bool((known | own).get("enhance")))
         if job_type and job_type.references:
-            rows = with_image(known["references"], owner_id=owner.pk, image_id=image_id, job_type=job_type)
+            rows = add_image(known["references"], owner_id=owner.pk, image_id=image_id, job_type=job_type)
             return own | {"references": rows}
     return {}
 
 
-def _traits(job: Job, seed: str) -> dict[str, Any]:
-    """The composer as it was for this job. With a seed it asks for that one result alone."""
+def _from_job(job: Job, seed: str) -> dict[str, Any]:
+    """The values this job was submitted with. With a seed, for that one result alone."""
     job_type = job.type
     automatic = job_type.engine == ("wan" if job_type.enhanced or job.media == "video" else "sdxl")
     return {

@@ -19,11 +19,11 @@ class WorkspacePage(LivePage):
 
     def render(self, changes: Changes) -> dict[str, Any]:
         jobs = job_listing.jobs_with_slots(owner_id=self.owner_id, job_ids=changes.job_ids)
-        return {"jobs": [pushed(stack) for stack in stacks_of(jobs)]}
+        return {"jobs": [pushed_stack(stack) for stack in stacks_of(jobs)]}
 
     def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
         jobs = job_listing.jobs_with_slots(owner_id=self.owner_id, job_ids=[job_id])
-        return {"jobs": [pushed(stack) for stack in stacks_of(jobs)]} if jobs else None
+        return {"jobs": [pushed_stack(stack) for stack in stacks_of(jobs)]} if jobs else None
 
 
 class WorkspaceConsumer(LiveConsumer):
@@ -31,7 +31,7 @@ class WorkspaceConsumer(LiveConsumer):
         return WorkspacePage(owner_id)
 
 
-def pushed(stack: Stack) -> dict[str, object]:
+def pushed_stack(stack: Stack) -> dict[str, object]:
     """One job of a `changes` message; a cleared one has left the page."""
     if stack.job.cleared_at:
         return {"id": str(stack.job.pk), "html": "", "removed": True}

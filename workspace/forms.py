@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 DEFAULTS = {"media": "image", "quality": "fast", "quantity": "1"}
-# Where a refusal of the submission is shown, if not on the field of its own name.
-SHOWN_ON = {"job_type": None}
+# The form field that shows an error of the submission, if its name differs.
+FIELD_OF_ERROR = {"job_type": None}
 
 
 class ComposerForm(forms.Form):
-    """What to make. A valid form has its `submission`."""
+    """The composer. A valid form has a `submission`."""
 
     prompt = forms.CharField(required=False, strip=False)
     media = forms.ChoiceField(choices=Media.choices)  # type: ignore[assignment] # a form's own media, unused here
@@ -101,7 +101,7 @@ class ComposerForm(forms.Form):
         traits = {name: given[name] for name in ("media", "quality", "engine", "enhance")}
         job_type = job_type_choice.choose(**traits)
         if job_type is None:
-            self.add_error(*job_type_choice.why_not(media=given["media"], enhance=given["enhance"]))
+            self.add_error(*job_type_choice.refusal(media=given["media"], enhance=given["enhance"]))
             return
         names = ("quantity", "seed", "aspect", "review", "references")
         self.submission = Submission(
@@ -114,12 +114,12 @@ class ComposerForm(forms.Form):
         try:
             self.submission.check()
         except InvalidSubmission as refused:
-            self.refuse(refused.errors)
+            self.add_errors(refused.errors)
 
-    def refuse(self, errors: dict[str, str]) -> None:
-        """Show the domain's refusals on the fields they are about."""
+    def add_errors(self, errors: dict[str, str]) -> None:
+        """Show the domain's errors on their fields."""
         for name, message in errors.items():
-            self.add_error(SHOWN_ON.get(name, name), message)
+            self.add_error(FIELD_OF_ERROR.get(name, name), message)
 
     @property
     def has_details(self) -> bool:
@@ -142,6 +142,6 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def fresh_key() -> str:
-    """Goes out with each composer, so that one press that arrives twice makes one job."""
+def new_form_key() -> str:
+    """An idempotency key for each rendered form, so that a form sent twice makes one job."""
     return uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""From what the composer asks (media, quality, engine, enhance) to a job type."""
+"""Choosing a job type by the composer's fields: media, quality, engine, enhance."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ ENGINES = (("", "Automatic"), *Engine.choices)
 
 
 def choose(*, media: str, quality: str, engine: str, enhance: bool) -> JobType | None:
-    """The job type asked for. No engine means SDXL for images; only WAN makes videos and enhances prompts."""
+    """The matching job type. No engine means SDXL for images; only WAN makes videos and enhances prompts."""
     automatic = Engine.WAN if enhance or media == Media.VIDEO else Engine.SDXL
     return find(engine=engine or automatic, media=media, quality=quality, enhanced=enhance)
 
 
-def why_not(*, media: str, enhance: bool) -> tuple[str, str]:
-    """The field to change, and why, where `choose` finds nothing: SDXL was asked for what it cannot do."""
+def refusal(*, media: str, enhance: bool) -> tuple[str, str]:
+    """The field with the error and its message, if `choose` finds no job type."""
     if media == Media.VIDEO:
         return "engine", "SDXL makes images. Choose WAN or Automatic for a video."
     if enhance:
@@ -26,7 +26,7 @@ def why_not(*, media: str, enhance: bool) -> tuple[str, str]:
 
 
 def combinations() -> dict[str, dict[str, object]]:
-    """For the composer's script: each possible `media|quality|engine|enhance`, and what it leads to."""
+    """For the composer's script: the job type of each valid `media|quality|engine|enhance`."""
     found = {}
     for media, (quality, _), (engine, _), enhance in product(Media.values, QUALITIES, ENGINES, (False, True)):
         job_type = choose(media=media, quality=quality, engine=engine, enhance=enhance)

@@ -1,4 +1,4 @@
-"""A job as the Workspace shows it: a stack of cards, built from prefetched rows without a query."""
+"""Presenters of the Workspace: a job as a stack of cards, built from prefetched rows without a query."""
 
 from __future__ import annotations
 
@@ -27,19 +27,21 @@ class Card:
     preview: str = ""
 
     @property
-    def kept(self) -> bool:
-        """In the Library."""
+    def is_saved(self) -> bool:
+        """Whether the asset is in the Library."""
         return self.asset.saved_at is not None
 
 
 class Stack:
     """A job with its cards. Discarded results have no card; `total` and `done` still include them."""
 
-    def __init__(self, job: Job, place: QueuePosition | None = None, run: JobProgress | None = None) -> None:
+    def __init__(
+        self, job: Job, position: QueuePosition | None = None, progress: JobProgress | None = None
+    ) -> None:
         slots = job.slots
         self.job = job
-        self.place = place
-        self.run = run or JobProgress()
+        self.position = position
+        self.progress = progress or JobProgress()
         self.total = len(slots)
         self.revision = max([job.revision, *(asset.revision for asset in slots)])
         self.done = _count(slots, AssetStatus.COMPLETED)
@@ -57,38 +59,38 @@ class Stack:
         return self.job.type.title
 
     @property
-    def usually(self) -> str:
-        """How long the whole job takes on an idle worker, in words."""
+    def estimated_time(self) -> str:
+        """The estimated run time of the whole job on an idle worker, in words."""
         return duration(self.job.type.estimate(self.job.quantity))
 
     @property
-    def line(self) -> str:
-        """How a queued job stands, as far as that is known."""
+    def queue_text(self) -> str:
+        """A queued job's position and estimate in words, as far as known."""
         if self.job.retry_at:
             return "trying again shortly"
-        place = self.place
-        if place is None or not place.served:
-            return self._unserved
-        if place.position is None:
+        position = self.position
+        if position is None or not position.served:
+            return self._unserved_text
+        if position.position is None:
             return "far back in the line"
-        where = "next in line" if place.position == 1 else f"number {place.position} in line"
-        return where if place.done_in is None else f"{where}, done in about {duration(place.done_in)}"
+        where = "next in line" if position.position == 1 else f"number {position.position} in line"
+        return where if position.done_in is None else f"{where}, done in about {duration(position.done_in)}"
 
     @property
-    def _unserved(self) -> str:
+    def _unserved_text(self) -> str:
         if types := [used.get_type_display().lower() for used in self.job.sorted_references]:
             plural = "s" if len(types) > 1 else ""
             return f"waits: no running worker can use its {' and '.join(types)} reference{plural}"
         return "waits until a worker for it is running"
 
     @property
-    def left(self) -> str:
-        """How long a running job will take from here, by its worker's speed and its own progress."""
-        return duration(self.run.seconds_left)
+    def time_left(self) -> str:
+        """A running job's remaining time in words, by its worker's speed and its own progress."""
+        return duration(self.progress.seconds_left)
 
     @property
-    def shape(self) -> str:
-        """wide, tall or square: how many cards go into a row."""
+    def orientation(self) -> str:
+        """`wide`, `tall` or `square`: determines how many cards fit into a row."""
         if self.job.width > self.job.height:
             return "wide"
         return "tall" if self.job.width < self.job.height else "square"
@@ -98,8 +100,8 @@ class Stack:
         return not self.job.is_active and not self.to_review
 
     @property
-    def reason(self) -> str:
-        """Why slots failed, or why the last attempt did, in words."""
+    def error(self) -> str:
+        """The error of the job, or of its first failed slot; empty when no slot failed."""
         if self.failed:
             return self.job.error_message or next(
                 (card.asset.error_message for card in self.cards if card.phase == "failed"), ""
@@ -115,11 +117,11 @@ class Stack:
             return "done"
         if asset.status != AssetStatus.QUEUED:
             return asset.status
-        in_work = self.job.status == JobStatus.PROCESSING and asset.slot == self.run.slot
+        in_work = self.job.status == JobStatus.PROCESSING and asset.slot == self.progress.slot
         return "running" if in_work else "waiting"
 
     def _preview(self, asset: Asset) -> str:
-        return self.run.previews.get(asset.slot, "") if asset.status == AssetStatus.QUEUED else ""
+        return self.progress.previews.get(asset.slot, "") if asset.status == AssetStatus.QUEUED else ""
 
 
 def owned_stack(owner_id: int, job_id: uuid.UUID) -> Stack:
@@ -130,9 +132,9 @@ def owned_stack(owner_id: int, job_id: uuid.UUID) -> Stack:
 
 
 def stacks_of(jobs: Sequence[Job]) -> list[Stack]:
-    """The jobs as stacks, with their place in the queue or in work; the queries do not grow with them."""
-    place_of, run_of = queue_positions(jobs), progress_of(jobs)
-    return [Stack(job, place_of.get(job.pk), run_of.get(job.pk)) for job in jobs]
+    """The jobs as stacks with their queue positions and progress; the queries do not grow with them."""
+    positions, progress = queue_positions(jobs), progress_of(jobs)
+    return [Stack(job, positions.get(job.pk), progress.get(job.pk)) for job in jobs]
 
 
 def duration(seconds: int) -> str:

@@ -1,4 +1,4 @@
-"""The composer's reference images: rows of a form, each with its type and strength."""
+"""The composer's reference images: form rows, each with a type and a strength."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from generation.catalog.submission import ReferenceInput
 from generation.models import Asset, AssetStatus, Job, JobReference, Reference
 
 # As many as any job type can use.
-MOST = max(len(LOOKS), len(FRAMES))
+MAX_REFERENCES = max(len(LOOKS), len(FRAMES))
 NAMES = ("", "-type", "-strength")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One picture of the composer. `source` is `reference:ID`, or `image:ID` for an image of the owner's."""
+    """One reference image. `source` is `reference:ID`, or `image:ID` for an image of the owner's."""
 
     source: str
     type: str
@@ -30,7 +30,7 @@ class Row:
 
     @property
     def thumbnail(self) -> str:
-        """Where to see it; empty when the source is nonsense."""
+        """The thumbnail's URL; empty for an invalid source."""
         kind, picture_id = _parsed(self.source)
         if picture_id is None:
             return ""
@@ -43,10 +43,10 @@ class Row:
         try:
             return min(1.0, max(0.0, float(self.strength)))
         except ValueError:
-            return ReferenceType.STYLE.usual_strength
+            return ReferenceType.STYLE.default_strength
 
-    def asked(self) -> ReferenceInput:
-        """Raises ValidationError for what no composer sends. A frame is used as it is: it has no strength."""
+    def to_input(self) -> ReferenceInput:
+        """The submission's input; a frame has no strength. Raises ValidationError for an invalid row."""
         kind, picture_id = _parsed(self.source)
         if picture_id is None:
             raise forms.ValidationError("Choose the reference image again.")
@@ -69,23 +69,23 @@ def _parsed(source: str) -> tuple[str, uuid.UUID | None]:
         return kind, None
 
 
-class RowsOfReferences(forms.Widget):
+class ReferencesWidget(forms.Widget):
     """Reads `references-0`, `references-0-type`, `references-0-strength`, …; the template draws them."""
 
     def value_from_datadict(self, data: Mapping[str, Any], files: object, name: str) -> list[Row]:
-        given = [Row(*(data.get(f"{name}-{n}{part}", "") for part in NAMES)) for n in range(MOST)]
-        return [row for row in given if row.source and row.type]
+        rows = [Row(*(data.get(f"{name}-{n}{part}", "") for part in NAMES)) for n in range(MAX_REFERENCES)]
+        return [row for row in rows if row.source and row.type]
 
 
 class ReferencesField(forms.Field):
-    widget = RowsOfReferences
+    widget = ReferencesWidget
 
     def to_python(self, rows: Sequence[Row] | None) -> list[ReferenceInput]:
-        return [row.asked() for row in rows or ()]
+        return [row.to_input() for row in rows or ()]
 
 
 def rows_of(job: Job) -> list[Row]:
-    """The job's references, as far as they are still kept."""
+    """The job's references, as far as they still exist."""
     return _rows(job.sorted_references)
 
 
@@ -97,17 +97,17 @@ def _rows(used: Iterable[JobReference]) -> list[Row]:
     ]
 
 
-def still_kept(owner_id: int, rows: Sequence[Sequence[str]]) -> list[Row]:
-    """Those of the remembered rows whose pictures are still there; one query if there are any."""
+def existing_rows(owner_id: int, rows: Sequence[Sequence[str]]) -> list[Row]:
+    """The remembered rows whose references still exist; one query if there are any rows."""
     found = {row: picture_id for row in (Row(*row) for row in rows) if (picture_id := _parsed(row.source)[1])}
     if not found:
         return []
-    kept = set(Reference.objects.of(owner_id).filter(pk__in=found.values()).values_list("pk", flat=True))
-    return [row for row, picture_id in found.items() if picture_id in kept]
+    existing = set(Reference.objects.of(owner_id).filter(pk__in=found.values()).values_list("pk", flat=True))
+    return [row for row, picture_id in found.items() if picture_id in existing]
 
 
-def with_image(rows: Sequence[Row], *, owner_id: int, image_id: uuid.UUID, job_type: JobType) -> list[Row]:
-    """The rows and one for this image of the owner's, for something that the job type can still use."""
+def add_image(rows: Sequence[Row], *, owner_id: int, image_id: uuid.UUID, job_type: JobType) -> list[Row]:
+    """The rows and one for this image of the owner's, with a reference type that is still free."""
     image = listing.find_asset(owner_id=owner_id, media="image", asset_id=image_id)
     source = f"image:{image_id}"
     others = [row for row in rows if row.source != source and row.type in job_type.references]

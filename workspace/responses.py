@@ -1,4 +1,4 @@
-"""The answer to an action: a redirect with a message for a plain form, JSON for the page's script."""
+"""The response to an action: a redirect with a message for a plain form, JSON for the page's script."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def done(request: HttpRequest, message: str, *, undo: str = "") -> HttpResponse:
-    """It worked. `undo` is the URL to POST to for taking it back."""
+    """The action succeeded. `undo` is the URL to POST to in order to undo it."""
     if wants_json(request):
         answer: dict[str, object] = {"ok": True, "message": message}
         if undo:
@@ -23,7 +23,7 @@ def done(request: HttpRequest, message: str, *, undo: str = "") -> HttpResponse:
 
 
 def refused(request: HttpRequest, message: str) -> HttpResponse:
-    """It cannot be done now; nothing changed."""
+    """The action is not possible now; nothing changed."""
     if wants_json(request):
         return JsonResponse({"ok": False, "message": message}, status=409)
     messages.error(request, message)

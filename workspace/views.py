@@ -29,7 +29,7 @@ from generation.jobs import listing as job_listing
 from generation.media.measure import CONTENT_TYPES
 from generation.queue import estimates
 from workspace import composer
-from workspace.forms import ComposerForm, fresh_key
+from workspace.forms import ComposerForm, new_form_key
 from workspace.job_type_choice import combinations
 from workspace.presenters import owned_stack, stacks_of
 from workspace.responses import done, refused, wants_json
@@ -80,7 +80,7 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
         raise Http404 from bad
     context = {
         "form": form,
-        "fresh_key": fresh_key(),
+        "new_form_key": new_form_key(),
         "combinations": combinations(),
         "stacks": stacks_of(page.jobs),
         "revision": revision,
@@ -97,14 +97,14 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
 @action
 def submit(request: OwnersRequest) -> HttpResponse:
     form = ComposerForm(request.user, request.POST)
-    job = composer.make(request.user, principal_of(request), form) if form.is_valid() else None
+    job = composer.submit_form(request.user, principal_of(request), form) if form.is_valid() else None
     if job is None:
         if wants_json(request):
             return JsonResponse({"ok": False, "errors": form.errors}, status=422)
         return _page(request, form, status=422)
     composer.remember(request, form, job)
     if wants_json(request):
-        answer: dict[str, object] = {"ok": True, "job": str(job.pk), "key": fresh_key()}
+        answer: dict[str, object] = {"ok": True, "job": str(job.pk), "key": new_form_key()}
         if form.cleaned_data["new_project"]:
             answer["project"] = {"id": str(job.project_id), "name": job.project.name}
         return JsonResponse(answer)

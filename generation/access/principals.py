@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from rest_framework.request import Request
 
-# Of whoever may do all that its user may: today every session and every personal token.
+# The scopes of a caller that may do all that its user may: every session and every personal token so far.
 EVERYTHING = frozenset({"*"})
 
 
@@ -21,8 +21,8 @@ EVERYTHING = frozenset({"*"})
 class Principal(Actor):
     """An actor whose credentials were checked.
 
-    Whom it acts for (`user_id`; nobody for a worker), what it may do of that (`scopes`), and the worker, if
-    it is one.
+    `user_id` is whom it acts for (None for a worker), `scopes` what it may do, `worker` the worker, if it
+    is one.
     """
 
     user_id: int | None = None
@@ -31,7 +31,7 @@ class Principal(Actor):
 
 
 def principal_of(request: HttpRequest | Request) -> Principal:
-    """Who calls: as an API's authentication says, on a page (behind `login_required`) the signed-in user."""
+    """The caller: by an API's authentication, on a page (behind `login_required`) the signed-in user."""
     authenticated: Principal | None = getattr(request, "auth", None)
     return authenticated or session_principal(cast("User", request.user))
 

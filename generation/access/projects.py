@@ -1,4 +1,4 @@
-"""Projects: how a user groups work."""
+"""Projects, which group a user's jobs and assets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def owned_projects(owner_id: int) -> models.QuerySet[Project]:
 
 
 def default_project(owner_id: int) -> Project:
-    """The project that work goes to when none is named; made when first needed."""
+    """The project of jobs that name none; created when first needed."""
     mine = Project.objects.filter(owner_id=owner_id, is_default=True)
     if found := mine.first():  # at most one by constraint
         return found

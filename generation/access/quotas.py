@@ -22,13 +22,13 @@ class OverLimit(DomainError):
 
 
 def limit_of(owner_id: int) -> int:
-    """Most jobs queued and running at once: the owner's own allowance, else the site's."""
+    """How many jobs may be queued and running at once: the owner's own quota, else the site's."""
     own = UserQuota.objects.filter(pk=owner_id).values_list("active_jobs", flat=True).first()
     return settings.MAX_ACTIVE_JOBS if own is None else own
 
 
 def active_jobs(owner_id: int, *, at_most: int) -> int:
-    """How many jobs the owner has queued or running, counted no further than `at_most`."""
+    """The number of the owner's queued and running jobs, counted up to `at_most`."""
     active = Job.objects.of(owner_id).filter(status__in=ACTIVE)
     return active.order_by()[:at_most].count()
 
@@ -36,8 +36,8 @@ def active_jobs(owner_id: int, *, at_most: int) -> int:
 def check(owner_id: int) -> None:
     """Refuse one more job when the owner is at the limit.
 
-    Called in the submitting or retrying transaction while it holds the owner's counter, so that two at
-    once cannot both take the last place.
+    Called in the submitting or retrying transaction with the owner's counter locked, so that two at once
+    cannot both take the last place.
 
     Raises:
         OverLimit: with a sentence for the page.

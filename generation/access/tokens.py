@@ -1,4 +1,4 @@
-"""Bearer tokens of workers and users: random, kept as SHA-256, shown once."""
+"""Bearer tokens of workers and users: random, stored as SHA-256, shown once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PERSONAL_PREFIX = "ovu_"
 LIVE_TOKENS_PER_WORKER = 2
 
 
-def _fresh(prefix: str) -> tuple[str, dict[str, str]]:
+def _generate(prefix: str) -> tuple[str, dict[str, str]]:
     raw = prefix + secrets.token_urlsafe(32)
     return raw, {"digest": _digest(raw), "hint": raw[:8]}
 
@@ -34,9 +34,9 @@ def _digest(raw: str) -> str:
 
 @transaction.atomic
 def issue_worker_token(*, worker: Worker, actor: Actor) -> str:
-    """A new token's text. The oldest live ones are revoked beyond two, so that one can replace the other."""
+    """Issue a token; returns its text. Live tokens beyond the newest two are revoked."""
     Worker.objects.select_for_update().get(pk=worker.pk)
-    raw, fields = _fresh(WORKER_PREFIX)
+    raw, fields = _generate(WORKER_PREFIX)
     token = WorkerToken.objects.create(worker=worker, **fields)
     audit_log.after_commit("token.issued", actor=actor, token=str(token.pk), worker=str(worker.pk))
     live = WorkerToken.objects.filter(worker=worker, revoked_at=None).order_by("-id")
@@ -46,21 +46,21 @@ def issue_worker_token(*, worker: Worker, actor: Actor) -> str:
 
 
 def issue_personal_token(*, owner_id: int, actor: Actor, name: str) -> str:
-    """A new token's text, for the owner's scripts."""
-    raw, fields = _fresh(PERSONAL_PREFIX)
+    """Issue a token for the owner's scripts; returns its text."""
+    raw, fields = _generate(PERSONAL_PREFIX)
     token = PersonalToken.objects.create(owner_id=owner_id, name=name, **fields)
     audit_log.after_commit("token.issued", actor=actor, token=str(token.pk), owner=owner_id)
     return raw
 
 
 def revoke_personal_token(*, owner_id: int, actor: Actor, token_id: uuid.UUID) -> bool:
-    """End one of the owner's tokens; whether there was a live one."""
+    """Revoke one of the owner's tokens; whether there was a live one."""
     return bool(revoke(PersonalToken.objects.filter(owner_id=owner_id, pk=token_id), actor=actor))
 
 
 @transaction.atomic
 def revoke(tokens: QuerySet[Token], *, actor: Actor) -> list[Token]:
-    """End those of the tokens that live; these."""
+    """Revoke the live ones of these tokens; returns them."""
     live = list(tokens.filter(revoked_at=None).select_for_update(of=("self",)).order_by("pk"))
     tokens.model._default_manager.filter(pk__in=[token.pk for token in live]).update(revoked_at=Now())
     for token in live:
@@ -69,13 +69,13 @@ def revoke(tokens: QuerySet[Token], *, actor: Actor) -> list[Token]:
 
 
 def worker_of(raw: str) -> Worker | None:
-    """The worker that this live token belongs to, also a disabled one."""
+    """The worker that this live token belongs to, even if disabled."""
     tokens = WorkerToken.objects.select_related("worker")
     token = tokens.filter(digest=_digest(raw), revoked_at=None).first()
     return token.worker if token else None
 
 
 def find_personal_token(raw: str) -> PersonalToken | None:
-    """The live token of this text with its owner, who is active."""
+    """The live token with this text and its active owner."""
     tokens = PersonalToken.objects.select_related("owner")
     return tokens.filter(digest=_digest(raw), revoked_at=None, owner__is_active=True).first()

@@ -10,12 +10,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from generation.admin.base import Record, operator_of
+from generation.admin.base import ReadOnlyAdmin, operator_of
 from generation.assets import actions
 from generation.models import Asset, Image, Video
 
 
-class AssetAdmin(Record):
+class AssetAdmin(ReadOnlyAdmin):
     list_display = ["id", "status", "owner", "project", "job_link", "seed", "completed_at", "trashed_at"]
     list_filter = ["status", "job__engine", "job__job_type", "created_at", "trashed_at"]
     list_select_related = ["owner", "project", "job"]
@@ -53,8 +53,8 @@ class AssetAdmin(Record):
         self, request: HttpRequest, owner_id: int, own: list[Asset], move: Callable[..., int], done: str
     ) -> int:
         count = 0
-        for start in range(0, len(own), actions.MOST_IDS):
-            batch = own[start : start + actions.MOST_IDS]
+        for start in range(0, len(own), actions.MAX_IDS):
+            batch = own[start : start + actions.MAX_IDS]
             ids = [asset.pk for asset in batch]
             with transaction.atomic():
                 count += move(owner_id=owner_id, actor=operator_of(request), assets=ids)
@@ -64,7 +64,7 @@ class AssetAdmin(Record):
     def _changed(self, assets: list[Asset]) -> list[Asset]:
         """Those that have moved on to another revision since they were read."""
         now = dict(self.model.objects.filter(pk__in=[a.pk for a in assets]).values_list("pk", "revision"))
-        return [asset for asset in assets if now[asset.pk] != asset.revision]
+        return [asset for asset in assets if now.get(asset.pk, asset.revision) != asset.revision]
 
 
 @admin.register(Image)

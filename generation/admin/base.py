@@ -1,4 +1,4 @@
-"""Records that the admin shows and never writes by hand, and how what an operator does is recorded."""
+"""Base classes: read-only records, and how operators' actions are recorded."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from django.utils.functional import cached_property
 from generation.access.principals import Principal, operator_principal
 from generation.core import audit_log
 
-MOST_COUNTED = 10_000
+MAX_COUNTED = 10_000
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than anybody pages, so that a long table opens as fast as a short one."""
+    """A paginator that counts up to a limit, so that a long table opens as fast as a short one."""
 
     @cached_property
     def count(self) -> int:
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by()[:MOST_COUNTED].count()
+        return rows.order_by()[:MAX_COUNTED].count()
 
 
 def uuid_of(text: str) -> uuid.UUID | None:
@@ -40,19 +40,19 @@ def uuid_of(text: str) -> uuid.UUID | None:
 
 
 def operator_of(request: HttpRequest) -> Principal:
-    """Whoever uses the admin: signed-in staff."""
+    """The operator: the signed-in staff user."""
     return operator_principal(cast("User", request.user))
 
 
-class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]
-    """What an operator changes is in the record's history (by Django, for forms) and in the audit log."""
+class RecordsChanges(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Records operators' changes in the record's history (Django does so for forms) and the audit log."""
 
     def record(self, request: HttpRequest, rows: Iterable[models.Model], message: str) -> None:
-        """An action has changed these rows; the domain function that did so has written to the audit log."""
+        """Add an action to the rows' history; the domain function has written to the audit log."""
         LogEntry.objects.log_actions(cast("int", request.user.pk), list(rows), CHANGE, message)
 
     def audit(self, request: HttpRequest, event: str, row: models.Model) -> None:
-        """A line in the audit log for what no domain function does."""
+        """Write to the audit log, for changes that no domain function makes."""
         name = str(self.opts.model_name)
         audit_log.after_commit(f"{name}.{event}", actor=operator_of(request), **{name: str(row.pk)})
 
@@ -70,8 +70,8 @@ class Recorded(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().log_deletions(request, queryset)
 
 
-class FoundById(Recorded):
-    """A whole id in the search box finds by id, through the index; anything else searches `search_fields`."""
+class SearchById(RecordsChanges):
+    """A complete id in the search box is looked up by index; anything else searches `search_fields`."""
 
     id_fields: Sequence[str] = ["pk"]
 
@@ -84,8 +84,8 @@ class FoundById(Recorded):
         return queryset.filter(reduce(or_, (Q(**{name: wanted}) for name in self.id_fields))), False
 
 
-class Record(FoundById):
-    """Read-only: rows come and go by the domain's own functions. Actions need the change permission."""
+class ReadOnlyAdmin(SearchById):
+    """Read-only: only domain functions change these rows. Actions need the change permission."""
 
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -95,7 +95,7 @@ class Record(FoundById):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Without a save button where there is nothing to save."""
+        """Without save buttons if there is no editable field."""
         if not self.editable:
             context |= {"show_save": False, "show_save_and_continue": False}
         return super().render_change_form(request, context, *args, **kwargs)

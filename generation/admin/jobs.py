@@ -13,18 +13,18 @@ from django.http import HttpRequest
 
 from generation.access.principals import Principal
 from generation.access.quotas import OverLimit
-from generation.admin.base import Record, operator_of
+from generation.admin.base import ReadOnlyAdmin, operator_of
 from generation.catalog.job_types import Media
 from generation.core.errors import NotRetryable
 from generation.jobs.actions import cancel, retry
 from generation.models import Attempt, Image, Job, JobReference, JobStatus, Video
 
-ENDS = ["error_code", "error_message", "started_at", "finished_at", "cleared_at", "metadata"]
-ASKED = (
+RESULT_FIELDS = ["error_code", "error_message", "started_at", "finished_at", "cleared_at", "metadata"]
+SUBMISSION_FIELDS = (
     *("job_type", "prompt", "negative_prompt", "enhanced_prompt", "quantity", "seed", "aspect"),
     *("width", "height", "parameters", "review"),
 )
-HELD = (
+QUEUE_FIELDS = (
     *("engine", "pool", "priority", "fair_tag", "retry_at", "leased_by", "lease_expires_at"),
     *("attempt", "attempts_left", "progress", "stage", "revision"),
 )
@@ -90,7 +90,7 @@ class Videos(ReadOnlyInline):
 
 
 @admin.register(Job)
-class JobAdmin(Record):
+class JobAdmin(ReadOnlyAdmin):
     list_display = ["id", "job_type", "status", "owner", "leased_by", "created_at"]
     list_filter = ["status", "engine", "job_type", "leased_by", "created_at"]
     list_select_related = ["owner", "leased_by"]
@@ -99,9 +99,9 @@ class JobAdmin(Record):
     ordering = ["-id"]
     exclude = ["lease_token", "idempotency_key", "request_digest"]
     fieldsets = [
-        (None, {"fields": ["id", "owner", "project", "created_at", "status", *ENDS]}),
-        ("What was asked", {"fields": ASKED}),
-        ("Queue and lease", {"fields": HELD}),
+        (None, {"fields": ["id", "owner", "project", "created_at", "status", *RESULT_FIELDS]}),
+        ("Submission", {"fields": SUBMISSION_FIELDS}),
+        ("Queue and lease", {"fields": QUEUE_FIELDS}),
     ]
     actions = ["cancel_jobs", "retry_jobs"]
 
@@ -119,13 +119,13 @@ class JobAdmin(Record):
         done, left = self._each(request, jobs, _retried, "Queued again.")
         self.message_user(request, f"{done} queued again, {left} cannot be retried.", _level(done))
 
-    def _each(self, request: HttpRequest, jobs: QuerySet[Job], act: Act, told: str) -> tuple[int, int]:
+    def _each(self, request: HttpRequest, jobs: QuerySet[Job], act: Act, message: str) -> tuple[int, int]:
         """How many of the jobs took the action, and how many did not; each in a transaction of its own."""
         taken = left = 0
         for job in jobs:
             with transaction.atomic():
                 if act(job, operator_of(request)):
-                    self.record(request, [job], told)
+                    self.record(request, [job], message)
                     taken += 1
                 else:
                     left += 1

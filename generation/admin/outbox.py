@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from generation.admin.base import Record
+from generation.admin.base import ReadOnlyAdmin
 from generation.models import OutboxEvent
 
 
 @admin.register(OutboxEvent)
-class OutboxEventAdmin(Record):
+class OutboxEventAdmin(ReadOnlyAdmin):
     list_display = ["kind", "owner", "revision", "job_id", "payload", "created_at"]
     list_filter = ["kind", "created_at"]
     list_select_related = ["owner"]

@@ -8,13 +8,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from generation.access import tokens as access_tokens
-from generation.admin.base import Record, Recorded, operator_of
+from generation.admin.base import ReadOnlyAdmin, RecordsChanges, operator_of
 from generation.models import PersonalToken, Project, UserQuota
 from generation.models.token import AccessToken
 
 
 @admin.register(Project)
-class ProjectAdmin(Record):
+class ProjectAdmin(ReadOnlyAdmin):
     list_display = ["name", "owner", "is_default", "created_at"]
     list_filter = ["is_default", "created_at"]
     list_select_related = ["owner"]
@@ -24,7 +24,7 @@ class ProjectAdmin(Record):
 
 
 @admin.register(UserQuota)
-class UserQuotaAdmin(Recorded):
+class UserQuotaAdmin(RecordsChanges):
     list_display = ["owner", "active_jobs"]
     list_select_related = ["owner"]
     search_fields = ["owner__username"]
@@ -32,7 +32,7 @@ class UserQuotaAdmin(Recorded):
     raw_id_fields = ["owner"]
 
 
-class TokenAdmin(Record):
+class TokenAdmin(ReadOnlyAdmin):
     """Tokens are shown by how they begin; the rest is known to their holder alone."""
 
     exclude = ["digest"]

@@ -16,7 +16,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
 from generation.access.tokens import issue_worker_token, revoke
-from generation.admin.base import FoundById, Record, operator_of
+from generation.admin.base import ReadOnlyAdmin, SearchById, operator_of
 from generation.admin.jobs import ReadOnlyInline
 from generation.admin.people import TokenAdmin
 from generation.catalog.job_types import Engine
@@ -41,14 +41,14 @@ class Tokens(ReadOnlyInline):
     fields = ["hint", "created_at", "revoked_at"]
 
 
-class Paces(ReadOnlyInline):
+class WorkerSpeeds(ReadOnlyInline):
     model = WorkerSpeed
     ordering = ["job_type"]
     fields = ["job_type", "seconds", "samples", "benchmark"]
 
 
 @admin.register(Worker)
-class WorkerAdmin(FoundById):
+class WorkerAdmin(SearchById):
     form = WorkerForm
     list_display = ["name", "state", "queues", "seen", "current_job", "today", "offers", "runs_on"]
     search_fields = ["name", "device", "software"]
@@ -57,7 +57,7 @@ class WorkerAdmin(FoundById):
         *("id", "last_seen_at", "current_job", "today", "offers", "software", "device"),
         *("benchmarked_at", "benchmarked_with", "created_at"),
     ]
-    inlines = [Tokens, Paces]
+    inlines = [Tokens, WorkerSpeeds]
     actions = ["rotate_token", "revoke_older_tokens", "enable", "disable", "drain", "take_jobs_again"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:
@@ -100,8 +100,8 @@ class WorkerAdmin(FoundById):
     def today(self, worker: Worker) -> str:
         """What came of the leases that ended since midnight and of the one that runs."""
         done, failed, lost = (getattr(worker, name, None) or 0 for name in ("done", "failed", "lost"))
-        told = [f"{done} done", f"{failed} failed"]
-        return ", ".join([*told, f"{lost} leases lost"] if lost else told)
+        parts = [f"{done} done", f"{failed} failed"]
+        return ", ".join([*parts, f"{lost} leases lost"] if lost else parts)
 
     @admin.display(description="job types, mean seconds for one result")
     def offers(self, worker: Worker) -> str:
@@ -199,7 +199,7 @@ class WorkerTokenAdmin(TokenAdmin):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(Record):
+class AttemptAdmin(ReadOnlyAdmin):
     list_display = ["job", "number", "worker", "leased_at", "ended_at", "outcome", "accepted", "rejected"]
     list_filter = ["outcome", "worker", "leased_at"]
     list_select_related = ["job", "worker"]

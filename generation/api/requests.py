@@ -1,4 +1,4 @@
-"""What people may send. Types are checked here, meaning in the domain."""
+"""Request bodies and queries. Types are checked here, meaning in the domain."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from generation.assets.filters import AssetFilter
 from generation.catalog.job_types import JOB_TYPES, Media, ReferenceType
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH, ReferenceInput, Submission
 from generation.core.limits import NAME_LENGTH, SEARCH_LENGTH
-from generation.http.fields import Flag, Identifier, OneOf, StrictSerializer, Text, WholeNumber
+from generation.http.fields import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    StrictUUIDField,
+    TextChoicesField,
+)
 
 PAGE = 60
 MAX_PAGE = 200
@@ -47,7 +54,9 @@ SUBMISSIONS = [
 class ReferenceBody(StrictSerializer):
     """A reference image: an uploaded `reference`, or an `image` of yours."""
 
-    type = OneOf(ReferenceType, help_text="Each at most once; `job-types` says what each job type can use.")
+    type = TextChoicesField(
+        ReferenceType, help_text="Each at most once; `job-types` says what each job type can use."
+    )
     strength = serializers.FloatField(
         default=None,
         allow_null=True,
@@ -55,25 +64,31 @@ class ReferenceBody(StrictSerializer):
         max_value=1,
         help_text="0 to 1; left out: 1 for frames, else 0.6.",
     )
-    reference = Identifier(default=None, allow_null=True, help_text="As `PUT /references` answered.")
-    image = Identifier(default=None, allow_null=True, help_text="Or an image of yours, not in the trash.")
+    reference = StrictUUIDField(default=None, allow_null=True, help_text="As `PUT /references` answered.")
+    image = StrictUUIDField(
+        default=None, allow_null=True, help_text="Or an image of yours, not in the trash."
+    )
 
 
 class SubmissionBody(StrictSerializer):
-    job_type = Text(help_text=f"One of: {', '.join(JOB_TYPES)}.")
-    prompt = Text(allow_blank=True, help_text=f"1 to {PROMPT_LENGTH:,} characters.")
-    negative_prompt = Text(default="", allow_blank=True, help_text="What the result should not show.")
-    quantity = WholeNumber(
+    job_type = StrictCharField(help_text=f"One of: {', '.join(JOB_TYPES)}.")
+    prompt = StrictCharField(allow_blank=True, help_text=f"1 to {PROMPT_LENGTH:,} characters.")
+    negative_prompt = StrictCharField(
+        default="", allow_blank=True, help_text="What the result should not show."
+    )
+    quantity = StrictIntegerField(
         default=None, allow_null=True, help_text="1, 3 or 6 for SDXL, 1 for WAN; left out: 1."
     )
-    seed = WholeNumber(
+    seed = StrictIntegerField(
         default=None,
         allow_null=True,
         help_text=f"0 to {MAX_SEED}; slot i gets seed + i. Left out: the server chooses.",
     )
-    aspect = Text(default="", allow_blank=True, help_text="As width:height; left out: the job type's own.")
-    project = Identifier(default=None, allow_null=True, help_text="Left out: your default project.")
-    review = Flag(default=False, help_text="Results wait in the Workspace until you save them.")
+    aspect = StrictCharField(
+        default="", allow_blank=True, help_text="As width:height; left out: the job type's own."
+    )
+    project = StrictUUIDField(default=None, allow_null=True, help_text="Left out: your default project.")
+    review = StrictBooleanField(default=False, help_text="Results wait in the Workspace until you save them.")
     references = serializers.ListField(
         child=ReferenceBody(),
         default=list,
@@ -95,7 +110,7 @@ class Paging(serializers.Serializer[object]):
 
 
 class LibraryQuery(Paging):
-    media = OneOf(Media, default="", allow_blank=True, help_text="Only images or only videos.")
+    media = TextChoicesField(Media, default="", allow_blank=True, help_text="Only images or only videos.")
     project = serializers.UUIDField(default=None, allow_null=True, help_text="Only this project's.")
     q = serializers.CharField(
         default="", allow_blank=True, max_length=SEARCH_LENGTH, help_text="Words to find in the prompts."
@@ -124,9 +139,9 @@ class Selection(StrictSerializer):
     `images` and `videos` are the lists of earlier releases; all three count alike.
     """
 
-    assets = serializers.ListField(child=Identifier(), default=list)
-    images = serializers.ListField(child=Identifier(), default=list)
-    videos = serializers.ListField(child=Identifier(), default=list)
+    assets = serializers.ListField(child=StrictUUIDField(), default=list)
+    images = serializers.ListField(child=StrictUUIDField(), default=list)
+    videos = serializers.ListField(child=StrictUUIDField(), default=list)
 
     def to_internal_value(self, data: Any) -> dict[str, list[uuid.UUID]]:
         lists = super().to_internal_value(data)
@@ -134,4 +149,4 @@ class Selection(StrictSerializer):
 
 
 class ProjectBody(StrictSerializer):
-    name = Text(allow_blank=True, help_text=f"1 to {NAME_LENGTH} characters, once per owner.")
+    name = StrictCharField(allow_blank=True, help_text=f"1 to {NAME_LENGTH} characters, once per owner.")

@@ -1,4 +1,4 @@
-"""What the API answers with."""
+"""Responses with jobs, assets, references and changes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_fiel
 from rest_framework import serializers
 
 from generation.assets.listing import Page
-from generation.catalog.job_types import Engine, JobType, Media, ReferenceType
+from generation.catalog.job_types import Engine, Media, ReferenceType
 from generation.changes.feed import Changes
-from generation.http.fields import OneOf
+from generation.http.fields import TextChoicesField
 from generation.models import (
     Asset,
     AssetStatus,
@@ -19,7 +19,6 @@ from generation.models import (
     Job,
     JobReference,
     JobStatus,
-    Project,
     Reference,
     Tombstone,
     Video,
@@ -42,11 +41,11 @@ class Failing(serializers.Serializer[Any]):
         return {"code": row.error_code, "message": row.error_message} if row.error_code else None
 
 
-class AssetAnswer(Failing, serializers.ModelSerializer[Any]):
+class AssetResponse(Failing, serializers.ModelSerializer[Any]):
     """One expected result, from submission to the end."""
 
-    media = OneOf(Media, read_only=True)
-    status = OneOf(AssetStatus, read_only=True)
+    media = TextChoicesField(Media, read_only=True)
+    status = TextChoicesField(AssetStatus, read_only=True)
     metadata = serializers.DictField(read_only=True, help_text="What the worker reported about this result.")
     job = serializers.UUIDField(source="job_id", read_only=True)
     project = serializers.UUIDField(source="project_id", read_only=True)
@@ -72,21 +71,21 @@ ASSET_FIELDS = [
 ]
 
 
-class ImageAnswer(AssetAnswer):
+class ImageResponse(AssetResponse):
     class Meta:
         model = Image
         fields = ["image_index", *ASSET_FIELDS]
         read_only_fields = fields
 
 
-class VideoAnswer(AssetAnswer):
+class VideoResponse(AssetResponse):
     class Meta:
         model = Video
         fields = [*ASSET_FIELDS, "duration", "frames"]
         read_only_fields = fields
 
 
-class ReferenceAnswer(serializers.ModelSerializer[Reference]):
+class ReferenceResponse(serializers.ModelSerializer[Reference]):
     """A reference image. Sizes are measured from the bytes, in px."""
 
     file = serializers.SerializerMethodField(help_text="Its address.")
@@ -108,19 +107,19 @@ class ReferenceAnswer(serializers.ModelSerializer[Reference]):
 
 
 class ReferencePage(serializers.Serializer[Any]):
-    references = ReferenceAnswer(many=True)
+    references = ReferenceResponse(many=True)
     next_cursor = serializers.CharField(help_text="Empty at the end.")
 
 
 class UsedReference(serializers.Serializer[JobReference]):
     """A reference of a job. The image of a completed job is null once it is no longer kept."""
 
-    type = OneOf(ReferenceType)
+    type = TextChoicesField(ReferenceType)
     strength = serializers.FloatField()
     reference = serializers.UUIDField(source="reference_id", allow_null=True)
 
 
-class QueuePositionAnswer(serializers.Serializer[QueuePosition]):
+class QueuePositionResponse(serializers.Serializer[QueuePosition]):
     """Where a waiting job stands. Times are from what the live workers really need, null while unknown."""
 
     position = serializers.IntegerField(allow_null=True, help_text="1 is next; null: far back.")
@@ -132,11 +131,11 @@ class QueuePositionAnswer(serializers.Serializer[QueuePosition]):
 class JobSummary(Failing, serializers.ModelSerializer[Job]):
     """A job without its records."""
 
-    status = OneOf(JobStatus, read_only=True)
+    status = TextChoicesField(JobStatus, read_only=True)
     parameters = serializers.DictField(read_only=True, help_text="What the worker is told.")
     metadata = serializers.DictField(read_only=True, help_text="What workers reported about the run.")
-    engine = OneOf(Engine, read_only=True)
-    media = OneOf(Media, read_only=True)
+    engine = TextChoicesField(Engine, read_only=True)
+    media = TextChoicesField(Media, read_only=True)
     project = serializers.UUIDField(source="project_id", read_only=True)
     waited = serializers.SerializerMethodField(help_text="From submission to the first lease, s.")
     ran = serializers.SerializerMethodField(help_text="From the first lease to the end, s.")
@@ -160,7 +159,7 @@ class JobSummary(Failing, serializers.ModelSerializer[Job]):
         read_only_fields = fields
 
 
-class JobAnswer(JobSummary):
+class JobResponse(JobSummary):
     """A job with all its records: one for each expected result, from the moment of submission."""
 
     references = UsedReference(many=True, read_only=True, help_text="Its reference images.")
@@ -172,75 +171,19 @@ class JobAnswer(JobSummary):
         fields = [*JobSummary.Meta.fields, "place", "references", "images", "video"]
         read_only_fields = fields
 
-    @extend_schema_field(QueuePositionAnswer(allow_null=True))
+    @extend_schema_field(QueuePositionResponse(allow_null=True))
     def get_place(self, job: Job) -> dict[str, Any] | None:
         """From the view, which asks for all jobs of an answer at once."""
         place = self.context["queue_positions"].get(job.pk)
-        return QueuePositionAnswer(place).data if place else None
+        return QueuePositionResponse(place).data if place else None
 
-    @extend_schema_field(ImageAnswer(many=True))
+    @extend_schema_field(ImageResponse(many=True))
     def get_images(self, job: Job) -> list[dict[str, Any]]:
-        return [ImageAnswer(asset).data for asset in job.slots if asset.media == Media.IMAGE]
+        return [ImageResponse(asset).data for asset in job.slots if asset.media == Media.IMAGE]
 
-    @extend_schema_field(VideoAnswer(allow_null=True))
+    @extend_schema_field(VideoResponse(allow_null=True))
     def get_video(self, job: Job) -> dict[str, Any] | None:
-        return next((VideoAnswer(asset).data for asset in job.slots if asset.media == Media.VIDEO), None)
-
-
-class ProjectAnswer(serializers.ModelSerializer[Project]):
-    class Meta:
-        model = Project
-        fields = ["id", "name", "is_default", "created_at"]
-        read_only_fields = fields
-
-
-class JobTypeAnswer(serializers.Serializer[JobType]):
-    """What can be run. `sizes` are [width, height] in px by aspect; `seconds` is for the largest quantity."""
-
-    name = serializers.CharField()
-    title = serializers.CharField()
-    engine = OneOf(Engine)
-    media = OneOf(Media)
-    quality = serializers.CharField()
-    enhanced = serializers.BooleanField(help_text="A language model writes the prompt out first.")
-    quantities = serializers.ListField(child=serializers.IntegerField())
-    sizes = serializers.DictField(child=serializers.ListField(child=serializers.IntegerField()))
-    default_aspect = serializers.CharField()
-    steps = serializers.IntegerField()
-    guidance = serializers.FloatField()
-    seconds = serializers.IntegerField(help_text="Estimate on an idle worker.")
-    references = serializers.ListField(
-        child=OneOf(ReferenceType),
-        help_text="The types of reference it can use; an end frame only beside a start frame.",
-    )
-
-
-class Limits(serializers.Serializer[Any]):
-    active_jobs = serializers.IntegerField(help_text="Most jobs queued and running at once.")
-    prompt_length = serializers.IntegerField()
-    max_seed = serializers.IntegerField()
-    assets_per_call = serializers.IntegerField()
-    trash_days = serializers.IntegerField()
-    reference_bytes = serializers.IntegerField(help_text="Largest reference image.")
-    reference_quota_bytes = serializers.IntegerField(help_text="Most bytes of reference images kept at once.")
-    reference_days = serializers.IntegerField(
-        help_text="How long a reference image is kept after its last use, unless an unfinished job needs it."
-    )
-
-
-class Use(serializers.Serializer[Any]):
-    active_jobs = serializers.IntegerField()
-    images = serializers.IntegerField(help_text="In the Library.")
-    videos = serializers.IntegerField(help_text="In the Library.")
-    bytes = serializers.IntegerField(help_text="Of the Library's files.")
-
-
-class Me(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    username = serializers.CharField()
-    revision = serializers.IntegerField(help_text="Where `changes` stands now.")
-    limits = Limits()
-    use = Use()
+        return next((VideoResponse(asset).data for asset in job.slots if asset.media == Media.VIDEO), None)
 
 
 class Cancelled(serializers.Serializer[Any]):
@@ -252,22 +195,14 @@ class Moved(serializers.Serializer[Any]):
 
 
 class JobPage(serializers.Serializer[Any]):
-    jobs = JobAnswer(many=True)
+    jobs = JobResponse(many=True)
     next_cursor = serializers.CharField(help_text="Empty at the end.")
-
-
-class ProjectList(serializers.Serializer[Any]):
-    projects = ProjectAnswer(many=True)
-
-
-class JobTypeList(serializers.Serializer[Any]):
-    job_types = JobTypeAnswer(many=True)
 
 
 def _any_asset(**form: bool) -> PolymorphicProxySerializer:
     return PolymorphicProxySerializer(
         component_name="AnyAsset",
-        serializers={"image": ImageAnswer, "video": VideoAnswer},
+        serializers={"image": ImageResponse, "video": VideoResponse},
         resource_type_field_name="media",
         **form,
     )
@@ -278,7 +213,7 @@ ONE_ASSET = _any_asset()
 
 def asset_response(asset: Asset) -> dict[str, Any]:
     """The record of an image or a video, each with the fields of its own."""
-    serializer = VideoAnswer if asset.media == Media.VIDEO else ImageAnswer
+    serializer = VideoResponse if asset.media == Media.VIDEO else ImageResponse
     return serializer(asset).data
 
 
@@ -291,12 +226,12 @@ class AssetPage(serializers.Serializer[Any]):
         return [asset_response(asset) for asset in page.assets]
 
 
-class TombstoneAnswer(serializers.ModelSerializer[Tombstone]):
+class TombstoneResponse(serializers.ModelSerializer[Tombstone]):
     """An asset that left the trash for good."""
 
     id = serializers.UUIDField(source="asset_id", read_only=True)
     job = serializers.UUIDField(source="job_id", read_only=True)
-    media = OneOf(Media, read_only=True)
+    media = TextChoicesField(Media, read_only=True)
 
     class Meta:
         model = Tombstone
@@ -304,7 +239,7 @@ class TombstoneAnswer(serializers.ModelSerializer[Tombstone]):
         read_only_fields = fields
 
 
-class ChangesAnswer(serializers.Serializer[Any]):
+class ChangesResponse(serializers.Serializer[Any]):
     """Send `revision` as the next `after`; while `more` is true, at once."""
 
     revision = serializers.IntegerField()
@@ -312,12 +247,12 @@ class ChangesAnswer(serializers.Serializer[Any]):
     jobs = JobSummary(many=True)
     images = serializers.SerializerMethodField()
     videos = serializers.SerializerMethodField()
-    purged = TombstoneAnswer(many=True)
+    purged = TombstoneResponse(many=True)
 
-    @extend_schema_field(ImageAnswer(many=True))
+    @extend_schema_field(ImageResponse(many=True))
     def get_images(self, changes: Changes) -> list[dict[str, Any]]:
-        return [ImageAnswer(asset).data for asset in changes.assets if asset.media == Media.IMAGE]
+        return [ImageResponse(asset).data for asset in changes.assets if asset.media == Media.IMAGE]
 
-    @extend_schema_field(VideoAnswer(many=True))
+    @extend_schema_field(VideoResponse(many=True))
     def get_videos(self, changes: Changes) -> list[dict[str, Any]]:
-        return [VideoAnswer(asset).data for asset in changes.assets if asset.media == Media.VIDEO]
+        return [VideoResponse(asset).data for asset in changes.assets if asset.media == Media.VIDEO]

@@ -1,4 +1,4 @@
-"""What an owner keeps: saving to the Library, discarding to the trash and back."""
+"""An owner's actions on assets: save to the Library, discard to the trash, restore."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from generation.core.errors import TooMany
 from generation.models import Asset, Job
 from generation.models.asset import AssetQuerySet
 
-MOST_IDS = 500
-Choose = Callable[["AssetQuerySet[Asset]"], "AssetQuerySet[Asset]"]
+MAX_IDS = 500
+Narrow = Callable[["AssetQuerySet[Asset]"], "AssetQuerySet[Asset]"]
 
 
 def save(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> int:
     """Put results under review into the Library; the number moved."""
-    return _move("saved", owner_id, actor, assets, choose=lambda q: q.under_review(), saved_at=Now())
+    return _move("saved", owner_id, actor, assets, narrow=lambda q: q.under_review(), saved_at=Now())
 
 
 def discard(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> int:
     """Move completed assets to the trash; the number moved. `restore` undoes it exactly."""
 
-    def kept(q: AssetQuerySet[Asset]) -> AssetQuerySet[Asset]:
+    def discardable(q: AssetQuerySet[Asset]) -> AssetQuerySet[Asset]:
         return q.completed().outside_trash()
 
-    return _move("discarded", owner_id, actor, assets, choose=kept, trashed_at=Now())
+    return _move("discarded", owner_id, actor, assets, narrow=discardable, trashed_at=Now())
 
 
 @transaction.atomic
@@ -40,33 +40,33 @@ def restore(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> int:
     Results still under review bring their job back, if it was cleared from the Workspace meanwhile:
     else no page would show them.
     """
-    check_number(assets)
+    check_count(assets)
     jobs = _lock_jobs_to_review(owner_id, assets)
-    moved = _move("restored", owner_id, actor, assets, choose=lambda q: q.in_trash(), trashed_at=None)
+    moved = _move("restored", owner_id, actor, assets, narrow=lambda q: q.in_trash(), trashed_at=None)
     writes.write_each(owner_id, [job for job in jobs if job.cleared_at], cleared_at=None)
     return moved
 
 
 def _lock_jobs_to_review(owner_id: int, asset_ids: Sequence[uuid.UUID]) -> list[Job]:
-    """The jobs of those assets that were never saved; locked, so that none is cleared meanwhile."""
+    """The jobs of the assets that were never saved; locked, so that none is cleared meanwhile."""
     unsaved = Asset.objects.in_trash().filter(pk__in=asset_ids, saved_at=None).values("job")
     return list(Job.objects.of(owner_id).filter(pk__in=unsaved).select_for_update().order_by("id"))
 
 
-def check_number(ids: Sequence[uuid.UUID]) -> None:
-    """Raise TooMany for more ids than one call takes."""
-    if len(ids) > MOST_IDS:
-        raise TooMany(MOST_IDS)
+def check_count(ids: Sequence[uuid.UUID]) -> None:
+    """Raises TooMany for more ids than one call takes."""
+    if len(ids) > MAX_IDS:
+        raise TooMany(MAX_IDS)
 
 
 @transaction.atomic
 def _move(
-    what: str, owner_id: int, actor: Actor, ids: Sequence[uuid.UUID], *, choose: Choose, **change: object
+    verb: str, owner_id: int, actor: Actor, ids: Sequence[uuid.UUID], *, narrow: Narrow, **change: object
 ) -> int:
-    check_number(ids)
+    check_count(ids)
     mine = Asset.objects.of(owner_id).filter(pk__in=ids)
-    moved = list(choose(mine).select_for_update().order_by("id"))
+    moved = list(narrow(mine).select_for_update().order_by("id"))
     writes.write_each(owner_id, moved, **change)
     for asset in moved:
-        audit_log.after_commit(f"asset.{what}", actor=actor, asset=str(asset.pk), job=str(asset.job_id))
+        audit_log.after_commit(f"asset.{verb}", actor=actor, asset=str(asset.pk), job=str(asset.job_id))
     return len(moved)

@@ -1,4 +1,4 @@
-"""Private media: an asset's file and thumbnail, for its owner alone. Everybody else gets 404."""
+"""Delivery of private media: files, thumbnails and previews, for their owner alone; 404 for all others."""
 
 from __future__ import annotations
 

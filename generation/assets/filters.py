@@ -1,4 +1,4 @@
-"""What a listing of saved assets is narrowed to: one filter for the page, its socket and the API."""
+"""The filter of saved assets, the same for the Library page, its socket and the API."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ class AssetFilter:
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
-        """What is understood of a page's query string; the rest counts as not given."""
+        """The filter in a page's query string; invalid values are ignored."""
         media = query.get("media", "")
         q = query.get("q", "").replace("\0", "").strip()[:SEARCH_LENGTH]
         return cls(media if media in Media.values else "", _uuid(query.get("project", "")), q)
 
     def within(self, projects: Iterable[Project]) -> Self:
-        """The same without a project that is none of these: the page must show what is in force."""
+        """The filter without a project that is none of these: the page must show the filter it applies."""
         known = self.project_id in {project.pk for project in projects}
         return self if known else replace(self, project_id=None)
 
     def __bool__(self) -> bool:
         return bool(self.media or self.project_id or self.q)
 
-    def to_query(self, **instead: str) -> str:
-        """As a query string, with some fields put otherwise."""
-        fields = {"q": self.q, "media": self.media, "project": str(self.project_id or "")} | instead
+    def to_query(self, **overrides: str) -> str:
+        """The filter as a query string, with some fields overridden."""
+        fields = {"q": self.q, "media": self.media, "project": str(self.project_id or "")} | overrides
         return urlencode({name: value for name, value in fields.items() if value})
 
     def apply(self, assets: AssetQuerySet[A]) -> AssetQuerySet[A]:
-        """Those of the assets that pass."""
+        """The assets that match."""
         if "\0" in self.q:
             return assets.none()  # PostgreSQL takes no NUL, and no prompt has one
         if self.media:

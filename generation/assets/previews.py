@@ -1,4 +1,4 @@
-"""Previews as the pages get them, and their end: a row each, the newest of its slot, while the job runs."""
+"""Reading and deleting previews: one row per slot, the newest, while the job runs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def preview_of(asset: Asset) -> bytes | None:
     return next((bytes(picture) for picture in mine.values_list("picture", flat=True)), None)
 
 
-def drop_previews(limit: int = BATCH) -> int:
-    """Delete the previews of jobs that no longer run; how many. Bounded, idempotent."""
+def delete_previews(limit: int = BATCH) -> int:
+    """Delete the previews of jobs that no longer run; returns their number. Bounded, idempotent."""
     over = Preview.objects.exclude(job__status=JobStatus.PROCESSING).values_list("pk", flat=True)[:limit]
     deleted, _ = Preview.objects.filter(pk__in=list(over)).delete()
     return deleted

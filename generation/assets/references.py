@@ -30,25 +30,25 @@ from generation.media import storage
 from generation.media.measure import EXTENSIONS, BrokenMedia, Measured, measure
 from generation.models import Asset, Job, JobReference, JobStatus, Reference, Worker
 
-# What the smallest one counts, so that the quota bounds their number too.
-LEAST_BYTES = 64 * 1024
-# px. Phones make pictures of up to 5,712; decoding one of this size takes about 0.4 GB.
+# A smaller reference counts as this much, so that the quota bounds their number too.
+MIN_COUNTED_BYTES = 64 * 1024
+# px. Phones make images of up to 5,712; decoding one of this size takes about 0.4 GB.
 MAX_SIDE = 6144
-# Pictures decoded at once by a process, and how long one waits for its turn: it holds a thread meanwhile.
-AT_ONCE = 2
-PATIENCE_SECONDS = 2.0
-_decoding = threading.BoundedSemaphore(AT_ONCE)
-UNKNOWN = "You have no such reference image. Choose the image again."
+# Images that a process decodes at once, and how long an upload waits for its turn, holding a thread.
+MAX_CONCURRENT_DECODES = 2
+DECODE_WAIT_SECONDS = 2.0
+_decoding = threading.BoundedSemaphore(MAX_CONCURRENT_DECODES)
+UNKNOWN_REFERENCE = "You have no such reference image. Choose the image again."
 
 
-class UnusablePicture(DomainError):
-    """The bytes are no picture that can be kept."""
+class UnusableReference(DomainError):
+    """The bytes are no image that can be kept."""
 
     code = "unusable_picture"
 
 
-class TooManyAtOnce(DomainError):
-    """Others are sending pictures just now."""
+class TooManyDecodes(DomainError):
+    """Too many other uploads are being decoded."""
 
     code = "busy_with_pictures"
 
@@ -78,14 +78,14 @@ class ReferenceInUse(DomainError):
 
 
 def upload_reference(*, owner_id: int, actor: Actor, content: BinaryIO) -> Reference:
-    """Keep a picture; the same bytes again answer with the first one. `content` is seekable and capped.
+    """Store a reference image; the same bytes again return the first one. `content` is seekable and capped.
 
     Raises:
-        UnusablePicture: not a whole PNG, JPEG or WebP, or one with more than MAX_SIDE px a side.
-        TooManyAtOnce: AT_ONCE others are being decoded.
+        UnusableReference: not a whole PNG, JPEG or WebP, or one with more than MAX_SIDE px a side.
+        TooManyDecodes: MAX_CONCURRENT_DECODES others are being decoded.
         OverReferenceQuota: there is no room for it; nothing was kept.
     """
-    sha256, byte_size = storage.fingerprint(content)
+    sha256, byte_size = storage.sha256_and_size(content)
     known = Reference.objects.of(owner_id).filter(sha256=sha256)
     if known.update(used_at=Now()):
         return known.get()
@@ -98,13 +98,13 @@ def upload_reference(*, owner_id: int, actor: Actor, content: BinaryIO) -> Refer
 
 
 def _measured(content: BinaryIO) -> Measured:
-    """Decoding takes time and memory, and anybody who is signed in may ask for it."""
-    if not _decoding.acquire(timeout=PATIENCE_SECONDS):
-        raise TooManyAtOnce
+    """Decode under a limit: it takes time and memory, and any signed-in user may ask for it."""
+    if not _decoding.acquire(timeout=DECODE_WAIT_SECONDS):
+        raise TooManyDecodes
     try:
         return measure(content, media="image", max_side=MAX_SIDE)
     except BrokenMedia as broken:
-        raise UnusablePicture(broken.message) from None
+        raise UnusableReference(broken.message) from None
     finally:
         _decoding.release()
 
@@ -129,7 +129,7 @@ def find_reference(*, owner_id: int, reference_id: uuid.UUID) -> Reference | Non
 
 @transaction.atomic
 def delete_reference(*, owner_id: int, actor: Actor, reference_id: uuid.UUID) -> bool:
-    """Remove a reference image now; whether there was one. Jobs that went by it say so still.
+    """Delete a reference image now; whether there was one. Jobs that used it still name its type.
 
     Raises:
         ReferenceInUse: a waiting or running job needs it.
@@ -142,56 +142,56 @@ def delete_reference(*, owner_id: int, actor: Actor, reference_id: uuid.UUID) ->
     if not mine.idle().exists():
         raise ReferenceInUse
     mine.delete()
-    storage.delete_after_commit(storage.names_of(reference))
+    storage.delete_after_commit(storage.file_names(reference))
     audit_log.after_commit("reference.removed", actor=actor, reference=str(reference_id), owner=owner_id)
     return True
 
 
 def references_from_images(
-    *, owner_id: int, actor: Actor, asked: Sequence[ReferenceInput]
+    *, owner_id: int, actor: Actor, inputs: Sequence[ReferenceInput]
 ) -> list[ReferenceInput]:
-    """The same, with each image of the owner's copied into a reference; the queries do not grow with them.
+    """The inputs, each image of the owner's replaced by a reference copied from it, in bounded queries.
 
-    Call it before the transaction that submits: it copies files.
+    To be called before the transaction that submits: it copies files.
 
     Raises:
         InvalidSubmission: an image that is not there, not the owner's, in the trash or too large.
         OverReferenceQuota
     """
-    wanted = {each.image for each in asked if each.image}
+    wanted = {each.image for each in inputs if each.image}
     if not wanted:
-        return list(asked)
+        return list(inputs)
     mine = Asset.objects.of(owner_id).images().completed().outside_trash().filter(pk__in=wanted)
     images = {image.pk: image for image in mine}
     if len(images) < len(wanted):
-        raise InvalidSubmission({"references": UNKNOWN})
+        raise InvalidSubmission({"references": UNKNOWN_REFERENCE})
     kept = _copies(owner_id, actor, {image.sha256: image for image in images.values()})
     return [
         replace(each, image=None, reference=kept[images[each.image].sha256].pk) if each.image else each
-        for each in asked
+        for each in inputs
     ]
 
 
-def attach(job: Job, asked: Sequence[ReferenceInput]) -> None:
-    """Write a job's references, in the transaction that submits it.
+def attach(job: Job, inputs: Sequence[ReferenceInput]) -> None:
+    """Insert a job's references, in the transaction that submits it.
 
     Raises:
         InvalidSubmission: a reference that is not there, or not the owner's.
     """
-    if not asked:
+    if not inputs:
         return
-    ids = {each.reference for each in asked if each.reference}
-    # Locks them too, against the chore that removes what was not used for long.
+    ids = {each.reference for each in inputs if each.reference}
+    # Locks them too, against the chore that deletes unused ones.
     if Reference.objects.of(job.owner_id).filter(pk__in=ids).update(used_at=Now()) < len(ids):
-        raise InvalidSubmission({"references": UNKNOWN})
+        raise InvalidSubmission({"references": UNKNOWN_REFERENCE})
     JobReference.objects.bulk_create(
         JobReference(
             job=job,
             type=each.type,
-            strength=ReferenceType(each.type).usual_strength if each.strength is None else each.strength,
+            strength=ReferenceType(each.type).default_strength if each.strength is None else each.strength,
             reference_id=each.reference,
         )
-        for each in asked
+        for each in inputs
     )
 
 
@@ -209,7 +209,7 @@ def require_references(job: Job) -> None:
 
 
 def leased_reference(*, worker: Worker, job_id: uuid.UUID, type_: str) -> Reference | None:
-    """The picture of a job that this worker holds now; None for everybody else, and after the lease."""
+    """The reference image of a job that this worker has leased now; None in all other cases."""
     held = JobReference.objects.filter(job=job_id, job__leased_by=worker, job__status=JobStatus.PROCESSING)
     used = held.filter(type=type_).select_related("reference").first()
     return used.reference if used else None
@@ -218,7 +218,7 @@ def leased_reference(*, worker: Worker, job_id: uuid.UUID, type_: str) -> Refere
 def _store(picture: Reference, content: BinaryIO, thumbnail: bytes) -> None:
     picture.id = new_id()
     picture.used_at = Now()
-    stem = f"{storage.references_of(picture.owner_id)}/{picture.id}"
+    stem = f"{storage.references_folder(picture.owner_id)}/{picture.id}"
     extension = EXTENSIONS[picture.content_type]
     picture.file, picture.thumbnail = storage.store(stem, content, extension, thumbnail)
 
@@ -236,7 +236,7 @@ def _known(owner_id: int, sha256s: Iterable[str]) -> dict[str, Reference]:
 
 
 def _copy(image: Asset) -> Reference:
-    """An unsaved reference with files of its own. What the bytes are was measured when they came."""
+    """An unsaved reference with files of its own; the image was measured when it was uploaded."""
     assert image.byte_size is not None
     if image.byte_size > settings.MAX_REFERENCE_BYTES:
         limit = filesizeformat(settings.MAX_REFERENCE_BYTES)
@@ -248,7 +248,7 @@ def _copy(image: Asset) -> Reference:
         with image.file.open() as content, image.thumbnail.open() as thumbnail:
             _store(picture, cast("BinaryIO", content), thumbnail.read())
     except FileNotFoundError:
-        raise InvalidSubmission({"references": UNKNOWN}) from None
+        raise InvalidSubmission({"references": UNKNOWN_REFERENCE}) from None
     return picture
 
 
@@ -258,7 +258,7 @@ def _record(owner_id: int, actor: Actor, pictures: Sequence[Reference]) -> dict[
         return {}
     try:
         with transaction.atomic():
-            revisions.take(owner_id=owner_id, count=0)  # holds the counter: what follows happens one by one
+            revisions.take(owner_id=owner_id, count=0)  # locks the counter: what follows is serialised
             known = _known(owner_id, [picture.sha256 for picture in pictures])
             new = [picture for picture in pictures if picture.sha256 not in known]
             _check_quota(owner_id, new)
@@ -273,12 +273,15 @@ def _record(owner_id: int, actor: Actor, pictures: Sequence[Reference]) -> dict[
 
 
 def _check_quota(owner_id: int, new: Sequence[Reference]) -> None:
-    counted = Sum(Greatest("byte_size", LEAST_BYTES), default=0)
+    counted = Sum(Greatest("byte_size", MIN_COUNTED_BYTES), default=0)
     kept = Reference.objects.of(owner_id).aggregate(bytes=counted)["bytes"]
-    if kept + sum(max(picture.byte_size, LEAST_BYTES) for picture in new) > settings.REFERENCE_QUOTA_BYTES:
+    if (
+        kept + sum(max(picture.byte_size, MIN_COUNTED_BYTES) for picture in new)
+        > settings.REFERENCE_QUOTA_BYTES
+    ):
         raise OverReferenceQuota
 
 
 def _drop(pictures: Iterable[Reference]) -> None:
     for picture in pictures:
-        storage.drop(*storage.names_of(picture))
+        storage.delete_quietly(*storage.file_names(picture))

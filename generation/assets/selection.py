@@ -1,4 +1,4 @@
-"""Which assets a form or a link names: `asset=…`, as often as needed."""
+"""The selection of assets in a form or a link: `asset=ID`, repeated."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ NAMES = ("asset", "image", "video")
 
 
 def selected_ids(request: HttpRequest) -> list[uuid.UUID]:
-    """The body's and the address's ids, each once; what is no id is passed over.
+    """The ids in the body and the query string, each once; malformed ones are ignored.
 
-    They are well-formed, not known to exist or to be the sender's. The address counts too: a plain Undo
-    button has no fields of its own.
+    They need not exist or be the sender's. The query string counts too: a plain Undo button has no fields
+    of its own.
     """
     found: dict[uuid.UUID, None] = {}
-    for given in (request.POST, request.GET):
-        for text in (text for name in NAMES for text in given.getlist(name)):
+    for data in (request.POST, request.GET):
+        for text in (text for name in NAMES for text in data.getlist(name)):
             with contextlib.suppress(ValueError):
                 found[uuid.UUID(text)] = None
     return list(found)

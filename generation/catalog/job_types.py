@@ -21,14 +21,14 @@ class Engine(models.TextChoices):
 
 
 class Media(models.TextChoices):
-    """What kind of file a job's assets are."""
+    """The media type of a job's assets."""
 
     IMAGE = "image", "Image"
     VIDEO = "video", "Video"
 
 
 class ReferenceType(models.TextChoices):
-    """What a job takes from a reference image."""
+    """How a job uses a reference image."""
 
     STYLE = "style", "Style"
     COMPOSITION = "composition", "Composition"
@@ -37,8 +37,8 @@ class ReferenceType(models.TextChoices):
     END_FRAME = "end_frame", "End frame"
 
     @property
-    def usual_strength(self) -> float:
-        """Where nobody says: a frame is a frame, the others leave room for the prompt."""
+    def default_strength(self) -> float:
+        """The default strength: a frame is used as it is, the others leave room for the prompt."""
         return 1.0 if self in FRAMES else 0.6
 
 
@@ -66,7 +66,7 @@ WAN_SIZES: Mapping[str, Size] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobType:
-    """One kind of work. `seconds` is the estimate for its largest quantity; sizes are (width, height) px.
+    """A job type. `seconds` is the estimate for its largest quantity; sizes are (width, height) px.
 
     `references` are the types that it can use, each once.
     """
@@ -93,15 +93,17 @@ class JobType:
         return max(1, round(self.seconds * quantity / max(self.quantities)))
 
     def pool(self, references: Iterable[str] = ()) -> str:
-        """What a worker must offer: this job type, and each type of reference that comes with the job."""
+        """The pool that a worker must offer: this job type and the types of the job's references."""
         return "+".join([self.name, *sorted(references)])
 
     def reference_sets(self) -> Iterator[tuple[ReferenceType, ...]]:
-        """Each set of reference types that a job may come with, none first."""
+        """Every valid combination of reference types, the empty one first."""
         for count in range(len(self.references) + 1):
-            yield from (types for types in combinations(self.references, count) if not self.why_not(types))
+            yield from (
+                types for types in combinations(self.references, count) if not self.references_error(types)
+            )
 
-    def why_not(self, references: Iterable[str]) -> str:
+    def references_error(self, references: Iterable[str]) -> str:
         """Why these types of reference cannot be used; empty when they can."""
         types = set(references)
         if types and not self.references:
@@ -115,7 +117,7 @@ class JobType:
         return ""
 
     def parameters(self, aspect: str) -> dict[str, object]:
-        """What a worker is told, flat; frozen into the job when it is submitted."""
+        """The parameters for the worker, flat; stored in the job when it is submitted."""
         width, height = self.sizes[aspect]
         sampling: dict[str, object] = {"steps": self.steps, "guidance": self.guidance}
         if self.engine == Engine.WAN:
@@ -193,7 +195,7 @@ POOLS: Mapping[str, JobType] = {
 
 
 def find(*, engine: str, media: str, quality: str, enhanced: bool) -> JobType | None:
-    """The job type with exactly these traits, if there is one."""
+    """The job type with exactly these properties, or None."""
     wanted = (engine, media, quality, enhanced)
     for job_type in JOB_TYPES.values():
         if (job_type.engine, job_type.media, job_type.quality, job_type.enhanced) == wanted:

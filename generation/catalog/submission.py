@@ -1,4 +1,4 @@
-"""What a user may submit, checked in one place for the form and the API alike."""
+"""Validation of submissions, shared by the form and the API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_SEED = 2**32 - 1
 
 
 class InvalidSubmission(Exception):
-    """`errors` names each field that cannot be used, with a sentence saying why."""
+    """`errors` has a message for each invalid field."""
 
     def __init__(self, errors: dict[str, str]) -> None:
         super().__init__(errors)
@@ -36,7 +36,7 @@ class ReferenceInput:
     image: uuid.UUID | None = None
 
     def check(self) -> str:
-        """What is wrong with it by itself, in a sentence; empty when nothing is."""
+        """The error of this reference on its own; empty if it is valid."""
         if self.type not in ReferenceType:
             return (
                 f"There is no type of reference “{self.type[:40]}”, only {', '.join(ReferenceType.values)}."
@@ -50,7 +50,7 @@ class ReferenceInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """One request for work. Empty aspect and quantity mean the job type's own; no seed means a random one."""
+    """One submission. Empty aspect and quantity mean the job type's default; no seed means a random one."""
 
     job_type: str
     prompt: str
@@ -68,10 +68,10 @@ class Submission:
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
     def check(self) -> JobType:
-        """The job type, when everything fits it.
+        """Validate every field; returns the job type.
 
         Raises:
-            InvalidSubmission: with one sentence for each field that does not.
+            InvalidSubmission: with a message for each invalid field.
         """
         job_type = JOB_TYPES.get(self.job_type)
         errors = {
@@ -97,7 +97,7 @@ class Submission:
             allowed = ", ".join(job_type.sizes)
             errors["aspect"] = f"{job_type.title} has the aspect ratios {allowed}."
         if not _references_error(self.references):
-            errors["references"] = job_type.why_not(asked.type for asked in self.references)
+            errors["references"] = job_type.references_error(reference.type for reference in self.references)
         return errors
 
 
@@ -112,9 +112,9 @@ def _text_error(text: str, *, required: bool = False) -> str:
 
 
 def _references_error(references: Sequence[ReferenceInput]) -> str:
-    if found := next(filter(None, (asked.check() for asked in references)), ""):
+    if found := next(filter(None, (reference.check() for reference in references)), ""):
         return found
-    if len({asked.type for asked in references}) < len(references):
+    if len({reference.type for reference in references}) < len(references):
         return "Each type of reference can be used once."
     return ""
 

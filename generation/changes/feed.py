@@ -17,7 +17,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 class StaleCursor(DomainError):
-    """A revision that changes cannot be told from: load afresh."""
+    """A revision that the feed cannot continue from: reload everything."""
 
     code = "reload"
 
@@ -27,7 +27,7 @@ class StaleCursor(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Everything with a higher revision than asked, in order; the reader stands at `revision` after it."""
+    """Everything after the requested revision, in order; the reader is at `revision` afterwards."""
 
     revision: int
     jobs: list[Job]
@@ -37,7 +37,7 @@ class Changes:
 
     @property
     def job_ids(self) -> set[uuid.UUID]:
-        """The jobs whose stack looks different now."""
+        """The jobs whose stack has changed."""
         changed = {job.pk for job in self.jobs} | {asset.job_id for asset in self.assets}
         return changed | {row.job_id for row in self.purged}
 
@@ -55,8 +55,8 @@ def _counter(owner_id: int) -> tuple[int, int]:
 def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
     """Up to `limit` rows of the owner that changed after revision `after`.
 
-    The counter is read first and bounds what is read after it: a change that commits between two of
-    the reads is left to the next call, never skipped.
+    The counter is read first and bounds the following reads: a change that commits between two of them
+    is left to the next call, never skipped.
 
     Raises:
         StaleCursor: `after` is from another database, or so old that purges since then are forgotten.

@@ -1,7 +1,7 @@
-"""What an owner has in the Library, kept beside the revision: counting a million rows takes a second.
+"""An owner's Library totals, stored beside the revision: counting a million rows takes a second.
 
-Whoever moves assets into or out of the Library takes their revisions with the difference: the sums change in
-the transaction, and by the statement, that counts the revision up.
+Code that moves assets into or out of the Library takes their revisions with the difference: the totals change
+in the same transaction and statement that increment the revision.
 """
 
 from __future__ import annotations
@@ -31,34 +31,34 @@ class LibraryTotals:
 
 
 def totals_of(assets: Iterable[Asset]) -> LibraryTotals:
-    """The sums of those assets that are in the Library, by the values that the instances have now."""
+    """The totals of those assets that are in the Library, by the instances' current values."""
     kept = [asset for asset in assets if asset.saved_at is not None and asset.trashed_at is None]
     videos = sum(asset.media == Media.VIDEO for asset in kept)
     return LibraryTotals(len(kept) - videos, videos, sum(asset.byte_size or 0 for asset in kept))
 
 
 def library_totals(owner_id: int) -> LibraryTotals:
-    """The owner's sums, as they are kept."""
+    """The owner's stored totals."""
     kept = OwnerCounter.objects.filter(pk=owner_id)
     sums = kept.values_list("library_images", "library_videos", "library_bytes").first()
     return LibraryTotals(*(sums or ()))
 
 
-def with_wrong_totals() -> QuerySet[OwnerCounter]:
-    """Counters whose sums are not those of the rows."""
+def counters_with_wrong_totals() -> QuerySet[OwnerCounter]:
+    """Counters whose totals differ from those of the rows."""
     return OwnerCounter.objects.exclude(**counted())
 
 
 @transaction.atomic
 def recount(owner_id: int) -> None:
-    """Set the owner's sums to those of the rows."""
-    # First, and alone: the counting below then sees all that was committed before the lock was had.
+    """Set the owner's totals to those of the rows."""
+    # First, in a statement of its own: the count below then sees everything committed before the lock.
     list(OwnerCounter.objects.select_for_update().filter(pk=owner_id))
     OwnerCounter.objects.filter(pk=owner_id).update(**counted())
 
 
 def counted() -> dict[str, Any]:
-    """For each sum the expression that counts it, for a query of counters."""
+    """The expression that counts each total, for a query of counters."""
     saved = Asset.objects.in_library()
     return {
         "library_images": _of_owner(saved.images(), Count("pk")),

@@ -1,4 +1,4 @@
-"""Writing down what happened, in its transaction, for those who act on it later: webhooks, usage …"""
+"""The transactional outbox: events for later readers such as webhooks, written with the change itself."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from generation.models import Asset, AssetStatus, EventKind, Job, JobStatus, Out
 
 
 def job_ended(job: Job, assets: Iterable[Asset], *, status: JobStatus, revision: int) -> None:
-    """The job has come to `status`, with these slots, by the write that stamped it with `revision`.
+    """Record that the job ended with `status` and these slots, in the write that took `revision`.
 
-    `seconds` are of its last lease alone, 0 when no worker had it; attempts keep the earlier ones.
+    `seconds` is the run time of its last lease, 0 without one; attempts keep the earlier ones.
     """
     slots = Counter(asset.status for asset in assets)
     payload = {

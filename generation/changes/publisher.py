@@ -1,4 +1,4 @@
-"""The only publisher. Messages are hints that may be lost: the rows are the truth (docs/architecture.md)."""
+"""Publishes every channel-layer message: hints that may be lost; the rows are the truth."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ DEADLINE_SECONDS = 2.0
 _loop: asyncio.AbstractEventLoop | None = None
 
 
-def group_of(owner_id: int) -> str:
-    """The channel group that every page of this owner listens to."""
+def owner_group(owner_id: int) -> str:
+    """The channel group of all pages of this owner."""
     return f"owner-{owner_id}"
 
 
 def queue_group(engine: str) -> str:
-    """The channel group that waiting lease calls of this engine listen to."""
+    """The channel group of the lease calls that wait for this engine."""
     return f"queue-{engine}"
 
 
 def session_digest(session_key: str) -> str:
-    """What a message calls a session: its key would sign in whoever reads the channel layer."""
+    """A session's name in messages: its key would let any reader of the channel layer sign in."""
     return salted_hmac("generation.changes.publisher", session_key, algorithm="sha256").hexdigest()
 
 
 def changed(*, owner_id: int, revision: int, job_ids: Iterable[uuid.UUID]) -> None:
-    """After commit: this owner's rows have moved on to `revision`."""
+    """After commit: tell the owner's pages that the rows have reached `revision`."""
     message = {"type": "owner.changed", "revision": revision, "jobs": [str(job_id) for job_id in job_ids]}
-    _send_after_commit(group_of(owner_id), message)
+    _send_after_commit(owner_group(owner_id), message)
 
 
 def progressed(*, owner_id: int, job_id: uuid.UUID) -> None:
-    """A hint only: the worker is further, or has sent a preview. Never a revision.
+    """After commit: tell the owner's pages of progress or a preview, which take no revision.
 
-    Its id lets the sockets of a process answer it with one render.
+    The hint's id lets the sockets of a process share one render.
     """
     message = {"type": "owner.progress", "job": str(job_id), "hint": uuid.uuid4().hex}
-    _send_after_commit(group_of(owner_id), message)
+    _send_after_commit(owner_group(owner_id), message)
 
 
 def session_ended(*, owner_id: int, session_key: str) -> None:
-    """The owner has signed out of this session: its sockets close, whatever its row still says."""
+    """After commit: close the sockets of a session that has signed out, whatever its row still says."""
     message = {"type": "session.ended", "session": session_digest(session_key)}
-    _send_after_commit(group_of(owner_id), message)
+    _send_after_commit(owner_group(owner_id), message)
 
 
 def account_changed(*, owner_id: int) -> None:
-    """After commit: sessions of this owner may stand no more (a new password, a deactivation)."""
-    _send_after_commit(group_of(owner_id), {"type": "account.changed"})
+    """After commit: sockets recheck their sessions (a new password, a deactivation)."""
+    _send_after_commit(owner_group(owner_id), {"type": "account.changed"})
 
 
 def queued(*, engine: str) -> None:
@@ -70,8 +70,8 @@ def _send_after_commit(group: str, message: Mapping[str, object]) -> None:
     transaction.on_commit(send, robust=True)
 
 
-def leave_by(loop: asyncio.AbstractEventLoop) -> None:
-    """From now on hints leave on this loop, the serving one, and the thread that publishes does not wait."""
+def send_on(loop: asyncio.AbstractEventLoop) -> None:
+    """Send messages on this loop, the serving one, from now on, so that publishing threads do not wait."""
     global _loop
     _loop = loop
 
@@ -84,7 +84,7 @@ def _send(group: str, message: Mapping[str, object]) -> None:
 
 
 async def _deliver(group: str, message: Mapping[str, object]) -> None:
-    """Tell the group; a channel layer that is away costs a log line and at most the deadline."""
+    """Send to the group; an unavailable channel layer costs a log line and at most the deadline."""
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
             await get_channel_layer().group_send(group, message)

@@ -20,9 +20,9 @@ UNCHANGED = LibraryTotals()
 
 
 def take(*, owner_id: int, count: int, library: LibraryTotals = UNCHANGED) -> Iterator[int]:
-    """The owner's next `count` revisions. Holds the counter's row until the transaction ends.
+    """Take the owner's next `count` revisions. Locks the counter's row until the transaction ends.
 
-    `library` is what comes into the Library with these changes, less what leaves it.
+    `library` is the change of the Library totals.
     """
     last = _count_up(owner_id, count, library)
     if last is None:
@@ -40,5 +40,5 @@ def _count_up(owner_id: int, count: int, library: LibraryTotals) -> int | None:
 
 
 def hold(*, owner_id: int) -> None:
-    """Lock the owner's counter until the transaction ends, so that what it counts cannot grow meanwhile."""
+    """Lock the owner's counter until the transaction ends, so that no other transaction adds work."""
     OwnerCounter.objects.select_for_update().get(pk=owner_id)

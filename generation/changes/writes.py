@@ -1,4 +1,4 @@
-"""Locking a job with its assets, and writing what changed: the mechanics that every transition shares."""
+"""Row locks and guarded writes of a job and its assets, shared by every transition."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StateChanged(RuntimeError):
 
 
 def lock(jobs: JobQuerySet, *, skip_locked: bool = False) -> Job | None:
-    """The one of these jobs, locked; `leased_at` and `locked_at` tell for how long its lease has run."""
+    """Lock and return the one job of this queryset; `leased_at` and `locked_at` give its lease's run time."""
     lease = Attempt.objects.filter(job=OuterRef("pk"), ended_at=None).values("leased_at")
     times = {"leased_at": Subquery(lease), "locked_at": Now()}
     return jobs.annotate(**times).select_for_update(skip_locked=skip_locked).first()
@@ -36,14 +36,14 @@ def lock_assets(job: Job) -> list[Asset]:
 def write(
     job: Job, *, changes: dict[str, object], assets: Sequence[Asset] = (), fields: Sequence[str] = ()
 ) -> int:
-    """Write the job's `changes` and the assets' `fields`, stamp each row's revision, publish after commit.
+    """Write the job's `changes` and the assets' `fields` with new revisions, and publish after commit.
 
     Returns the job's new revision.
 
     The job is guarded by the status and lease token it was locked with; asset fields are taken from
     the instances.
     """
-    # What a job's transition changes were open slots until now, so nothing of it was in the Library.
+    # A transition changes slots that were open until now, so none of them was in the Library.
     saved = totals_of(assets)
     revision = revisions.take(owner_id=job.owner_id, count=len(assets) + 1, library=saved)
     for asset in assets:
@@ -59,7 +59,7 @@ def write(
 
 
 def write_each(owner_id: int, rows: Sequence[Asset] | Sequence[Job], **change: object) -> None:
-    """Write `change` to each of the locked rows, stamp its revision, publish after commit."""
+    """Write `change` to each of the locked rows with a new revision, and publish after commit."""
     if not rows:
         return
     assets = [row for row in rows if isinstance(row, Asset)]
@@ -94,11 +94,11 @@ def requeued(*, delay_seconds: float, **more: object) -> dict[str, object]:
 
 
 def backoff_seconds(job: Job) -> float:
-    """The wait before the next attempt: doubling with each attempt used up, at most five minutes."""
+    """The delay before the next attempt: doubles with each attempt used, at most five minutes."""
     used = max(1, settings.MAX_ATTEMPTS - job.attempts_left)
     return float(min(settings.RETRY_BACKOFF_SECONDS * 2 ** (used - 1), 300))
 
 
-def find_owned(*, owner_id: int, job_id: uuid.UUID) -> Job | None:
-    """The owner's job, locked."""
+def lock_owned(*, owner_id: int, job_id: uuid.UUID) -> Job | None:
+    """Lock and return the owner's job, or None."""
     return lock(Job.objects.of(owner_id).filter(pk=job_id))

@@ -1,4 +1,4 @@
-"""Who makes a change: every domain function that changes something is told, and the audit log names them."""
+"""Who makes a change: every function that changes something takes an actor, which the audit log names."""
 
 from __future__ import annotations
 

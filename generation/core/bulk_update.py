@@ -1,4 +1,4 @@
-"""Many rows of one table, each with values of its own, in one statement."""
+"""Updating many rows of one table, each with its own values, in one statement."""
 
 from __future__ import annotations
 

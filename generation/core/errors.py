@@ -1,4 +1,4 @@
-"""Why a domain call is refused. generation.http.problems maps each to its HTTP answer, once."""
+"""The domain's errors. generation.http.problems maps each to its HTTP response, once."""
 
 from __future__ import annotations
 

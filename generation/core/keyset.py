@@ -1,4 +1,4 @@
-"""Keyset paging: a page of rows, and an opaque cursor that says where the next one begins."""
+"""Keyset pagination: a page of rows and an opaque cursor for the next one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 class BadCursor(DomainError):
-    """A cursor that no page of ours ended with."""
+    """A malformed cursor."""
 
     code = "bad_cursor"
 
@@ -26,7 +26,7 @@ class BadCursor(DomainError):
 
 
 def newest_by_id(rows: QuerySet[Row], cursor: str, limit: int) -> tuple[list[Row], str]:
-    """A page of these rows by their ids, which grow with time; the cursor of the next, empty at the end.
+    """A page of these rows, newest id first, and the cursor of the next page, empty at the end.
 
     Raises:
         BadCursor
@@ -42,7 +42,7 @@ def newest_by_id(rows: QuerySet[Row], cursor: str, limit: int) -> tuple[list[Row
 
 
 def older_than(rows: QuerySet[Row], by: str, cursor: str) -> QuerySet[Row]:
-    """The rows after `cursor`, the latest of the moment `by` first, then the highest id.
+    """The rows after `cursor`, by the timestamp `by` descending, then by id descending.
 
     Raises:
         BadCursor

@@ -1,11 +1,11 @@
-"""Lengths that a column, a form and an API share; each is written down here alone."""
+"""Length limits shared by columns, forms and APIs."""
 
 from __future__ import annotations
 
 NAME_LENGTH = 80  # of a project, a token, a worker
 IDEMPOTENCY_KEY_LENGTH = 200
 SEARCH_LENGTH = 200
-# Of what a worker says.
+# In what workers send.
 POOL_LENGTH = 100
 STAGE_LENGTH = 40
 DEVICE_LENGTH = 120  # of its software too

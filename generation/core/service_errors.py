@@ -1,4 +1,4 @@
-"""What passes without the caller's doing: the database away, the disk full. One answer for pages and APIs."""
+"""Temporary failures of the service (database unavailable, disk full), answered alike by pages and APIs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from django.db import InterfaceError, OperationalError
 
-# As SQLite and PostgreSQL say it.
+# In the error messages of SQLite and PostgreSQL.
 NO_SPACE = ("disk is full", "No space left on device")
-# What SQLite calls operational too, though no waiting helps.
+# SQLite raises these as OperationalError too, though waiting does not help.
 DEFECTS = ("no such table", "no such column", "syntax error")
 
 
@@ -36,7 +36,7 @@ DISK_FULL = ServiceError(
 
 
 def service_error_of(error: BaseException | None) -> ServiceError | None:
-    """The service error behind an exception; None for a defect of ours."""
+    """The service error behind an exception; None for a defect of the program."""
     match error:
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return DISK_FULL

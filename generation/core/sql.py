@@ -1,4 +1,4 @@
-"""SQL by hand, for the hottest statements: the ORM takes longer to build one than the database to run it.
+"""Hand-written SQL for the hottest statements: the ORM takes longer to build one than the database to run it.
 
 Values are always bound, never written into the text; docs/benchmarks.md has the figures.
 """
@@ -34,12 +34,12 @@ def in_dialect(sql: str, **parts: str) -> str:
     return sql.format(**DIALECTS[connection.vendor], **parts)
 
 
-def places(count: int) -> str:
-    """That many rows of one value each, for `VALUES`."""
+def value_rows(count: int) -> str:
+    """Placeholders for that many rows of one value each, for `VALUES`."""
     return ", ".join(["(%s)"] * count)
 
 
 def uuid_value(value: uuid.UUID | str) -> uuid.UUID | str:
-    """A UUID as the database has it."""
+    """A UUID in the database's own type."""
     native: uuid.UUID | str = _UUID.get_db_prep_value(value, connection)
     return native

@@ -1,1 +1,1 @@
-"""What both APIs share: views, bodies, fields, problem objects, and their documentation."""
+"""Shared by both APIs: views, bodies, fields, problem objects, OpenAPI helpers."""

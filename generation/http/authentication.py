@@ -1,4 +1,4 @@
-"""Bearer tokens, as both APIs read them."""
+"""Parsing bearer tokens, for both APIs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ REALM = 'Bearer realm="OurVidz"'
 
 
 def bearer_of(header: str) -> str | None:
-    """The token in an Authorization header's value; None when it speaks of something else.
+    """The token in an Authorization header's value; None for another scheme.
 
     Raises:
         AuthenticationFailed: a bearer header without exactly one token in plain ASCII.

@@ -25,13 +25,13 @@ def capped_body(request: HttpRequest, *, limit: int) -> Iterator[BinaryIO]:
     """
     if _declared(request) > limit:
         raise RequestDataTooBig
-    with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as kept:
+    with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as body:
         while chunk := request.read(CHUNK_BYTES):
-            if kept.tell() + len(chunk) > limit:
+            if body.tell() + len(chunk) > limit:
                 raise RequestDataTooBig
-            kept.write(chunk)
-        kept.seek(0)
-        yield cast("BinaryIO", kept)
+            body.write(chunk)
+        body.seek(0)
+        yield cast("BinaryIO", body)
 
 
 def _declared(request: HttpRequest) -> int:

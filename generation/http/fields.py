@@ -1,4 +1,4 @@
-"""Fields that take what they name, nothing that merely looks like it; unknown names are refused."""
+"""Serializer fields without type coercion, and a serializer that rejects unknown fields."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from generation.catalog.job_types import JOB_TYPES
 from generation.core.limits import METADATA_BYTES
 
 A_DAY_SECONDS = 86_400
-# Far below what Python's JSON can take: how much that is depends on how deep in calls the reader stands.
+# Far below what Python's JSON decoder can take, which depends on the depth of the call stack.
 METADATA_DEPTH = 32
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """Names every field that it does not know instead of ignoring it."""
+    """Rejects unknown fields by name instead of ignoring them."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and (unknown := [str(name) for name in data if name not in self.fields]):
@@ -28,7 +28,7 @@ class StrictSerializer(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
-class Text(serializers.CharField):
+class StrictCharField(serializers.CharField):
     """A JSON string, kept as it is; NUL and lone surrogates are refused."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -40,7 +40,7 @@ class Text(serializers.CharField):
         return super().to_internal_value(data)
 
 
-class WholeNumber(serializers.IntegerField):
+class StrictIntegerField(serializers.IntegerField):
     """A JSON integer; not true, not 3.0, not "3"."""
 
     def to_internal_value(self, data: Any) -> int:
@@ -49,7 +49,7 @@ class WholeNumber(serializers.IntegerField):
         return data
 
 
-class Flag(serializers.BooleanField):
+class StrictBooleanField(serializers.BooleanField):
     """JSON true or false."""
 
     def to_internal_value(self, data: Any) -> bool:
@@ -58,15 +58,15 @@ class Flag(serializers.BooleanField):
         return data
 
 
-class OneOf(serializers.ChoiceField):
-    """One of our own choices; the schema names them by their class."""
+class TextChoicesField(serializers.ChoiceField):
+    """A member of a TextChoices; the schema names the enum by its class."""
 
     def __init__(self, choices: type[TextChoices], **kwargs: Any) -> None:
-        self.named = choices.__name__
+        self.enum_name = choices.__name__
         super().__init__(choices.choices, **kwargs)
 
 
-class Identifier(serializers.UUIDField):
+class StrictUUIDField(serializers.UUIDField):
     """A UUID as text."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -75,7 +75,7 @@ class Identifier(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
-class SecondsByJobType(serializers.DictField):
+class SecondsByJobTypeField(serializers.DictField):
     """A JSON object from job types to seconds: numbers above 0, at most a day."""
 
     child = serializers.FloatField()
@@ -106,8 +106,8 @@ class SecondsByJobType(serializers.DictField):
         return "" if 0 < value <= A_DAY_SECONDS else str(self.error_messages["not_seconds"])
 
 
-class Metadata(serializers.JSONField):
-    """A JSON object that any database can keep, of at most 32 KiB: no NUL, lone surrogate or infinity."""
+class MetadataField(serializers.JSONField):
+    """A JSON object that any database can store, of at most 32 KiB: no NUL, lone surrogate or infinity."""
 
     default_error_messages = {
         "not_object": "This must be an object.",
@@ -121,7 +121,7 @@ class Metadata(serializers.JSONField):
             self.fail("not_object")
         if not _is_shallow(data):
             self.fail("too_deep")
-        if not _can_be_kept(data):
+        if not _is_storable(data):
             self.fail("unkept")
         if len(json.dumps(data, ensure_ascii=False).encode()) > METADATA_BYTES:
             self.fail("too_large")
@@ -131,11 +131,11 @@ class Metadata(serializers.JSONField):
 def _is_shallow(data: object) -> bool:
     level: list[object] = [data]
     for _ in range(METADATA_DEPTH):
-        level = [inner for outer in level for inner in _inside(outer)]
+        level = [inner for outer in level for inner in _children(outer)]
     return not level
 
 
-def _inside(data: object) -> Iterable[object]:
+def _children(data: object) -> Iterable[object]:
     match data:
         case dict():
             return data.values()
@@ -144,7 +144,7 @@ def _inside(data: object) -> Iterable[object]:
     return ()
 
 
-def _can_be_kept(data: object) -> bool:
+def _is_storable(data: object) -> bool:
     stack = [data]
     while stack:
         match stack.pop():

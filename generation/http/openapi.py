@@ -1,15 +1,16 @@
-"""The OpenAPI side of what both APIs share: the problem answers and the names of choices."""
+"""OpenAPI helpers shared by both APIs: problem responses and enum names."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 
 
-class ProblemAnswer(serializers.Serializer[Any]):
+class ProblemResponse(serializers.Serializer[Any]):
     """What every refusal looks like."""
 
     type = serializers.CharField()
@@ -23,7 +24,7 @@ class ProblemAnswer(serializers.Serializer[Any]):
 
 
 PROBLEM_JSON = "application/problem+json"
-MEANINGS = {
+DESCRIPTIONS = {
     401: "No token, or one that is unknown or revoked.",
     403: "Not allowed: a missing CSRF token, or a worker that is disabled.",
     404: "There is no such thing, or it is not yours.",
@@ -38,18 +39,24 @@ MEANINGS = {
 
 
 def problems(*statuses: int) -> dict[Any, Any]:
-    """The problem answers of a call; every call knows 401 and 503."""
+    """The problem responses of an operation; every operation has 401 and 503."""
     return {
-        (status, PROBLEM_JSON): OpenApiResponse(ProblemAnswer, MEANINGS[status])
+        (status, PROBLEM_JSON): OpenApiResponse(ProblemResponse, DESCRIPTIONS[status])
         for status in sorted({401, 503, *statuses})
     }
 
 
+def file_responses(*content_types: str) -> dict[Any, Any]:
+    """The responses of an operation that delivers a file in one of these types."""
+    file = OpenApiResponse(OpenApiTypes.BINARY, "The bytes; ranges are honoured.")
+    return {(200, content_type): file for content_type in content_types}
+
+
 class NamedChoices(OpenApiSerializerFieldExtension):
-    target_class = "generation.http.fields.OneOf"
+    target_class = "generation.http.fields.TextChoicesField"
 
     def get_name(self) -> str:
-        return str(self.target.named)
+        return str(self.target.enum_name)
 
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         return {"type": "string", "enum": list(self.target.choices)}

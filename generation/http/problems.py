@@ -1,4 +1,4 @@
-"""Every refusal becomes a problem object (RFC 9457), here and nowhere else."""
+"""Maps every exception to a problem object (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -43,40 +43,46 @@ FIELD_OF = {
 
 
 def problem(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """The answer to an exception that means something to the caller; None for a defect of ours."""
+    """The response to an exception that concerns the caller; None for a defect of the program."""
     match exc:
         case InvalidSubmission():
-            return invalid(exc.errors)
+            return invalid_response(exc.errors)
         case DomainError():
             status = STATUS_OF.get(exc.code, HTTPStatus.UNPROCESSABLE_ENTITY)
             field = FIELD_OF.get(exc.code)
-            return answer(status, exc.message, code=exc.code, errors={field: exc.message} if field else None)
+            return problem_response(
+                status, exc.message, code=exc.code, errors={field: exc.message} if field else None
+            )
         case exceptions.ValidationError():
-            return invalid(dict(_flat(exc.detail)))
+            return invalid_response(dict(_flat(exc.detail)))
         case exceptions.ParseError():
-            return invalid({BODY: str(exc.detail)}, code="malformed")
+            return invalid_response({BODY: str(exc.detail)}, code="malformed")
         case exceptions.APIException():
-            return _refused(exc)
-    return _of_the_framework(exc)
+            return _api_exception(exc)
+    return _django_exception(exc)
 
 
-def _of_the_framework(exc: Exception) -> Response | None:
+def _django_exception(exc: Exception) -> Response | None:
     match exc:
         case Http404():
-            return answer(HTTPStatus.NOT_FOUND, "There is nothing here.", code="not_found")
+            return problem_response(HTTPStatus.NOT_FOUND, "There is nothing here.", code="not_found")
         case PermissionDenied():
-            return answer(HTTPStatus.FORBIDDEN, "This is not allowed.", code="permission_denied")
+            return problem_response(HTTPStatus.FORBIDDEN, "This is not allowed.", code="permission_denied")
         case RequestDataTooBig():
-            return answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.", code="too_large")
+            return problem_response(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.", code="too_large"
+            )
     if service_error := service_error_of(exc):
         log.error(service_error.event, error=type(exc).__name__, reason=str(exc)[:200])
         reap_hold.begin()
         away = HTTPStatus.SERVICE_UNAVAILABLE
-        return answer(away, service_error.message, code=service_error.code, headers=service_error.headers)
+        return problem_response(
+            away, service_error.message, code=service_error.code, headers=service_error.headers
+        )
     return None
 
 
-def answer(
+def problem_response(
     status: int,
     detail: str,
     *,
@@ -96,9 +102,9 @@ def answer(
     return Response(body, int(status), headers=headers, content_type="application/problem+json")
 
 
-def invalid(errors: dict[str, str], *, code: str = "invalid") -> Response:
+def invalid_response(errors: dict[str, str], *, code: str = "invalid") -> Response:
     detail = " ".join(f"{name}: {message}" for name, message in errors.items())
-    return answer(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code=code, errors=errors)
+    return problem_response(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code=code, errors=errors)
 
 
 def printable(text: str) -> str:
@@ -106,7 +112,7 @@ def printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()[:500]
 
 
-def _refused(exc: exceptions.APIException) -> Response:
+def _api_exception(exc: exceptions.APIException) -> Response:
     headers = {}
     if scheme := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = scheme
@@ -114,7 +120,7 @@ def _refused(exc: exceptions.APIException) -> Response:
         headers["Retry-After"] = str(int(wait) + 1)
     code = exc.get_codes()
     name = code if isinstance(code, str) else exc.default_code
-    return answer(exc.status_code, str(exc.detail), code=name, headers=headers)
+    return problem_response(exc.status_code, str(exc.detail), code=name, headers=headers)
 
 
 def _flat(detail: object, path: str = "") -> Iterator[tuple[str, str]]:

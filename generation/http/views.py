@@ -1,4 +1,4 @@
-"""What every API view shares: a strict JSON body, one renderer, and how input is read."""
+"""The base of every API view: a strict JSON parser, one renderer, and validated input."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-class OneRenderer(BaseContentNegotiation):
-    """Answers in JSON whatever the caller would accept, so that a picture's URL can be an <img>."""
+class SingleRenderer(BaseContentNegotiation):
+    """Responds in JSON whatever the Accept header says, so that an image's URL can be used in an <img>."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
-        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        media_type = media_type_of(request)
         return next((parser for parser in parsers if parser.media_type == media_type), None)
 
     def select_renderer(
@@ -54,32 +54,37 @@ class OneRenderer(BaseContentNegotiation):
         return renderer, str(renderer.media_type)
 
 
-class Api(APIView):
-    """A view of this API. Its answers are the caller's own: no cache keeps them, unless they say so."""
+class ApiView(APIView):
+    """The base view of both APIs. Responses are private: not cached, unless they set Cache-Control."""
 
     parser_classes = [JSONBody]
-    content_negotiation_class = OneRenderer
+    content_negotiation_class = SingleRenderer
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response.headers.setdefault("Cache-Control", "private, no-store")
         return super().finalize_response(request, response, *args, **kwargs)
 
 
+def media_type_of(request: Request) -> str:
+    """The body's declared media type, without parameters."""
+    return (request.content_type or "").partition(";")[0].strip().lower()
+
+
 def body_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
-    """The request's body, checked.
+    """The request's body, validated.
 
     Raises:
         ValidationError, ParseError, UnsupportedMediaType, RequestDataTooBig.
     """
-    return _checked(serializer(data=request.data))
+    return _validated(serializer(data=request.data))
 
 
 def query_of(request: Request, serializer: type[BaseSerializer[Any]]) -> dict[str, Any]:
-    """The request's query string, checked."""
-    return _checked(serializer(data=request.query_params.dict()))
+    """The request's query string, validated."""
+    return _validated(serializer(data=request.query_params.dict()))
 
 
-def _checked(serializer: BaseSerializer[Any]) -> dict[str, Any]:
+def _validated(serializer: BaseSerializer[Any]) -> dict[str, Any]:
     serializer.is_valid(raise_exception=True)
     return cast("dict[str, Any]", serializer.validated_data)
 

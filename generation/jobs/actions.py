@@ -1,4 +1,4 @@
-"""What an owner does to jobs: cancel, retry what did not complete, clear the Workspace."""
+"""An owner's actions on jobs: cancel, retry what did not complete, clear from the Workspace."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 
 from generation.access import quotas
 from generation.assets import references
-from generation.assets.actions import MOST_IDS, check_number
+from generation.assets.actions import MAX_IDS, check_count
 from generation.changes import publisher, revisions, writes
 from generation.core import audit_log
 from generation.core.actors import Actor
@@ -27,14 +27,14 @@ from generation.queue import fairness
 
 @transaction.atomic
 def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
-    """Stop the job: open slots are cancelled, completed ones stay. A job that has ended is left alone.
+    """Stop the job: open slots are cancelled, completed ones stay. An ended job is not changed.
 
     The lease token stays on the row, so that its worker learns at the next heartbeat.
 
     Raises:
         JobNotFound: not the owner's.
     """
-    job = writes.find_owned(owner_id=owner_id, job_id=job_id)
+    job = writes.lock_owned(owner_id=owner_id, job_id=job_id)
     if job is None:
         raise JobNotFound
     if not job.is_active:
@@ -53,8 +53,8 @@ def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
     return job
 
 
-def cancel_all(*, owner_id: int, actor: Actor, limit: int = MOST_IDS) -> int:
-    """Cancel the owner's active jobs, each in a transaction of its own; the number cancelled."""
+def cancel_all(*, owner_id: int, actor: Actor, limit: int = MAX_IDS) -> int:
+    """Cancel the owner's active jobs, each in a transaction of its own; returns their number."""
     active = Job.objects.of(owner_id).filter(status__in=ACTIVE).order_by("-id")
     job_ids = list(active.values_list("pk", flat=True)[:limit])
     ended = 0
@@ -73,7 +73,7 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
         NotRetryable: the job is active or completed, or one of its reference images was removed.
         OverLimit: the owner has as much work waiting and running as is allowed.
     """
-    job = writes.find_owned(owner_id=owner_id, job_id=job_id)
+    job = writes.lock_owned(owner_id=owner_id, job_id=job_id)
     if job is None:
         raise JobNotFound
     if not job.can_retry:
@@ -103,12 +103,12 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
 
 
 def clear(*, owner_id: int, actor: Actor, job_ids: Sequence[uuid.UUID] | None = None) -> int:
-    """Take finished jobs off the Workspace, all of them or those named; the number that left.
+    """Clear finished jobs from the Workspace, all or the given ones; returns the number cleared.
 
-    Jobs that are active, and those with results still under review, stay. Nothing leaves the Library.
+    Active jobs and those with results under review stay. Nothing leaves the Library.
     """
     if job_ids is not None:
-        check_number(job_ids)
+        check_count(job_ids)
         return _clear(owner_id, actor, Job.objects.filter(pk__in=job_ids))
     total = 0
     while cleared := _clear(owner_id, actor, Job.objects.all()):
@@ -121,8 +121,8 @@ def _clear(owner_id: int, actor: Actor, among: JobQuerySet) -> int:
     finished = among.of(owner_id).staged().exclude(status__in=ACTIVE)
     waiting = Asset.objects.under_review().filter(job=OuterRef("pk"))
     finished = finished.exclude(Exists(waiting))
-    jobs = list(finished.select_for_update().order_by("id")[:MOST_IDS])
-    # Asked again under the locks: a result may have been restored while they were waited for.
+    jobs = list(finished.select_for_update().order_by("id")[:MAX_IDS])
+    # Checked again under the locks: a result may have been restored while waiting for them.
     to_review = Asset.objects.under_review().filter(job__in=jobs)
     restored = set(to_review.values_list("job_id", flat=True))
     jobs = [job for job in jobs if job.pk not in restored]

@@ -1,4 +1,4 @@
-"""The end of a job, and what becomes of one whose lease ended: another attempt, or its final state."""
+"""Finishing or requeueing a job whose lease ended: another attempt, or its final state."""
 
 from __future__ import annotations
 

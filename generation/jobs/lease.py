@@ -21,36 +21,36 @@ from generation.jobs.progress_throttle import hint
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
 from generation.models.job import JobQuerySet
 from generation.queue import reap_hold
-from generation.queue.claim import anything_overdue, claim
+from generation.queue.claim import claim, is_anything_overdue
 
-# Of one job, that brought nothing.
-KEPT_RELEASES = 20
+# How many released attempts without a result are kept of one job.
+MAX_EMPTY_ATTEMPTS = 20
 WORKER_LOST = Reason("worker_lost", "The worker went silent in the middle of the job.")
 
 
 def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) -> Job | None:
-    """The best waiting job that the worker can do, now held by it; None when there is none.
+    """Lease the best waiting job that the worker can do; None when there is none.
 
-    Its `open_slots` are set. Also reaps and promotes, so that a queue with workers needs no other clock.
+    Its `open_slots` are set. Also reaps and promotes, so that a queue with workers needs no other timer.
     """
     offered = [] if worker.draining else offered_pools(worker, engines, pools)
     claimed = claim(worker=worker, pools=offered)
     if claimed is None:
-        claimed = claim(worker=worker, pools=offered) if _keep_time() else None
+        claimed = claim(worker=worker, pools=offered) if _promote_and_reap() else None
     elif claimed.overdue:
-        _keep_time()
+        _promote_and_reap()
     return claimed.job if claimed else None
 
 
-def _keep_time() -> int:
-    """Promote and reap if there is anything to; how many jobs that were."""
-    return promote() + reap() if anything_overdue() else 0
+def _promote_and_reap() -> int:
+    """Promote and reap if anything is overdue; returns the number of jobs."""
+    return promote() + reap() if is_anything_overdue() else 0
 
 
 def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:
-    """What the worker can be given: of the engines it may serve, the `pools` that it names.
+    """The pools that the worker may be served from: of the engines it may serve, the `pools` that it names.
 
-    One that names none is given jobs without references. Names of pools that there are not mean nothing.
+    A worker that names none gets jobs without references. Unknown pool names are ignored.
     """
     allowed = {engine for engine in engines if engine in worker.engines}
     wanted = set(pools or JOB_TYPES)
@@ -66,9 +66,9 @@ def heartbeat(
     stage: str,
     slot: int | None = None,
 ) -> Literal["continue", "cancel"]:
-    """Renew the lease and pass on how far (percent) the worker is; `cancel` when the owner stopped the job.
+    """Renew the lease and store the worker's progress (percent); `cancel` when the owner stopped the job.
 
-    `slot` is the one in work. Pages hear of it at most twice a second; the row always has it.
+    `slot` is the one in work. The row is always written; pages are hinted at most twice a second.
 
     Raises:
         UnknownSlot: the job has no such slot.
@@ -78,9 +78,9 @@ def heartbeat(
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
     running = held.filter(status=JobStatus.PROCESSING)
     named = running if slot is None else running.filter(quantity__gt=slot)
-    told: dict[str, object] = {"progress": progress, "stage": stage[:STAGE_LENGTH], "current_slot": slot}
-    told["lease_expires_at"] = from_now(settings.LEASE_SECONDS)
-    if hint(named, job_id=job_id, **told) or named.update(**told):
+    fields: dict[str, object] = {"progress": progress, "stage": stage[:STAGE_LENGTH], "current_slot": slot}
+    fields["lease_expires_at"] = from_now(settings.LEASE_SECONDS)
+    if hint(named, job_id=job_id, **fields) or named.update(**fields):
         return "continue"
     if slot is not None and running.exists():
         raise UnknownSlot(slot)
@@ -90,7 +90,7 @@ def heartbeat(
 
 
 def refusal(*, worker: Worker, job_id: uuid.UUID) -> JobNotFound | LeaseLost:
-    """What to raise when a worker names a job with a lease that is not the current one."""
+    """The error to raise when a worker names a job with a lease that is not the current one."""
     had_it = Attempt.objects.filter(job_id=job_id, worker=worker).exists()
     ids = {"job": str(job_id), "worker": str(worker.pk)}
     audit_log.refused("lease.refused", actor=worker_actor(worker.pk), had_it=had_it, **ids)
@@ -126,18 +126,18 @@ def release(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID) -> Non
         delay_seconds=0,
     )
     writes.end_attempt(job, Outcome.RELEASED)
-    _forget_releases(job)
+    _prune_released_attempts(job)
 
 
-def _forget_releases(job: Job) -> None:
-    """Keep the newest: a worker that leases and releases in a loop would add rows without end."""
+def _prune_released_attempts(job: Job) -> None:
+    """Keep only the newest: a worker that leases and releases in a loop would add rows without end."""
     empty = Attempt.objects.filter(job=job, outcome=Outcome.RELEASED, accepted=0)
-    older = empty.order_by("-number").values("pk")[KEPT_RELEASES:]
+    older = empty.order_by("-number").values("pk")[MAX_EMPTY_ATTEMPTS:]
     Attempt.objects.filter(pk__in=older).delete()
 
 
 def _expired() -> JobQuerySet:
-    """None while workers still have time to renew theirs after an outage."""
+    """Jobs with an expired lease; none while the reap hold after an outage lasts."""
     over = Job.objects.filter(status=JobStatus.PROCESSING, lease_expires_at__lt=Now())
     return over.exclude(reap_hold.is_active())
 
@@ -147,7 +147,7 @@ def _due() -> JobQuerySet:
 
 
 def reap(limit: int = 100) -> int:
-    """End the leases whose time is over; the number ended. Bounded, idempotent, safe to run twice at once."""
+    """End expired leases; returns their number. Bounded, idempotent, safe to run twice at once."""
     overdue = _expired().order_by("lease_expires_at").values_list("pk", flat=True)[:limit]
     return sum(_expire(job_id) for job_id in list(overdue))
 
@@ -168,11 +168,11 @@ def _expire(job_id: uuid.UUID) -> int:
 
 @transaction.atomic
 def promote(limit: int = 100) -> int:
-    """Let delayed retries whose time has come into the claim index; the number let in.
+    """Make delayed retries claimable once their time has come; returns the number of jobs.
 
-    What somebody else is at is left out: two who wait for each other's rows would wait for ever.
+    Rows locked by others are skipped: two promoters that waited for each other's rows would deadlock.
     """
     due = _due()
     free = due.select_for_update(skip_locked=True).order_by("retry_at", "id")
-    ripe = list(free.values_list("pk", flat=True)[:limit])
-    return due.filter(pk__in=ripe).update(retry_at=None) if ripe else 0
+    due_ids = list(free.values_list("pk", flat=True)[:limit])
+    return due.filter(pk__in=due_ids).update(retry_at=None) if due_ids else 0

@@ -1,4 +1,4 @@
-"""Reading an owner's jobs with their assets: the Workspace's, all of them, or those named."""
+"""Listing an owner's jobs with their assets: those on the Workspace, all, or those with given ids."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class JobPage:
 
 
 def staged_jobs(*, owner_id: int, cursor: str = "", limit: int = 20) -> JobPage:
-    """A page of the Workspace, newest job first. Raises BadCursor."""
+    """A page of the jobs on the Workspace, newest first. Raises BadCursor."""
     return _page(Job.objects.of(owner_id).staged(), cursor, limit)
 
 
@@ -34,6 +34,6 @@ def _page(source: JobQuerySet, cursor: str, limit: int) -> JobPage:
 
 
 def jobs_with_slots(*, owner_id: int, job_ids: Iterable[uuid.UUID]) -> list[Job]:
-    """These jobs of the owner, newest first, with their assets."""
+    """The owner's jobs with these ids, newest first, with their assets."""
     mine = Job.objects.of(owner_id).filter(pk__in=job_ids).select_related("project")
     return list(mine.with_slots().order_by("-id"))

@@ -1,4 +1,4 @@
-"""Deleting all that an owner has, for good: rows in many small transactions, the files of each after it.
+"""Permanently deleting everything an owner has: rows in many small transactions, files after each commit.
 
 It may be stopped anywhere and started again. A crash leaves at most files without rows, which
 `manage.py check_consistency` finds.
@@ -39,7 +39,7 @@ WITH_FILES = (Upload, Asset)
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class OwnerTotals:
     """How much an owner has."""
 
     jobs: int
@@ -50,12 +50,12 @@ class Holdings:
     tokens: int
 
 
-def holdings_of(owner_id: int) -> Holdings:
+def owner_totals(owner_id: int) -> OwnerTotals:
     def number(model: Any) -> int:
         return int(model.objects.filter(owner_id=owner_id).count())
 
     assets = Asset.objects.of(owner_id)
-    return Holdings(
+    return OwnerTotals(
         jobs=number(Job),
         images=assets.images().count(),
         videos=assets.videos().count(),
@@ -66,7 +66,7 @@ def holdings_of(owner_id: int) -> Holdings:
 
 
 def delete_all_of(owner_id: int, *, actor: Actor) -> Generator[None]:
-    """Delete everything; yields after each transaction, so that the caller can tell how far it is, or stop.
+    """Delete everything; yields after each transaction, so that the caller can report progress, or stop.
 
     The owner must be unable to sign in already.
 
@@ -87,18 +87,18 @@ def delete_all_of(owner_id: int, *, actor: Actor) -> Generator[None]:
 
 @transaction.atomic
 def _delete_jobs(owner_id: int, actor: Actor) -> int:
-    """Some ended jobs with all that hangs on them; how many."""
+    """Delete a batch of ended jobs with everything that refers to them; returns its size."""
     ended = Job.objects.of(owner_id).exclude(status__in=ACTIVE).order_by("id")  # as all lock jobs
     job_ids = list(ended.select_for_update().values_list("pk", flat=True)[:BATCH])
     names: set[str] = set()
     for model in (JobReference, Preview, Attempt, *WITH_FILES):
         rows: QuerySet[Any] = model.objects.filter(job__in=job_ids)
         if model in WITH_FILES:
-            names.update(name for row in rows.only("file", "thumbnail") for name in storage.names_of(row))
+            names.update(name for row in rows.only("file", "thumbnail") for name in storage.file_names(row))
         rows.delete()
     Job.objects.filter(pk__in=job_ids).delete()
     storage.delete_after_commit(sorted(names))
-    storage.drop_after_commit([str(job_id) for job_id in job_ids])
+    storage.delete_empty_after_commit([str(job_id) for job_id in job_ids])
     if job_ids:
         audit_log.after_commit("owner.jobs_deleted", actor=actor, owner=owner_id, jobs=len(job_ids))
     return len(job_ids)
@@ -108,7 +108,7 @@ def _delete_jobs(owner_id: int, actor: Actor) -> int:
 def _delete_references(owner_id: int) -> int:
     some = list(Reference.objects.of(owner_id).select_for_update().order_by("id")[:BATCH])
     Reference.objects.filter(pk__in=[reference.pk for reference in some]).delete()
-    storage.delete_after_commit([name for row in some for name in storage.names_of(row)])
+    storage.delete_after_commit([name for row in some for name in storage.file_names(row)])
     return len(some)
 
 
@@ -124,4 +124,4 @@ def _delete_rest(owner_id: int) -> None:
     for model in (Project, PersonalToken, UserQuota, OwnerCounter):
         rows: QuerySet[Any] = model.objects.filter(owner_id=owner_id)
         rows.delete()
-    storage.drop_after_commit([storage.references_of(owner_id)])
+    storage.delete_empty_after_commit([storage.references_folder(owner_id)])

@@ -1,4 +1,4 @@
-"""Storing how a slot looks so far: decoded, measured and encoded again like all media, and only a hint."""
+"""Storing previews of slots in work: decoded, measured and encoded again like all media, and only a hint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EVERY_SECONDS = 2
 def store_preview(
     *, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID, slot: int, content: BinaryIO
 ) -> None:
-    """Keep the picture as the slot's newest preview and hint at it. Renews no lease, moves no revision.
+    """Store the image as the slot's newest preview and hint at it. Renews no lease, takes no revision.
 
     `content` is seekable.
 
@@ -38,8 +38,8 @@ def store_preview(
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
     running = held.filter(status=JobStatus.PROCESSING)
     # Before decoding: that is what takes the time.
-    if not running.filter(PREVIEWS.free(), quantity__gt=slot).update(**PREVIEWS.taken()):
-        raise _why_not(running, slot) or refusal(worker=worker, job_id=job_id)
+    if not running.filter(PREVIEWS.allowed(), quantity__gt=slot).update(**PREVIEWS.recorded()):
+        raise _refusal_of(running, slot) or refusal(worker=worker, job_id=job_id)
     preview = Preview(job_id=job_id, slot=slot, lease_token=lease_token, stored_at=Now())
     preview.picture = _encoded_again(content)
     preview.version = hashlib.sha256(preview.picture).hexdigest()[:VERSION_LENGTH]
@@ -47,7 +47,7 @@ def store_preview(
         raise refusal(worker=worker, job_id=job_id)
 
 
-def _why_not(running: JobQuerySet, slot: int) -> UnknownSlot | TooManyPreviews | None:
+def _refusal_of(running: JobQuerySet, slot: int) -> UnknownSlot | TooManyPreviews | None:
     for quantity in running.values_list("quantity", flat=True):
         return TooManyPreviews() if slot < quantity else UnknownSlot(slot)
     return None
@@ -62,7 +62,7 @@ def _encoded_again(content: BinaryIO) -> bytes:
 
 @transaction.atomic
 def _record(running: JobQuerySet, preview: Preview) -> bool:
-    """Write it over the slot's last one, if the lease is still held."""
+    """Replace the slot's preview, if the lease still runs."""
     if not list(running.select_for_update().values_list("pk")):
         return False
     Preview.objects.bulk_create(

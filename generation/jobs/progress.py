@@ -1,4 +1,4 @@
-"""What is known of jobs that a worker has in hand: the slot in work, how far it is, the rest, previews."""
+"""The progress of running jobs: the slot in work, its percentage, the remaining time, previews."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from generation.models import AssetStatus, Attempt, Job, JobStatus, Preview, Wor
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """A job in hand, as its worker's words and its rows tell it.
+    """The progress of a running job, by its worker's heartbeats and its rows.
 
-    `percent` is of the slot in work alone; `slot` is None when all are made and the last word is awaited.
+    `percent` is of the slot in work alone; `slot` is None when all are made and the final report is due.
     `seconds_left` is for the whole attempt. `previews` holds the version of each slot's newest one.
     """
 
@@ -36,12 +36,12 @@ class Lease:
 
 
 def progress_of(jobs: Iterable[Job]) -> dict[uuid.UUID, JobProgress]:
-    """Those of the jobs (with their assets) that run: two queries, none where none runs."""
-    in_hand = [job for job in jobs if job.status == JobStatus.PROCESSING]
-    if not in_hand:
+    """The progress of those jobs (with their assets) that run; two queries, none if none runs."""
+    running = [job for job in jobs if job.status == JobStatus.PROCESSING]
+    if not running:
         return {}
-    leases, previews = _leases(in_hand), _previews(in_hand)
-    return {job.pk: _progress(job, leases[job.pk], previews[job.pk]) for job in in_hand if job.pk in leases}
+    leases, previews = _leases(running), _previews(running)
+    return {job.pk: _progress(job, leases[job.pk], previews[job.pk]) for job in running if job.pk in leases}
 
 
 def _leases(jobs: Iterable[Job]) -> dict[uuid.UUID, Lease]:
@@ -54,7 +54,7 @@ def _leases(jobs: Iterable[Job]) -> dict[uuid.UUID, Lease]:
 
 
 def _previews(jobs: Iterable[Job]) -> dict[uuid.UUID, dict[int, str]]:
-    """By job and slot; only of the lease that runs."""
+    """Preview versions by job and slot, of the current lease only."""
     token_of = {job.pk: job.lease_token for job in jobs}
     found: dict[uuid.UUID, dict[int, str]] = defaultdict(dict)
     rows = Preview.objects.filter(job__in=list(token_of)).order_by("slot")
@@ -65,22 +65,24 @@ def _previews(jobs: Iterable[Job]) -> dict[uuid.UUID, dict[int, str]]:
 
 
 def _progress(job: Job, lease: Lease, previews: Mapping[int, str]) -> JobProgress:
-    """Progress is of the attempt, which makes its slots one after the other."""
-    taken = [asset for asset in job.slots if asset.completed_at is None or asset.completed_at >= lease.since]
-    still_open = [asset.slot for asset in taken if asset.status == AssetStatus.QUEUED]
-    made = job.progress * len(taken) / 100
-    slot = _in_work([asset.slot for asset in taken], still_open, job.current_slot, made)
-    before = next((place for place, asset in enumerate(taken) if asset.slot == slot), 0)
+    """Split the attempt's progress by slot; an attempt makes its slots one after the other."""
+    attempted = [
+        asset for asset in job.slots if asset.completed_at is None or asset.completed_at >= lease.since
+    ]
+    still_open = [asset.slot for asset in attempted if asset.status == AssetStatus.QUEUED]
+    made = job.progress * len(attempted) / 100
+    slot = _in_work([asset.slot for asset in attempted], still_open, job.current_slot, made)
+    before = next((place for place, asset in enumerate(attempted) if asset.slot == slot), 0)
     percent = max(0, min(100, round(100 * (made - before))))
-    made = max(made, len(taken) - len(still_open))
+    made = max(made, len(attempted) - len(still_open))
     speed = lease.speed or job.type.estimate(1)
-    left = max(1, round(speed * (len(taken) - made)))
+    left = max(1, round(speed * (len(attempted) - made)))
     return JobProgress(slot, percent if slot is not None else 100, left, previews)
 
 
-def _in_work(taken: list[int], still_open: list[int], told: int | None, made: float) -> int | None:
+def _in_work(attempted: list[int], still_open: list[int], named: int | None, made: float) -> int | None:
     """The slot that the worker named; unless that is done already, the one that the progress has come to."""
-    if told in still_open:
-        return told
-    reached = taken[min(int(made), len(taken) - 1)] if taken else None
+    if named in still_open:
+        return named
+    reached = attempted[min(int(made), len(attempted) - 1)] if attempted else None
     return reached if reached in still_open else next(iter(still_open), None)

@@ -1,4 +1,4 @@
-"""How often a running job may speak to the pages: whatever a worker sends, nobody is flooded."""
+"""Rate limits for progress hints and previews of a running job, whatever its worker sends."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ WINDOW_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """Two in any second, kept on the job as the moments of the last two, in these fields.
+    """At most two in any second; the times of the last two are stored on the job, in these fields.
 
-    The UPDATE that finds it free also takes it, so that of many at once two get through.
+    One UPDATE checks and records, so that of many concurrent ones two get through.
     """
 
     last: str
     before: str
 
-    def free(self) -> Q:
+    def allowed(self) -> Q:
         return Q(**{self.before: None}) | Q(**{f"{self.before}__lte": from_now(-WINDOW_SECONDS)})
 
-    def taken(self) -> dict[str, object]:
+    def recorded(self) -> dict[str, object]:
         return {self.before: F(self.last), self.last: Now()}
 
 
@@ -37,12 +37,12 @@ PREVIEWS = RateLimit("previewed_at", "previewed_before_at")
 
 
 def hint(running: JobQuerySet, *, job_id: uuid.UUID, **changes: object) -> bool:
-    """Write `changes` to the job and tell its owner's pages; False, and nothing written, if it is too soon.
+    """Write `changes` to the job and hint its owner's pages; False, and nothing written, if it is too soon.
 
     `running` holds the job, if anything.
     """
-    if not running.filter(HINTS.free()).update(**changes, **HINTS.taken()):
+    if not running.filter(HINTS.allowed()).update(**changes, **HINTS.recorded()):
         return False
-    owner_id = Job.objects.values_list("owner_id", flat=True).get(pk=job_id)
-    publisher.progressed(owner_id=owner_id, job_id=job_id)
+    for owner_id in Job.objects.filter(pk=job_id).values_list("owner_id", flat=True):
+        publisher.progressed(owner_id=owner_id, job_id=job_id)
     return True

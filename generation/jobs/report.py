@@ -1,4 +1,4 @@
-"""A worker's report: the only way a slot gets its result. Workers are told by docs/worker-protocol.md."""
+"""A worker's report: the only way a slot gets its result. docs/worker-protocol.md describes it to workers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Report:
 
     @property
     def reason(self) -> Reason:
-        """What slots that the final report leaves out have failed of."""
+        """Why the slots that the final report leaves out have failed."""
         if self.status == "failed":
             message = self.error_message[:ERROR_MESSAGE_LENGTH] or "The worker could not run the job."
             return Reason("worker_error", message)
@@ -67,7 +67,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An asset that was not taken, and why."""
+    """A reported asset that was not accepted, and why."""
 
     image_index: int | None
     code: str
@@ -86,7 +86,7 @@ class Receipt:
 
 @transaction.atomic
 def report(*, worker: Worker, report: Report) -> Receipt:
-    """Fill the reported slots and settle the job, in a number of queries that does not grow with the slots.
+    """Fill the reported slots and finish or requeue the job; the queries do not grow with the slots.
 
     Raises:
         JobNotFound: this worker never had the job.
@@ -98,7 +98,7 @@ def report(*, worker: Worker, report: Report) -> Receipt:
     uploads = _uploads(job, report)
     receipt = Receipt(job_status=job.status)
     changed = _evaluate_all(job, assets, uploads, report, receipt, live=live)
-    _trace_slots(job, assets, receipt, worker)
+    _log_slots(job, assets, receipt, worker)
     if live:
         receipt.job_status = _write(job, assets, changed, report, receipt, worker)
         _mark_accepted(changed, uploads)
@@ -106,8 +106,8 @@ def report(*, worker: Worker, report: Report) -> Receipt:
 
 
 def _uploads(job: Job, report: Report) -> dict[uuid.UUID, Upload]:
-    named = [given.upload_id for given in report.assets if given.upload_id]
-    # Locked, so that the chore that drops leftover uploads cannot take one away meanwhile.
+    named = [reported.upload_id for reported in report.assets if reported.upload_id]
+    # Locked, so that the chore that deletes old uploads cannot delete one meanwhile.
     found = Upload.objects.select_for_update().filter(job=job, pk__in=named) if named else ()
     return {upload.pk: upload for upload in found}
 
@@ -121,30 +121,32 @@ def _evaluate_all(
     *,
     live: bool,
 ) -> list[Asset]:
-    """Judge each reported asset by its index alone, and give the rows their new values; those changed."""
+    """Evaluate each reported asset by its index alone and set its row's values; returns the changed rows."""
     by_index = {asset.image_index: asset for asset in assets}
     changed: dict[uuid.UUID, Asset] = {}
-    for given in report.assets:
-        asset = by_index.get(given.image_index)
-        upload = uploads.get(given.upload_id) if given.upload_id else None
-        evaluation = evaluate(asset, given, upload, live=live)
-        _note(receipt, given, evaluation)
+    for reported in report.assets:
+        asset = by_index.get(reported.image_index)
+        upload = uploads.get(reported.upload_id) if reported.upload_id else None
+        evaluation = evaluate(asset, reported, upload, live=live)
+        _add_to_receipt(receipt, reported, evaluation)
         if asset and evaluation.changes_slot:
-            _apply(job, asset, given, upload, evaluation)
+            _apply(job, asset, reported, upload, evaluation)
             changed[asset.pk] = asset
     return sorted(changed.values(), key=lambda asset: asset.pk)
 
 
-def _note(receipt: Receipt, given: AssetReport, evaluation: Evaluation) -> None:
+def _add_to_receipt(receipt: Receipt, reported: AssetReport, evaluation: Evaluation) -> None:
     if evaluation.code:
-        receipt.rejected.append(Rejection(given.image_index, evaluation.code, evaluation.message))
+        receipt.rejected.append(Rejection(reported.image_index, evaluation.code, evaluation.message))
     elif evaluation.duplicate:
-        receipt.duplicate.append(given.image_index)
+        receipt.duplicate.append(reported.image_index)
     else:
-        receipt.accepted.append(given.image_index)
+        receipt.accepted.append(reported.image_index)
 
 
-def _apply(job: Job, asset: Asset, given: AssetReport, upload: Upload | None, evaluation: Evaluation) -> None:
+def _apply(
+    job: Job, asset: Asset, reported: AssetReport, upload: Upload | None, evaluation: Evaluation
+) -> None:
     if evaluation.slot_error:
         asset.error_code, asset.error_message = (
             evaluation.slot_error.code[:ERROR_CODE_LENGTH],
@@ -158,8 +160,8 @@ def _apply(job: Job, asset: Asset, given: AssetReport, upload: Upload | None, ev
     asset.file, asset.thumbnail = upload.file, upload.thumbnail
     asset.content_type, asset.sha256, asset.byte_size = upload.content_type, upload.sha256, upload.byte_size
     asset.width, asset.height = upload.width, upload.height
-    asset.seed = asset.seed if given.seed is None else given.seed
-    asset.metadata = given.metadata
+    asset.seed = asset.seed if reported.seed is None else reported.seed
+    asset.metadata = reported.metadata
     asset.completed_at = Now()
     asset.saved_at = None if job.review else Now()
     asset.duration, asset.frames = upload.duration, upload.frames
@@ -173,7 +175,7 @@ def _write(
     receipt: Receipt,
     worker: Worker,
 ) -> JobStatus:
-    changes = _reported(job, report)
+    changes = _job_changes(job, report)
     refused = {rejection.image_index for rejection in receipt.rejected}
     failed = {asset.image_index for asset in changed if asset.error_code}
     completed = [asset for asset in changed if asset.status == AssetStatus.COMPLETED]
@@ -202,7 +204,7 @@ def _write(
 
 
 def _record_speed(job: Job, assets: Sequence[Asset], completed: Sequence[Asset], worker: Worker) -> None:
-    """What this lease tells of the worker's speed, for the next estimates; all that it completed counts."""
+    """Record the worker's speed in this lease, for the next estimates; everything it completed counts."""
     assert job.leased_at is not None
     others = [asset for asset in assets if asset not in completed]
     before = [asset for asset in others if asset.completed_at and asset.completed_at >= job.leased_at]
@@ -214,19 +216,19 @@ def _record_speed(job: Job, assets: Sequence[Asset], completed: Sequence[Asset],
     )
 
 
-def _reported(job: Job, report: Report) -> dict[str, object]:
+def _job_changes(job: Job, report: Report) -> dict[str, object]:
     """The job's own changes: metadata merged, the enhanced prompt in its column."""
-    changes: dict[str, object] = {"metadata": _merged(job.metadata, report.metadata)}
+    changes: dict[str, object] = {"metadata": _merged_metadata(job.metadata, report.metadata)}
     enhanced = report.metadata.get("enhanced_prompt")
     if isinstance(enhanced, str) and job.type.enhanced:
         changes["enhanced_prompt"] = enhanced.replace("\0", "")[:ENHANCED_PROMPT_LENGTH]
     return changes
 
 
-def _merged(known: dict[str, object], told: dict[str, object]) -> dict[str, object]:
-    """Both together; where that grows too long, what was told last, so that no worker can fill the row."""
-    merged = known | told
-    return merged if len(json.dumps(merged, ensure_ascii=False).encode()) <= METADATA_BYTES else told
+def _merged_metadata(current: dict[str, object], reported: dict[str, object]) -> dict[str, object]:
+    """Both merged; only the reported part where that grows too long, so that no worker can fill the row."""
+    merged = current | reported
+    return merged if len(json.dumps(merged, ensure_ascii=False).encode()) <= METADATA_BYTES else reported
 
 
 def _mark_accepted(changed: Sequence[Asset], uploads: dict[uuid.UUID, Upload]) -> None:
@@ -236,7 +238,7 @@ def _mark_accepted(changed: Sequence[Asset], uploads: dict[uuid.UUID, Upload]) -
         Upload.objects.filter(pk__in=used).update(accepted_at=Now())
 
 
-def _trace_slots(job: Job, assets: Sequence[Asset], receipt: Receipt, worker: Worker) -> None:
+def _log_slots(job: Job, assets: Sequence[Asset], receipt: Receipt, worker: Worker) -> None:
     asset_of = {asset.image_index: str(asset.pk) for asset in assets}
     ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(worker.pk)}
     actor = worker_actor(worker.pk)
@@ -244,5 +246,5 @@ def _trace_slots(job: Job, assets: Sequence[Asset], receipt: Receipt, worker: Wo
         audit_log.after_commit("asset.reported", actor=actor, asset=asset_of[index], image_index=index, **ids)
     for refused in receipt.rejected:
         asset, index = asset_of.get(refused.image_index), refused.image_index
-        told = {"asset": asset, "image_index": index, "code": refused.code}
-        audit_log.after_commit("asset.rejected", actor=actor, **told, **ids)
+        slot = {"asset": asset, "image_index": index, "code": refused.code}
+        audit_log.after_commit("asset.rejected", actor=actor, **slot, **ids)

@@ -1,4 +1,4 @@
-"""Judging one reported asset against its slot; no database here."""
+"""Rules that evaluate one reported asset against its slot, without the database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class AssetReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What a reported asset means: it changes its slot, or repeats what is known, or is refused by `code`."""
+    """The outcome for a reported asset: it changes its slot, is a duplicate, or is rejected with a `code`."""
 
     code: str = ""
     message: str = ""
@@ -49,33 +49,35 @@ UNKNOWN_UPLOAD = Evaluation(code="unknown_upload", message="No upload of this sl
 NO_REASON = SlotError("worker_error", "The worker gave no reason.")
 
 
-def evaluate(asset: Asset | None, given: AssetReport, upload: Upload | None, *, live: bool) -> Evaluation:
-    """The verdict on `given` for the slot `asset`; `live` while the worker's lease runs."""
+def evaluate(asset: Asset | None, reported: AssetReport, upload: Upload | None, *, live: bool) -> Evaluation:
+    """Evaluate `reported` for the slot `asset`; `live` while the worker's lease runs."""
     if asset is None:
         return UNKNOWN_INDEX
     if asset.status == AssetStatus.COMPLETED:
-        return DUPLICATE if given.status == "completed" and _is_in_slot(asset, given, upload) else CONFLICT
+        return (
+            DUPLICATE if reported.status == "completed" and _is_in_slot(asset, reported, upload) else CONFLICT
+        )
     if not live:
-        return _evaluate_late(asset, given, upload)
+        return _evaluate_late(asset, reported, upload)
     if asset.status == AssetStatus.FAILED:
-        return DUPLICATE if given.status == "failed" else CONFLICT
-    if given.status == "failed":
-        return Evaluation(changes_slot=True, slot_error=given.error or NO_REASON)
+        return DUPLICATE if reported.status == "failed" else CONFLICT
+    if reported.status == "failed":
+        return Evaluation(changes_slot=True, slot_error=reported.error or NO_REASON)
     return _evaluate_upload(asset, upload)
 
 
-def _is_in_slot(asset: Asset, given: AssetReport, upload: Upload | None) -> bool:
-    """Whether the slot has these bytes; after a day only its file still names the upload it came from."""
+def _is_in_slot(asset: Asset, reported: AssetReport, upload: Upload | None) -> bool:
+    """Whether the slot holds this upload; after a day only the slot's file name still has the upload's id."""
     if upload is None:
-        return PurePosixPath(asset.file.name or "").stem == str(given.upload_id)
+        return PurePosixPath(asset.file.name or "").stem == str(reported.upload_id)
     return upload.sha256 == asset.sha256
 
 
-def _evaluate_late(asset: Asset, given: AssetReport, upload: Upload | None) -> Evaluation:
-    """A replay is answered as the first time; what is new comes too late."""
+def _evaluate_late(asset: Asset, reported: AssetReport, upload: Upload | None) -> Evaluation:
+    """A report after the end of the lease: a replay gets its first answer, a new result is too late."""
     if asset.status == AssetStatus.CANCELLED:
         return DISCARDED
-    if given.status == "failed":
+    if reported.status == "failed":
         return DUPLICATE
     return replace(_evaluate_upload(asset, upload), changes_slot=False) if _is_broken(upload) else DISCARDED
 

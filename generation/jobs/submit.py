@@ -37,11 +37,11 @@ def submit(*, owner_id: int, actor: Actor, submission: Submission, idempotency_k
     _check_key(idempotency_key)
     if idempotency_key and (known := _known(owner_id, idempotency_key, submission)):
         return known
-    guides = references.references_from_images(owner_id=owner_id, actor=actor, asked=submission.references)
+    inputs = references.references_from_images(owner_id=owner_id, actor=actor, inputs=submission.references)
     try:
         with transaction.atomic():
             job = _write(owner_id, actor, submission, job_type, idempotency_key)
-            references.attach(job, guides)
+            references.attach(job, inputs)
             return job
     except (IntegrityError, quotas.OverLimit):
         if idempotency_key and (known := _known(owner_id, idempotency_key, submission)):

@@ -1,4 +1,4 @@
-"""Storing a worker's bytes for a slot, measured and named by us, before a callback names them."""
+"""Storing a worker's upload for a slot, measured and named by the server, before a callback refers to it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from generation.media import storage
 from generation.media.measure import BrokenMedia, measure
 from generation.models import Job, JobStatus, Upload, Worker
 
-# Of one slot in one lease. A worker needs one; a few more, when the first ones were broken.
-MOST_UPLOADS = 8
+# Per slot and lease. A worker needs one, and a few more when the first ones were broken.
+MAX_UPLOADS = 8
 
 
 def store_upload(
     *, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID, slot: int, content: BinaryIO
 ) -> Upload:
-    """Keep the bytes for the slot; the same bytes again answer with the first upload.
+    """Store the bytes for the slot; the same bytes again return the first upload.
 
-    `content` is seekable. Broken bytes are not kept: the upload carries the error instead.
+    `content` is seekable. Broken bytes are not stored: the upload carries the error instead.
 
     Raises:
         JobNotFound, LeaseLost: as for a heartbeat; also when the job was cancelled.
@@ -38,13 +38,13 @@ def store_upload(
         raise refusal(worker=worker, job_id=job_id)
     if not 0 <= slot < job.quantity:
         raise UnknownSlot(slot)
-    sha256, byte_size = storage.fingerprint(content)
+    sha256, byte_size = storage.sha256_and_size(content)
     of_slot = Upload.objects.filter(job=job, lease_token=lease_token, slot=slot)
     same = of_slot.filter(sha256=sha256)
     if known := same.first():
         return known
-    if of_slot.count() >= MOST_UPLOADS:
-        raise TooManyUploads(MOST_UPLOADS)
+    if of_slot.count() >= MAX_UPLOADS:
+        raise TooManyUploads(MAX_UPLOADS)
     upload = Upload(job=job, lease_token=lease_token, slot=slot, sha256=sha256, byte_size=byte_size)
     actor = worker_actor(worker.pk)
     _measure_and_store(upload, content, media=job.media, actor=actor)
@@ -71,15 +71,15 @@ def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str, actor: 
 
 
 def _record(upload: Upload, actor: Actor) -> Upload | None:
-    """Write the row; None when the same bytes were recorded meanwhile, and these files are dropped.
+    """Insert the row; None when the same bytes were recorded meanwhile, and then the files are deleted.
 
-    Only then: after any other error the row may be there all the same, and a row must have its files.
+    Only then: after any other error the row may exist nevertheless, and a row must have its files.
     """
     try:
         with transaction.atomic():
             upload.save(force_insert=True)
     except IntegrityError:
-        storage.drop(*storage.names_of(upload))
+        storage.delete_quietly(*storage.file_names(upload))
         return None
     ids = {"job": str(upload.job_id), "slot": upload.slot, "upload": str(upload.pk)}
     audit_log.after_commit("upload.stored", actor=actor, **ids)

@@ -1,4 +1,4 @@
-"""The socket behind the pages: on a hint, on connecting and every 25 s it sends what the browser lacks."""
+"""The pages' WebSocket consumer: sends newer changes on a hint, on connecting and every 25 s."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class SignedOut(Exception):
 
 
 @dataclass(slots=True)
-class Todo:
-    """What a socket has to look for next; hints that come meanwhile are merged here."""
+class PendingUpdates:
+    """What a socket must handle next; hints that arrive meanwhile are merged here."""
 
     greet: bool = False
     recheck: bool = False
@@ -38,20 +38,20 @@ class Todo:
     progress: dict[str, str] = field(default_factory=dict)  # by job id, the newest hint
 
     def __bool__(self) -> bool:
-        return bool(self.is_asked or self.recheck)
+        return bool(self.has_requests or self.recheck)
 
     @property
-    def is_asked(self) -> bool:
-        """Whether somebody waits for it."""
+    def has_requests(self) -> bool:
+        """Whether the browser or a hint asks for it, as opposed to the periodic recheck."""
         return bool(self.greet or self.revision or self.progress)
 
 
 class LiveConsumer(AsyncJsonWebsocketConsumer):
-    """One page of one signed-in owner.
+    """One open page of one signed-in owner.
 
-    The browser's first message is `{"after": revision, "user": id}`: what the page was made from and for
-    whom. It then gets `changes` with everything newer, rendered by the page's own partials, and between them
-    `progress`: a job that moved on without a new revision, rendered likewise. `reload` says that its
+    The browser's first message is `{"after": revision, "user": id}`: the page's revision and its user. The
+    browser then gets `changes` with everything newer, rendered by the page's own partials, and between them
+    `progress`: a job with new progress but no new revision, rendered likewise. `reload` means that its
     revision is from another database. The socket is closed when its session has ended.
     """
 
@@ -63,7 +63,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     work: asyncio.Task[None] | None = None
 
     def page_of(self, owner_id: int) -> LivePage:
-        """What this socket's page shows, by its path and query."""
+        """The page of this socket, by its path and query."""
         raise NotImplementedError
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -92,8 +92,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         if session := self.scope.get("session"):
             self.session_key = session.session_key
         self.revision: int | None = None
-        self.todo = Todo()
-        self.in_doubt = True  # the session may have ended before this socket could be told
+        self.pending = PendingUpdates()
+        self.session_unchecked = True  # the session may have ended before this socket could be told
         self.is_open = True
         self.rechecks = asyncio.create_task(self._recheck())
         await self._with_layer(self.channel_layer.group_add)
@@ -103,16 +103,16 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         """Join or leave the owner's group; a channel layer that is away only makes the page slower."""
         try:
             async with asyncio.timeout(publisher.DEADLINE_SECONDS):
-                await act(publisher.group_of(self.page.owner_id), self.channel_name)
+                await act(publisher.owner_group(self.page.owner_id), self.channel_name)
         except Exception as error:  # noqa: BLE001 - whatever the layer's client raises
             log.warning("hints.away", error=type(error).__name__)
 
-    # What the browser says
+    # Messages from the browser
 
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
     ) -> None:
-        """Only text means anything."""
+        """Binary messages are ignored."""
         if text_data:
             await super().receive(text_data=text_data, **kwargs)
 
@@ -123,8 +123,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             return
         if isinstance(after, int) and after >= 0:
             self.revision = after
-            self.todo.greet = True
-            self._wake()
+            self.pending.greet = True
+            self._schedule()
         elif isinstance(content, dict) and content.get("type") == "ping":
             await self.send_json({"type": "pong"})
 
@@ -136,100 +136,100 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         except (ValueError, RecursionError):
             return None
 
-    # What the channel layer says
+    # Messages from the channel layer
 
     async def owner_changed(self, message: Message) -> None:
-        """A hint; its revision may be one that was sent already."""
+        """A hint; its revision may have been sent already."""
         if self.revision is not None and message["revision"] > self.revision:
-            self.todo.revision = max(self.todo.revision, message["revision"])
-            self._wake()
+            self.pending.revision = max(self.pending.revision, message["revision"])
+            self._schedule()
 
     async def owner_progress(self, message: Message) -> None:
-        """A hint; the rows say how far the job is. One without an id is from a server of an older version."""
+        """A hint; the progress is in the rows. One without an id is from a server of an older version."""
         if self.revision is not None:
-            self.todo.progress[message["job"]] = message.get("hint") or uuid.uuid4().hex
-            self._wake()
+            self.pending.progress[message["job"]] = message.get("hint") or uuid.uuid4().hex
+            self._schedule()
 
     async def session_ended(self, message: Message) -> None:
         if self.session_key and message["session"] == publisher.session_digest(self.session_key):
             await self._end(SIGNED_OUT)
 
     async def account_changed(self, message: Message) -> None:
-        """A hint; the rows say whether the session stands."""
-        self._doubt()
+        """A hint; the database knows whether the session is still valid."""
+        self._request_session_check()
 
     async def _recheck(self) -> None:
-        """Hints may be lost: look again from time to time, and join again in case the layer was away."""
+        """Recheck periodically, as hints may be lost, and rejoin the group in case the layer was away."""
         while True:
             await asyncio.sleep(self.recheck_seconds)
             await self._with_layer(self.channel_layer.group_add)
-            self._doubt()
+            self._request_session_check()
 
-    def _doubt(self) -> None:
-        self.in_doubt = self.todo.recheck = True
-        self._wake()
+    def _request_session_check(self) -> None:
+        self.session_unchecked = self.pending.recheck = True
+        self._schedule()
 
-    # What the browser gets
+    # Messages to the browser
 
-    def _wake(self) -> None:
-        """Have the work done, unless it is being done: then it comes to this too."""
+    def _schedule(self) -> None:
+        """Start processing, unless it runs already: then it will see the new entries too."""
         if self.is_open and (self.work is None or self.work.done()):
-            self.work = asyncio.create_task(self._work())
+            self.work = asyncio.create_task(self._process_pending())
 
-    async def _work(self) -> None:
+    async def _process_pending(self) -> None:
         try:
-            while self.todo:
-                todo, self.todo = self.todo, Todo()
-                await self._do(todo)
+            while self.pending:
+                pending, self.pending = self.pending, PendingUpdates()
+                await self._process(pending)
         except SignedOut:
             await self._end(SIGNED_OUT)
         except Exception as error:  # noqa: BLE001 - the database may be away; the next time it is back
             log.warning("push.failed", error=type(error).__name__)
-            if todo.is_asked or self.todo.is_asked:
+            if pending.has_requests or self.pending.has_requests:
                 await self._end(FAILED)
 
-    async def _do(self, todo: Todo) -> None:
+    async def _process(self, pending: PendingUpdates) -> None:
         await self._check_session()
-        is_looking = todo.greet or todo.recheck
-        if self.revision is not None and (is_looking or todo.revision > self.revision):
+        is_looking = pending.greet or pending.recheck
+        if self.revision is not None and (is_looking or pending.revision > self.revision):
             try:
-                await self._catch_up(greet=todo.greet, wanted=None if is_looking else todo.revision)
+                await self._catch_up(greet=pending.greet, hinted=None if is_looking else pending.revision)
             except feed.StaleCursor:
                 await self.send_json({"type": "reload"})
-        for job_id, hint in todo.progress.items():
+        for job_id, hint in pending.progress.items():
             text = await renders().progress(self.page, job_id=uuid.UUID(job_id), hint=hint)
             if text:
                 await self._check_session()
                 await self.send(text_data=text)
 
-    async def _catch_up(self, *, greet: bool, wanted: int | None) -> None:
-        """Send all that is newer than the browser's revision; `greet` answers even when nothing is."""
+    async def _catch_up(self, *, greet: bool, hinted: int | None) -> None:
+        """Send everything newer than the browser's revision; `greet` answers even if there is nothing."""
         while (after := self.revision) is not None:
-            update = await renders().newer(self.page, after=after, wanted=wanted)
+            update = await renders().changes_after(self.page, after=after, hinted=hinted)
             await self._check_session()  # it may fail: until then the browser stands where it stood
             if self.revision != after:
-                return  # the browser has said anew where it stands, and gets a greeting
+                return  # the browser has sent another revision, and gets a greeting for it
             self.revision = update.revision
             if greet or update.revision != after:
                 await self.send(text_data=update.text)
             greet = False
-            is_enough = update.revision == after or update.revision >= (wanted or 0)
+            is_enough = update.revision == after or update.revision >= (hinted or 0)
             if is_enough and not update.more:
                 return
 
     async def _check_session(self) -> None:
-        """Ask the database whether the session stands, if anything has happened since the last time."""
-        if not self.in_doubt or self.session_key is None:
+        """Check the session in the database, if something has happened since the last check."""
+        if not self.session_unchecked or self.session_key is None:
             return
-        self.in_doubt = False
+        self.session_unchecked = False
         try:
-            stands = await in_thread(
+            is_valid = await in_thread(
                 partial(is_signed_in, session_key=self.session_key, owner_id=self.page.owner_id)
             )
         except Exception:
-            self.in_doubt = True
+            self.session_unchecked = True
             raise
-        if not stands:
+        if not is_valid:
             raise SignedOut
 
     def _stop(self) -> None:

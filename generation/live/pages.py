@@ -1,4 +1,4 @@
-"""What a socket keeps up to date: a page of one owner, and the messages that bring it there."""
+"""Live pages: what a socket keeps up to date, and the messages that update it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A `changes` message as JSON. The page stands at `revision` after it; `more` says that newer waits."""
+    """A `changes` message as JSON. It brings the page to `revision`; `more` if there are newer changes."""
 
     revision: int
     more: bool
@@ -24,10 +24,10 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class LivePage:
-    """One kind of page with its owner and all that decides what it shows.
+    """One kind of page with its owner and everything that determines its content.
 
-    Sockets whose pages are equal get the same messages, rendered once. So a subclass is frozen, its fields
-    can be hashed, and what it renders depends on them and the rows alone: not on the reader.
+    Sockets with equal pages get the same messages, rendered once. So a subclass is frozen, its fields are
+    hashable, and its content depends on them and the rows alone, not on the reader.
     """
 
     page_size: ClassVar[int] = 200
@@ -35,20 +35,20 @@ class LivePage:
     owner_id: int
 
     def render(self, changes: Changes) -> Message:
-        """What the page needs of `changes`, as JSON with HTML; runs in a thread with the database."""
+        """The page's part of `changes`, as JSON with HTML; called in a thread with database access."""
         raise NotImplementedError
 
     def render_progress(self, job_id: uuid.UUID) -> Message | None:
-        """As `render`, for a job that moved on without a revision; None where the page does not show it."""
+        """As `render`, for a job's progress without a revision; None if the page does not show the job."""
         return None
 
     def update(self, after: int) -> Update:
-        """The next message for a browser that stands at revision `after`. Raises StaleCursor."""
+        """The next message for a browser at revision `after`. Raises StaleCursor."""
         changes = feed.changes(owner_id=self.owner_id, after=after, limit=self.page_size)
         message = {"type": "changes", "revision": changes.revision, **self.render(changes)}
         return Update(changes.revision, changes.more, json.dumps(message))
 
     def progress(self, job_id: uuid.UUID) -> str:
-        """A `progress` message as JSON; empty where the page does not show the job."""
+        """A `progress` message as JSON; empty if the page does not show the job."""
         message = self.render_progress(job_id)
         return "" if message is None else json.dumps({"type": "progress", **message})

@@ -1,4 +1,4 @@
-"""Renders in a few threads of their own, each shared by all sockets of the process that need the same."""
+"""Rendering live updates in a small thread pool, each once for all sockets of the process that need it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from generation.live.pages import LivePage, Update
 
 log = structlog.get_logger("ourvidz.live")
 T = TypeVar("T")
-# How long a finished render is kept for sockets that hear the same hint a little later.
-KEPT_SECONDS = 1.0
+# How long a finished render is cached for sockets that get the same hint a little later.
+RENDER_CACHE_SECONDS = 1.0
 
 
 @cache
@@ -28,18 +28,18 @@ def _executor() -> ThreadPoolExecutor:
 
 
 def shut_down() -> None:
-    """Wait for the renders that run, and drop those that wait. The next call starts threads again."""
+    """Wait for running renders and cancel waiting ones. The next call starts threads again."""
     _executor().shutdown(cancel_futures=True)
     _executor.cache_clear()
 
 
 async def in_thread(call: Callable[[], T]) -> T:
-    """What `call` returns, from a thread that may use the database."""
+    """Run `call` in a thread that may use the database; returns its result."""
     return await asyncio.get_running_loop().run_in_executor(_executor(), _with_connections, call)
 
 
 def _with_connections(call: Callable[[], T]) -> T:
-    """Hands the thread's connection back afterwards, and never starts on a broken one."""
+    """Close stale connections of the thread before and after the call."""
     close_old_connections()
     try:
         return call()
@@ -48,56 +48,56 @@ def _with_connections(call: Callable[[], T]) -> T:
 
 
 class Render(Generic[T]):
-    """One call in a thread. It tells at least what was committed before it began."""
+    """One call in a thread. It sees at least what was committed before it started."""
 
     task: asyncio.Task[T]
-    has_begun = False
+    has_started = False
 
-    def begin(self, call: Callable[[], T]) -> T:
-        self.has_begun = True
+    def start(self, call: Callable[[], T]) -> T:
+        self.has_started = True
         return call()
 
     async def result(self) -> T:
-        """Its result or exception. A socket that goes away meanwhile takes it from nobody else."""
+        """The result or exception. Cancelling one waiting socket does not cancel the render."""
         return await asyncio.shield(self.task)
 
 
 class Renders:
     """The renders of one event loop that run, wait, or ended within the last second.
 
-    Of one key one render runs and at most one waits, so a herd of sockets costs two. Each socket asks
-    for one thing at a time, which bounds them.
+    Per key one render runs and at most one waits, so a thundering herd of sockets costs two. Each socket
+    awaits one render at a time, which bounds their number.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._latest: dict[Hashable, Render[Any]] = {}
 
-    async def newer(self, page: LivePage, *, after: int, wanted: int | None) -> Update:
-        """What a socket at revision `after` lacks.
+    async def changes_after(self, page: LivePage, *, after: int, hinted: int | None) -> Update:
+        """The changes after revision `after`.
 
-        With a `wanted` revision a render that began earlier will do if it has anything newer: the caller asks
-        again from there. Without one it must begin after this call, so that it misses no commit before it.
+        With a `hinted` revision a render that started earlier is enough if it has anything newer: the caller
+        asks again from there. Without one it must start after this call, so that it misses no earlier commit.
 
         Raises:
             StaleCursor: as the feed does.
         """
         key = (page, after)
-        earlier = self._latest.get(key) if wanted is not None else None
+        earlier = self._latest.get(key) if hinted is not None else None
         update: Update | None = await earlier.result() if earlier else None
         if update is None or update.revision == after:
-            update = await self._not_begun(key, partial(page.update, after)).result()
+            update = await self._waiting_or_new(key, partial(page.update, after)).result()
         return update
 
     async def progress(self, page: LivePage, *, job_id: uuid.UUID, hint: str) -> str:
-        """How far the job is now. All sockets hear the same hint, and one render answers it."""
+        """The job's progress. All sockets get the same hint, and share one render for it."""
         key = (page, job_id, hint)
         render: Render[str] = self._latest.get(key) or self._start(key, partial(page.progress, job_id))
         return await render.result()
 
-    def _not_begun(self, key: Hashable, call: Callable[[], T]) -> Render[T]:
+    def _waiting_or_new(self, key: Hashable, call: Callable[[], T]) -> Render[T]:
         latest = self._latest.get(key)
-        if latest and not latest.has_begun:
+        if latest and not latest.has_started:
             return latest
         return self._start(key, call, after=latest)
 
@@ -110,28 +110,28 @@ class Renders:
     async def _run(
         self, key: Hashable, render: Render[T], call: Callable[[], T], after: Render[T] | None
     ) -> T:
-        kept_seconds = 0.0
+        cache_seconds = 0.0
         try:
             if after:
                 await asyncio.wait([after.task])
-            result = await in_thread(partial(render.begin, call))
-            kept_seconds = KEPT_SECONDS
+            result = await in_thread(partial(render.start, call))
+            cache_seconds = RENDER_CACHE_SECONDS
         except DomainError:
             raise
         except Exception as error:
             log.warning("render.failed", error=type(error).__name__, exc_info=True)
             raise
         finally:
-            self.loop.call_later(kept_seconds, self._forget, key, render)
+            self.loop.call_later(cache_seconds, self._evict, key, render)
         return result
 
-    def _forget(self, key: Hashable, render: Render[Any]) -> None:
+    def _evict(self, key: Hashable, render: Render[Any]) -> None:
         if self._latest.get(key) is render:
             del self._latest[key]
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Nobody may be left who waits for its exception."""
+    """Mark the exception as retrieved: every waiting socket may be gone."""
     if not task.cancelled():
         task.exception()
 
@@ -140,7 +140,7 @@ _renders: Renders | None = None
 
 
 def renders() -> Renders:
-    """Those of the running loop; a process serves on one."""
+    """The renders of the running loop; a process serves on one."""
     global _renders
     loop = asyncio.get_running_loop()
     if _renders is None or _renders.loop is not loop:

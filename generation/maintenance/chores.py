@@ -1,4 +1,4 @@
-"""What must be done from time to time: bounded, idempotent, safe to run twice at once."""
+"""Periodic maintenance: every chore is bounded, idempotent and safe to run twice at once."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from generation.models import (
 )
 
 BATCH = 200
-# Far more jobs than end in an hour, which is how often it is done; rows without files go fast.
-EVENTS = 100_000
-# An upload or a file that nothing names may still be on its way to its row.
-LEFTOVER_HOURS = 24
+# Far more jobs than end in an hour, the interval of this chore; rows without files are deleted fast.
+EVENT_BATCH = 100_000
+# A younger upload or file that no row refers to may still be in work.
+ORPHAN_AGE_HOURS = 24
 
 
 def purge_trash(limit: int = BATCH) -> int:
@@ -62,64 +62,64 @@ def _purge_of(owner_id: int, old: object, limit: int) -> int:
     ]
     Tombstone.objects.bulk_create(rows)
     Asset.objects.filter(pk__in=[asset.pk for asset in assets]).delete()
-    storage.delete_after_commit([name for asset in assets for name in storage.names_of(asset)])
+    storage.delete_after_commit([name for asset in assets for name in storage.file_names(asset)])
     for asset in assets:
         audit_log.after_commit("asset.purged", actor=SYSTEM, asset=str(asset.pk), job=str(asset.job_id))
     publisher.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids={a.job_id for a in assets})
     return len(assets)
 
 
-def drop_old_tombstones(limit: int = BATCH) -> int:
-    """Drop the notes on purges that are older than TRASH_DAYS; readers behind them must start afresh."""
+def delete_old_tombstones(limit: int = BATCH) -> int:
+    """Delete tombstones older than TRASH_DAYS; readers of the feed behind them must reload."""
     old = timezone.now() - timedelta(days=settings.TRASH_DAYS)
-    notes = Tombstone.objects.filter(purged_at__lt=old).order_by("owner_id", "revision")
-    owners = sorted(set(notes.values_list("owner_id", flat=True)[:limit]))
-    return sum(_forget(owner_id, old) for owner_id in owners)
+    tombstones = Tombstone.objects.filter(purged_at__lt=old).order_by("owner_id", "revision")
+    owners = sorted(set(tombstones.values_list("owner_id", flat=True)[:limit]))
+    return sum(_delete_tombstones_of(owner_id, old) for owner_id in owners)
 
 
 @transaction.atomic
-def _forget(owner_id: int, old: object) -> int:
+def _delete_tombstones_of(owner_id: int, old: object) -> int:
     counter = OwnerCounter.objects.select_for_update().get(pk=owner_id)
-    notes = Tombstone.objects.filter(owner_id=owner_id, purged_at__lt=old)
-    last = notes.aggregate(last=Max("revision"))["last"]
+    tombstones = Tombstone.objects.filter(owner_id=owner_id, purged_at__lt=old)
+    last = tombstones.aggregate(last=Max("revision"))["last"]
     if last is None:
         return 0
     OwnerCounter.objects.filter(pk=owner_id).update(oldest_revision=max(counter.oldest_revision, last))
-    deleted, _ = notes.delete()
+    deleted, _ = tombstones.delete()
     return deleted
 
 
-def overdue_uploads() -> QuerySet[Upload]:
-    return Upload.objects.filter(created_at__lt=timezone.now() - timedelta(hours=LEFTOVER_HOURS))
+def old_uploads() -> QuerySet[Upload]:
+    return Upload.objects.filter(created_at__lt=timezone.now() - timedelta(hours=ORPHAN_AGE_HOURS))
 
 
 @transaction.atomic
-def drop_old_uploads(limit: int = BATCH) -> int:
-    """Delete uploads that are over a day old; with their files, where no callback put them into a slot."""
-    mine = list(overdue_uploads().select_for_update(skip_locked=True).order_by("created_at")[:limit])
+def delete_old_uploads(limit: int = BATCH) -> int:
+    """Delete uploads over a day old, with their files where no callback put them into a slot."""
+    mine = list(old_uploads().select_for_update(skip_locked=True).order_by("created_at")[:limit])
     Upload.objects.filter(pk__in=[upload.pk for upload in mine]).delete()
     unused = [upload for upload in mine if upload.accepted_at is None]
-    storage.delete_after_commit([name for row in unused for name in storage.names_of(row)])
+    storage.delete_after_commit([name for row in unused for name in storage.file_names(row)])
     return len(mine)
 
 
 @transaction.atomic
-def drop_old_references(limit: int = BATCH) -> int:
-    """Delete reference images that nobody named for REFERENCE_DAYS and that no waiting or running job needs.
+def delete_old_references(limit: int = BATCH) -> int:
+    """Delete reference images unused for REFERENCE_DAYS that no waiting or running job needs.
 
-    A submission or a retry that names one meanwhile has moved its `used_at` on, by which the locked row is
-    judged. A job that ended without it cannot be retried.
+    A submission or a retry that uses one meanwhile has updated its `used_at`, which is checked on the locked
+    row. An ended job cannot be retried without its references.
     """
     old = timezone.now() - timedelta(days=settings.REFERENCE_DAYS)
     idle = Reference.objects.idle().filter(used_at__lt=old)
     mine = list(idle.select_for_update(skip_locked=True, of=("self",)).order_by("used_at")[:limit])
     Reference.objects.filter(pk__in=[reference.pk for reference in mine]).delete()
-    storage.delete_after_commit([name for row in mine for name in storage.names_of(row)])
+    storage.delete_after_commit([name for row in mine for name in storage.file_names(row)])
     return len(mine)
 
 
-def drop_old_events(limit: int = EVENTS) -> int:
-    """Delete what has been in the outbox for OUTBOX_DAYS, whether or not a reader has come to it."""
+def delete_old_events(limit: int = EVENT_BATCH) -> int:
+    """Delete outbox events older than OUTBOX_DAYS, whether or not every reader has read them."""
     old = OutboxEvent.objects.filter(created_at__lt=timezone.now() - timedelta(days=settings.OUTBOX_DAYS))
     deleted, _ = OutboxEvent.objects.filter(pk__in=old.order_by("created_at").values("pk")[:limit]).delete()
     return deleted

@@ -1,4 +1,4 @@
-"""What cannot be: how to find each kind of it, and how to mend it where the right state is provable."""
+"""Consistency checks: how to find each inconsistency, and fix it where the right state is provable."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
 from generation.changes import writes
-from generation.changes.library_totals import recount, with_wrong_totals
+from generation.changes.library_totals import counters_with_wrong_totals, recount
 from generation.core import audit_log
 from generation.core.actors import SYSTEM
 from generation.jobs.finish import ASSET_END, Reason, end, fail, final_status
 from generation.maintenance import stored_files
-from generation.maintenance.chores import overdue_uploads
+from generation.maintenance.chores import old_uploads
 from generation.media import storage
 from generation.models import (
     Asset,
@@ -35,7 +35,7 @@ from generation.models import (
 from generation.models.statuses import ACTIVE
 
 NOT_DELIVERED = Reason("not_delivered", "The job ended without this result.")
-# A preview is removed within a round of the chores; one that stays so much longer is left over.
+# The chores delete a preview within a round; one that is still there so much later is stale.
 PREVIEW_AGE = timedelta(minutes=10)
 
 
@@ -43,8 +43,8 @@ PREVIEW_AGE = timedelta(minutes=10)
 class Check:
     """A kind of inconsistency.
 
-    `find` yields the ids (or the file names) of what is wrong. `fix` mends one of them and looks again under
-    its locks first, so that what was right meanwhile stays as it is; it is None where no mend is provable.
+    `find` yields the ids (or file names) of inconsistent rows. `fix` repairs one of them after checking again
+    under its locks, so that a row that is right by then is not changed; it is None where no fix is provable.
     """
 
     name: str
@@ -62,17 +62,17 @@ def ended_jobs_with_queued_slots() -> Iterator[uuid.UUID]:
     return _pks(Job.objects.exclude(status__in=ACTIVE).filter(pk__in=open_slots))
 
 
-def jobs_unlike_their_slots() -> Iterator[uuid.UUID]:
-    """Ended jobs whose state is not the one that their slots give.
+def jobs_with_wrong_status() -> Iterator[uuid.UUID]:
+    """Ended jobs whose status does not follow from their slots.
 
-    Of a job with purged slots nothing is said: what they were is not known any more.
+    Jobs with purged slots are left out: the status of those is not known any more.
     """
-    whole = _with_counts().filter(slot_count=F("quantity"), queued=0)
+    complete = _with_counts().filter(slot_count=F("quantity"), queued=0)
     wrong = Q(status=JobStatus.COMPLETED, completed__lt=F("slot_count"))
     wrong |= Q(status=JobStatus.PARTIAL) & (Q(completed=0) | Q(completed=F("slot_count")))
     wrong |= Q(status=JobStatus.FAILED, completed__gt=0)
     wrong |= Q(status=JobStatus.CANCELLED, cancelled=0)
-    return _pks(whole.filter(wrong))
+    return _pks(complete.filter(wrong))
 
 
 def queued_jobs_without_open_slots() -> Iterator[uuid.UUID]:
@@ -92,8 +92,8 @@ def _with_counts() -> QuerySet[Any]:
 
 
 @transaction.atomic
-def end_as_slots_say(job_id: uuid.UUID) -> None:
-    """Close the open slots of an ended job; give a job without open slots the state that its slots give."""
+def set_status_from_slots(job_id: uuid.UUID) -> None:
+    """Close the open slots of an ended job; set the status of a job without open slots from its slots."""
     job = writes.lock(Job.objects.filter(pk=job_id))
     if job is None:
         return
@@ -136,7 +136,7 @@ def running_jobs_without_attempt() -> Iterator[uuid.UUID]:
     return _pks(Job.objects.filter(status=JobStatus.PROCESSING).exclude(pk__in=running))
 
 
-def counters_behind_their_rows() -> Iterator[int]:
+def counters_behind_rows() -> Iterator[int]:
     last_revisions = _last_revisions()  # first: what changes after it has counted its owner's counter up
     counted = dict(OwnerCounter.objects.values_list("pk", "revision"))
     return (owner for owner, last in sorted(last_revisions.items()) if counted.get(owner, -1) < last)
@@ -153,7 +153,7 @@ def _last_revisions(**of: Any) -> dict[int, int]:
 
 
 @transaction.atomic
-def raise_counter(owner_id: int) -> None:
+def advance_counter(owner_id: int) -> None:
     if not _last_revisions(owner_id=owner_id):
         return
     OwnerCounter.objects.get_or_create(pk=owner_id)
@@ -162,7 +162,7 @@ def raise_counter(owner_id: int) -> None:
     OwnerCounter.objects.filter(pk=owner_id).update(revision=max(counter.revision, last))
 
 
-def leftover_previews() -> Iterator[int]:
+def stale_previews() -> Iterator[int]:
     old = Preview.objects.filter(stored_at__lt=timezone.now() - PREVIEW_AGE)
     return _pks(old.exclude(job__status=JobStatus.PROCESSING))
 
@@ -171,8 +171,8 @@ def delete_preview(preview_id: int) -> None:
     Preview.objects.filter(pk=preview_id).exclude(job__status=JobStatus.PROCESSING).delete()
 
 
-def leftover_uploads() -> Iterator[uuid.UUID]:
-    return _pks(overdue_uploads().filter(accepted_at=None).exclude(job__status=JobStatus.PROCESSING))
+def unused_uploads() -> Iterator[uuid.UUID]:
+    return _pks(old_uploads().filter(accepted_at=None).exclude(job__status=JobStatus.PROCESSING))
 
 
 @transaction.atomic
@@ -180,61 +180,61 @@ def delete_upload(upload_id: uuid.UUID) -> None:
     unused = Upload.objects.select_for_update().filter(pk=upload_id, accepted_at=None).first()
     if unused:
         unused.delete()
-        storage.delete_after_commit(storage.names_of(unused))
+        storage.delete_after_commit(storage.file_names(unused))
 
 
 ROWS = (
     Check(
         name="ended_jobs_with_queued_slots",
-        title="ended jobs with slots that still wait",
+        title="ended jobs with queued slots",
         find=ended_jobs_with_queued_slots,
-        fix=end_as_slots_say,
+        fix=set_status_from_slots,
     ),
     Check(
-        name="jobs_unlike_their_slots",
-        title="ended jobs whose state is not that of their slots",
-        find=jobs_unlike_their_slots,
-        fix=end_as_slots_say,
+        name="jobs_with_wrong_status",
+        title="ended jobs whose status does not follow from their slots",
+        find=jobs_with_wrong_status,
+        fix=set_status_from_slots,
     ),
     Check(
         name="queued_jobs_without_open_slots",
-        title="queued jobs with nothing left to make",
+        title="queued jobs without open slots",
         find=queued_jobs_without_open_slots,
-        fix=end_as_slots_say,
+        fix=set_status_from_slots,
     ),
     Check(
         name="running_attempts_of_other_jobs",
-        title="attempts that run though their job does not",
+        title="running attempts of jobs that do not run",
         find=running_attempts_of_other_jobs,
         fix=end_attempt,
     ),
     Check(
         name="running_jobs_without_attempt",
-        title="jobs that run without an attempt",
+        title="running jobs without a running attempt",
         find=running_jobs_without_attempt,
     ),
     Check(
-        name="counters_behind_their_rows",
+        name="counters_behind_rows",
         title="owners whose change counter is behind their rows",
-        find=counters_behind_their_rows,
-        fix=raise_counter,
+        find=counters_behind_rows,
+        fix=advance_counter,
     ),
     Check(
         name="wrong_library_totals",
-        title="owners whose kept sums are not those of their Library",
-        find=lambda: _pks(with_wrong_totals()),
+        title="owners whose Library totals differ from their rows",
+        find=lambda: _pks(counters_with_wrong_totals()),
         fix=recount,
     ),
     Check(
-        name="leftover_previews",
+        name="stale_previews",
         title="previews of jobs that do not run",
-        find=leftover_previews,
+        find=stale_previews,
         fix=delete_preview,
     ),
     Check(
-        name="leftover_uploads",
-        title="uploads over a day old that no slot took, of jobs that do not run",
-        find=leftover_uploads,
+        name="unused_uploads",
+        title="unused uploads over a day old, of jobs that do not run",
+        find=unused_uploads,
         fix=delete_upload,
     ),
 )
@@ -246,7 +246,7 @@ FILES = (
     ),
     Check(
         name="files_without_row",
-        title="stored files over a day old that no row names",
+        title="stored files over a day old without a row",
         find=stored_files.files_without_row,
         fix=stored_files.delete_file_without_row,
     ),

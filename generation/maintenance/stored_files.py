@@ -1,4 +1,4 @@
-"""Rows and stored files held against each other, while purges and deletions of accounts may go on."""
+"""Comparing rows with stored files, while purges and deletions of accounts may go on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHUNK = 200
 
 
 def files_without_row() -> Iterator[str]:
-    """Names of stored files that are over a day old and that no row names."""
+    """The names of stored files over a day old that no row refers to."""
     for folder in _folders():
         _, files = _listed(folder)
         names = [f"{folder}/{name}" for name in sorted(files)]
@@ -47,16 +47,16 @@ def delete_file_without_row(name: str) -> None:
 
 
 def _is_old(name: str) -> bool:
-    """A younger file may still be on its way to its row."""
+    """Whether a file without a row is an orphan: the row of a younger one may still be on its way."""
     try:
         stored: datetime = default_storage.get_modified_time(name)
     except FileNotFoundError:
-        return False  # it went meanwhile
-    return stored < timezone.now() - timedelta(hours=chores.LEFTOVER_HOURS)
+        return False  # it was deleted meanwhile
+    return stored < timezone.now() - timedelta(hours=chores.ORPHAN_AGE_HOURS)
 
 
 def _named(folder: str) -> set[str]:
-    """The file names that rows hold in this folder: one for each job, or one for an owner's references."""
+    """The file names in this folder that rows refer to; a folder is of a job or of an owner's references."""
     owner_id = storage.owner_of(folder)
     if owner_id is not None:
         rows: list[QuerySet[Any]] = [Reference.objects.of(owner_id)]
@@ -80,4 +80,4 @@ def rows_without_file() -> Iterator[Asset | Reference]:
 
 
 def _has_files(row: Asset | Reference) -> bool:
-    return all(default_storage.exists(name) for name in storage.names_of(row))
+    return all(default_storage.exists(name) for name in storage.file_names(row))

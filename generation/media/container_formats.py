@@ -1,4 +1,4 @@
-"""What a file says it is by its outer structure: decoders stop at the last pixel and miss a cut behind it."""
+"""Container formats and truncation by a file's outer structure: decoders miss a cut behind the last frame."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 EBML, DOC_TYPE = 0x1A45DFA3, 0x4282
-MOST_HEADER_BYTES = 4096
-# Some programs append their own bytes to a picture.
-MOST_TAIL_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 4096
+# Some programs append their own bytes to an image.
+MAX_TAIL_BYTES = 64 * 1024
 END_OF = {"PNG": b"\0\0\0\0IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 
 
 def container_of(content: BinaryIO) -> str:
     """`mp4`, `webm`, or nothing for what is neither; QuickTime and Matroska are neither."""
     content.seek(0)
-    head = content.read(MOST_HEADER_BYTES)
+    head = content.read(MAX_HEADER_BYTES)
     if head[4:8] == b"ftyp" and head[8:12] != b"qt  ":
         return "mp4"
     return "webm" if _doc_type(head) == b"webm" else ""
 
 
 def is_whole_picture(content: BinaryIO, kind: str) -> bool:
-    """Whether a PNG, JPEG or WebP has its end."""
+    """Whether a PNG, JPEG or WebP is complete up to its end marker."""
     length = content.seek(0, 2)
     if kind == "WEBP":
         content.seek(4)
         return 8 + int.from_bytes(content.read(4), "little") <= length
-    content.seek(max(0, length - MOST_TAIL_BYTES))
+    content.seek(max(0, length - MAX_TAIL_BYTES))
     return END_OF[kind] in content.read()
 
 
 def is_whole_video(content: BinaryIO, container: str) -> bool:
-    """Whether the outer boxes end inside the file; a truncated one says that it is longer."""
+    """Whether the outer boxes end inside the file; in a truncated file the last one is longer."""
     length = content.seek(0, 2)
     ends = _mp4_box_ends(content, length) if container == "mp4" else _webm_element_ends(content, length)
     return all(end <= length for end in ends)
 
 
 def _mp4_box_ends(content: BinaryIO, length: int) -> Iterator[int]:
-    """Where each outer box says that it ends; past the file where its header is nonsense."""
+    """The declared end of each outer box; past the file's end for a malformed header."""
     start = 0
     while start < length:
         content.seek(start)

@@ -1,6 +1,6 @@
-"""Media is never trusted: what a file is comes from its bytes, by a full decode under caps.
+"""Measures untrusted media by a full decode under caps; a file's declared name and type are ignored.
 
-Allowed by content: PNG, JPEG, WebP for images; MP4, WebM for videos. Name and content type are ours.
+Accepted by content: PNG, JPEG, WebP for images; MP4, WebM for videos.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CONTENT_TYPES = {
 
 
 class BrokenMedia(Exception):
-    """The bytes cannot be kept; `code` for programs, `message` for people."""
+    """The file cannot be accepted; `code` for programs, `message` for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class BrokenMedia(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What a file really is. Sizes in px, duration in s; the thumbnail is WebP of at most 512 px."""
+    """A file's measured properties. Sizes in px, duration in s; the thumbnail is WebP of at most 512 px."""
 
     content_type: str
     extension: str
@@ -54,7 +54,7 @@ class Measured:
 
 
 def measure(content: BinaryIO, *, media: str, max_side: int | None = None) -> Measured:
-    """Decode the whole file and say what it is; an image has at most `max_side` px a side, if that is given.
+    """Decode the whole file and measure it; an image may have at most `max_side` px a side, if given.
 
     Raises:
         BrokenMedia: another format than `media` allows, broken, truncated or too large.

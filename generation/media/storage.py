@@ -1,4 +1,4 @@
-"""Files on their way into and out of the storage, under names that nobody else chose."""
+"""Storing and deleting media files, under names that the server chooses."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class StoredMedia(Protocol):
     def thumbnail(self) -> Any: ...
 
 
-def fingerprint(content: BinaryIO) -> tuple[str, int]:
-    """SHA-256 in hex, and the number of bytes."""
+def sha256_and_size(content: BinaryIO) -> tuple[str, int]:
+    """The content's SHA-256 in hex and its number of bytes."""
     content.seek(0)
     digest = hashlib.sha256()
     while chunk := content.read(CHUNK_BYTES):
@@ -35,7 +35,7 @@ def fingerprint(content: BinaryIO) -> tuple[str, int]:
 
 
 def store(stem: str, content: BinaryIO, extension: str, thumbnail: bytes) -> tuple[str, str]:
-    """Keep a file and its thumbnail; their names. `stem` is one of ours, never used before."""
+    """Store a file and its thumbnail; returns their names. `stem` must be unique."""
     names = f"{stem}.{extension}", f"{stem}.thumb.webp"
     content.seek(0)
     try:
@@ -44,28 +44,28 @@ def store(stem: str, content: BinaryIO, extension: str, thumbnail: bytes) -> tup
             default_storage.save(names[1], ContentFile(thumbnail)),
         )
     except BaseException:
-        drop(*names)
+        delete_quietly(*names)
         raise
 
 
-def references_of(owner_id: int) -> str:
-    """The folder of the storage with this owner's references; a job's assets lie in one named by its id."""
+def references_folder(owner_id: int) -> str:
+    """The storage folder of this owner's references; a job's assets have one named by the job's id."""
     return f"{REFERENCES}{owner_id}"
 
 
 def owner_of(folder: str) -> int | None:
-    """Whose references lie in this folder of the storage; None when it is another kind of folder."""
+    """The owner whose references are in this storage folder; None for another kind of folder."""
     number = folder.removeprefix(REFERENCES)
     return int(number) if number != folder and number.isascii() and number.isdecimal() else None
 
 
-def names_of(row: StoredMedia) -> list[str]:
-    """The stored files that the row names."""
+def file_names(row: StoredMedia) -> list[str]:
+    """The names of the row's stored files."""
     return [file.name for file in (row.file, row.thumbnail) if file.name]
 
 
 def delete_after_commit(names: Sequence[str]) -> None:
-    """Remove files once no row names them any more; a rollback keeps them."""
+    """Delete files after the commit of the transaction that deletes their rows."""
 
     def delete() -> None:
         for name in names:
@@ -74,13 +74,13 @@ def delete_after_commit(names: Sequence[str]) -> None:
     transaction.on_commit(delete, robust=True)
 
 
-def drop_after_commit(folders: Sequence[str]) -> None:
-    """Remove folders that are empty then; one that is not, or is none, is left alone."""
-    transaction.on_commit(lambda: drop(*folders), robust=True)
+def delete_empty_after_commit(folders: Sequence[str]) -> None:
+    """Delete empty folders after the commit; others are ignored."""
+    transaction.on_commit(lambda: delete_quietly(*folders), robust=True)
 
 
-def drop(*names: str) -> None:
-    """Remove files that no row names; those that cannot be removed now are left to the chores."""
+def delete_quietly(*names: str) -> None:
+    """Delete files without a row; failures are ignored: `check_consistency` finds what remains."""
     for name in names:
         with contextlib.suppress(Exception):
             default_storage.delete(name)

@@ -147,7 +147,7 @@ class Asset(models.Model):
 
     @property
     def slot(self) -> int:
-        """Its place in the job, from 0."""
+        """Its index in the job, from 0."""
         return self.image_index or 0
 
 
@@ -160,7 +160,7 @@ class ImageManager(AssetManager["Image"]):
 
 
 class Image(Asset):
-    """The assets that are pictures."""
+    """The image assets (proxy model)."""
 
     objects: ClassVar[ImageManager] = ImageManager()
 
@@ -174,7 +174,7 @@ class VideoManager(AssetManager["Video"]):
 
 
 class Video(Asset):
-    """The assets that are clips."""
+    """The video assets (proxy model)."""
 
     objects: ClassVar[VideoManager] = VideoManager()
 

@@ -37,7 +37,7 @@ class OwnerCounter(models.Model):
 
 
 class Tombstone(models.Model):
-    """What is left of an asset purged from the trash: enough to tell the readers of the change feed."""
+    """What remains of an asset purged from the trash, so that the change feed can report it."""
 
     asset_id = models.UUIDField(primary_key=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)

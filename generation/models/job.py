@@ -35,7 +35,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(cleared_at=None)
 
     def with_slots(self) -> JobQuerySet:
-        """With their assets and references, in two more queries however many jobs there are."""
+        """Prefetch their assets and references, with two queries for any number of jobs."""
         return self.prefetch_related("assets", "references")
 
     def claimable(self) -> JobQuerySet:
@@ -43,7 +43,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
 
 class Job(models.Model):
-    """One submission, of one job type; its row is also its place in the queue."""
+    """One submission, of one job type; the table is also the queue."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="jobs", db_index=False)
@@ -182,7 +182,7 @@ class Job(models.Model):
 
     @property
     def lease_seconds(self) -> float:
-        """For how long the running lease was held when `changes.writes.lock` read the job; 0 without one."""
+        """The age of the running lease when `changes.writes.lock` read the job; 0 without one."""
         return max(0.0, (self.locked_at - self.leased_at).total_seconds()) if self.leased_at else 0.0
 
     @property
@@ -191,12 +191,12 @@ class Job(models.Model):
 
     @property
     def sorted_references(self) -> list[JobReference]:
-        """Its references by type; uses what was prefetched, and its pool tells when there are none."""
+        """Its references by type, from the prefetch; no query if its pool shows that there are none."""
         if self.pool == self.job_type:
             return []
         return sorted(self.references.all(), key=lambda used: used.type)
 
     @property
     def slots(self) -> list[Asset]:
-        """Its assets by slot; uses what was prefetched."""
+        """Its assets by slot, from the prefetch."""
         return sorted(self.assets.all(), key=lambda asset: asset.slot)

@@ -20,7 +20,7 @@ class Outcome(models.TextChoices):
 
 
 class Attempt(models.Model):
-    """One lease of one job: who had it, when, and what came back."""
+    """One lease of one job: by which worker, when, and with what outcome."""
 
     job = models.ForeignKey(Job, models.PROTECT, related_name="attempts", db_index=False)
     number = models.PositiveIntegerField()

@@ -1,4 +1,4 @@
-"""What all processes must agree on beside the jobs themselves."""
+"""Queue state shared by all processes, beside the jobs themselves."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Uptime(models.Model):
 
 
 class FairnessClock(models.Model):
-    """The virtual time of a pool: the largest start tag that its workers have taken. It never goes back."""
+    """The virtual time of a pool: the largest start tag claimed from it. It never decreases."""
 
     pool = models.CharField(primary_key=True, max_length=100)
     virtual_time = models.BigIntegerField(help_text="In s, as a job's fair_tag.")

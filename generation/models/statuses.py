@@ -1,4 +1,4 @@
-"""Where jobs and their assets stand."""
+"""The statuses of jobs and assets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class JobStatus(models.TextChoices):
-    """Where a job stands. The last four are final: a user's retry is the only way back."""
+    """A job's status. The last four are final, except that a user may retry the job."""
 
     QUEUED = "queued", "Queued"  # waits for a worker
     PROCESSING = "processing", "Processing"  # a worker holds its lease
@@ -21,7 +21,7 @@ RETRYABLE = (JobStatus.FAILED, JobStatus.PARTIAL, JobStatus.CANCELLED)
 
 
 class AssetStatus(models.TextChoices):
-    """Where one expected result stands."""
+    """An asset's status."""
 
     QUEUED = "queued", "Queued"  # no result yet
     COMPLETED = "completed", "Completed"  # has its file; never changes back

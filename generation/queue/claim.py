@@ -1,4 +1,4 @@
-"""Taking the best waiting job off the queue: few statements, each built once."""
+"""Claiming the best waiting job: a few SQL statements, each written once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from generation.changes import publisher, revisions
 from generation.changes.writes import StateChanged
 from generation.core import audit_log
 from generation.core.actors import worker_actor
-from generation.core.sql import in_dialect, places, uuid_value
+from generation.core.sql import in_dialect, uuid_value, value_rows
 from generation.models import Asset, Job, Worker
 from generation.queue import fairness
 
@@ -25,8 +25,8 @@ OVERDUE = """
 # One probe of the claim index for the head of each offered pool; the best head's pool gives its first job
 # that nobody else is taking. VALUES, because ten subqueries, as the ORM writes them, take 2 ms to plan.
 # Its constants are literals, so that PostgreSQL plans it once. The last two columns save a statement each:
-# whether there is something to reap or promote, and whether the job moves the clock of a pool. One that
-# somebody hurried does not: smaller tags wait behind it.
+# whether there is something to reap or promote, and whether the job advances the clock of a pool. A job with
+# a raised priority does not: smaller tags wait behind it.
 PICK = """
     WITH offered (pool) AS (VALUES {offered})
     SELECT id, owner_id, {overdue} AS overdue, priority = 0 AND EXISTS (
@@ -44,8 +44,8 @@ PICK = """
     )
     ORDER BY priority DESC, fair_tag, id LIMIT 1 {skip_locked}
 """
-# Guarded: whatever picked the job, only a waiting one can be held.
-HOLD = """
+# Compare-and-set: only a waiting job can be leased.
+LEASE = """
     UPDATE generation_job
     SET status = 'processing', lease_token = %(lease_token)s, leased_by_id = %(worker)s,
         lease_expires_at = {later}, started_at = COALESCE(started_at, {now}),
@@ -55,7 +55,7 @@ HOLD = """
     RETURNING *
 """
 OPEN_SLOTS = "SELECT * FROM generation_asset WHERE job_id = %s AND status = 'queued'"
-ATTEMPT = """
+INSERT_ATTEMPT = """
     INSERT INTO generation_attempt
         (job_id, number, worker_id, lease_token, leased_at, outcome, accepted, rejected, error_message)
     VALUES (%(job)s, %(number)s, %(worker)s, %(lease_token)s, {now}, 'running', 0, 0, '')
@@ -63,7 +63,7 @@ ATTEMPT = """
 
 
 class Claim(NamedTuple):
-    """A job now held by the worker, `open_slots` set; `overdue` when other leases or delays have run out."""
+    """A job now leased by the worker, `open_slots` set; `overdue` if other leases or delays have run out."""
 
     job: Job
     overdue: bool
@@ -77,7 +77,7 @@ def claim(*, worker: Worker, pools: Sequence[str]) -> Claim | None:
         return found
     if not Job.objects.claimable().filter(pool__in=pools).exists():
         return None
-    # The best pool's last jobs are just being taken by others; each other pool may still have one.
+    # The best pool's last jobs are being claimed by others; each other pool may still have one.
     return next((found for pool in pools if (found := _claim_from(worker, [pool]))), None)
 
 
@@ -85,13 +85,13 @@ def claim(*, worker: Worker, pools: Sequence[str]) -> Claim | None:
 def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
     with connection.cursor() as cursor:
         cursor.execute(pick(len(pools)), pools)
-        picked = cursor.fetchone()
-    if picked is None:
+        row = cursor.fetchone()
+    if row is None:
         return None
-    job_id, owner_id, overdue, moves_clock = picked
-    job = _hold(worker, job_id, next(revisions.take(owner_id=owner_id, count=1)))
+    job_id, owner_id, overdue, moves_clock = row
+    job = _lease(worker, job_id, next(revisions.take(owner_id=owner_id, count=1)))
     job.open_slots = _open_slots(job)
-    _note_attempt(worker, job)
+    _insert_attempt(worker, job)
     if moves_clock:
         fairness.advance(pools, job.fair_tag)
     publisher.changed(owner_id=owner_id, revision=job.revision, job_ids=[job.pk])
@@ -102,16 +102,17 @@ def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
 
 def pick(pools: int) -> str:
     """`PICK` for this many pools."""
-    return in_dialect(PICK, offered=places(pools), overdue=in_dialect(OVERDUE))
+    return in_dialect(PICK, offered=value_rows(pools), overdue=in_dialect(OVERDUE))
 
 
-def anything_overdue() -> bool:
+def is_anything_overdue() -> bool:
+    """Whether any lease or retry delay has run out."""
     with connection.cursor() as cursor:
         cursor.execute(in_dialect("SELECT {overdue}", overdue=in_dialect(OVERDUE)), ())
         return bool(cursor.fetchone()[0])
 
 
-def _hold(worker: Worker, job_id: uuid.UUID | str, revision: int) -> Job:
+def _lease(worker: Worker, job_id: uuid.UUID | str, revision: int) -> Job:
     lease = {
         "id": uuid_value(job_id),
         "lease_token": uuid_value(uuid.uuid4()),
@@ -119,10 +120,10 @@ def _hold(worker: Worker, job_id: uuid.UUID | str, revision: int) -> Job:
         "seconds": float(settings.LEASE_SECONDS),
         "revision": revision,
     }
-    held = list(Job.objects.raw(in_dialect(HOLD), lease))
-    if not held:
+    leased = list(Job.objects.raw(in_dialect(LEASE), lease))
+    if not leased:
         raise StateChanged
-    return held[0]
+    return leased[0]
 
 
 def _open_slots(job: Job) -> list[Asset]:
@@ -130,7 +131,7 @@ def _open_slots(job: Job) -> list[Asset]:
     return sorted(slots, key=lambda asset: asset.slot)
 
 
-def _note_attempt(worker: Worker, job: Job) -> None:
+def _insert_attempt(worker: Worker, job: Job) -> None:
     assert job.lease_token is not None
     attempt = {
         "job": uuid_value(job.pk),
@@ -139,4 +140,4 @@ def _note_attempt(worker: Worker, job: Job) -> None:
         "lease_token": uuid_value(job.lease_token),
     }
     with connection.cursor() as cursor:
-        cursor.execute(in_dialect(ATTEMPT), attempt)
+        cursor.execute(in_dialect(INSERT_ATTEMPT), attempt)

@@ -1,4 +1,4 @@
-"""Where a queued job stands, and when it will start and end, from what the workers now alive really need."""
+"""Queue positions with estimated start and end, from the measured speeds of the live workers."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from generation.catalog.job_types import JOB_TYPES
 from generation.models import Job, JobStatus, Worker, WorkerSpeed
 
 ALIVE_SECONDS = 60
-# Jobs further back are told "more than this many ahead".
+# Jobs further back get no position.
 WINDOW = 200
-# How much one more finished lease moves a worker's mean.
+# The weight of the newest lease in a worker's moving average.
 WEIGHT = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """A queued job's place: 1 is next; None is beyond the window.
+    """A queued job's position: 1 is next; None is beyond the window.
 
     Seconds are None while unknown. `served` is False when no live worker offers the job's pool.
     """
@@ -37,7 +37,7 @@ class QueuePosition:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """The live workers, as far as estimates need them."""
+    """The capacity of the live workers: how many serve each pool, and how fast they are."""
 
     workers_of: Mapping[str, int]
     seconds_of: Mapping[str, float]
@@ -49,7 +49,7 @@ class Capacity:
 
 
 def live_workers() -> QuerySet[Worker]:
-    """Those seen in the last minute that take jobs."""
+    """Workers seen in the last minute that take jobs."""
     seen = Worker.objects.enabled().filter(last_seen_at__gte=Now() - timedelta(seconds=ALIVE_SECONDS))
     return seen.filter(draining=False)
 
@@ -68,7 +68,7 @@ def live_capacity() -> Capacity:
 
 
 def queue_positions(jobs: Iterable[Job]) -> dict[uuid.UUID, QueuePosition]:
-    """The places of those jobs that are queued, in a number of queries that does not grow with them."""
+    """The positions of those jobs that are queued; the queries do not grow with them."""
     queued = [job for job in jobs if job.status == JobStatus.QUEUED]
     if not queued:
         return {}
@@ -85,7 +85,7 @@ def _positions_in(engine: str, queued: Sequence[Job], capacity: Capacity) -> dic
     position, seconds = 1, 0.0
     for job_id, pool, job_type, quantity in line.values_list("pk", "pool", "job_type", "quantity")[:WINDOW]:
         ahead[job_id] = position, seconds
-        # What no live worker can do keeps nobody waiting.
+        # A job that no live worker can do delays nobody.
         if pool in capacity.workers_of or not capacity.workers_of:
             position, seconds = position + 1, seconds + capacity.seconds(job_type, quantity)
     return {job.pk: _position(job, ahead.get(job.pk), capacity) for job in queued}
@@ -103,7 +103,7 @@ def _position(job: Job, ahead: tuple[int, float] | None, capacity: Capacity) -> 
 
 @transaction.atomic
 def record_benchmark(*, worker: Worker, seconds: Mapping[str, float], with_: str) -> None:
-    """Keep a worker's benchmark (s for one result, by job type) as its speed until a finished lease tells it.
+    """Store a worker's benchmark (s for one result, by job type) as its speed until its first finished lease.
 
     `with_` is the software and the device that it was measured with.
     """
@@ -120,7 +120,7 @@ def record_benchmark(*, worker: Worker, seconds: Mapping[str, float], with_: str
 
 
 def record_run(*, worker: Worker, job_type: str, seconds: float, slots: int) -> None:
-    """Move the worker's mean by one finished lease of `slots` results; the first replaces its benchmark."""
+    """Update the worker's mean by one finished lease of `slots` results; the first replaces its benchmark."""
     if slots < 1 or seconds <= 0:
         return
     sample = seconds / slots

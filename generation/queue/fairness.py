@@ -1,4 +1,4 @@
-"""Start-time fair queueing, with a virtual time for each pool.
+"""Start-time fair queueing with a virtual time per pool.
 
 See docs/decisions/0002-the-job-table-is-the-queue.md.
 """
@@ -22,12 +22,12 @@ ADVANCE = """
 
 
 def start_tag(job: Job, *, cost: int) -> int:
-    """Where a job that is to be queued, of `cost` estimated seconds, starts in its engine; index probes only.
+    """The start tag of a job to be queued, of `cost` estimated seconds; index probes only.
 
     An owner's jobs follow one another by their cost; a newcomer starts level with the head of the queue. The
     first job of an empty queue starts level with the other engines' heads, so that a worker which serves
-    several engines does not find it ahead of everybody who waits for another. What waits at the head for a
-    worker that there is not must not stop the clock: nobody starts before what was served last.
+    several engines does not take it before everybody who waits for another. A job at the head without a
+    worker must not stop the clock: no tag is below the pool's virtual time.
     """
     now = _virtual_time(job.pool)
     head = _head(job.engine) or [tag for other in Engine if other != job.engine for tag in _head(other)]
@@ -36,7 +36,7 @@ def start_tag(job: Job, *, cost: int) -> int:
 
 
 def advance(pools: Sequence[str], tag: int) -> None:
-    """A worker that offers these pools takes a job with this tag: no smaller one waits in any of them."""
+    """Advance the pools' virtual times to the tag of a claimed job; no smaller tag waits in any of them."""
     with connection.cursor() as cursor:
         values = [value for pool in sorted(pools) for value in (pool, tag)]
         cursor.execute(in_dialect(ADVANCE, clocks=", ".join(["(%s, %s)"] * len(pools))), values)
@@ -54,15 +54,15 @@ def _head(engine: str) -> list[int]:
 
 
 def _last_queued(job: Job) -> list[int]:
-    """The tag of the owner's last job that waits in this engine."""
+    """The tag of the owner's last queued job of this engine."""
     own = Job.objects.filter(status=JobStatus.QUEUED, engine=job.engine, owner_id=job.owner_id)
     return list(own.order_by("-fair_tag").values_list("fair_tag", flat=True)[:1])
 
 
 def _newest(job: Job, now: int) -> list[int]:
-    """The tag of the owner's newest other job, so that who sends one at a time waits no less than others.
+    """The tag of the owner's newest other job, so that submitting one at a time gains nothing.
 
-    One that is ahead of the clock was cancelled before its time came, or counts in another engine.
+    A tag ahead of the clock is of a job that was cancelled while queued, or of another engine: ignored.
     """
     others = Job.objects.of(job.owner_id).exclude(pk=job.pk).order_by("-id")
     newest = others.values_list("fair_tag", flat=True)[:1]

@@ -15,7 +15,7 @@ from generation.access import tokens
 from generation.access.principals import Principal, principal_of, worker_principal
 from generation.http.authentication import REALM, bearer_of
 from generation.models import Worker
-from generation.worker_api.presence import seen
+from generation.worker_api.presence import record_seen
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -37,7 +37,7 @@ class WorkerTokenAuthentication(BaseAuthentication):
         if not worker.enabled:
             log.warning("worker.refused", worker=str(worker.pk), reason="disabled")
             raise PermissionDenied("This worker is disabled.", code="worker_disabled")
-        seen(worker)
+        record_seen(worker)
         return AnonymousUser(), worker_principal(worker)
 
     def authenticate_header(self, request: Request) -> str:

@@ -11,8 +11,8 @@ from generation.http.openapi import problems
 from generation.http.views import body_of
 from generation.jobs.lease import lease, offered_pools
 from generation.worker_api.authentication import worker_of
-from generation.worker_api.payloads import LeaseAnswer, LeaseRequest, lease_answer
-from generation.worker_api.presence import offered
+from generation.worker_api.payloads import LeaseRequest, LeaseResponse, lease_response
+from generation.worker_api.presence import record_offer
 from generation.worker_api.views import WorkerView
 
 
@@ -25,18 +25,18 @@ class LeaseView(WorkerView):
         tags=["worker"],
         request=LeaseRequest,
         responses={
-            200: LeaseAnswer,
+            200: LeaseResponse,
             204: OpenApiResponse(description="Nothing to do within wait_s."),
             **problems(403, 413, 422),
         },
     )
     def post(self, request: Request) -> Response:
         """Hold a job for the worker: 200 with everything it needs, 204 when none came within `wait_s`."""
-        worker, asked = worker_of(request), body_of(request, LeaseRequest)
-        software = f"{asked['version']} {asked['worker_engine']}".strip()[:120]
-        pools = offered_pools(worker, asked["engines"], asked["pools"])
-        offered(worker, pools=pools, software=software, device=asked["device"])
-        job = lease(worker=worker, engines=asked["engines"], pools=asked["pools"])
+        worker, body = worker_of(request), body_of(request, LeaseRequest)
+        software = f"{body['version']} {body['worker_engine']}".strip()[:120]
+        pools = offered_pools(worker, body["engines"], body["pools"])
+        record_offer(worker, pools=pools, software=software, device=body["device"])
+        job = lease(worker=worker, engines=body["engines"], pools=body["pools"])
         if job is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
-        return Response(lease_answer(job, base_url=request.build_absolute_uri("/")))
+        return Response(lease_response(job, base_url=request.build_absolute_uri("/")))

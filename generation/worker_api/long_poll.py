@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from generation.catalog.job_types import Engine
 from generation.changes import publisher
-from generation.worker_api.payloads import MOST_WAIT_SECONDS
+from generation.worker_api.payloads import MAX_WAIT_SECONDS
 
 log = structlog.get_logger("ourvidz.worker_api")
 BODY_BYTES = 16 * 1024
@@ -42,28 +42,28 @@ class LongPoll:
         if len(body) > BODY_BYTES:
             await _too_large(send)
             return
-        gone = asyncio.ensure_future(_disconnected(receive))
+        disconnected = asyncio.ensure_future(_disconnected(receive))
         try:
-            answer = await self._ask(scope, body)
+            answer = await self._call_view(scope, body)
             if _is_idle(answer):
-                answer = await self._wait(scope, body, gone) or answer
-            await asyncio.sleep(0)  # so that a hanging-up that has come is seen
-            if gone.done():
-                await self._give_back(scope, answer)
+                answer = await self._wait(scope, body, disconnected) or answer
+            await asyncio.sleep(0)  # so that a disconnect that has arrived is noticed
+            if disconnected.done():
+                await self._release(scope, answer)
                 return
         finally:
-            gone.cancel()
+            disconnected.cancel()
         for message in answer:
             await send(message)
 
-    async def _ask(self, scope: Any, body: bytes) -> list[Message]:
+    async def _call_view(self, scope: Any, body: bytes) -> list[Message]:
         """The view's answer to this request, as ASGI messages."""
         answer: list[Message] = []
         never = asyncio.Event()
 
         async def receive() -> Message:
-            if not asked:
-                asked.append(True)
+            if not sent:
+                sent.append(True)
                 return {"type": "http.request", "body": body, "more_body": False}
             await never.wait()
             return {"type": "http.disconnect"}
@@ -71,23 +71,25 @@ class LongPoll:
         async def send(message: Message) -> None:
             answer.append(message)
 
-        asked: list[bool] = []
+        sent: list[bool] = []
         await self.django(dict(scope), receive, send)
         return answer
 
-    async def _wait(self, scope: Any, body: bytes, gone: asyncio.Future[None]) -> list[Message] | None:
-        """The first answer that is not idle, None when the time is over or the worker has gone."""
-        wait_s, engines = _wishes(body)
-        async with aclosing(_hints(engines, gone, wait_s)) as hints:
+    async def _wait(
+        self, scope: Any, body: bytes, disconnected: asyncio.Future[None]
+    ) -> list[Message] | None:
+        """The first answer that is not idle, None when the time is over or the worker has disconnected."""
+        wait_s, engines = _wait_and_engines(body)
+        async with aclosing(_hints(engines, disconnected, wait_s)) as hints:
             async for _ in hints:
                 # Not cut short by the deadline: a job that was leased must be answered.
-                answer = await self._ask(scope, body)
+                answer = await self._call_view(scope, body)
                 if not _is_idle(answer):
                     return answer
         return None
 
-    async def _give_back(self, scope: Any, answer: Sequence[Message]) -> None:
-        """Release the job that was leased for a worker who hung up meanwhile, as the worker itself would."""
+    async def _release(self, scope: Any, answer: Sequence[Message]) -> None:
+        """Release the job that was leased for a worker that disconnected, as the worker itself would."""
         lease = _leased(answer)
         if lease is None:
             return
@@ -96,38 +98,40 @@ class LongPoll:
         length = (b"content-length", str(len(body)).encode())
         headers = [length, *(pair for pair in scope["headers"] if pair[0] != b"content-length")]
         request = {"path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
-        released = await self._ask(scope | request, body)
+        released = await self._call_view(scope | request, body)
         log.info("lease.undelivered", job=lease["job_id"], released=released[0].get("status") == 204)
 
 
 async def _hints(
-    engines: Sequence[str], gone: asyncio.Future[None], wait_s: float
+    engines: Sequence[str], disconnected: asyncio.Future[None], wait_s: float
 ) -> AsyncGenerator[None, None]:
-    """Yields when it is worth asking again: once listening, on a hint, now and then; ends after `wait_s`.
+    """Yields when the view is worth calling again: once subscribed, on a hint, and from time to time.
 
-    While the channel layer is away there are no hints, and only the clock says when.
+    Ends after `wait_s`. While the channel layer is away there are no hints, only the timer.
     """
     clock = asyncio.get_running_loop()
     deadline = clock.time() + wait_s
     layer = get_channel_layer()
     channel = await _joined(layer, engines)
     # One receive is kept across the waits: cancelling it gives the channel up.
-    heard = _next_hint(layer, channel)
+    next_hint = _next_hint(layer, channel)
     try:
-        while not gone.done() and (left := deadline - clock.time()) > 0:
+        while not disconnected.done() and (left := deadline - clock.time()) > 0:
             yield
             await asyncio.wait(
-                {heard, gone}, timeout=min(RECHECK_SECONDS, left), return_when=asyncio.FIRST_COMPLETED
+                {next_hint, disconnected},
+                timeout=min(RECHECK_SECONDS, left),
+                return_when=asyncio.FIRST_COMPLETED,
             )
-            if heard.done():
-                heard = _next_hint(layer, None if heard.exception() else channel)
+            if next_hint.done():
+                next_hint = _next_hint(layer, None if next_hint.exception() else channel)
     finally:
-        heard.cancel()
+        next_hint.cancel()
         await _leave(layer, channel, engines)
 
 
 async def _joined(layer: Any, engines: Sequence[str]) -> str | None:
-    """A channel that hears of these engines' jobs; None when the layer is away."""
+    """A channel subscribed to these engines' queues; None when the channel layer is away."""
     channel: str | None = None
     try:
         async with asyncio.timeout(publisher.DEADLINE_SECONDS):
@@ -158,7 +162,7 @@ def _next_hint(layer: Any, channel: str | None) -> asyncio.Future[Any]:
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """The whole body, or as much as shows that it is too large; None when the worker went in the middle."""
+    """The whole body, or enough to show that it is too large; None when the worker disconnected meanwhile."""
     body, more = b"", True
     while more and len(body) <= BODY_BYTES:
         message: Message = await receive()
@@ -181,19 +185,19 @@ def _is_idle(answer: Sequence[Message]) -> bool:
 
 
 def _leased(answer: Sequence[Message]) -> dict[str, Any] | None:
-    """The body of an answer that gave a job out."""
+    """The body of an answer that leased a job."""
     if not answer or answer[0].get("status") != 200:
         return None
     lease: dict[str, Any] = json.loads(b"".join(message.get("body", b"") for message in answer))
     return lease
 
 
-def _wishes(body: bytes) -> tuple[float, list[str]]:
-    """How long to wait (s), and for which engines; the view has already checked the body."""
+def _wait_and_engines(body: bytes) -> tuple[float, list[str]]:
+    """How long to wait (s) and for which engines; the view has already validated the body."""
     try:
-        asked = json.loads(body)
-        wait_s = min(float(asked.get("wait_s", 0)), MOST_WAIT_SECONDS)
-        return wait_s, [engine for engine in asked.get("engines", []) if engine in Engine.values]
+        request = json.loads(body)
+        wait_s = min(float(request.get("wait_s", 0)), MAX_WAIT_SECONDS)
+        return wait_s, [engine for engine in request.get("engines", []) if engine in Engine.values]
     except (ValueError, TypeError, AttributeError):
         return 0.0, []
 

@@ -1,4 +1,4 @@
-"""The lease call's two bodies."""
+"""The request and the response of the lease call."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rest_framework import serializers
 
 from generation.catalog.job_types import JOB_TYPES, Engine, ReferenceType
 from generation.core.limits import DEVICE_LENGTH, POOL_LENGTH
-from generation.http.fields import OneOf, StrictSerializer, Text
+from generation.http.fields import StrictCharField, StrictSerializer, TextChoicesField
 from generation.jobs import previews
 from generation.media.measure import CONTENT_TYPES
 from generation.models import Job
 
-MOST_WAIT_SECONDS = 25
+MAX_WAIT_SECONDS = 25
 PREVIEW_RULES = {
     "max_bytes": previews.MAX_BYTES,
     "max_side": previews.MAX_SIDE,
@@ -34,24 +34,30 @@ PREVIEW_RULES = {
 )
 class LeaseRequest(StrictSerializer):
     engines = serializers.ListField(
-        child=OneOf(Engine),
+        child=TextChoicesField(Engine),
         min_length=1,
         max_length=len(Engine),
         help_text="The queues to serve.",
     )
     pools = serializers.ListField(
-        child=Text(max_length=POOL_LENGTH),
+        child=StrictCharField(max_length=POOL_LENGTH),
         default=list,
         max_length=200,
         help_text="What it can do: job types, and job types with the types of reference that it can use, as "
         "`video_fast+end_frame+start_frame`, in this order. Empty: every job type, without references.",
     )
     wait_s = serializers.FloatField(
-        default=0, min_value=0, max_value=MOST_WAIT_SECONDS, help_text="How long to wait for a job."
+        default=0, min_value=0, max_value=MAX_WAIT_SECONDS, help_text="How long to wait for a job."
     )
-    version = Text(default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="The worker's software.")
-    worker_engine = Text(default="", allow_blank=True, max_length=40, help_text="What it computes with.")
-    device = Text(default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="What it computes on.")
+    version = StrictCharField(
+        default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="The worker's software."
+    )
+    worker_engine = StrictCharField(
+        default="", allow_blank=True, max_length=40, help_text="What it computes with."
+    )
+    device = StrictCharField(
+        default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="What it computes on."
+    )
 
 
 class Slot(serializers.Serializer[Any]):
@@ -62,7 +68,7 @@ class Slot(serializers.Serializer[Any]):
 
 
 class Reference(serializers.Serializer[Any]):
-    type = OneOf(ReferenceType)
+    type = TextChoicesField(ReferenceType)
     strength = serializers.FloatField(help_text="0 to 1: how strongly it guides the result.")
     url = serializers.CharField(help_text="On this server, with the worker's token, while the lease lasts.")
 
@@ -116,7 +122,7 @@ class UploadRules(serializers.Serializer[Any]):
         )
     ]
 )
-class LeaseAnswer(serializers.Serializer[Any]):
+class LeaseResponse(serializers.Serializer[Any]):
     """Everything a worker needs, flat."""
 
     job_id = serializers.UUIDField()
@@ -125,7 +131,7 @@ class LeaseAnswer(serializers.Serializer[Any]):
     lease_seconds = serializers.IntegerField(help_text="How long the lease lasts without a heartbeat.")
     heartbeat_seconds = serializers.IntegerField(help_text="How often to send one.")
     job_type = serializers.CharField()
-    engine = OneOf(Engine)
+    engine = TextChoicesField(Engine)
     prompt = serializers.CharField()
     negative_prompt = serializers.CharField()
     parameters = serializers.DictField(help_text="width, height, steps, guidance and more.")
@@ -146,7 +152,7 @@ def _references(job: Job, base_url: str) -> list[dict[str, Any]]:
     ]
 
 
-def lease_answer(job: Job, *, base_url: str) -> dict[str, Any]:
+def lease_response(job: Job, *, base_url: str) -> dict[str, Any]:
     """What a worker is told about the job it now holds, as `lease` answered with it.
 
     `base_url` begins the addresses of reference images.

@@ -1,4 +1,4 @@
-"""What a worker says of itself by calling: that it is there, what it is, what it offers."""
+"""Worker presence: when a worker called last, what it is and what it offers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from django.utils import timezone
 
 from generation.models import Worker
 
-STALE = timedelta(seconds=10)
+SEEN_RESOLUTION = timedelta(seconds=10)
 
 
-def seen(worker: Worker) -> None:
-    """Remember that it called; one write in ten seconds at most."""
-    if worker.last_seen_at is None or timezone.now() - worker.last_seen_at > STALE:
+def record_seen(worker: Worker) -> None:
+    """Record that the worker called; at most one write in ten seconds."""
+    if worker.last_seen_at is None or timezone.now() - worker.last_seen_at > SEEN_RESOLUTION:
         Worker.objects.filter(pk=worker.pk).update(last_seen_at=Now())
 
 
-def offered(worker: Worker, *, pools: Sequence[str], software: str, device: str) -> None:
-    """Remember what it offered at this lease call; writes only what is new."""
-    said = {"pools": list(pools), "software": software, "device": device}
-    if any(getattr(worker, name) != value for name, value in said.items()):
-        Worker.objects.filter(pk=worker.pk).update(**said)
+def record_offer(worker: Worker, *, pools: Sequence[str], software: str, device: str) -> None:
+    """Record what the worker offers at this lease call; writes only what has changed."""
+    fields = {"pools": list(pools), "software": software, "device": device}
+    if any(getattr(worker, name) != value for name, value in fields.items()):
+        Worker.objects.filter(pk=worker.pk).update(**fields)

@@ -5,20 +5,17 @@ from __future__ import annotations
 import uuid
 
 from django.http import HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
 from generation.assets.delivery import reference_response
 from generation.assets.references import leased_reference
 from generation.catalog.job_types import ReferenceType
-from generation.http.openapi import problems
+from generation.http.openapi import file_responses, problems
 from generation.media.measure import CONTENT_TYPES
 from generation.worker_api.authentication import worker_of
 from generation.worker_api.views import WorkerView
-
-PICTURE = OpenApiResponse(OpenApiTypes.BINARY, "The bytes; ranges are honoured.")
 
 
 class ReferenceView(WorkerView):
@@ -27,8 +24,7 @@ class ReferenceView(WorkerView):
         summary="Get a reference image",
         tags=["worker"],
         parameters=[OpenApiParameter("type", str, OpenApiParameter.PATH, enum=ReferenceType.values)],
-        responses={(200, content_type): PICTURE for content_type in CONTENT_TYPES["image"]}
-        | problems(403, 404),
+        responses=file_responses(*CONTENT_TYPES["image"]) | problems(403, 404),
     )
     def get(self, request: Request, job_id: uuid.UUID, type: str) -> HttpResponseBase:
         """A reference image of the job. 404 for everybody but the worker that holds the lease now."""

@@ -9,34 +9,34 @@ from rest_framework import serializers
 
 from generation.core.limits import DEVICE_LENGTH, ERROR_CODE_LENGTH
 from generation.http.fields import (
-    Flag,
-    Identifier,
-    Metadata,
-    OneOf,
-    SecondsByJobType,
+    MetadataField,
+    SecondsByJobTypeField,
+    StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
     StrictSerializer,
-    Text,
-    WholeNumber,
+    StrictUUIDField,
+    TextChoicesField,
 )
 from generation.jobs.report import Report
 from generation.jobs.report_rules import AssetReport, SlotError
 from generation.models import JobStatus, Upload
 
-MOST_ASSETS = 24
-MOST_TEXT = 4000
-BIGGEST = 2**63 - 1
+MAX_ASSETS = 24
+MAX_TEXT = 4000
+MAX_INT64 = 2**63 - 1
 
 
 class Lease(StrictSerializer):
-    lease_token = Identifier(help_text="From the lease answer.")
+    lease_token = StrictUUIDField(help_text="From the lease answer.")
 
 
 class Heartbeat(Lease):
-    progress = WholeNumber(min_value=0, max_value=100, default=0, help_text="Percent of this attempt.")
-    stage = Text(
+    progress = StrictIntegerField(min_value=0, max_value=100, default=0, help_text="Percent of this attempt.")
+    stage = StrictCharField(
         default="", allow_blank=True, max_length=200, help_text="What it does now, in a word or two."
     )
-    slot = WholeNumber(
+    slot = StrictIntegerField(
         default=None, allow_null=True, min_value=0, max_value=32767, help_text="The slot in work, if you say."
     )
 
@@ -54,37 +54,41 @@ class Heartbeat(Lease):
     ]
 )
 class Benchmark(StrictSerializer):
-    seconds = SecondsByJobType(help_text="For one result, by job type; of those measured.")
-    version = Text(default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="The worker's software.")
-    device = Text(default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="What it computes on.")
+    seconds = SecondsByJobTypeField(help_text="For one result, by job type; of those measured.")
+    version = StrictCharField(
+        default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="The worker's software."
+    )
+    device = StrictCharField(
+        default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="What it computes on."
+    )
 
 
 class Error(StrictSerializer):
-    code = Text(max_length=ERROR_CODE_LENGTH)
-    message = Text(default="", allow_blank=True, max_length=MOST_TEXT)
-    retryable = Flag(default=True, help_text="Whether another attempt could succeed.")
+    code = StrictCharField(max_length=ERROR_CODE_LENGTH)
+    message = StrictCharField(default="", allow_blank=True, max_length=MAX_TEXT)
+    retryable = StrictBooleanField(default=True, help_text="Whether another attempt could succeed.")
 
 
 class ReportedAsset(StrictSerializer):
-    image_index = WholeNumber(
+    image_index = StrictIntegerField(
         allow_null=True,
         min_value=0,
         max_value=32767,
         help_text="The slot's, null for WAN; position means nothing.",
     )
     status = serializers.ChoiceField(["completed", "failed"])
-    upload_id = Identifier(default=None, allow_null=True, help_text="Needed when completed.")
-    seed = WholeNumber(default=None, allow_null=True, min_value=0, max_value=BIGGEST)
-    width = WholeNumber(
+    upload_id = StrictUUIDField(default=None, allow_null=True, help_text="Needed when completed.")
+    seed = StrictIntegerField(default=None, allow_null=True, min_value=0, max_value=MAX_INT64)
+    width = StrictIntegerField(
         default=None, allow_null=True, min_value=1, help_text="Ignored: measured from the bytes."
     )
-    height = WholeNumber(
+    height = StrictIntegerField(
         default=None, allow_null=True, min_value=1, help_text="Ignored: measured from the bytes."
     )
     duration = serializers.FloatField(
         default=None, allow_null=True, min_value=0, help_text="Ignored: measured from the bytes."
     )
-    metadata = Metadata(default=dict, help_text="Anything worth keeping; at most 32 KiB.")
+    metadata = MetadataField(default=dict, help_text="Anything worth keeping; at most 32 KiB.")
     error = Error(default=None, allow_null=True, help_text="Why it failed.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -134,15 +138,15 @@ class ReportedAsset(StrictSerializer):
     ]
 )
 class Callback(StrictSerializer):
-    job_id = Identifier()
-    lease_token = Identifier()
+    job_id = StrictUUIDField()
+    lease_token = StrictUUIDField()
     status = serializers.ChoiceField(
         ["processing", "completed", "failed"],
         help_text="`processing`: more to come; else the worker is done.",
     )
-    assets = serializers.ListField(child=ReportedAsset(), default=list, max_length=MOST_ASSETS)
-    error_message = Text(default="", allow_blank=True, max_length=MOST_TEXT)
-    metadata = Metadata(
+    assets = serializers.ListField(child=ReportedAsset(), default=list, max_length=MAX_ASSETS)
+    error_message = StrictCharField(default="", allow_blank=True, max_length=MAX_TEXT)
+    metadata = MetadataField(
         default=dict, help_text="Merged into the job's; `enhanced_prompt` is shown to its owner."
     )
 
@@ -193,10 +197,10 @@ class Rejected(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
-class ReceiptAnswer(serializers.Serializer[Any]):
+class ReceiptResponse(serializers.Serializer[Any]):
     """Every reported asset is in exactly one of the lists, by its image_index."""
 
     accepted = serializers.ListField(child=serializers.IntegerField(allow_null=True))
     duplicate = serializers.ListField(child=serializers.IntegerField(allow_null=True))
     rejected = Rejected(many=True)
-    job_status = OneOf(JobStatus)
+    job_status = TextChoicesField(JobStatus)

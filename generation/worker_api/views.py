@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from generation.http.bodies import capped_body
 from generation.http.openapi import problems
-from generation.http.views import Api, body_of
+from generation.http.views import ApiView, body_of, media_type_of
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.previews import MAX_BYTES, store_preview
 from generation.jobs.report import report
@@ -28,7 +28,7 @@ from generation.worker_api.reports import (
     Heartbeat,
     Instruction,
     Lease,
-    ReceiptAnswer,
+    ReceiptResponse,
     Stored,
 )
 
@@ -43,7 +43,7 @@ LEASE_HEADER = OpenApiParameter(
 )
 
 
-class WorkerView(Api):
+class WorkerView(ApiView):
     """A call by a worker, with its token."""
 
     authentication_classes = [WorkerTokenAuthentication]
@@ -134,9 +134,9 @@ class BenchmarkView(WorkerView):
     )
     def post(self, request: Request) -> Response:
         """Say how fast you are: the first estimate of your speed, until real jobs have been measured."""
-        told = body_of(request, Benchmark)
-        measured_with = ", ".join(filter(None, (told["version"], told["device"])))
-        record_benchmark(worker=worker_of(request), seconds=told["seconds"], with_=measured_with)
+        body = body_of(request, Benchmark)
+        measured_with = ", ".join(filter(None, (body["version"], body["device"])))
+        record_benchmark(worker=worker_of(request), seconds=body["seconds"], with_=measured_with)
         return Response(status=204)
 
 
@@ -146,19 +146,19 @@ class CallbackView(WorkerView):
         summary="Report results",
         tags=["worker"],
         request=Callback,
-        responses={200: ReceiptAnswer, **problems(403, 404, 409, 413, 422)},
+        responses={200: ReceiptResponse, **problems(403, 404, 409, 413, 422)},
     )
     def post(self, request: Request) -> Response:
         """Report results. Safe to repeat until an answer comes, also after the job has ended."""
         callback = Callback(data=request.data)
         callback.is_valid(raise_exception=True)
         receipt = report(worker=worker_of(request), report=callback.to_report())
-        return Response(ReceiptAnswer(receipt).data)
+        return Response(ReceiptResponse(receipt).data)
 
 
 def check_type(request: Request, allowed: Collection[str]) -> None:
     """Raises UnsupportedMediaType unless the body says that it is one of these, before it is read."""
-    if (request.content_type or "").partition(";")[0].strip().lower() not in allowed:
+    if media_type_of(request) not in allowed:
         raise UnsupportedMediaType(request.content_type or "")
 
 

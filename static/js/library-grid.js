@@ -100,7 +100,7 @@ function take(tile) {
   if (hadFocus && next) find(next, "[data-open]", HTMLElement).focus();
 }
 
-function settle() {
+function updateState() {
   const any = tiles().length > 0;
   none.hidden = any || Boolean(link());
   for (const end of findAll(grid, ".end", HTMLElement)) end.hidden = !any;
@@ -116,7 +116,7 @@ function settle() {
 export function changes({ assets = [] }) {
   if (loading) meanwhile.push(...assets);
   apply(assets);
-  settle();
+  updateState();
 }
 
 /** @param {Change[]} assets */
@@ -138,7 +138,7 @@ export async function refresh() {
   const floor = last ? key(last) : "";
   for (const old of tiles()) if (key(old) >= floor && !here.has(old.id)) take(old);
   for (const tile of fresh) put(tile);
-  settle();
+  updateState();
 }
 
 /**
@@ -177,7 +177,7 @@ async function load(next) {
     for (const day of findAll(page, ".day", HTMLElement)) join(day);
     apply(meanwhile);
     grid.append(...page.querySelectorAll(":scope > p"));
-    settle();
+    updateState();
     watch();
     return true;
   } finally {

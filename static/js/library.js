@@ -2,7 +2,7 @@
 import { byId, data, find } from "./dom.js";
 import { start as startFilters } from "./library-filters.js";
 import { changes, hasMore, more, refresh, start as startGrid, tiles } from "./library-grid.js";
-import { isPicking, start as startPicking } from "./library-pick.js";
+import { isSelecting, start as startSelecting } from "./library-selection.js";
 import { start as startViewer } from "./lightbox.js";
 import { connect } from "./live.js";
 
@@ -17,12 +17,12 @@ document.addEventListener("acted", () => {
 });
 startGrid();
 startFilters();
-startPicking();
+startSelecting();
 startViewer(grid, {
   tiles,
   more,
   hasMore,
   addressOf: (tile) => find(tile, "[data-open]", HTMLAnchorElement).href,
-  mayOpen: () => !isPicking(),
+  mayOpen: () => !isSelecting(),
   onMissing: () => location.reload(), // its own page shows it
 });

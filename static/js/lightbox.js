@@ -115,7 +115,7 @@ function refreshEnds() {
 }
 
 /** The tiles have changed: what is shown may have left, and another takes its place. */
-function settle() {
+function followTiles() {
   if (!current) return;
   const now = page.tiles();
   /** @param {HTMLElement} tile */
@@ -291,7 +291,7 @@ export function start(root, given) {
     history.pushState({ viewer: tile.id }, "", page.addressOf(tile));
     open(tile);
   });
-  root.addEventListener("tiles-changed", settle);
+  root.addEventListener("tiles-changed", followTiles);
   document.addEventListener("acted", tellAnew);
   addEventListener("popstate", ({ state }) => follow(state));
   dialog.addEventListener("close", closed);

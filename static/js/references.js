@@ -72,7 +72,7 @@ const inUse = () => rows().filter((row) => !row.hidden);
 export function fit(chosen, first) {
   type = chosen;
   const given = share(first);
-  for (const row of rows()) settle(row, given.get(row), given.size === 1);
+  for (const row of rows()) updateRow(row, given.get(row), given.size === 1);
   pick.disabled = given.size >= type.references.length;
   pickLine.hidden = pick.disabled;
   showChips();
@@ -106,7 +106,7 @@ function share(first) {
  * @param {string | undefined} value
  * @param {boolean} alone
  */
-function settle(row, value, alone) {
+function updateRow(row, value, alone) {
   row.hidden = !value;
   for (const control of [source(row), purpose(row), strength(row)]) control.disabled = !value;
   if (!value) return;

@@ -45,13 +45,13 @@ export function changes({ jobs = [] }) {
     if (removed) find(id)?.remove();
     else put(id, html);
   }
-  settle();
+  notifyChanged();
 }
 
 /** The results on the page, in its order. */
 export const results = () => findAll(list, '.card[data-phase="done"]', HTMLElement);
 
-const settle = () => list.dispatchEvent(new CustomEvent("tiles-changed"));
+const notifyChanged = () => list.dispatchEvent(new CustomEvent("tiles-changed"));
 
 /** A job that is further than its revision says: the server sends its stack as it is now. */
 export const progress = changes;
@@ -67,5 +67,5 @@ export async function refresh() {
   const here = new Set(now.map((stack) => stack.id));
   for (const old of stacks()) if (!here.has(old.id)) old.remove();
   for (const stack of now) put(data(stack, "job"), stack.outerHTML);
-  settle();
+  notifyChanged();
 }

@@ -78,7 +78,7 @@ def test_a_reload_makes_no_second_token(db: None) -> None:
 
 def test_a_fresh_token_is_carried_by_a_cookie_that_only_its_page_gets(db: None) -> None:
     made = browser_of(make_user()).post("/account/tokens", {"name": "backup script"})
-    cookie = made.cookies["fresh_token"]
+    cookie = made.cookies["new_token"]
     assert (cookie["path"], cookie["httponly"], cookie["samesite"], cookie["max-age"]) == (
         "/account/",
         True,

@@ -53,7 +53,7 @@ def worker(db: None) -> Worker:
     return make_worker()
 
 
-def settle(name: str, worker: Worker, settings: LazySettings) -> User:
+def user_with_everything(name: str, worker: Worker, settings: LazySettings) -> User:
     """A user with something in every table."""
     user = make_user(name)
     Client().login(username=name, password=PASSWORD)
@@ -119,9 +119,9 @@ def finish(deletion: Iterator[None]) -> int:
 def test_nothing_of_the_user_is_left_and_all_of_another(settings: LazySettings) -> None:
     """A table with users' rows that the deletion or this test forgets fails it."""
     worker = make_worker()
-    other = settle("grace", worker, settings)
+    other = user_with_everything("grace", worker, settings)
     kept_files, kept_rows = files(settings), rows_of(other)
-    user = settle("ada", worker, settings)
+    user = user_with_everything("ada", worker, settings)
     had = rows_of(user)
     assert {label for label, number in had.items() if not number} == set()
     assert set(apps.get_app_config("generation").models) >= {"job", "upload", "tombstone"}
@@ -144,7 +144,7 @@ def test_a_deletion_that_is_stopped_anywhere_is_taken_up_again(
     settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(owner_deletion, "BATCH", 1)
-    user = settle("ada", make_worker(), settings)
+    user = user_with_everything("ada", make_worker(), settings)
     steps = 0
     while User.objects.filter(pk=user.pk).exists():
         deletion = delete_account(user, actor=SYSTEM)
@@ -238,9 +238,9 @@ def test_the_command_tells_asks_and_deletes(
 
 
 @pytest.fixture
-def boss(db: None) -> Client:
+def staff_user(db: None) -> Client:
     client = Client()
-    client.force_login(User.objects.create_superuser("boss", password=PASSWORD))
+    client.force_login(User.objects.create_superuser("staff_user", password=PASSWORD))
     return client
 
 
@@ -253,51 +253,51 @@ def changelist(client: Client, *users: User, **more: str) -> Any:
     return client.post("/admin/auth/user/", chosen | more)
 
 
-def test_the_admin_says_in_numbers_what_goes_and_then_deletes(boss: Client, worker: Worker) -> None:
+def test_the_admin_says_in_numbers_what_goes_and_then_deletes(staff_user: Client, worker: Worker) -> None:
     ada, grace = make_user("ada"), make_user("grace")
     complete(make_job(ada, quantity=3), worker)
-    page = changelist(boss, ada, grace).content.decode()
+    page = changelist(staff_user, ada, grace).content.decode()
     assert "<strong>ada</strong>: 1 job, 3 images, 0 videos, 0 reference images, 1 project, 0 tokens" in page
     assert User.objects.count() == 3
 
-    answer = changelist(boss, ada, grace, confirmed="1")
+    answer = changelist(staff_user, ada, grace, confirmed="1")
 
     assert said(answer) == "“grace” is deleted with all that was in it."
-    assert [user.username for user in User.objects.all()] == ["boss"]
-    logged = LogEntry.objects.filter(user__username="boss")
+    assert [user.username for user in User.objects.all()] == ["staff_user"]
+    logged = LogEntry.objects.filter(user__username="staff_user")
     assert {entry.object_repr for entry in logged} == {"ada", "grace"}
 
 
-def test_the_button_of_one_user_leads_to_the_same_page(boss: Client, worker: Worker) -> None:
+def test_the_button_of_one_user_leads_to_the_same_page(staff_user: Client, worker: Worker) -> None:
     ada = make_user("ada")
     complete(make_job(ada), worker)
-    page = boss.get(f"/admin/auth/user/{ada.pk}/delete/")
+    page = staff_user.get(f"/admin/auth/user/{ada.pk}/delete/")
     assert b"<strong>ada</strong>: 1 job, 1 image," in page.content
-    answer = boss.post(f"/admin/auth/user/{ada.pk}/delete/", {"confirmed": "1"})
+    answer = staff_user.post(f"/admin/auth/user/{ada.pk}/delete/", {"confirmed": "1"})
     assert said(answer) == "“ada” is deleted with all that was in it."
     assert not User.objects.filter(username="ada").exists()
-    assert boss.get(f"/admin/auth/user/{ada.pk}/delete/").status_code == 404, "there is none any more"
-    assert b"delete_selected" not in boss.get("/admin/auth/user/").content
+    assert staff_user.get(f"/admin/auth/user/{ada.pk}/delete/").status_code == 404, "there is none any more"
+    assert b"delete_selected" not in staff_user.get("/admin/auth/user/").content
 
 
 def test_an_account_too_large_for_one_request_is_deleted_in_several(
-    boss: Client, monkeypatch: pytest.MonkeyPatch
+    staff_user: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accounts_admin, "WORK_SECONDS", 0.0)
     ada = make_user("ada")
     make_job(ada)
-    first = said(changelist(boss, ada, confirmed="1"))
+    first = said(changelist(staff_user, ada, confirmed="1"))
     assert "signed out for good, and 1 jobs are left" in first
     assert "manage.py delete_account ada" in first
     assert not User.objects.get(username="ada").is_active
     monkeypatch.setattr(accounts_admin, "WORK_SECONDS", 60.0)
-    changelist(boss, ada, confirmed="1")
+    changelist(staff_user, ada, confirmed="1")
     assert not User.objects.filter(username="ada").exists()
 
 
-def test_only_who_may_deletes_an_account(boss: Client) -> None:
-    chief = User.objects.get(username="boss")
-    assert said(changelist(boss, chief, confirmed="1")) == (
+def test_only_who_may_deletes_an_account(staff_user: Client) -> None:
+    chief = User.objects.get(username="staff_user")
+    assert said(changelist(staff_user, chief, confirmed="1")) == (
         "You cannot delete the account that you are signed in with."
     )
     helper = User.objects.create_user("helper", is_staff=True)
@@ -309,4 +309,4 @@ def test_only_who_may_deletes_an_account(boss: Client) -> None:
     )
     assert said(changelist(staff, chief, confirmed="1")) == "Only a superuser deletes a superuser's account."
     assert User.objects.count() == 2
-    assert boss.get(f"/admin/auth/user/{uuid.uuid4().int % 10**9}/delete/").status_code == 404
+    assert staff_user.get(f"/admin/auth/user/{uuid.uuid4().int % 10**9}/delete/").status_code == 404

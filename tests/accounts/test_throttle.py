@@ -70,7 +70,7 @@ def test_a_name_written_otherwise_is_the_same_name(db: None) -> None:
 
 def test_an_address_that_may_try_no_more_adds_no_rows_whatever_names_it_makes_up(db: None) -> None:
     for number in range(40):
-        throttle.may_try(name=f"nobody{number}", address="192.0.2.1")
+        throttle.allow_attempt(name=f"nobody{number}", address="192.0.2.1")
     assert SignInAttempts.objects.count() == 31
 
 
@@ -127,5 +127,5 @@ def test_the_address_is_what_the_proxy_says_where_there_is_one(
 def test_of_many_attempts_at_once_only_so_many_count(settings: LazySettings) -> None:
     """pitfall 34"""
     settings.SIGN_IN_ATTEMPTS = 3
-    attempts = [partial(throttle.may_try, name="ada", address="192.0.2.1") for _ in range(8)]
+    attempts = [partial(throttle.allow_attempt, name="ada", address="192.0.2.1") for _ in range(8)]
     assert Counter(together(attempts)) == {True: 3, False: 5}

@@ -179,7 +179,7 @@ def test_make_and_the_library_without_scripts(
     page.get_by_role("link", name="Library").click()
     expect(page.locator("[data-tile]")).to_have_count(3)
     page.locator("[data-tick]").first.check(force=True)
-    page.locator(".picked-bar").get_by_role("button", name="Discard").click()
+    page.locator(".selection-bar").get_by_role("button", name="Discard").click()
     expect(page.locator("[data-tile]")).to_have_count(2)
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("[data-tile]")).to_have_count(3)

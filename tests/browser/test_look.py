@@ -192,7 +192,7 @@ def account(browsers: Browsers, owner: User) -> Page:
     page = browsers.open("/account/", user=owner)
     page.get_by_label("What is it for?").fill("backups")
     page.get_by_role("button", name="Create token").click()
-    expect(page.locator("#fresh-token")).to_be_visible()
+    expect(page.locator("#new-token")).to_be_visible()
     return page
 
 

@@ -27,8 +27,8 @@ Log = list[dict[str, object]]
 
 
 @pytest.fixture
-def boss(db: None) -> User:
-    return User.objects.create_superuser("boss", password="a good long password")
+def staff_user(db: None) -> User:
+    return User.objects.create_superuser("staff_user", password="a good long password")
 
 
 def signed_in(user: User, client: Client | None = None) -> Any:
@@ -41,10 +41,10 @@ def with_token(raw: str) -> APIClient:
     return APIClient(HTTP_AUTHORIZATION=f"Bearer {raw}")
 
 
-def admin_action(boss: User, action: str, *rows: Any) -> None:
+def admin_action(staff_user: User, action: str, *rows: Any) -> None:
     url = reverse(f"admin:generation_{rows[0]._meta.model_name}_changelist")
     body = {"action": action, "_selected_action": [str(row.pk) for row in rows]}
-    assert signed_in(boss).post(url, body).status_code == 302
+    assert signed_in(staff_user).post(url, body).status_code == 302
 
 
 def lines(log: Log) -> list[tuple[object, object]]:
@@ -78,13 +78,15 @@ def test_an_owners_script_cancels_and_its_token_stays_secret(owner: User, log_of
     assert PersonalToken.objects.get().digest not in repr(log)
 
 
-def test_an_operator_cancels_a_job_that_stays_its_owners(owner: User, boss: User, log_of: LogOf) -> None:
+def test_an_operator_cancels_a_job_that_stays_its_owners(
+    owner: User, staff_user: User, log_of: LogOf
+) -> None:
     job, ended = make_job(owner), make_job(owner)
     signed_in(owner).post(reverse("workspace:cancel", args=[ended.pk]))
-    log = log_of(lambda: admin_action(boss, "cancel_jobs", job, ended))
-    assert lines(log) == [("job.cancelled", f"operator:{boss.pk}")]
+    log = log_of(lambda: admin_action(staff_user, "cancel_jobs", job, ended))
+    assert lines(log) == [("job.cancelled", f"operator:{staff_user.pk}")]
     assert (fresh(job).status, fresh(job).owner) == ("cancelled", owner)
-    assert history(boss) == [(str(job.pk), "Cancelled.")]
+    assert history(staff_user) == [(str(job.pk), "Cancelled.")]
 
 
 def test_a_worker_ends_a_job(owner: User, log_of: LogOf) -> None:
@@ -115,40 +117,47 @@ def test_nobody_cancels_what_is_anothers(owner: User, log_of: LogOf) -> None:
     assert fresh(job).status == "queued"
 
 
-def test_an_operator_queues_again_what_failed(owner: User, boss: User, worker: Worker, log_of: LogOf) -> None:
+def test_an_operator_queues_again_what_failed(
+    owner: User, staff_user: User, worker: Worker, log_of: LogOf
+) -> None:
     make_job(owner)
     job = lease_next(worker)
     call_back(job, failed(job, 0))
-    log = log_of(lambda: admin_action(boss, "retry_jobs", job))
-    assert lines(log) == [("job.retried", f"operator:{boss.pk}")]
-    assert history(boss) == [(str(job.pk), "Queued again.")]
+    log = log_of(lambda: admin_action(staff_user, "retry_jobs", job))
+    assert lines(log) == [("job.retried", f"operator:{staff_user.pk}")]
+    assert history(staff_user) == [(str(job.pk), "Queued again.")]
 
 
-def test_an_operator_discards_and_only_what_moved_is_told(owner: User, boss: User, log_of: LogOf) -> None:
+def test_an_operator_discards_and_only_what_moved_is_told(
+    owner: User, staff_user: User, log_of: LogOf
+) -> None:
     complete(make_job(owner))
     make_job(owner)
     image, waiting = Image.objects.order_by("pk")
-    log = log_of(lambda: admin_action(boss, "discard_assets", image, waiting))
-    assert lines(log) == [("asset.discarded", f"operator:{boss.pk}")]
-    assert history(boss) == [(str(image.pk), "Discarded.")]
+    log = log_of(lambda: admin_action(staff_user, "discard_assets", image, waiting))
+    assert lines(log) == [("asset.discarded", f"operator:{staff_user.pk}")]
+    assert history(staff_user) == [(str(image.pk), "Discarded.")]
 
 
-def test_an_operator_revokes_a_token(owner: User, boss: User, log_of: LogOf) -> None:
+def test_an_operator_revokes_a_token(owner: User, staff_user: User, log_of: LogOf) -> None:
     issue_personal_token(owner_id=owner.pk, name="script")
     token = PersonalToken.objects.get()
-    log = log_of(lambda: admin_action(boss, "revoke", token))
-    assert lines(log) == [("token.revoked", f"operator:{boss.pk}")]
-    assert history(boss) == [(str(token.pk), "Revoked.")]
-    assert lines(log_of(lambda: admin_action(boss, "revoke", token))) == []
+    log = log_of(lambda: admin_action(staff_user, "revoke", token))
+    assert lines(log) == [("token.revoked", f"operator:{staff_user.pk}")]
+    assert history(staff_user) == [(str(token.pk), "Revoked.")]
+    assert lines(log_of(lambda: admin_action(staff_user, "revoke", token))) == []
 
 
-def test_an_operator_rotates_the_token_of_a_worker(boss: User, worker: Worker, log_of: LogOf) -> None:
+def test_an_operator_rotates_the_token_of_a_worker(staff_user: User, worker: Worker, log_of: LogOf) -> None:
     issue_worker_token(worker)
-    log = log_of(lambda: admin_action(boss, "rotate_token", worker))
-    log += log_of(lambda: admin_action(boss, "revoke_older_tokens", worker))
-    operator = f"operator:{boss.pk}"
+    log = log_of(lambda: admin_action(staff_user, "rotate_token", worker))
+    log += log_of(lambda: admin_action(staff_user, "revoke_older_tokens", worker))
+    operator = f"operator:{staff_user.pk}"
     assert lines(log) == [("token.issued", operator), ("token.revoked", operator)]
-    assert history(boss) == [(str(worker.pk), "Token rotated."), (str(worker.pk), "Older tokens revoked.")]
+    assert history(staff_user) == [
+        (str(worker.pk), "Token rotated."),
+        (str(worker.pk), "Older tokens revoked."),
+    ]
     for token in WorkerToken.objects.all():
         assert token.digest not in repr(log)
 
@@ -163,25 +172,25 @@ def test_an_operator_rotates_the_token_of_a_worker(boss: User, worker: Worker, l
     ],
 )
 def test_an_operator_switches_a_worker(
-    boss: User, worker: Worker, log_of: LogOf, action: str, event: str
+    staff_user: User, worker: Worker, log_of: LogOf, action: str, event: str
 ) -> None:
-    log = log_of(lambda: admin_action(boss, action, worker))
-    assert lines(log) == [(f"worker.{event}", f"operator:{boss.pk}")]
+    log = log_of(lambda: admin_action(staff_user, action, worker))
+    assert lines(log) == [(f"worker.{event}", f"operator:{staff_user.pk}")]
     assert log[0]["worker"] == str(worker.pk)
-    assert history(boss) == [(str(worker.pk), f"{event.capitalize()}.")]
+    assert history(staff_user) == [(str(worker.pk), f"{event.capitalize()}.")]
 
 
-def test_an_operator_fills_in_a_form(owner: User, boss: User, log_of: LogOf) -> None:
+def test_an_operator_fills_in_a_form(owner: User, staff_user: User, log_of: LogOf) -> None:
     add = reverse("admin:generation_userquota_add")
-    log = log_of(lambda: signed_in(boss).post(add, {"owner": owner.pk, "active_jobs": 5}))
+    log = log_of(lambda: signed_in(staff_user).post(add, {"owner": owner.pk, "active_jobs": 5}))
     change = reverse("admin:generation_userquota_change", args=[owner.pk])
-    log += log_of(lambda: signed_in(boss).post(change, {"owner": owner.pk, "active_jobs": 6}))
+    log += log_of(lambda: signed_in(staff_user).post(change, {"owner": owner.pk, "active_jobs": 6}))
     delete = reverse("admin:generation_userquota_delete", args=[owner.pk])
-    log += log_of(lambda: signed_in(boss).post(delete, {"post": "yes"}))
-    operator = f"operator:{boss.pk}"
+    log += log_of(lambda: signed_in(staff_user).post(delete, {"post": "yes"}))
+    operator = f"operator:{staff_user.pk}"
     events = [f"userquota.{event}" for event in ("added", "changed", "deleted")]
     assert lines(log) == [(event, operator) for event in events]
-    assert len(history(boss)) == 3
+    assert len(history(staff_user)) == 3
 
 
 def test_an_owner_makes_a_token_and_ends_it(owner: User, log_of: LogOf) -> None:

@@ -20,7 +20,7 @@ from generation.core.limits import ERROR_MESSAGE_LENGTH
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.report import Report, report
 from generation.jobs.report_rules import AssetReport, SlotError
-from generation.maintenance.chores import drop_old_uploads
+from generation.maintenance.chores import delete_old_uploads
 from generation.models import Attempt, Image, Job, Upload, Worker
 from tests.acting import cancel, retry
 from tests.factories import (
@@ -214,7 +214,7 @@ def test_a_replay_days_later_is_still_a_replay(owner: User, worker: Worker) -> N
     reports = [completed(job, slot) for slot in range(3)]
     call_back(job, *reports)
     Upload.objects.update(created_at=timezone.now() - timedelta(days=2))
-    assert drop_old_uploads() == 3
+    assert delete_old_uploads() == 3
 
     assert call_back(job, *reports).duplicate == [0, 1, 2]
 
@@ -437,7 +437,7 @@ def test_texts_of_a_worker_are_cut_to_size(owner: User, worker: Worker) -> None:
     assert (len(slot.error_code), len(slot.error_message)) == (40, 500)
 
 
-def told(job: Job, token: uuid.UUID | None = None) -> Report:
+def make_report(job: Job, token: uuid.UUID | None = None) -> Report:
     return Report(job_id=job.pk, lease_token=token or job.lease_token, status="completed")
 
 
@@ -445,9 +445,9 @@ def test_another_lease_or_worker_is_refused(owner: User, worker: Worker) -> None
     """pitfall 16, pitfall 17"""
     job = held_job(owner, worker)
     with pytest.raises(LeaseLost):
-        report(worker=worker, report=told(job, uuid.uuid4()))
+        report(worker=worker, report=make_report(job, uuid.uuid4()))
     with pytest.raises(JobNotFound):
-        report(worker=make_worker(), report=told(job))
+        report(worker=make_worker(), report=make_report(job))
     unknown = Report(job_id=uuid.uuid4(), lease_token=uuid.uuid4(), status="completed")
     with pytest.raises(JobNotFound):
         report(worker=worker, report=unknown)

@@ -98,12 +98,12 @@ def purge(job: Job, number: int) -> None:
 
 FAULTS: dict[str, Callable[[Job], str]] = {
     "ended_jobs_with_queued_slots": leave_a_slot_queued,
-    "jobs_unlike_their_slots": call_it_completed,
+    "jobs_with_wrong_status": call_it_completed,
     "queued_jobs_without_open_slots": queue_it_with_nothing_to_make,
     "running_attempts_of_other_jobs": leave_its_attempt_running,
-    "counters_behind_their_rows": set_its_owners_counter_back,
+    "counters_behind_rows": set_its_owners_counter_back,
     "wrong_library_totals": count_the_library_wrongly,
-    "leftover_previews": leave_a_preview,
+    "stale_previews": leave_a_preview,
     "files_without_row": leave_a_file,
 }
 
@@ -182,7 +182,7 @@ def test_a_change_while_the_counters_are_compared_puts_none_behind(partial: Job)
         return result
 
     with connection.execute_wrapper(change_once):
-        assert list(consistency.counters_behind_their_rows()) == []
+        assert list(consistency.counters_behind_rows()) == []
 
 
 def test_what_is_purged_while_files_are_looked_for_has_lost_none(partial: Job) -> None:
@@ -210,7 +210,7 @@ def test_what_went_before_it_could_be_mended_is_passed_over() -> None:
     """An account may be deleted meanwhile."""
     consistency.end_attempt(1)
     library_totals.recount(1)
-    consistency.raise_counter(1)
+    consistency.advance_counter(1)
     connection.check_constraints()
 
 
@@ -240,9 +240,9 @@ def test_an_upload_that_nothing_took_goes_with_its_file(owner: User, worker: Wor
     job = lease_next(worker)
     upload(job, 0)
     Upload.objects.update(created_at=from_now(-2 * 24 * 3600))
-    assert "leftover_uploads: 0" in check()[1], "its job runs still"
+    assert "unused_uploads: 0" in check()[1], "its job runs still"
     cancel(owner_id=owner.pk, job_id=job.pk)
-    assert "leftover_uploads: 1" in check("--fix")[1]
+    assert "unused_uploads: 1" in check("--fix")[1]
     assert not Upload.objects.exists()
 
 

@@ -139,7 +139,7 @@ async def test_a_server_goes_on_beating_whatever_the_database_said(
     monkeypatch: pytest.MonkeyPatch, settings: LazySettings
 ) -> None:
     """If it stopped, no lease would be reaped until it is started again."""
-    from ourvidz.server import say_that_we_serve  # here: it installs Twisted's reactor
+    from ourvidz.server import send_beats  # here: it installs Twisted's reactor
 
     settings.LEASE_SECONDS = 1
     errors: list[type[DatabaseError]] = [OperationalError, InternalError, ProgrammingError]
@@ -151,7 +151,7 @@ async def test_a_server_goes_on_beating_whatever_the_database_said(
         beat_again.set()
 
     monkeypatch.setattr(reap_hold, "beat", beat_or_fail)
-    serving = asyncio.create_task(say_that_we_serve())
+    serving = asyncio.create_task(send_beats())
     assert await asyncio.to_thread(beat_again.wait, 5)
     serving.cancel()
 

@@ -20,7 +20,7 @@ from tests.generation.conftest import LogOf
 SECRET = "a very private lighthouse"
 
 
-def told(job: Job) -> list[tuple[int, str, int, int]]:
+def attempts_of(job: Job) -> list[tuple[int, str, int, int]]:
     rows = Attempt.objects.filter(job=job).order_by("number")
     return [(row.number, row.outcome, row.accepted, row.rejected) for row in rows]
 
@@ -39,7 +39,7 @@ def test_each_way_to_end_is_told(owner: User, worker: Worker) -> None:
     Job.objects.filter(pk=job.pk).update(retry_at=None)
     lease_next(worker)
     cancel(owner_id=owner.pk, job_id=job.pk)
-    assert told(job) == [
+    assert attempts_of(job) == [
         (1, "released", 0, 0),
         (2, "expired", 1, 0),
         (3, "reported", 1, 1),
@@ -57,7 +57,7 @@ def test_a_running_attempt_counts_along(owner: User, worker: Worker) -> None:
     for slot in (0, 1):
         call_back(held, completed(held, slot), status="processing")
     call_back(held, failed(held, 2), status="processing")
-    assert told(job) == [(1, "running", 2, 1)]
+    assert attempts_of(job) == [(1, "running", 2, 1)]
 
 
 def test_a_broken_upload_is_counted_once(owner: User, worker: Worker) -> None:
@@ -67,7 +67,7 @@ def test_a_broken_upload_is_counted_once(owner: User, worker: Worker) -> None:
     broken = upload(held, 0, b"nothing")
     report = completed(held, 0)
     call_back(held, type(report)(image_index=0, status="completed", upload_id=broken.pk))
-    assert told(job) == [(1, "reported", 0, 1)]
+    assert attempts_of(job) == [(1, "reported", 0, 1)]
 
 
 def test_the_history_outlives_a_retry(owner: User, worker: Worker) -> None:
@@ -76,7 +76,7 @@ def test_the_history_outlives_a_retry(owner: User, worker: Worker) -> None:
     cancel(owner_id=owner.pk, job_id=job.pk)
     retry(owner_id=owner.pk, job_id=job.pk)
     lease_next(make_worker())
-    assert told(job) == [(1, "cancelled", 0, 0), (2, "running", 0, 0)]
+    assert attempts_of(job) == [(1, "cancelled", 0, 0), (2, "running", 0, 0)]
 
 
 def test_every_transition_leaves_one_line_with_its_ids(owner: User, worker: Worker, log_of: LogOf) -> None:

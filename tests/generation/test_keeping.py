@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from generation.assets import listing
-from generation.assets.actions import MOST_IDS
+from generation.assets.actions import MAX_IDS
 from generation.changes import feed
 from generation.core.errors import TooMany
 from generation.jobs import listing as job_listing
@@ -111,7 +111,7 @@ def test_images_and_videos_move_together_each_once(owner: User, worker: Worker) 
 
 
 def test_more_ids_than_one_call_takes_are_refused(owner: User, reviewed: list[Asset]) -> None:
-    many = [*ids(reviewed), *(uuid.uuid4() for _ in range(MOST_IDS))]
+    many = [*ids(reviewed), *(uuid.uuid4() for _ in range(MAX_IDS))]
     for move in (save, discard, restore):
         with pytest.raises(TooMany):
             move(owner_id=owner.pk, assets=many)
@@ -178,7 +178,7 @@ def test_clearing_some_leaves_the_others(owner: User, worker: Worker) -> None:
 
 def test_clearing_all_means_all(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """pitfall 28: it stopped at the first 500."""
-    monkeypatch.setattr("generation.assets.actions.MOST_IDS", 2)
+    monkeypatch.setattr("generation.assets.actions.MAX_IDS", 2)
     for _ in range(5):
         cancel(owner_id=owner.pk, job_id=make_job(owner).pk)
     assert clear(owner_id=owner.pk) == 5

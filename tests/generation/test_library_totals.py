@@ -11,7 +11,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from generation.changes.library_totals import LibraryTotals, library_totals, recount, with_wrong_totals
+from generation.changes.library_totals import (
+    LibraryTotals,
+    counters_with_wrong_totals,
+    library_totals,
+    recount,
+)
 from generation.maintenance import chores
 from generation.models import Asset, Image, Job, OwnerCounter, Video, Worker
 from tests import acting
@@ -92,7 +97,7 @@ def test_the_sums_equal_the_rows_whatever_happens(seed: int, worker: Worker, set
     studio = Studio(random.Random(seed), worker)
     for number in range(12):
         studio.step()
-        assert not with_wrong_totals().exists(), f"after step {number}"
+        assert not counters_with_wrong_totals().exists(), f"after step {number}"
         for owner in studio.owners:
             assert library_totals(owner.pk) == counted(owner), f"after step {number}"
     assert any(library_totals(owner.pk).bytes for owner in studio.owners), "or this showed nothing"
@@ -103,7 +108,7 @@ def test_a_wrong_sum_is_found_and_counted_again(owner: User) -> None:
     complete(make_job(make_user()))
     for column in ("library_images", "library_videos", "library_bytes"):
         OwnerCounter.objects.filter(pk=owner.pk).update(**{column: 7})
-        assert list(with_wrong_totals()) == [OwnerCounter.objects.get(pk=owner.pk)]
+        assert list(counters_with_wrong_totals()) == [OwnerCounter.objects.get(pk=owner.pk)]
         recount(owner.pk)
         assert library_totals(owner.pk) == counted(owner)
 
@@ -127,7 +132,7 @@ def test_the_migration_counts_what_is_there() -> None:
     _migrate([("generation", "0013_library_totals")])
     _migrate(MigrationExecutor(connection).loader.graph.leaf_nodes("generation"))
 
-    assert not with_wrong_totals().exists()
+    assert not counters_with_wrong_totals().exists()
     assert library_totals(owner.pk) == counted(owner)
     assert library_totals(owner.pk).videos == 1
     assert library_totals(owner.pk).images == 3

@@ -19,13 +19,13 @@ from django.urls import reverse
 from generation.core.clock import from_now
 from generation.core.ids import new_id
 from generation.jobs.lease import promote, reap, release
-from generation.maintenance.chores import drop_old_events
+from generation.maintenance.chores import delete_old_events
 from generation.models import Attempt, Job, OutboxEvent, Worker
 from tests.acting import cancel, cancel_all, discard, retry
 from tests.factories import call_back, completed, failed, fresh, lease_next, make_job, make_user
 
 
-def told(owner: User) -> list[tuple[Any, ...]]:
+def events_of(owner: User) -> list[tuple[Any, ...]]:
     """Status and slots (completed, failed, cancelled) of each event of the owner, in their order."""
     payloads = OutboxEvent.objects.filter(owner=owner).order_by("revision").values_list("payload", flat=True)
     return [(p["status"], p["completed"], p["failed"], p["cancelled"]) for p in payloads]
@@ -56,7 +56,7 @@ def stop_all(job: Job) -> None:
 
 def stop_as_operator(job: Job) -> None:
     client = Client()
-    client.force_login(User.objects.create_superuser("boss", password="a good long password"))
+    client.force_login(User.objects.create_superuser("operator", password="a good long password"))
     body = {"action": "cancel_jobs", "_selected_action": [str(job.pk)]}
     client.post(reverse("admin:generation_job_changelist"), body)
 
@@ -102,7 +102,7 @@ def test_each_way_to_end_is_one_event(
 ) -> None:
     job = held(owner, worker)
     end(job)
-    assert told(owner) == [expected]
+    assert events_of(owner) == [expected]
     event, now = OutboxEvent.objects.get(), fresh(job)
     assert (event.kind, event.job_id, event.revision) == ("job.ended", job.pk, now.revision)
     assert (event.payload["status"], event.payload["job_type"]) == (now.status, "sdxl_image_fast")
@@ -111,7 +111,7 @@ def test_each_way_to_end_is_one_event(
 
 def test_a_job_that_waited_is_cancelled_by_one_event_without_seconds(owner: User) -> None:
     stop(make_job(owner))
-    assert told(owner) == [("cancelled", 0, 0, 1)]
+    assert events_of(owner) == [("cancelled", 0, 0, 1)]
     assert OutboxEvent.objects.get().payload["seconds"] == 0
 
 
@@ -132,7 +132,7 @@ def test_what_does_not_end_a_job_is_no_event(owner: User, worker: Worker) -> Non
     job = lease_next(worker)
     Job.objects.filter(pk=job.pk).update(lease_expires_at=from_now(-1))
     assert reap() == 1
-    assert told(owner) == []
+    assert events_of(owner) == []
 
 
 def test_an_end_that_comes_again_is_no_event(owner: User, worker: Worker) -> None:
@@ -143,17 +143,17 @@ def test_an_end_that_comes_again_is_no_event(owner: User, worker: Worker) -> Non
         call_back(job, report)
     stop(job)
     discard(owner_id=owner.pk, assets=[job.slots[0].pk])
-    assert told(owner) == [("completed", 1, 0, 0)]
+    assert events_of(owner) == [("completed", 1, 0, 0)]
 
 
 def test_a_retry_that_ends_is_an_event_of_its_own(owner: User, worker: Worker) -> None:
     job = held(owner, worker)
     call_back(job, completed(job, 0), failed(job, 1), failed(job, 2))
     retry(owner_id=owner.pk, job_id=job.pk)
-    assert len(told(owner)) == 1
+    assert len(events_of(owner)) == 1
     promote()
     deliver(lease_next(worker), 1, 2)
-    assert told(owner) == [("partial", 1, 2, 0), ("completed", 3, 0, 0)]
+    assert events_of(owner) == [("partial", 1, 2, 0), ("completed", 3, 0, 0)]
 
 
 def test_what_rolls_back_is_no_event(owner: User) -> None:
@@ -162,7 +162,7 @@ def test_what_rolls_back_is_no_event(owner: User) -> None:
         stop(job)
         transaction.set_rollback(True)
     assert fresh(job).status == "queued"
-    assert told(owner) == []
+    assert events_of(owner) == []
 
 
 def test_an_end_costs_one_query_more_than_another_attempt(owner: User, worker: Worker) -> None:
@@ -211,4 +211,4 @@ def test_one_round_drops_up_to_its_limit(owner: User) -> None:
     for _ in range(3):
         stop(make_job(owner))
     OutboxEvent.objects.update(created_at=F("created_at") - timedelta(days=365))
-    assert [drop_old_events(limit=2) for _ in range(3)] == [2, 1, 0]
+    assert [delete_old_events(limit=2) for _ in range(3)] == [2, 1, 0]

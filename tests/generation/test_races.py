@@ -19,7 +19,7 @@ from django.db.models import Count
 
 from generation.access.projects import default_project
 from generation.access.quotas import OverLimit
-from generation.assets.previews import drop_previews
+from generation.assets.previews import delete_previews
 from generation.catalog.submission import Submission
 from generation.changes import feed
 from generation.core.actors import SYSTEM
@@ -430,6 +430,6 @@ def test_a_preview_that_races_the_end_of_its_job_is_late_or_dropped(user: User) 
     both: list[Call] = [partial(call_back, job, done), either(LeaseLost)(show)]
     together(both)
     assert fresh(job).status == "completed"
-    drop_previews()
+    delete_previews()
     assert not Preview.objects.exists()
     consistent(user)

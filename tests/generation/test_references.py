@@ -25,7 +25,7 @@ from generation.assets import references
 from generation.assets.references import (
     OverReferenceQuota,
     ReferenceInUse,
-    UnusablePicture,
+    UnusableReference,
     leased_reference,
 )
 from generation.catalog.job_types import JOB_TYPES, POOLS
@@ -117,7 +117,7 @@ def test_the_same_bytes_are_kept_once_for_each_owner(owner: User) -> None:
     ids=["empty", "gif", "cut", "moving", "huge", "svg"],
 )
 def test_what_is_no_picture_is_refused_in_words_and_leaves_nothing(owner: User, content: bytes) -> None:
-    with pytest.raises(UnusablePicture) as refusal:
+    with pytest.raises(UnusableReference) as refusal:
         upload_reference(owner_id=owner.pk, content=io.BytesIO(content))
     assert refusal.value.message.endswith(".")
     assert not Reference.objects.exists()
@@ -204,7 +204,7 @@ def removed_by_its_owner(picture: Reference) -> bool:
 
 
 def removed_with_age(picture: Reference) -> bool:
-    return chores.drop_old_references() == 1
+    return chores.delete_old_references() == 1
 
 
 @pytest.mark.postgres
@@ -412,10 +412,10 @@ def test_what_nobody_used_for_long_is_removed_row_and_files(
     """pitfall 10, pitfall 35"""
     make_reference(owner)
     forgotten(days=29)
-    assert chores.drop_old_references() == 0
+    assert chores.delete_old_references() == 0
     forgotten(days=31)
     with django_capture_on_commit_callbacks(execute=True):
-        assert chores.drop_old_references() == 1
+        assert chores.delete_old_references() == 1
     assert not Reference.objects.exists()
     assert stored() == []
 
@@ -426,7 +426,7 @@ def test_a_job_keeps_its_reference_while_it_waits_and_runs(owner: User, worker: 
 
     def is_kept() -> bool:
         forgotten(days=99)
-        return chores.drop_old_references() == 0
+        return chores.delete_old_references() == 0
 
     assert is_kept(), "queued"
     held = lease(worker=worker, engines=["sdxl"], pools=[job.pool])
@@ -443,29 +443,29 @@ def test_a_job_whose_reference_was_removed_is_not_retried_without_it(owner: User
     forgotten(days=29)
     retry(owner_id=owner.pk, job_id=job.pk)
     cancel(owner_id=owner.pk, job_id=job.pk)
-    assert chores.drop_old_references() == 0
+    assert chores.delete_old_references() == 0
     forgotten(days=31)
-    assert chores.drop_old_references() == 1
+    assert chores.delete_old_references() == 1
     with pytest.raises(ReferencesGone, match="was removed"):
         retry(owner_id=owner.pk, job_id=job.pk)
     assert fresh(job).status == "cancelled"
 
 
 def test_few_pictures_are_decoded_at_once(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(references, "PATIENCE_SECONDS", 0.05)
-    for _ in range(references.AT_ONCE):
+    monkeypatch.setattr(references, "DECODE_WAIT_SECONDS", 0.05)
+    for _ in range(references.MAX_CONCURRENT_DECODES):
         references._decoding.acquire()
     try:
-        with pytest.raises(references.TooManyAtOnce):
+        with pytest.raises(references.TooManyDecodes):
             upload_reference(owner_id=owner.pk, content=io.BytesIO(png()))
     finally:
-        for _ in range(references.AT_ONCE):
+        for _ in range(references.MAX_CONCURRENT_DECODES):
             references._decoding.release()
     upload_reference(owner_id=owner.pk, content=io.BytesIO(png()))
 
 
 def test_a_picture_of_too_many_pixels_a_side_is_refused(owner: User) -> None:
-    with pytest.raises(UnusablePicture, match="6144 px"):
+    with pytest.raises(UnusableReference, match="6144 px"):
         upload_reference(owner_id=owner.pk, content=io.BytesIO(png(width=6145, height=8)))
 
 
@@ -474,14 +474,14 @@ def test_a_submission_makes_its_reference_young_again(owner: User) -> None:
     forgotten(days=99)
     job = make_job(owner, references=asked)
     Job.objects.filter(pk=job.pk).update(status="completed", finished_at=timezone.now())
-    assert chores.drop_old_references() == 0
+    assert chores.delete_old_references() == 0
 
 
 def test_the_comparison_of_rows_and_files_knows_references(
     owner: User, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """pitfall 10"""
-    monkeypatch.setattr(chores, "LEFTOVER_HOURS", -1)
+    monkeypatch.setattr(chores, "ORPHAN_AGE_HOURS", -1)
     lost, kept = make_reference(owner), make_reference(owner)
     default_storage.delete(lost.file.name)
     default_storage.save(f"references-{owner.pk}/nobody.png", io.BytesIO(b"x"))

@@ -59,9 +59,9 @@ def test_a_redirect_never_leaves_the_site(reader: Client, owner: User) -> None:
 
 def test_the_script_gets_a_message_and_an_undo_that_takes_it_back(reader: Client, owner: User) -> None:
     pictures = made(owner, quantity=3)
-    picked = {"image": [str(asset.pk) for asset in pictures]}
+    selected = {"image": [str(asset.pk) for asset in pictures]}
 
-    answer = reader.post(DISCARD, picked, headers=JSON).json()
+    answer = reader.post(DISCARD, selected, headers=JSON).json()
 
     assert answer["ok"] is True
     assert answer["message"] == "Moved 3 to the trash."

@@ -6,7 +6,7 @@ import pytest
 from channels.testing import WebsocketCommunicator
 from django.conf import LazySettings
 
-from ourvidz.origins import OwnPages, is_own_page
+from ourvidz.origins import SameOriginSockets, is_same_origin
 
 SITE = "studio.example:8000"
 
@@ -27,7 +27,7 @@ def _site(settings: LazySettings) -> None:
     ],
 )
 def test_a_page_of_the_site_is_let_in(origin: str, host: str) -> None:
-    assert is_own_page(origin, host)
+    assert is_same_origin(origin, host)
 
 
 @pytest.mark.parametrize(
@@ -46,18 +46,18 @@ def test_a_page_of_the_site_is_let_in(origin: str, host: str) -> None:
 )
 def test_another_page_is_not(origin: str) -> None:
     """Another port is another service, perhaps somebody else's."""
-    assert not is_own_page(origin, SITE)
+    assert not is_same_origin(origin, SITE)
 
 
 def test_a_host_that_is_not_ours_is_refused_even_to_itself() -> None:
     """A name that an attacker points at this machine."""
-    assert not is_own_page("http://evil.example:8000", "evil.example:8000")
+    assert not is_same_origin("http://evil.example:8000", "evil.example:8000")
 
 
 def test_behind_tls_a_plain_page_is_refused(settings: LazySettings) -> None:
     settings.HTTPS = True
-    assert is_own_page("https://studio.example", "studio.example")
-    assert not is_own_page("http://studio.example", "studio.example")
+    assert is_same_origin("https://studio.example", "studio.example")
+    assert not is_same_origin("http://studio.example", "studio.example")
 
 
 @pytest.mark.parametrize(("origin", "answer"), [(b"http://studio.example:8000", True), (None, False)])
@@ -66,7 +66,7 @@ async def test_the_socket_opens_or_is_denied(origin: bytes | None, answer: bool)
         await send({"type": "websocket.accept"})  # type: ignore[operator] # ASGI's send
 
     headers = [(b"host", SITE.encode()), *([(b"origin", origin)] if origin else [])]
-    page = WebsocketCommunicator(OwnPages(accepting), "/ws/workspace/", headers)
+    page = WebsocketCommunicator(SameOriginSockets(accepting), "/ws/workspace/", headers)
     connected, _ = await page.connect()
     assert connected is answer
 
@@ -74,4 +74,4 @@ async def test_the_socket_opens_or_is_denied(origin: bytes | None, answer: bool)
 def test_the_sites_sockets_stand_behind_it() -> None:
     from ourvidz.asgi import application  # only now: it looks at the static folder
 
-    assert isinstance(application.application_mapping["websocket"], OwnPages)
+    assert isinstance(application.application_mapping["websocket"], SameOriginSockets)

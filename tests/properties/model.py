@@ -125,7 +125,7 @@ class World:
             if job.delayed and job.due:
                 job.delayed = job.due = False
             if job.status == "processing" and job.overdue:
-                failed = self._settle(job, "worker_lost", delay=True)
+                failed = self._finish_or_requeue(job, "worker_lost", delay=True)
                 job.token = ""
                 self._wrote(job, failed)
 
@@ -166,7 +166,7 @@ class World:
             return self._refused(job, worker)
         if job.status == "processing":
             job.attempts_left += 1
-            self._settle(job, "worker_lost", delay=False)
+            self._finish_or_requeue(job, "worker_lost", delay=False)
             job.token = ""
             self._wrote(job)
         return 204
@@ -183,7 +183,7 @@ class World:
                 job.overdue = False
             else:
                 reason = "worker_error" if body["status"] == "failed" else "not_delivered"
-                touched += self._settle(job, reason, delay=True)
+                touched += self._finish_or_requeue(job, reason, delay=True)
             self._wrote(job, touched)
         return 200, receipt | {"job_status": job.status}
 
@@ -240,7 +240,7 @@ class World:
             return "unknown_upload"
         return upload.error or "accepted"
 
-    def _settle(self, job: Job, reason: str, *, delay: bool) -> list[Slot]:
+    def _finish_or_requeue(self, job: Job, reason: str, *, delay: bool) -> list[Slot]:
         """Queued again while slots are open and attempts are left, else ended; the slots that failed."""
         left = job.open_slots
         if left and job.attempts_left > 0:

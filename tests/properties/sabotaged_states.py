@@ -46,8 +46,8 @@ STATES = (
     in_generation(
         "retries are never promoted",
         "jobs/lease",
-        "due.filter(pk__in=ripe).update(retry_at=None) if ripe else 0",
-        "len(ripe)",
+        "due.filter(pk__in=due_ids).update(retry_at=None) if due_ids else 0",
+        "len(due_ids)",
     ),
     in_generation(
         "the lease call reaps nothing", "jobs/lease", "return promote() + reap()", "return promote()"

@@ -122,8 +122,8 @@ RESULTS = (
     in_generation(
         "results paired by position",
         "jobs/report",
-        "    for given in report.assets:\n        asset = by_index.get(given.image_index)\n",
-        "    for at, given in enumerate(report.assets):\n"
+        "    for reported in report.assets:\n        asset = by_index.get(reported.image_index)\n",
+        "    for at, reported in enumerate(report.assets):\n"
         "        asset = dict(enumerate(by_index.values())).get(at)\n",
     ),
     in_generation(
@@ -155,8 +155,8 @@ RESULTS = (
     in_generation(
         "seed 0 reported is no seed",
         "jobs/report",
-        "asset.seed if given.seed is None else given.seed",
-        "given.seed or asset.seed",
+        "asset.seed if reported.seed is None else reported.seed",
+        "reported.seed or asset.seed",
     ),
     in_generation(
         "seed 0 asked for is no seed", "jobs/submit", "if job.seed is None else", "if not job.seed else"
@@ -165,7 +165,7 @@ RESULTS = (
         "a file that was dropped again",
         "jobs/uploads",
         "first():\n        return stored",
-        "first():\n        storage.drop(stored.file.name)\n        return stored",
+        "first():\n        storage.delete_quietly(stored.file.name)\n        return stored",
     ),
 )
 
@@ -175,7 +175,7 @@ FAULTS = (
         (
             Edit(
                 "generation/worker_api/long_poll.py",
-                "                await self._give_back(scope, answer)\n",
+                "                await self._release(scope, answer)\n",
                 "",
             ),
         ),
@@ -183,7 +183,13 @@ FAULTS = (
     ),
     Sabotage(
         "a full disk keeps half of a result",
-        (Edit("generation/media/storage.py", "        drop(*names)\n        raise\n", "        raise\n"),),
+        (
+            Edit(
+                "generation/media/storage.py",
+                "        delete_quietly(*names)\n        raise\n",
+                "        raise\n",
+            ),
+        ),
         ("tests/generation/worker_api/test_uploading.py",),
     ),
     in_generation(

@@ -9,7 +9,7 @@ from generation.changes import feed, writes
 from generation.changes.writes import StateChanged
 from generation.core.clock import Now
 from generation.models import AssetStatus, Job, JobStatus, Worker
-from generation.queue.claim import _hold
+from generation.queue.claim import _lease
 from tests.acting import cancel
 from tests.factories import fresh, lease_next, make_job, make_user, make_worker
 
@@ -64,5 +64,5 @@ def test_only_a_waiting_job_can_be_held(owner: User, worker: Worker) -> None:
     job = make_job(owner)
     held = lease_next(worker)
     with pytest.raises(StateChanged):
-        _hold(make_worker(), job.pk, feed.current_revision(owner.pk) + 1)
+        _lease(make_worker(), job.pk, feed.current_revision(owner.pk) + 1)
     assert (fresh(job).leased_by_id, fresh(job).lease_token) == (worker.pk, held.lease_token)

@@ -76,8 +76,8 @@ def test_a_server_that_is_away_is_asked_again(
 ) -> None:
     """pitfall 14"""
     server.script("POST /job-callback", status)
-    verdict = client.report(job, {"status": "completed", "assets": []}, halted=Event())
-    assert verdict["rejected"] == []
+    receipt = client.report(job, {"status": "completed", "assets": []}, halted=Event())
+    assert receipt["rejected"] == []
     first, second = server.seen("/job-callback")
     assert first.body == second.body
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from generation.worker_api.payloads import LeaseAnswer
+from generation.worker_api.payloads import LeaseResponse
 from tests.worker.protocol_server import job_body
 
 
 def test_a_scripted_lease_has_the_fields_of_a_real_one() -> None:
     """Else the worker's tests would prove that it understands nobody."""
-    real: Any = LeaseAnswer()
+    real: Any = LeaseResponse()
     scripted = job_body() | {"preview": {"max_bytes": 65536, "max_side": 512, "every_seconds": 2}}
     scripted["references"] = [{"type": "style", "strength": 0.5, "url": "/file"}]
     assert set(scripted) == set(real.fields)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from accounts.deletion import delete_account
 from generation.core.actors import SYSTEM
-from generation.jobs.owner_deletion import holdings_of
+from generation.jobs.owner_deletion import owner_totals
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         self.stdout.write(f"“{username}” is deleted.")
 
     def _tell(self, user: User) -> None:
-        held = ", ".join(f"{number:,} {what}" for what, number in asdict(holdings_of(user.pk)).items())
+        held = ", ".join(f"{number:,} {what}" for what, number in asdict(owner_totals(user.pk)).items())
         self.stdout.write(f"“{user.get_username()}” has {held}.")
         self.stdout.flush()
 

@@ -12,34 +12,35 @@ from rest_framework.response import Response
 from generation.access import quotas
 from generation.access.principals import principal_of
 from generation.access.projects import create_project, owned_projects
+from generation.api.account_responses import JobTypeList, Me, ProjectList, ProjectResponse
 from generation.api.requests import ChangesQuery, ProjectBody
-from generation.api.responses import ChangesAnswer, JobTypeList, Me, ProjectAnswer, ProjectList
-from generation.assets.actions import MOST_IDS
+from generation.api.responses import ChangesResponse
+from generation.assets.actions import MAX_IDS
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH
 from generation.changes import feed
 from generation.changes.library_totals import library_totals
 from generation.http.openapi import problems
-from generation.http.views import Api, body_of, owner_of, query_of
+from generation.http.views import ApiView, body_of, owner_of, query_of
 from generation.models import Job
 from generation.models.statuses import ACTIVE
 
 
-class Changes(Api):
+class Changes(ApiView):
     @extend_schema(
         operation_id="changes_list",
         summary="What changed since",
         tags=["changes"],
         parameters=[ChangesQuery],
-        responses={200: ChangesAnswer, **problems(410, 422)},
+        responses={200: ChangesResponse, **problems(410, 422)},
     )
     def get(self, request: Request) -> Response:
         """Everything of yours with a higher revision, as it is now. What the pages get, scripts get here."""
         changes = feed.changes(owner_id=owner_of(request).pk, **query_of(request, ChangesQuery))
-        return Response(ChangesAnswer(changes).data)
+        return Response(ChangesResponse(changes).data)
 
 
-class JobTypes(Api):
+class JobTypes(ApiView):
     @extend_schema(
         operation_id="job_types_list",
         summary="List job types",
@@ -51,7 +52,7 @@ class JobTypes(Api):
         return Response(JobTypeList({"job_types": list(JOB_TYPES.values())}).data)
 
 
-class Projects(Api):
+class Projects(ApiView):
     @extend_schema(
         operation_id="projects_list",
         summary="List projects",
@@ -67,16 +68,16 @@ class Projects(Api):
         summary="Create a project",
         tags=["account"],
         request=ProjectBody,
-        responses={201: ProjectAnswer, **problems(403, 422)},
+        responses={201: ProjectResponse, **problems(403, 422)},
     )
     def post(self, request: Request) -> Response:
         """A new project."""
-        asked = body_of(request, ProjectBody)
-        project = create_project(owner_id=owner_of(request).pk, actor=principal_of(request), **asked)
-        return Response(ProjectAnswer(project).data, 201)
+        body = body_of(request, ProjectBody)
+        project = create_project(owner_id=owner_of(request).pk, actor=principal_of(request), **body)
+        return Response(ProjectResponse(project).data, 201)
 
 
-class WhoAmI(Api):
+class WhoAmI(ApiView):
     @extend_schema(
         operation_id="me_read",
         summary="Who am I, limits and use",
@@ -96,7 +97,7 @@ def limits_of(owner_id: int) -> dict[str, int]:
         "active_jobs": quotas.limit_of(owner_id),
         "prompt_length": PROMPT_LENGTH,
         "max_seed": MAX_SEED,
-        "assets_per_call": MOST_IDS,
+        "assets_per_call": MAX_IDS,
         "trash_days": settings.TRASH_DAYS,
         "reference_bytes": settings.MAX_REFERENCE_BYTES,
         "reference_quota_bytes": settings.REFERENCE_QUOTA_BYTES,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.http import HttpResponseBase
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,19 +17,19 @@ from generation.api.requests import FileQuery, LibraryQuery, Paging, Selection
 from generation.api.responses import (
     ONE_ASSET,
     AssetPage,
-    ImageAnswer,
+    ImageResponse,
     Moved,
-    VideoAnswer,
+    VideoResponse,
     asset_response,
 )
 from generation.assets import actions, listing
 from generation.assets.delivery import media_response
-from generation.http.openapi import problems
-from generation.http.views import Api, body_of, owner_of, query_of
+from generation.http.openapi import file_responses, problems
+from generation.http.views import ApiView, body_of, owner_of, query_of
 from generation.models import Asset, AssetStatus
 
 
-def owned(request: Request, asset_id: uuid.UUID, media: str = "") -> Asset:
+def owned_or_404(request: Request, asset_id: uuid.UUID, media: str = "") -> Asset:
     """The caller's asset, of this medium where one is named.
 
     Raises:
@@ -42,7 +41,7 @@ def owned(request: Request, asset_id: uuid.UUID, media: str = "") -> Asset:
     return asset
 
 
-class Library(Api):
+class Library(ApiView):
     @extend_schema(
         operation_id="assets_list",
         summary="List the Library",
@@ -56,7 +55,7 @@ class Library(Api):
         return Response(AssetPage(page).data)
 
 
-class Trash(Api):
+class Trash(ApiView):
     @extend_schema(
         operation_id="assets_trash",
         summary="List the trash",
@@ -70,7 +69,7 @@ class Trash(Api):
         return Response(AssetPage(page).data)
 
 
-class OneAsset(Api):
+class AssetDetail(ApiView):
     @extend_schema(
         operation_id="assets_read",
         summary="Read an asset's record",
@@ -79,58 +78,53 @@ class OneAsset(Api):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One image's or video's record."""
-        return Response(asset_response(owned(request, asset_id)))
+        return Response(asset_response(owned_or_404(request, asset_id)))
 
 
-class OneImage(Api):
+class ImageDetail(ApiView):
     @extend_schema(
         operation_id="images_read",
         summary="Read an image's record",
         tags=["assets"],
-        responses={200: ImageAnswer, **problems(404)},
+        responses={200: ImageResponse, **problems(404)},
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One image's record."""
-        return Response(ImageAnswer(owned(request, asset_id, "image")).data)
+        return Response(ImageResponse(owned_or_404(request, asset_id, "image")).data)
 
 
-class OneVideo(Api):
+class VideoDetail(ApiView):
     @extend_schema(
         operation_id="videos_read",
         summary="Read a video's record",
         tags=["assets"],
-        responses={200: VideoAnswer, **problems(404)},
+        responses={200: VideoResponse, **problems(404)},
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One video's record."""
-        return Response(VideoAnswer(owned(request, asset_id, "video")).data)
+        return Response(VideoResponse(owned_or_404(request, asset_id, "video")).data)
 
 
-class AssetFile(Api):
+class AssetFile(ApiView):
     """Bytes of a completed asset, cacheable for good: an asset's file never changes."""
 
     media = ""
     thumbnail = False
 
     def get(self, request: Request, asset_id: uuid.UUID) -> HttpResponseBase:
-        asset = owned(request, asset_id, self.media)
+        asset = owned_or_404(request, asset_id, self.media)
         if asset.status != AssetStatus.COMPLETED:
             raise NotFound(f"This {self.media} has no file yet.")
         download = query_of(request, FileQuery)["download"]
         return media_response(request._request, asset, thumbnail=self.thumbnail, download=download)
 
 
-def _bytes_of(*content_types: str) -> dict[Any, Any]:
-    file = OpenApiResponse(OpenApiTypes.BINARY, "The bytes; ranges are honoured.")
-    return {(200, content_type): file for content_type in content_types} | problems(404, 422)
-
-
 def _documented(
     operation: str, summary: str, *content_types: str
 ) -> Callable[[type[AssetFile]], type[AssetFile]]:
-    answers = _bytes_of(*content_types)
+    responses = file_responses(*content_types) | problems(404, 422)
     described = extend_schema(
-        operation_id=operation, summary=summary, tags=["files"], parameters=[FileQuery], responses=answers
+        operation_id=operation, summary=summary, tags=["files"], parameters=[FileQuery], responses=responses
     )
     return extend_schema_view(get=described)
 
@@ -165,7 +159,7 @@ class VideoThumbnail(AssetFile):
     thumbnail = True
 
 
-class Move(Api):
+class Move(ApiView):
     """One bulk move of at most 500 assets."""
 
     move: ClassVar[Callable[..., int]]
@@ -177,9 +171,9 @@ class Move(Api):
 
 
 def _moves(name: str, summary: str) -> Callable[[type[Move]], type[Move]]:
-    answers = {200: Moved, **problems(403, 413, 422)}
+    responses = {200: Moved, **problems(403, 413, 422)}
     described = extend_schema(
-        operation_id=name, summary=summary, tags=["assets"], request=Selection, responses=answers
+        operation_id=name, summary=summary, tags=["assets"], request=Selection, responses=responses
     )
     return extend_schema_view(post=described)
 

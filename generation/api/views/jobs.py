@@ -13,11 +13,11 @@ from rest_framework.response import Response
 from generation.access.principals import principal_of
 from generation.api.documentation import INVALID
 from generation.api.requests import SUBMISSIONS, Paging, SubmissionBody
-from generation.api.responses import Cancelled, JobAnswer, JobPage
+from generation.api.responses import Cancelled, JobPage, JobResponse
 from generation.core.errors import JobNotFound
 from generation.core.limits import IDEMPOTENCY_KEY_LENGTH
 from generation.http.openapi import problems
-from generation.http.views import Api, owner_of, query_of
+from generation.http.views import ApiView, owner_of, query_of
 from generation.jobs import listing as job_listing
 from generation.jobs.actions import cancel, cancel_all, retry
 from generation.jobs.submit import submit
@@ -44,10 +44,10 @@ def job_response(request: Request, job_id: uuid.UUID) -> Response:
     jobs = job_listing.jobs_with_slots(owner_id=owner_of(request).pk, job_ids=[job_id])
     if not jobs:
         raise JobNotFound
-    return Response(JobAnswer(jobs[0], context={"queue_positions": queue_positions(jobs)}).data)
+    return Response(JobResponse(jobs[0], context={"queue_positions": queue_positions(jobs)}).data)
 
 
-class Jobs(Api):
+class Jobs(ApiView):
     @extend_schema(
         operation_id="jobs_list",
         summary="List jobs",
@@ -66,7 +66,7 @@ class Jobs(Api):
         tags=["jobs"],
         parameters=[KEY_HEADER],
         request=SubmissionBody,
-        responses={201: JobAnswer, **problems(403, 413, 415, 422, 429)},
+        responses={201: JobResponse, **problems(403, 413, 415, 422, 429)},
         examples=[*SUBMISSIONS, INVALID],
     )
     def post(self, request: Request) -> Response:
@@ -84,25 +84,25 @@ class Jobs(Api):
         return answer
 
 
-class OneJob(Api):
+class JobDetail(ApiView):
     @extend_schema(
         operation_id="jobs_read",
         summary="Read a job",
         tags=["jobs"],
-        responses={200: JobAnswer, **problems(404)},
+        responses={200: JobResponse, **problems(404)},
     )
     def get(self, request: Request, job_id: uuid.UUID) -> Response:
         """One job with all its records."""
         return job_response(request, job_id)
 
 
-class CancelJob(Api):
+class CancelJob(ApiView):
     @extend_schema(
         operation_id="jobs_cancel",
         summary="Cancel a job",
         tags=["jobs"],
         request=None,
-        responses={200: JobAnswer, **problems(403, 404)},
+        responses={200: JobResponse, **problems(403, 404)},
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Stop a job. Completed results stay; a job that has ended is left as it is."""
@@ -110,7 +110,7 @@ class CancelJob(Api):
         return job_response(request, job_id)
 
 
-class CancelAll(Api):
+class CancelAll(ApiView):
     @extend_schema(
         operation_id="jobs_cancel_all",
         summary="Cancel all jobs",
@@ -124,13 +124,13 @@ class CancelAll(Api):
         return Response(Cancelled({"cancelled": cancelled}).data)
 
 
-class RetryJob(Api):
+class RetryJob(ApiView):
     @extend_schema(
         operation_id="jobs_retry",
         summary="Retry what did not complete",
         tags=["jobs"],
         request=None,
-        responses={200: JobAnswer, **problems(403, 404, 409, 429)},
+        responses={200: JobResponse, **problems(403, 404, 409, 429)},
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Queue the slots that did not complete again; completed ones are not touched."""

@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 
-from generation.http.views import Api
+from generation.http.views import ApiView
 
 
-class NotFoundView(Api):
+class NotFoundView(ApiView):
     """Unknown addresses under the API answer with a problem object too."""
 
     permission_classes = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponseBase
@@ -15,17 +14,17 @@ from rest_framework.response import Response
 
 from generation.access.principals import principal_of
 from generation.api.requests import Paging
-from generation.api.responses import ReferenceAnswer, ReferencePage
+from generation.api.responses import ReferencePage, ReferenceResponse
 from generation.assets.delivery import reference_response
 from generation.assets.references import delete_reference, find_reference, list_references, upload_reference
 from generation.http.bodies import capped_body
-from generation.http.openapi import problems
-from generation.http.views import Api, owner_of, query_of
+from generation.http.openapi import file_responses, problems
+from generation.http.views import ApiView, media_type_of, owner_of, query_of
 from generation.media.measure import CONTENT_TYPES
 from generation.models import Reference
 
 
-def owned(request: Request, reference_id: uuid.UUID) -> Reference:
+def owned_or_404(request: Request, reference_id: uuid.UUID) -> Reference:
     """The caller's reference image.
 
     Raises:
@@ -41,7 +40,7 @@ def nothing() -> NotFound:
     return NotFound("There is no such reference image.")
 
 
-class References(Api):
+class References(ApiView):
     @extend_schema(
         operation_id="references_list",
         summary="List reference images",
@@ -59,34 +58,33 @@ class References(Api):
         summary="Upload a reference image",
         tags=["references"],
         request=dict.fromkeys(CONTENT_TYPES["image"], OpenApiTypes.BINARY),
-        responses={201: ReferenceAnswer, **problems(403, 413, 415, 422, 429)},
+        responses={201: ReferenceResponse, **problems(403, 413, 415, 422, 429)},
     )
     def put(self, request: Request) -> Response:
-        """Keep a PNG, JPEG or WebP, the raw body, as a reference image. The same bytes again: the same one.
+        """Store a PNG, JPEG or WebP, the raw body, as a reference image; the same bytes return the same one.
 
         It is kept while a job that names it may run or be retried, and for `me`'s `reference_days` after its
         last use.
         """
-        sent = (request.content_type or "").partition(";")[0].strip().lower()
-        if sent not in CONTENT_TYPES["image"]:
+        if media_type_of(request) not in CONTENT_TYPES["image"]:
             raise UnsupportedMediaType(request.content_type or "", "Send a PNG, JPEG or WebP image.")
         with capped_body(request._request, limit=settings.MAX_REFERENCE_BYTES) as content:
             reference = upload_reference(
                 owner_id=owner_of(request).pk, actor=principal_of(request), content=content
             )
-        return Response(ReferenceAnswer(reference).data, 201)
+        return Response(ReferenceResponse(reference).data, 201)
 
 
-class OneReference(Api):
+class ReferenceDetail(ApiView):
     @extend_schema(
         operation_id="references_read",
         summary="Read a reference image's record",
         tags=["references"],
-        responses={200: ReferenceAnswer, **problems(404)},
+        responses={200: ReferenceResponse, **problems(404)},
     )
     def get(self, request: Request, reference_id: uuid.UUID) -> Response:
         """One reference image's record."""
-        return Response(ReferenceAnswer(owned(request, reference_id)).data)
+        return Response(ReferenceResponse(owned_or_404(request, reference_id)).data)
 
     @extend_schema(
         operation_id="references_delete",
@@ -98,38 +96,35 @@ class OneReference(Api):
         },
     )
     def delete(self, request: Request, reference_id: uuid.UUID) -> Response:
-        """Remove it with its files, unless a waiting or running job needs it. Jobs that went by it say so
-        still, and cannot be retried."""
+        """Delete it with its files, unless a waiting or running job needs it.
+
+        Ended jobs that used it still name its type, and cannot be retried.
+        """
         owner_id, actor = owner_of(request).pk, principal_of(request)
         if not delete_reference(owner_id=owner_id, actor=actor, reference_id=reference_id):
             raise nothing()
         return Response(status=204)
 
 
-def _bytes_of(*content_types: str) -> dict[Any, Any]:
-    file = OpenApiResponse(OpenApiTypes.BINARY, "The bytes; ranges are honoured.")
-    return {(200, content_type): file for content_type in content_types} | problems(404)
-
-
-class ReferenceFile(Api):
+class ReferenceFile(ApiView):
     @extend_schema(
         operation_id="references_file",
         summary="Get a reference image",
         tags=["files"],
-        responses=_bytes_of(*CONTENT_TYPES["image"]),
+        responses=file_responses(*CONTENT_TYPES["image"]) | problems(404),
     )
     def get(self, request: Request, reference_id: uuid.UUID) -> HttpResponseBase:
         """The picture as it was uploaded."""
-        return reference_response(request._request, owned(request, reference_id), thumbnail=False)
+        return reference_response(request._request, owned_or_404(request, reference_id), thumbnail=False)
 
 
-class ReferenceThumbnail(Api):
+class ReferenceThumbnail(ApiView):
     @extend_schema(
         operation_id="references_thumbnail",
         summary="Get a reference image's thumbnail",
         tags=["files"],
-        responses=_bytes_of("image/webp"),
+        responses=file_responses("image/webp") | problems(404),
     )
     def get(self, request: Request, reference_id: uuid.UUID) -> HttpResponseBase:
         """A small WebP of the picture."""
-        return reference_response(request._request, owned(request, reference_id), thumbnail=True)
+        return reference_response(request._request, owned_or_404(request, reference_id), thumbnail=True)

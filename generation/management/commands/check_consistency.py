@@ -13,13 +13,13 @@ SHOWN_IDS = 20
 
 class Command(BaseCommand):
     help = (
-        "Look for what cannot be: rows that disagree, rows without files, files without rows. "
+        "Find inconsistencies: rows that disagree, rows without files, files without rows. "
         "Prints each kind with its number and ids, and changes nothing without --fix. "
         "Exits with 1 while anything is left."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--fix", action="store_true", help="Mend what has one provable right state.")
+        parser.add_argument("--fix", action="store_true", help="Fix rows whose right state is provable.")
         parser.add_argument(
             "--skip-files", action="store_true", help="Compare rows alone; looking at each file takes long."
         )
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _run(self, check: Check, *, fix: bool) -> int:
-        """Print what the check finds; how much is left."""
+        """Print what the check finds; returns how much is left."""
         found = list(check.find())
         self.stdout.write(f"{check.name}: {len(found)}" + (f" ({check.title})" if found else ""))
         for row in islice(found, SHOWN_IDS):
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         if not (found and fix):
             return len(found)
         if check.fix is None:
-            self.stdout.write("  not fixed: what is right cannot be told from the rows")
+            self.stdout.write("  not fixed: the right state does not follow from the rows")
             return len(found)
         for row in found:
             check.fix(row)

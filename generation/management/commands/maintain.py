@@ -8,31 +8,31 @@ import structlog
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import InterfaceError, OperationalError, close_old_connections
 
-from generation.assets.previews import drop_previews
+from generation.assets.previews import delete_previews
 from generation.jobs.lease import promote, reap
 from generation.maintenance import chores
 
 log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
 # The queue's chores run every round, the others once an hour.
-QUEUE: Mapping[str, Callable[[], int]] = {
+EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "leases_reaped": reap,
     "retries_promoted": promote,
-    "previews_dropped": drop_previews,
+    "previews_dropped": delete_previews,
 }
-KEEPING: Mapping[str, Callable[[], int]] = {
+HOURLY: Mapping[str, Callable[[], int]] = {
     "trash_purged": chores.purge_trash,
-    "purges_forgotten": chores.drop_old_tombstones,
-    "uploads_dropped": chores.drop_old_uploads,
-    "references_dropped": chores.drop_old_references,
-    "events_dropped": chores.drop_old_events,
+    "purges_forgotten": chores.delete_old_tombstones,
+    "uploads_dropped": chores.delete_old_uploads,
+    "references_dropped": chores.delete_old_references,
+    "events_dropped": chores.delete_old_events,
 }
 ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
 
 class Command(BaseCommand):
     help = (
-        "Do the chores, in a loop: end expired leases, promote delayed retries, purge the trash, drop old "
+        "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
         "uploads, reference images and outbox events. Each is bounded, and safe to run twice at once."
     )
 
@@ -44,13 +44,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         if once:
-            for name, count in {**_done(QUEUE), **_done(KEEPING)}.items():
+            for name, count in {**_run(EVERY_ROUND), **_run(HOURLY)}.items():
                 self.stdout.write(f"{name}: {count}")
         else:
             _loop()
 
 
-def _done(some: Mapping[str, Callable[[], int]]) -> dict[str, int]:
+def _run(some: Mapping[str, Callable[[], int]]) -> dict[str, int]:
     return {name: chore() for name, chore in some.items()}
 
 
@@ -58,12 +58,12 @@ def _loop() -> None:
     number = 0
     while True:
         try:
-            done = _done(QUEUE) | (_done(KEEPING) if number % ROUNDS_IN_AN_HOUR == 0 else {})
+            counts = _run(EVERY_ROUND) | (_run(HOURLY) if number % ROUNDS_IN_AN_HOUR == 0 else {})
         except (OperationalError, InterfaceError) as error:
             log.warning("chores.database_away", error=type(error).__name__)
         else:
             number += 1
-            if any(done.values()):
-                log.info("chores.done", **{name: count for name, count in done.items() if count})
+            if any(counts.values()):
+                log.info("chores.done", **{name: count for name, count in counts.items() if count})
         close_old_connections()
         time.sleep(PAUSE_SECONDS)

@@ -18,9 +18,9 @@ TOKEN = re.compile(r"ovw_[\w-]{40,}")
 
 
 @pytest.fixture
-def boss(db: None) -> Client:
+def staff_user(db: None) -> Client:
     client = Client()
-    client.force_login(User.objects.create_superuser("boss", password="a good long password"))
+    client.force_login(User.objects.create_superuser("staff_user", password="a good long password"))
     return client
 
 
@@ -31,48 +31,48 @@ def act(client: Client, action: str, *rows: Any) -> str:
     return [str(message) for message in get_messages(response.wsgi_request)][-1]
 
 
-def test_jobs_are_cancelled_by_the_lifecycle(boss: Client) -> None:
+def test_jobs_are_cancelled_by_the_lifecycle(staff_user: Client) -> None:
     queued, leased, done = (make_job(make_user()) for _ in range(3))
     complete(queued)
     queued, done = done, queued
     lease_next(make_worker())
 
-    assert act(boss, "cancel_jobs", queued, leased, done) == "2 cancelled, 1 had already ended."
+    assert act(staff_user, "cancel_jobs", queued, leased, done) == "2 cancelled, 1 had already ended."
 
     assert [fresh(job).status for job in (queued, leased, done)] == ["cancelled", "cancelled", "completed"]
     assert {a.status for a in fresh(queued).slots} == {"cancelled"}
 
 
-def test_cancelling_again_says_that_nothing_was_left(boss: Client) -> None:
+def test_cancelling_again_says_that_nothing_was_left(staff_user: Client) -> None:
     job = make_job(make_user())
-    act(boss, "cancel_jobs", job)
+    act(staff_user, "cancel_jobs", job)
     revision = fresh(job).revision
 
-    assert act(boss, "cancel_jobs", job) == "0 cancelled, 1 had already ended."
+    assert act(staff_user, "cancel_jobs", job) == "0 cancelled, 1 had already ended."
     assert fresh(job).revision == revision
 
 
-def test_what_did_not_complete_is_retried(boss: Client) -> None:
+def test_what_did_not_complete_is_retried(staff_user: Client) -> None:
     cancelled, queued = make_job(make_user()), make_job(make_user())
-    act(boss, "cancel_jobs", cancelled)
+    act(staff_user, "cancel_jobs", cancelled)
 
-    assert act(boss, "retry_jobs", cancelled, queued) == "1 queued again, 1 cannot be retried."
+    assert act(staff_user, "retry_jobs", cancelled, queued) == "1 queued again, 1 cannot be retried."
     assert fresh(cancelled).status == "queued"
 
 
-def test_assets_of_many_owners_are_discarded_and_restored(boss: Client) -> None:
+def test_assets_of_many_owners_are_discarded_and_restored(staff_user: Client) -> None:
     worker = make_worker()
     made = [complete(make_job(make_user()), worker)[0] for _ in range(2)]
     images = list(Image.objects.filter(pk__in=[image.pk for image in made]))
     waiting = Image.objects.get(job=make_job(make_user()))
 
-    assert act(boss, "discard_assets", *images, waiting) == "2 discarded, 1 left as they were."
+    assert act(staff_user, "discard_assets", *images, waiting) == "2 discarded, 1 left as they were."
     assert Image.objects.in_trash().count() == 2
-    assert act(boss, "restore_assets", *images) == "2 restored, 0 left as they were."
+    assert act(staff_user, "restore_assets", *images) == "2 restored, 0 left as they were."
     assert Image.objects.in_library().count() == 2
 
 
-def test_an_admin_without_the_permission_to_change_does_nothing(boss: Client) -> None:
+def test_an_admin_without_the_permission_to_change_does_nothing(staff_user: Client) -> None:
     from django.contrib.auth.models import Permission
 
     looker = make_user()
@@ -88,46 +88,46 @@ def test_an_admin_without_the_permission_to_change_does_nothing(boss: Client) ->
     assert fresh(job).status == "queued"
 
 
-def test_a_new_worker_shows_its_token_once(boss: Client) -> None:
+def test_a_new_worker_shows_its_token_once(staff_user: Client) -> None:
     inlines = {
         f"{prefix}-{name}_FORMS": "0" for prefix in ("tokens", "speeds") for name in ("TOTAL", "INITIAL")
     }
     body = {"name": "gpu-one", "engines": ["sdxl", "wan"], "enabled": "on"} | inlines
 
-    page = boss.post(reverse("admin:generation_worker_add"), body, follow=True).content.decode()
+    page = staff_user.post(reverse("admin:generation_worker_add"), body, follow=True).content.decode()
 
     (raw,) = set(TOKEN.findall(page))
     worker = worker_of(raw)
     assert worker is not None
     assert (worker.name, worker.engines) == ("gpu-one", ["sdxl", "wan"])
-    assert raw not in boss.get(reverse("admin:generation_worker_changelist")).content.decode()
+    assert raw not in staff_user.get(reverse("admin:generation_worker_changelist")).content.decode()
 
 
-def test_a_worker_serves_known_engines_only(boss: Client) -> None:
+def test_a_worker_serves_known_engines_only(staff_user: Client) -> None:
     body = {"name": "gpu-one", "engines": ["flux"], "enabled": "on"}
 
-    assert boss.post(reverse("admin:generation_worker_add"), body).status_code == 200
+    assert staff_user.post(reverse("admin:generation_worker_add"), body).status_code == 200
     assert not Worker.objects.exists()
 
 
-def test_a_token_is_rotated_without_a_gap(boss: Client) -> None:
+def test_a_token_is_rotated_without_a_gap(staff_user: Client) -> None:
     worker = make_worker()
     old = issue_worker_token(worker)
 
-    (new,) = TOKEN.findall(act(boss, "rotate_token", worker))
+    (new,) = TOKEN.findall(act(staff_user, "rotate_token", worker))
     assert (worker_of(old), worker_of(new)) == (worker, worker)
 
-    assert act(boss, "revoke_older_tokens", worker) == "1 tokens revoked."
+    assert act(staff_user, "revoke_older_tokens", worker) == "1 tokens revoked."
     assert (worker_of(old), worker_of(new)) == (None, worker)
 
 
-def test_tokens_are_revoked_for_good(boss: Client) -> None:
+def test_tokens_are_revoked_for_good(staff_user: Client) -> None:
     owner, worker = make_user(), make_worker()
     personal, machine = issue_personal_token(owner_id=owner.pk, name="script"), issue_worker_token(worker)
 
-    assert act(boss, "revoke", PersonalToken.objects.get()) == "1 revoked."
-    assert act(boss, "revoke", WorkerToken.objects.get()) == "1 revoked."
-    assert act(boss, "revoke", WorkerToken.objects.get()) == "0 revoked."
+    assert act(staff_user, "revoke", PersonalToken.objects.get()) == "1 revoked."
+    assert act(staff_user, "revoke", WorkerToken.objects.get()) == "1 revoked."
+    assert act(staff_user, "revoke", WorkerToken.objects.get()) == "0 revoked."
     assert (find_personal_token(personal), worker_of(machine)) == (None, None)
 
 
@@ -140,30 +140,30 @@ def test_tokens_are_revoked_for_good(boss: Client) -> None:
         ("take_jobs_again", "draining", False),
     ],
 )
-def test_workers_are_switched(boss: Client, action: str, field: str, value: bool) -> None:
+def test_workers_are_switched(staff_user: Client, action: str, field: str, value: bool) -> None:
     worker = make_worker()
     Worker.objects.update(**{field: not value})
 
-    act(boss, action, worker)
+    act(staff_user, action, worker)
 
     assert getattr(Worker.objects.get(), field) is value
 
 
-def test_a_draining_worker_gets_no_new_job(boss: Client) -> None:
+def test_a_draining_worker_gets_no_new_job(staff_user: Client) -> None:
     from generation.jobs.lease import lease
 
     make_job(make_user())
     worker = make_worker()
-    act(boss, "drain", worker)
+    act(staff_user, "drain", worker)
 
     assert lease(worker=Worker.objects.get(), engines=["sdxl"]) is None
     assert Job.objects.get().status == "queued"
 
 
-def test_the_list_of_workers_says_what_each_does(boss: Client) -> None:
+def test_the_list_of_workers_says_what_each_does(staff_user: Client) -> None:
     job = make_job(make_user())
     lease_next(make_worker())
 
-    page = boss.get(reverse("admin:generation_worker_changelist")).content.decode()
+    page = staff_user.get(reverse("admin:generation_worker_changelist")).content.decode()
 
     assert f'/admin/generation/job/{job.pk}/change/">sdxl_image_fast</a> 0 %' in page

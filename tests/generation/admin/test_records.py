@@ -43,9 +43,9 @@ RECORDS = [Job, Image, Video, WorkerToken, PersonalToken, Project, Attempt, Outb
 
 
 @pytest.fixture
-def boss(db: None) -> Client:
+def staff_user(db: None) -> Client:
     client = Client()
-    client.force_login(User.objects.create_superuser("boss", password="a good long password"))
+    client.force_login(User.objects.create_superuser("staff_user", password="a good long password"))
     return client
 
 
@@ -71,114 +71,114 @@ def some_of_everything() -> User:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_every_list_and_every_page_opens(boss: Client, model: Any) -> None:
+def test_every_list_and_every_page_opens(staff_user: Client, model: Any) -> None:
     some_of_everything()
 
-    assert boss.get(list_of(model)).status_code == 200
-    assert boss.get(page_of(model.objects.all()[0])).status_code == 200
+    assert staff_user.get(list_of(model)).status_code == 200
+    assert staff_user.get(page_of(model.objects.all()[0])).status_code == 200
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_a_list_costs_the_same_queries_however_long(boss: Client, model: Any) -> None:
+def test_a_list_costs_the_same_queries_however_long(staff_user: Client, model: Any) -> None:
     counts = []
     for more in (1, 4):
         for _ in range(more):
             some_of_everything()
         with CaptureQueriesContext(connection) as queries:
-            boss.get(list_of(model))
+            staff_user.get(list_of(model))
         counts.append(len(queries))
 
     assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize("model", RECORDS, ids=lambda model: model.__name__)
-def test_records_are_neither_added_nor_deleted(boss: Client, model: Any) -> None:
+def test_records_are_neither_added_nor_deleted(staff_user: Client, model: Any) -> None:
     """pitfall 7, pitfall 10: rows and files go together, by the purge, never by hand."""
     some_of_everything()
     row = model.objects.all()[0]
 
-    assert boss.get(reverse(f"admin:generation_{model._meta.model_name}_add")).status_code == 403
+    assert staff_user.get(reverse(f"admin:generation_{model._meta.model_name}_add")).status_code == 403
     delete = reverse(f"admin:generation_{model._meta.model_name}_delete", args=[row.pk])
-    assert boss.post(delete, {"post": "yes"}).status_code == 403
-    assert "delete_selected" not in boss.get(list_of(model)).content.decode()
+    assert staff_user.post(delete, {"post": "yes"}).status_code == 403
+    assert "delete_selected" not in staff_user.get(list_of(model)).content.decode()
 
 
-def test_a_posted_state_is_not_taken(boss: Client) -> None:
+def test_a_posted_state_is_not_taken(staff_user: Client) -> None:
     """pitfall 33"""
     job = make_job(make_user())
     before = Job.objects.values().get()
 
-    boss.post(page_of(job), {"status": "completed", "prompt": "other", "owner": "1", "priority": "9"})
+    staff_user.post(page_of(job), {"status": "completed", "prompt": "other", "owner": "1", "priority": "9"})
 
     assert Job.objects.values().get() == before
 
 
-def test_a_jobs_history_says_who_had_it_and_what_came_back(boss: Client) -> None:
+def test_a_jobs_history_says_who_had_it_and_what_came_back(staff_user: Client) -> None:
     job = make_job(make_user(), quantity=3)
     leased = lease_next(make_worker("gpu-one"))
     call_back(
         leased, completed(leased, 0), failed(leased, 1, code="out_of_memory"), error_message="It ran hot."
     )
 
-    page = boss.get(page_of(job)).content.decode()
+    page = staff_user.get(page_of(job)).content.decode()
 
     for word in ("gpu-one", "Reported", "out_of_memory", "It ran hot."):
         assert word in page
 
 
 @pytest.mark.parametrize("model", [Job, Image], ids=lambda model: model.__name__)
-def test_records_are_found_by_id_prompt_and_owner(boss: Client, model: Any) -> None:
+def test_records_are_found_by_id_prompt_and_owner(staff_user: Client, model: Any) -> None:
     wanted = make_job(make_user("ada"), prompt="a lighthouse at dusk")
     make_job(make_user("bob"), prompt="a cat")
     row = wanted if model is Job else wanted.slots[0]
 
     for query in (str(row.pk), "lighthouse", "ada"):
-        page = boss.get(list_of(model, f"?q={query}"))
+        page = staff_user.get(list_of(model, f"?q={query}"))
         assert [found.pk for found in page.context["cl"].queryset] == [row.pk]
-    assert not boss.get(list_of(model, "?q=nothing-like-it")).context["cl"].queryset
+    assert not staff_user.get(list_of(model, "?q=nothing-like-it")).context["cl"].queryset
 
 
 @pytest.mark.parametrize(
     "query", ["status__exact=queued", "engine__exact=sdxl", "job_type__exact=sdxl_image_fast"]
 )
-def test_jobs_are_filtered(boss: Client, query: str) -> None:
+def test_jobs_are_filtered(staff_user: Client, query: str) -> None:
     wanted = make_job(make_user())
     complete(make_job(make_user(), "video_fast"), make_worker(engines=["wan"]))
 
-    page = boss.get(list_of(Job, f"?{query}"))
+    page = staff_user.get(list_of(Job, f"?{query}"))
 
     assert [job.pk for job in page.context["cl"].queryset] == [wanted.pk]
 
 
-def test_files_are_not_shown_to_the_boss(boss: Client) -> None:
+def test_files_are_not_shown_to_the_boss(staff_user: Client) -> None:
     """A picture is its owner's alone."""
     (image,) = complete(make_job(make_user()))
 
-    page = boss.get(page_of(Image.objects.get(pk=image.pk))).content.decode()
+    page = staff_user.get(page_of(Image.objects.get(pk=image.pk))).content.decode()
 
     assert str(image.file) not in page
     assert str(image.thumbnail) not in page
 
 
-def test_a_job_shows_its_references_and_not_the_image(boss: Client) -> None:
+def test_a_job_shows_its_references_and_not_the_image(staff_user: Client) -> None:
     owner = make_user()
     picture = make_reference(owner)
     job = make_job(owner, references=[ReferenceInput(type="style", strength=0.3, reference=picture.pk)])
 
-    page = boss.get(page_of(job)).content.decode()
+    page = staff_user.get(page_of(job)).content.decode()
 
     assert f"reference {picture.pk}" in page
     assert "Style" in page
     assert picture.file.name not in page
-    assert "references" not in boss.get(page_of(make_job(owner))).content.decode()
+    assert "references" not in staff_user.get(page_of(make_job(owner))).content.decode()
 
 
-def test_no_token_and_no_hash_is_ever_shown(boss: Client) -> None:
+def test_no_token_and_no_hash_is_ever_shown(staff_user: Client) -> None:
     raw = issue_worker_token(make_worker())
     token = WorkerToken.objects.get()
 
     for url in (list_of(WorkerToken), page_of(token), page_of(token.worker)):
-        page = boss.get(url).content.decode()
+        page = staff_user.get(url).content.decode()
         assert raw not in page
         assert token.digest not in page
 

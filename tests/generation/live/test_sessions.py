@@ -167,7 +167,7 @@ async def test_a_session_that_ended_while_the_socket_opened_gets_nothing(
 async def test_no_message_carries_a_session_key(user: User, client: Client) -> None:
     layer = get_channel_layer()
     channel = await layer.new_channel()
-    await layer.group_add(publisher.group_of(user.pk), channel)
+    await layer.group_add(publisher.owner_group(user.pk), channel)
     key = client.session.session_key
     await sync_to_async(client.logout)()
     message = await asyncio.wait_for(layer.receive(channel), WAIT_SECONDS)
@@ -178,7 +178,7 @@ async def test_no_message_carries_a_session_key(user: User, client: Client) -> N
 async def test_signing_in_asks_no_socket_to_look(user: User, client: Client, open_page: Open) -> None:
     layer = get_channel_layer()
     channel = await layer.new_channel()
-    await layer.group_add(publisher.group_of(user.pk), channel)
+    await layer.group_add(publisher.owner_group(user.pk), channel)
     await sync_to_async(signed_in)(user)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(layer.receive(channel), QUIET_SECONDS)

@@ -42,7 +42,7 @@ Hold = Callable[[User], threading.Event]
 @pytest.fixture(autouse=True)
 def _kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine may let the last of many sockets hear a hint late."""
-    monkeypatch.setattr(renders, "KEPT_SECONDS", 60.0)
+    monkeypatch.setattr(renders, "RENDER_CACHE_SECONDS", 60.0)
 
 
 async def has_begun() -> None:
@@ -211,7 +211,7 @@ async def test_sockets_at_any_revision_get_all_that_is_newer_in_order(
 async def test_a_finished_render_is_soon_forgotten(
     user: User, client: Client, open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(renders, "KEPT_SECONDS", 0.05)
+    monkeypatch.setattr(renders, "RENDER_CACHE_SECONDS", 0.05)
     socket = await open_page(client)
     await begin(socket)
     await submitted(user)

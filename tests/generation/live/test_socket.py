@@ -136,7 +136,7 @@ async def test_an_old_hint_asks_for_nothing(user: User, client: Client, open_pag
     socket = await open_page(client)
     await begin(socket)
     message = {"type": "owner.changed", "revision": 1, "jobs": []}
-    await get_channel_layer().group_send(publisher.group_of(user.pk), message)
+    await get_channel_layer().group_send(publisher.owner_group(user.pk), message)
     assert await socket.receive_nothing(timeout=QUIET_SECONDS)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from generation.jobs.lease import KEPT_RELEASES, reap
+from generation.jobs.lease import MAX_EMPTY_ATTEMPTS, reap
 from generation.models import Attempt, Image, Job, Worker
 from tests.factories import fresh, make_job, make_worker, png
 from tests.generation.worker_api.conftest import Machine, expire, nobody_elses
@@ -196,12 +196,12 @@ def test_a_worker_that_releases_without_end_fills_no_table(machine: Machine, own
     first = machine.lease().json()
     machine.report(first, machine.deliver(first, 0, png()), status="processing")
     machine.release(first)
-    for _ in range(KEPT_RELEASES + 3):
+    for _ in range(MAX_EMPTY_ATTEMPTS + 3):
         lease = machine.lease().json()
         assert machine.release(lease).status_code == 204
 
     numbers = list(Attempt.objects.order_by("number").values_list("number", flat=True))
-    assert numbers == [1, *range(fresh(job).attempt - KEPT_RELEASES + 1, fresh(job).attempt + 1)]
+    assert numbers == [1, *range(fresh(job).attempt - MAX_EMPTY_ATTEMPTS + 1, fresh(job).attempt + 1)]
     assert machine.release(first).json()["code"] == "lease_lost"
     assert machine.lease().json()["attempt"] == fresh(job).attempt
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image as Picture
 
-from generation.assets.previews import drop_previews
+from generation.assets.previews import delete_previews
 from generation.models import Job, JobStatus, Preview
 from tests.acting import cancel
 from tests.factories import fresh, make_job, make_user, mp4, png
@@ -160,10 +160,10 @@ def test_chores_remove_previews_when_the_job_no_longer_runs(
 ) -> None:
     """pitfall 35"""
     machine.preview(lease, 0, webp())
-    assert drop_previews() == 0
+    assert delete_previews() == 0
     machine.report(lease, *(machine.deliver(lease, slot, png(shade=slot)) for slot in range(3)))
     assert fresh(job).status == JobStatus.COMPLETED
-    assert (drop_previews(), drop_previews()) == (1, 0)
+    assert (delete_previews(), delete_previews()) == (1, 0)
     assert not Preview.objects.exists()
 
 

@@ -1,28 +1,28 @@
-// Selecting tiles. The checkboxes belong to the form #picked, which works without this.
+// Selecting tiles. The checkboxes belong to the form #selection, which works without this.
 import { perform } from "./act.js";
 import { byId, find, targetOf } from "./dom.js";
 import { tiles } from "./library-grid.js";
 
 const grid = byId("grid", HTMLElement);
-const form = byId("picked", HTMLFormElement);
+const form = byId("selection", HTMLFormElement);
 const count = find(document, "[data-count]", HTMLElement);
 const toggle = find(document, "[data-select]", HTMLButtonElement);
-const downloads = document.querySelector("[data-download-picked]"); // not in the trash
+const downloads = document.querySelector("[data-download-selected]"); // not in the trash
 const BETWEEN_DOWNLOADS_MS = 400; // browsers drop downloads that start at once
 
 /** @param {HTMLElement} tile */
 const tick = (tile) => find(tile, "[data-tick]", HTMLInputElement);
-const picked = () => tiles().filter((tile) => tick(tile).checked);
+const selected = () => tiles().filter((tile) => tick(tile).checked);
 const isPressed = () => toggle.getAttribute("aria-pressed") === "true";
 
 /** @type {HTMLElement | null} */
 let last = null; // where a range starts
 
 /** Whether a click on a tile selects it. */
-export const isPicking = () => "selecting" in grid.dataset;
+export const isSelecting = () => "selecting" in grid.dataset;
 
 function show() {
-  const number = picked().length;
+  const number = selected().length;
   if (number) count.textContent = `${number} selected`;
   grid.toggleAttribute("data-selecting", number > 0 || isPressed());
 }
@@ -68,7 +68,7 @@ async function move(event) {
 }
 
 async function download() {
-  for (const tile of picked()) {
+  for (const tile of selected()) {
     find(tile, "[data-download]", HTMLAnchorElement).click();
     await new Promise((done) => setTimeout(done, BETWEEN_DOWNLOADS_MS));
   }
@@ -80,7 +80,7 @@ function clicked(event) {
   const tile = target?.closest("[data-tile]");
   if (!(tile instanceof HTMLElement)) return;
   if (target?.matches("[data-tick]")) return pick(tile, { range: event.shiftKey });
-  if (!isPicking() || !target?.closest("[data-open]")) return;
+  if (!isSelecting() || !target?.closest("[data-open]")) return;
   event.preventDefault();
   tick(tile).checked = !tick(tile).checked;
   pick(tile, { range: event.shiftKey });
@@ -101,7 +101,7 @@ export function start() {
   form.addEventListener("submit", move);
   form.addEventListener("reset", () => setTimeout(() => press(false))); // when the boxes are clear
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && isPicking() && !document.querySelector("dialog[open]")) clear();
+    if (event.key === "Escape" && isSelecting() && !document.querySelector("dialog[open]")) clear();
   });
   show(); // a browser may bring ticks back with the page
 }
