@@ -51,6 +51,10 @@ PITFALLS: Mapping[int, str] = {
     33: "A user who can write the own job, usage or role",
     34: "Limits that are shown and enforced nowhere",
     35: "Expiry that is promised and run by nothing",
+    # The numbers left out are named by no test yet.
+    48: "State that must be one for all processes kept in one process's memory",
+    49: "Every socket of an owner rendering the same news again, on one thread",
+    52: "Sessions and sockets that outlive the password change that was meant to end them",
 }
 
 

@@ -23,15 +23,26 @@ def in_trash(client: Client) -> set[str]:
     return set(shown(client.get("/library/trash/").content.decode()))
 
 
-def test_a_selection_moves_to_the_trash_and_back(reader: Client, owner: User) -> None:
+@pytest.mark.parametrize(
+    "names", [("asset", "asset"), ("image", "video")], ids=["now", "of earlier releases"]
+)
+def test_a_selection_moves_to_the_trash_and_back(reader: Client, owner: User, names: tuple[str, str]) -> None:
     """Pitfall 27."""
+    of_image, of_video = names
+
+    def fields(images: list[str]) -> dict[str, list[str]]:
+        given: dict[str, list[str]] = {of_image: [], of_video: []}
+        for name, ids in ((of_image, images), (of_video, [video])):
+            given[name] = [*given[name], *ids]
+        return given
+
     one, two, three = (str(asset.pk) for asset in made(owner, quantity=3))
     [video] = (str(asset.pk) for asset in made(owner, job_type="video_fast"))
 
-    reader.post(DISCARD, {"image": [one, two], "video": [video]})
+    reader.post(DISCARD, fields([one, two]))
     assert (in_library(reader), in_trash(reader)) == ({three}, {one, two, video})
 
-    reader.post(RESTORE, {"image": [one], "video": [video]})
+    reader.post(RESTORE, fields([one]))
     assert (in_library(reader), in_trash(reader)) == ({one, three, video}, {two})
 
 
