@@ -79,10 +79,10 @@ def set_up(url: str, data: Path) -> None:
 
 def prepare_base() -> None:
     """The database that the benchmarks copy theirs from. Its modules need Django set up."""
-    databases, fill, hints = (
-        importlib.import_module(f"bench.{name}") for name in ("databases", "fill", "hints")
+    databases, fill, hint_loop = (
+        importlib.import_module(f"bench.{name}") for name in ("databases", "fill", "hint_loop")
     )
-    hints.serve()
+    hint_loop.serve()
     databases.migrate_base()
     fill.people()
 

@@ -14,7 +14,7 @@ from multiprocessing.synchronize import Barrier, Event
 
 from django.contrib.auth.models import User
 
-from bench import hints
+from bench import hint_loop
 from bench.databases import disconnect, use
 from generation.catalog.submission import Submission
 from generation.core.actors import SYSTEM
@@ -114,7 +114,7 @@ def _let_run(track: Track, case: str) -> tuple[Sequence[uuid.UUID], float]:
 
 def _claim_on(track: Track, case: str, number: int) -> None:
     use(case)
-    hints.serve()
+    hint_loop.serve()
     worker = Worker.objects.order_by("name")[number]
     claimed: list[uuid.UUID] = []
     track.start.wait(60)

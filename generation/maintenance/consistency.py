@@ -18,7 +18,7 @@ from generation.core import audit_log
 from generation.core.actors import SYSTEM
 from generation.jobs.finish import ASSET_END, Reason, end, fail, final_status
 from generation.maintenance import stored_files
-from generation.maintenance.chores import old_uploads
+from generation.maintenance.cleanup import old_uploads
 from generation.media import storage
 from generation.models import (
     Asset,

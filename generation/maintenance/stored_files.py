@@ -12,7 +12,7 @@ from django.core.files.storage import default_storage
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from generation.maintenance import chores
+from generation.maintenance import cleanup
 from generation.media import storage
 from generation.models import Asset, Reference, Upload
 
@@ -52,7 +52,7 @@ def _is_old(name: str) -> bool:
         stored: datetime = default_storage.get_modified_time(name)
     except FileNotFoundError:
         return False  # it was deleted meanwhile
-    return stored < timezone.now() - timedelta(hours=chores.ORPHAN_AGE_HOURS)
+    return stored < timezone.now() - timedelta(hours=cleanup.ORPHAN_AGE_HOURS)
 
 
 def _named(folder: str) -> set[str]:

@@ -29,7 +29,7 @@ from generation.core.actors import SYSTEM
 from generation.core.errors import JobNotFound
 from generation.jobs import owner_deletion
 from generation.jobs.lease import heartbeat
-from generation.maintenance import chores, stored_files
+from generation.maintenance import cleanup, stored_files
 from generation.models import Image, Job, Preview, Tombstone, UserQuota, Worker
 from tests import acting
 from tests.acting import issue_personal_token
@@ -68,7 +68,7 @@ def user_with_everything(name: str, worker: Worker, settings: LazySettings) -> U
     Image.objects.filter(pk=trashed.pk).update(
         trashed_at=timezone.now() - timedelta(days=settings.TRASH_DAYS + 1)
     )
-    chores.purge_trash()
+    cleanup.purge_trash()
     make_job(user, quantity=3)
     running = lease_next(worker)
     upload(running, 1)

@@ -20,7 +20,7 @@ from generation.core.limits import ERROR_MESSAGE_LENGTH
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.report import Report, report
 from generation.jobs.report_rules import AssetReport, SlotError
-from generation.maintenance.chores import delete_old_uploads
+from generation.maintenance.cleanup import delete_old_uploads
 from generation.models import Attempt, Image, Job, Upload, Worker
 from tests.acting import cancel, retry
 from tests.factories import (

@@ -13,7 +13,7 @@ from generation.changes import feed
 from generation.changes.feed import Changes, StaleCursor
 from generation.core.clock import from_now
 from generation.jobs.lease import heartbeat, lease, reap
-from generation.maintenance import chores
+from generation.maintenance import cleanup
 from generation.models import Image, Job, OwnerCounter, Video, Worker
 from tests.acting import cancel, clear, discard, restore, retry
 from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_user
@@ -126,7 +126,7 @@ def test_a_purge_is_told(owner: User, worker: Worker) -> None:
     discard(owner_id=owner.pk, assets=[image.pk for image in images])
     at = feed.current_revision(owner.pk)
     Image.objects.in_trash().update(trashed_at=from_now(-31 * 24 * 3600))
-    assert chores.purge_trash() == 2
+    assert cleanup.purge_trash() == 2
     changes = newer(owner, after=at)
     assert {note.asset_id for note in changes.purged} == {image.pk for image in images}
     assert revisions(changes) == [at + 1, at + 2]

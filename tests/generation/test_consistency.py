@@ -19,7 +19,7 @@ from django.db.models import F
 from generation.changes import feed, library_totals
 from generation.core.clock import from_now
 from generation.jobs.previews import store_preview
-from generation.maintenance import chores, consistency, stored_files
+from generation.maintenance import cleanup, consistency, stored_files
 from generation.models import Asset, Attempt, Job, OwnerCounter, Preview, Tombstone, Upload, Worker
 from tests.acting import cancel, discard
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, png, upload
@@ -93,7 +93,7 @@ def purge(job: Job, number: int) -> None:
     """Its first results, long after they were discarded."""
     discard(owner_id=job.owner_id, assets=[slot.pk for slot in job.slots[:number]])
     Asset.objects.in_trash().update(trashed_at=from_now(-31 * 24 * 3600))
-    assert chores.purge_trash() == number
+    assert cleanup.purge_trash() == number
 
 
 FAULTS: dict[str, Callable[[Job], str]] = {

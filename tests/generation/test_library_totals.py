@@ -17,7 +17,7 @@ from generation.changes.library_totals import (
     library_totals,
     recount,
 )
-from generation.maintenance import chores
+from generation.maintenance import cleanup
 from generation.models import Asset, Image, Job, OwnerCounter, Video, Worker
 from tests import acting
 from tests.acting import cancel, retry
@@ -88,7 +88,7 @@ class Studio:
             act(owner_id=owner.pk, assets=some)
 
     def purge(self) -> None:
-        chores.purge_trash()
+        cleanup.purge_trash()
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -19,7 +19,7 @@ from django.urls import reverse
 from generation.core.clock import from_now
 from generation.core.ids import new_id
 from generation.jobs.lease import promote, reap, release
-from generation.maintenance.chores import delete_old_events
+from generation.maintenance.cleanup import delete_old_events
 from generation.models import Attempt, Job, OutboxEvent, Worker
 from tests.acting import cancel, cancel_all, discard, retry
 from tests.factories import call_back, completed, failed, fresh, lease_next, make_job, make_user

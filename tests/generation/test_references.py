@@ -32,7 +32,7 @@ from generation.catalog.job_types import JOB_TYPES, POOLS
 from generation.catalog.submission import InvalidSubmission, ReferenceInput, Submission
 from generation.core.errors import IdempotencyKeyReused, ReferencesGone
 from generation.jobs.lease import lease, offered_pools, release
-from generation.maintenance import chores
+from generation.maintenance import cleanup
 from generation.models import Job, JobReference, Reference, Worker
 from generation.queue.estimates import queue_positions
 from tests import acting
@@ -204,7 +204,7 @@ def removed_by_its_owner(picture: Reference) -> bool:
 
 
 def removed_with_age(picture: Reference) -> bool:
-    return chores.delete_old_references() == 1
+    return cleanup.delete_old_references() == 1
 
 
 @pytest.mark.postgres
@@ -380,7 +380,7 @@ def test_an_image_purged_from_the_trash_is_still_there_for_the_job_that_uses_it(
     job = make_job(owner, references=[ReferenceInput(type="style", image=image.pk)])
     acting.discard(owner_id=owner.pk, assets=[image.pk])
     settings.TRASH_DAYS = -1
-    assert chores.purge_trash() == 1
+    assert cleanup.purge_trash() == 1
     [used] = job.references.all()
     assert read(used.reference.file) == png(shade=0)
     assert read(used.reference.thumbnail)
@@ -412,10 +412,10 @@ def test_what_nobody_used_for_long_is_removed_row_and_files(
     """pitfall 10, pitfall 35"""
     make_reference(owner)
     forgotten(days=29)
-    assert chores.delete_old_references() == 0
+    assert cleanup.delete_old_references() == 0
     forgotten(days=31)
     with django_capture_on_commit_callbacks(execute=True):
-        assert chores.delete_old_references() == 1
+        assert cleanup.delete_old_references() == 1
     assert not Reference.objects.exists()
     assert stored() == []
 
@@ -426,7 +426,7 @@ def test_a_job_keeps_its_reference_while_it_waits_and_runs(owner: User, worker: 
 
     def is_kept() -> bool:
         forgotten(days=99)
-        return chores.delete_old_references() == 0
+        return cleanup.delete_old_references() == 0
 
     assert is_kept(), "queued"
     held = lease(worker=worker, engines=["sdxl"], pools=[job.pool])
@@ -443,9 +443,9 @@ def test_a_job_whose_reference_was_removed_is_not_retried_without_it(owner: User
     forgotten(days=29)
     retry(owner_id=owner.pk, job_id=job.pk)
     cancel(owner_id=owner.pk, job_id=job.pk)
-    assert chores.delete_old_references() == 0
+    assert cleanup.delete_old_references() == 0
     forgotten(days=31)
-    assert chores.delete_old_references() == 1
+    assert cleanup.delete_old_references() == 1
     with pytest.raises(ReferencesGone, match="was removed"):
         retry(owner_id=owner.pk, job_id=job.pk)
     assert fresh(job).status == "cancelled"
@@ -474,14 +474,14 @@ def test_a_submission_makes_its_reference_young_again(owner: User) -> None:
     forgotten(days=99)
     job = make_job(owner, references=asked)
     Job.objects.filter(pk=job.pk).update(status="completed", finished_at=timezone.now())
-    assert chores.delete_old_references() == 0
+    assert cleanup.delete_old_references() == 0
 
 
 def test_the_comparison_of_rows_and_files_knows_references(
     owner: User, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """pitfall 10"""
-    monkeypatch.setattr(chores, "ORPHAN_AGE_HOURS", -1)
+    monkeypatch.setattr(cleanup, "ORPHAN_AGE_HOURS", -1)
     lost, kept = make_reference(owner), make_reference(owner)
     default_storage.delete(lost.file.name)
     default_storage.save(f"references-{owner.pk}/nobody.png", io.BytesIO(b"x"))

@@ -175,7 +175,7 @@ FEED = (
     ),
     Sabotage(
         "a purge is not told",
-        (Edit("generation/maintenance/chores.py", "    Tombstone.objects.bulk_create(rows)\n", ""),),
+        (Edit("generation/maintenance/cleanup.py", "    Tombstone.objects.bulk_create(rows)\n", ""),),
         ("tests/generation/test_changes.py",),
     ),
     Sabotage(

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 
 from generation.assets.previews import delete_previews
 from generation.jobs.lease import promote, reap
-from generation.maintenance import chores
+from generation.maintenance import cleanup
 
 log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
@@ -21,11 +21,11 @@ EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "previews_dropped": delete_previews,
 }
 HOURLY: Mapping[str, Callable[[], int]] = {
-    "trash_purged": chores.purge_trash,
-    "purges_forgotten": chores.delete_old_tombstones,
-    "uploads_dropped": chores.delete_old_uploads,
-    "references_dropped": chores.delete_old_references,
-    "events_dropped": chores.delete_old_events,
+    "trash_purged": cleanup.purge_trash,
+    "purges_forgotten": cleanup.delete_old_tombstones,
+    "uploads_dropped": cleanup.delete_old_uploads,
+    "references_dropped": cleanup.delete_old_references,
+    "events_dropped": cleanup.delete_old_events,
 }
 ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
