@@ -17,7 +17,8 @@ CLAIM_GUARD = Edit(
     "WHERE id = %(id)s AND status = 'queued' AND retry_at IS NULL",
     "WHERE id = %(id)s",
 )
-MIGRATION = "generation/migrations/0001_initial.py"
+MIGRATION = "generation/migrations/0007_asset.py"
+CALLBACK = "tests/generation/test_callback.py"
 INSERT = """\
 len(
             type(assets[0]).objects.bulk_create(
@@ -131,22 +132,28 @@ RESULTS = (
         "jobs/report_rules",
         "if upload is None or upload.slot != asset.slot:",
         "if upload is None:",
+        CALLBACK,
     ),
     in_generation(
         "the upload of another job fills the slot",
         "jobs/report",
         "filter(job=job, pk__in=named) if named",
         "filter(pk__in=named) if named",
+        CALLBACK,
     ),
     in_generation(
-        "broken bytes complete a slot", "jobs/report_rules", "    if upload.error_code:\n", "    if False:\n"
+        "broken bytes complete a slot",
+        "jobs/report_rules",
+        "    if upload.error_code:\n",
+        "    if False:\n",
+        CALLBACK,
     ),
     Sabotage(
         "the database requires no file",
         (
             Edit(
                 MIGRATION,
-                'models.Q(("file", ""), _negated=True),\n                        models.Q(("thumbnail"',
+                'models.Q(("file", ""), _negated=True),\n                                models.Q(("thumbnail"',
                 'models.Q(("thumbnail"',
             ),
         ),
