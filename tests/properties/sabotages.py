@@ -153,8 +153,8 @@ RESULTS = (
         (
             Edit(
                 MIGRATION,
-                'models.Q(("file", ""), _negated=True),\n                                models.Q(("thumbnail"',
-                'models.Q(("thumbnail"',
+                'models.Q(("file", ""), _negated=True),\n',
+                "",
             ),
         ),
         (CONSTRAINTS,),
