@@ -164,6 +164,7 @@ RESULTS = (
         "jobs/report",
         "asset.seed if reported.seed is None else reported.seed",
         "reported.seed or asset.seed",
+        CALLBACK,
     ),
     in_generation(
         "seed 0 asked for is no seed", "jobs/submit", "if job.seed is None else", "if not job.seed else"
