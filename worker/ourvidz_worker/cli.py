@@ -131,7 +131,7 @@ def _run(config: Configuration) -> int:
     from ourvidz_worker.health import PortUnavailable, WorkerHealth, health_server
     from ourvidz_worker.runner import Runner
 
-    _stop_on_signals(lambda: sys.exit(0))  # no job is leased while libraries are imported
+    _stop_on_signals(_exit_while_importing)
     try:
         spool = _open_spool(config)
     except OSError as error:
@@ -198,6 +198,11 @@ def _stop_on_signals(stop: Callable[[], None]) -> None:
 
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, handle)
+
+
+def _exit_while_importing() -> None:
+    """No job is leased yet. An exception would be raised inside an import, which may make an error of it."""
+    os._exit(0)
 
 
 def _fail(message: str, status: int = EXIT_USAGE) -> int:
