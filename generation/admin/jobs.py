@@ -134,8 +134,8 @@ class JobAdmin(ReadOnlyAdmin):
 
 def _cancelled(job: Job, operator: Principal) -> bool:
     was_active = job.is_active
-    now = cancel(owner_id=job.owner_id, actor=operator, job_id=job.pk)
-    return now.status == JobStatus.CANCELLED and was_active
+    status = cancel(owner_id=job.owner_id, actor=operator, job_id=job.pk)
+    return status == JobStatus.CANCELLED and was_active
 
 
 def _retried(job: Job, operator: Principal) -> bool:

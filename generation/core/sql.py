@@ -19,18 +19,22 @@ DIALECTS: Mapping[str, Mapping[str, str]] = {
         "now": "STATEMENT_TIMESTAMP()",
         "later": "STATEMENT_TIMESTAMP() + MAKE_INTERVAL(secs => %(seconds)s)",
         "skip_locked": "FOR UPDATE SKIP LOCKED",
+        "json_array": "JSON_BUILD_ARRAY",
+        "json_array_agg": "JSON_AGG",
     },
     "sqlite": {
         "now": _SQLITE_MOMENT.format("'NOW'"),
         "later": _SQLITE_MOMENT.format("'NOW', %(seconds)s || ' seconds'"),
         "skip_locked": "",  # one transaction writes at a time
+        "json_array": "JSON_ARRAY",
+        "json_array_agg": "JSON_GROUP_ARRAY",
     },
 }
 _UUID: models.UUIDField[Any, Any] = models.UUIDField()
 
 
 def in_dialect(sql: str, **parts: str) -> str:
-    """The statement for the database in use: `{now}`, `{later}`, `{skip_locked}` and `parts` filled in."""
+    """The statement for the database in use: the names of `DIALECTS` and `parts` filled in."""
     return sql.format(**DIALECTS[connection.vendor], **parts)
 
 

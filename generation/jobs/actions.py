@@ -26,8 +26,10 @@ from generation.queue import fairness
 
 
 @transaction.atomic
-def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
+def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> JobStatus:
     """Stop the job: open slots are cancelled, completed ones stay. An ended job is not changed.
+
+    Returns the job's status now.
 
     The lease token stays on the row, so that its worker learns at the next heartbeat.
 
@@ -38,7 +40,7 @@ def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
     if job is None:
         raise JobNotFound
     if not job.is_active:
-        return job
+        return JobStatus(job.status)
     assets = writes.lock_assets(job)
     stopped = [asset for asset in assets if asset.status == AssetStatus.QUEUED]
     for asset in stopped:
@@ -49,8 +51,7 @@ def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
         writes.end_attempt(job, Outcome.CANCELLED)
     ids = {"job": str(job.pk), "attempt": job.attempt}
     audit_log.after_commit("job.cancelled", actor=actor, slots=len(stopped), **ids)
-    job.refresh_from_db()
-    return job
+    return status
 
 
 def cancel_all(*, owner_id: int, actor: Actor, limit: int = MAX_IDS) -> int:
@@ -60,12 +61,12 @@ def cancel_all(*, owner_id: int, actor: Actor, limit: int = MAX_IDS) -> int:
     ended = 0
     for job_id in job_ids:
         with suppress(JobNotFound):  # it went with its owner's account meanwhile
-            ended += not cancel(owner_id=owner_id, actor=actor, job_id=job_id).is_active
+            ended += cancel(owner_id=owner_id, actor=actor, job_id=job_id) not in ACTIVE
     return ended
 
 
 @transaction.atomic
-def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
+def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> None:
     """Queue the slots that did not complete again, with fresh attempts; completed slots are not touched.
 
     Raises:
@@ -98,8 +99,6 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Job:
     publisher.queued(engine=job.engine)
     ids = {"job": str(job.pk), "attempt": job.attempt}
     audit_log.after_commit("job.retried", actor=actor, slots=len(again), **ids)
-    job.refresh_from_db()
-    return job
 
 
 def clear(*, owner_id: int, actor: Actor, job_ids: Sequence[uuid.UUID] | None = None) -> int:

@@ -21,7 +21,7 @@ from generation.jobs.progress_throttle import hint
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
 from generation.models.job import JobQuerySet
 from generation.queue import reap_hold
-from generation.queue.claim import claim, is_anything_overdue
+from generation.queue.claim import claim
 
 # How many released attempts without a result are kept of one job.
 MAX_EMPTY_ATTEMPTS = 20
@@ -35,16 +35,9 @@ def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) 
     """
     offered = [] if worker.draining else offered_pools(worker, engines, pools)
     claimed = claim(worker=worker, pools=offered)
-    if claimed is None:
-        claimed = claim(worker=worker, pools=offered) if _promote_and_reap() else None
-    elif claimed.overdue:
-        _promote_and_reap()
-    return claimed.job if claimed else None
-
-
-def _promote_and_reap() -> int:
-    """Promote and reap if anything is overdue; returns the number of jobs."""
-    return promote() + reap() if is_anything_overdue() else 0
+    if claimed.overdue and promote() + reap() and claimed.job is None:
+        claimed = claim(worker=worker, pools=offered)
+    return claimed.job
 
 
 def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import uuid
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.db import models
@@ -24,6 +25,19 @@ if TYPE_CHECKING:
 
     from generation.models.asset import Asset
     from generation.models.reference import JobReference
+
+
+class OpenSlot(NamedTuple):
+    """An asset that is to be made, as its worker is told."""
+
+    asset_id: uuid.UUID
+    image_index: int | None
+    seed: int
+
+    @property
+    def slot(self) -> int:
+        """Its index in the job, from 0."""
+        return self.image_index or 0
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -95,7 +109,7 @@ class Job(models.Model):
     cleared_at = models.DateTimeField(null=True, help_text="Left the Workspace; its assets stay.")
     revision = models.BigIntegerField()
 
-    open_slots: list[Asset]  # set by the claim: the assets that its worker is to make
+    open_slots: list[OpenSlot]  # set by the claim: what its worker is to make
     # Set by changes.writes.lock: since when the running lease is held, and the database's time then.
     leased_at: datetime | None
     locked_at: datetime

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -14,7 +15,8 @@ from generation.changes.writes import StateChanged
 from generation.core import audit_log
 from generation.core.actors import worker_actor
 from generation.core.sql import in_dialect, uuid_value, value_rows
-from generation.models import Asset, Job, Worker
+from generation.models import Job, Worker
+from generation.models.job import OpenSlot
 from generation.queue import fairness
 
 # Whether leases or delays have run out: one probe of the index of each.
@@ -44,7 +46,13 @@ PICK = """
     )
     ORDER BY priority DESC, fair_tag, id LIMIT 1 {skip_locked}
 """
-# Compare-and-set: only a waiting job can be leased.
+# Asked when nothing could be picked: whether others are taking what waits, and whether anything is overdue.
+WAITING = """
+    SELECT EXISTS (
+        SELECT 1 FROM generation_job WHERE status = 'queued' AND retry_at IS NULL AND pool IN ({offered})
+    ), {overdue}
+"""
+# Compare-and-set: only a waiting job can be leased. The open slots come along as text, a statement fewer.
 LEASE = """
     UPDATE generation_job
     SET status = 'processing', lease_token = %(lease_token)s, leased_by_id = %(worker)s,
@@ -52,9 +60,11 @@ LEASE = """
         attempt = attempt + 1, attempts_left = attempts_left - 1, progress = 0, stage = '',
         revision = %(revision)s
     WHERE id = %(id)s AND status = 'queued' AND retry_at IS NULL
-    RETURNING *
+    RETURNING *, (
+        SELECT CAST({json_array_agg}({json_array}(id, image_index, seed)) AS TEXT)
+        FROM generation_asset WHERE job_id = %(id)s AND status = 'queued'
+    ) AS open_slots_json
 """
-OPEN_SLOTS = "SELECT * FROM generation_asset WHERE job_id = %s AND status = 'queued'"
 INSERT_ATTEMPT = """
     INSERT INTO generation_attempt
         (job_id, number, worker_id, lease_token, leased_at, outcome, accepted, rejected, error_message)
@@ -63,26 +73,26 @@ INSERT_ATTEMPT = """
 
 
 class Claim(NamedTuple):
-    """A job now leased by the worker, `open_slots` set; `overdue` if other leases or delays have run out."""
+    """A job now leased by the worker, `open_slots` set, if any; whether leases or delays have run out."""
 
-    job: Job
+    job: Job | None
     overdue: bool
 
 
-def claim(*, worker: Worker, pools: Sequence[str]) -> Claim | None:
-    """The best waiting job of these pools; None when there is none."""
-    if not pools:
-        return None
+def claim(*, worker: Worker, pools: Sequence[str]) -> Claim:
+    """Lease the best waiting job of these pools, if there is one."""
     if found := _claim_from(worker, pools):
         return found
-    if not Job.objects.claimable().filter(pool__in=pools).exists():
-        return None
+    waiting, overdue = _waiting(pools)
     # The best pool's last jobs are being claimed by others; each other pool may still have one.
-    return next((found for pool in pools if (found := _claim_from(worker, [pool]))), None)
+    each = (_claim_from(worker, [pool]) for pool in pools) if waiting else ()
+    return next(filter(None, each), Claim(None, overdue))
 
 
 @transaction.atomic
 def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
+    if not pools:
+        return None
     with connection.cursor() as cursor:
         cursor.execute(pick(len(pools)), pools)
         row = cursor.fetchone()
@@ -90,7 +100,6 @@ def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
         return None
     job_id, owner_id, overdue, moves_clock = row
     job = _lease(worker, job_id, next(revisions.take(owner_id=owner_id, count=1)))
-    job.open_slots = _open_slots(job)
     _insert_attempt(worker, job)
     if moves_clock:
         fairness.advance(pools, job.fair_tag)
@@ -105,11 +114,12 @@ def pick(pools: int) -> str:
     return in_dialect(PICK, offered=value_rows(pools), overdue=in_dialect(OVERDUE))
 
 
-def is_anything_overdue() -> bool:
-    """Whether any lease or retry delay has run out."""
+def _waiting(pools: Sequence[str]) -> tuple[bool, bool]:
+    offered = ", ".join(["%s"] * len(pools)) or "NULL"
     with connection.cursor() as cursor:
-        cursor.execute(in_dialect("SELECT {overdue}", overdue=in_dialect(OVERDUE)), ())
-        return bool(cursor.fetchone()[0])
+        cursor.execute(in_dialect(WAITING, offered=offered, overdue=in_dialect(OVERDUE)), pools)
+        waiting, overdue = cursor.fetchone()
+        return bool(waiting), bool(overdue)
 
 
 def _lease(worker: Worker, job_id: uuid.UUID | str, revision: int) -> Job:
@@ -120,15 +130,15 @@ def _lease(worker: Worker, job_id: uuid.UUID | str, revision: int) -> Job:
         "seconds": float(settings.LEASE_SECONDS),
         "revision": revision,
     }
-    leased = list(Job.objects.raw(in_dialect(LEASE), lease))
+    leased: list[Any] = list(Job.objects.raw(in_dialect(LEASE), lease))
     if not leased:
         raise StateChanged
-    return leased[0]
-
-
-def _open_slots(job: Job) -> list[Asset]:
-    slots = Asset.objects.raw(OPEN_SLOTS, [uuid_value(job.pk)])
-    return sorted(slots, key=lambda asset: asset.slot)
+    [job] = leased
+    slots = [
+        OpenSlot(uuid.UUID(pk), index, seed) for pk, index, seed in json.loads(job.open_slots_json or "[]")
+    ]
+    job.open_slots = sorted(slots, key=lambda slot: slot.slot)
+    return cast(Job, job)
 
 
 def _insert_attempt(worker: Worker, job: Job) -> None:

@@ -170,12 +170,12 @@ def lease_response(job: Job, *, base_url: str) -> dict[str, Any]:
         "parameters": job.parameters,
         "slots": [
             {
-                "slot": asset.slot,
-                "image_index": asset.image_index,
-                "asset_id": str(asset.pk),
-                "seed": asset.seed,
+                "slot": slot.slot,
+                "image_index": slot.image_index,
+                "asset_id": str(slot.asset_id),
+                "seed": slot.seed,
             }
-            for asset in job.open_slots
+            for slot in job.open_slots
         ],
         "references": _references(job, base_url),
         "upload": {"max_bytes": settings.MAX_UPLOAD_BYTES, "content_types": CONTENT_TYPES[job.media]},

@@ -11,7 +11,6 @@ from django.test.utils import CaptureQueriesContext
 
 from generation.changes import feed
 from generation.core.errors import JobNotFound, LeaseLost
-from generation.jobs import listing as job_listing
 from generation.jobs.lease import heartbeat, lease
 from generation.models import Attempt, Worker
 from tests.acting import cancel, cancel_all
@@ -21,9 +20,8 @@ from tests.factories import call_back, complete, completed, fresh, lease_next, m
 def test_a_waiting_job_is_cancelled_with_all_its_slots(owner: User) -> None:
     """pitfall 11: the database knows this status."""
     job = make_job(owner, quantity=6)
-    cancelled = cancel(owner_id=owner.pk, job_id=job.pk)
-    assert cancelled.status == "cancelled"
-    assert cancelled.finished_at is not None
+    assert cancel(owner_id=owner.pk, job_id=job.pk) == fresh(job).status == "cancelled"
+    assert fresh(job).finished_at is not None
     assert {slot.status for slot in fresh(job).slots} == {"cancelled"}
 
 
@@ -31,7 +29,7 @@ def test_completed_slots_stay(owner: User, worker: Worker) -> None:
     make_job(owner, quantity=3)
     job = lease_next(worker)
     call_back(job, completed(job, 1), status="processing")
-    assert cancel(owner_id=owner.pk, job_id=job.pk).status == "cancelled"
+    assert cancel(owner_id=owner.pk, job_id=job.pk) == "cancelled"
     assert [slot.status for slot in fresh(job).slots] == ["cancelled", "completed", "cancelled"]
     assert fresh(job).slots[1].saved_at is not None
 
@@ -41,7 +39,7 @@ def test_a_job_whose_slots_are_all_there_is_completed_not_cancelled(owner: User,
     make_job(owner)
     job = lease_next(worker)
     call_back(job, completed(job, 0), status="processing")
-    assert cancel(owner_id=owner.pk, job_id=job.pk).status == "completed"
+    assert cancel(owner_id=owner.pk, job_id=job.pk) == "completed"
 
 
 def test_the_worker_learns_at_its_next_heartbeat(owner: User, worker: Worker) -> None:
@@ -57,20 +55,23 @@ def test_the_worker_learns_at_its_next_heartbeat(owner: User, worker: Worker) ->
 
 
 def test_a_job_waiting_for_its_next_attempt_is_cancelled_for_good(owner: User, worker: Worker) -> None:
-    make_job(owner)
+    job = make_job(owner)
     call_back(lease_next(worker))
-    job = cancel(owner_id=owner.pk, job_id=job_listing.staged_jobs(owner_id=owner.pk).jobs[0].pk)
-    assert (job.status, job.retry_at) == ("cancelled", None)
+    cancel(owner_id=owner.pk, job_id=job.pk)
+    assert (fresh(job).status, fresh(job).retry_at) == ("cancelled", None)
     assert lease(worker=worker, engines=["sdxl"]) is None
 
 
 def test_cancelling_what_has_ended_changes_nothing(owner: User, worker: Worker) -> None:
     done = make_job(owner)
     complete(done, worker)
-    stopped = cancel(owner_id=owner.pk, job_id=make_job(owner).pk)
+    job = make_job(owner)
+    cancel(owner_id=owner.pk, job_id=job.pk)
+    stopped = fresh(job)
     before = feed.current_revision(owner.pk)
-    assert cancel(owner_id=owner.pk, job_id=done.pk).status == "completed"
-    assert cancel(owner_id=owner.pk, job_id=stopped.pk).finished_at == stopped.finished_at
+    assert cancel(owner_id=owner.pk, job_id=done.pk) == "completed"
+    assert cancel(owner_id=owner.pk, job_id=stopped.pk) == "cancelled"
+    assert fresh(stopped).finished_at == stopped.finished_at
     assert feed.current_revision(owner.pk) == before
 
 

@@ -147,7 +147,8 @@ def test_a_mended_slot_says_why_it_is_empty_and_pages_hear_of_it(partial: Job) -
 
 
 def test_a_cancelled_jobs_open_slot_is_cancelled(owner: User) -> None:
-    job = cancel(owner_id=owner.pk, job_id=make_job(owner, quantity=3).pk)
+    job = make_job(owner, quantity=3)
+    cancel(owner_id=owner.pk, job_id=job.pk)
     leave_a_slot_queued(job)
     assert check("--fix")[0] == 0
     assert [slot.status for slot in fresh(job).slots] == ["cancelled"] * 3
@@ -258,7 +259,8 @@ def test_previews_of_running_jobs_stay(owner: User, worker: Worker) -> None:
 
 def test_many_of_a_kind_are_counted_and_some_shown(owner: User) -> None:
     for _ in range(22):
-        job = cancel(owner_id=owner.pk, job_id=make_job(owner).pk)
+        job = make_job(owner)
+        cancel(owner_id=owner.pk, job_id=job.pk)
         Asset.objects.filter(job=job).update(status="queued")
     shown = check("--skip-files")[1]
     assert "ended_jobs_with_queued_slots: 22" in shown

@@ -204,7 +204,8 @@ def test_cancel_claim_report_and_reap_at_once(user: User, seed: int) -> None:
 
 
 def test_two_retries_at_once_queue_it_once(user: User) -> None:
-    job = cancel(owner_id=user.pk, job_id=make_job(user, quantity=3).pk)
+    job = make_job(user, quantity=3)
+    cancel(owner_id=user.pk, job_id=job.pk)
     attempt = either(NotRetryable)
     answers = together([attempt(partial(retry, owner_id=user.pk, job_id=job.pk))] * 2)
     assert sorted(answer is NotRetryable for answer in answers) == [False, True]
@@ -253,7 +254,9 @@ def test_a_promoter_goes_round_what_somebody_else_holds(user: User) -> None:
 
 def test_the_deletion_of_an_account_and_its_owner_wait_for_each_other_in_no_circle(user: User) -> None:
     """Everybody locks jobs by their ids: who clears the Workspace, too."""
-    lower, higher = sorted(cancel(owner_id=user.pk, job_id=make_job(user).pk).pk for _ in range(2))
+    lower, higher = sorted(make_job(user).pk for _ in range(2))
+    for job_id in (lower, higher):
+        cancel(owner_id=user.pk, job_id=job_id)
 
     def delete() -> None:
         for _ in delete_all_of(user.pk, actor=SYSTEM):

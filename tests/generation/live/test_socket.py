@@ -321,7 +321,7 @@ def test_a_channel_layer_that_is_away_fails_no_transition(user: User, settings: 
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "tests.generation.live.test_socket.AwayLayer"}}
     job = submit(owner_id=user.pk, submission=Submission(job_type="image_fast", prompt="a ship"))
     make_worker()
-    assert cancel(owner_id=user.pk, job_id=job.pk).status == "cancelled"
+    assert cancel(owner_id=user.pk, job_id=job.pk) == "cancelled"
 
 
 async def test_a_page_of_another_user_is_closed(user: User, client: Client, open_page: Open) -> None:
