@@ -47,6 +47,10 @@ START_TAG = """SELECT greatest(
         ORDER BY fair_tag LIMIT 1), 0) AS fair_tag"""
 
 HELD = "SELECT * FROM generation_job WHERE id = %s AND lease_token = %s FOR UPDATE"
+OPEN_SLOTS = """(
+    SELECT CAST(JSON_AGG(JSON_BUILD_ARRAY(id, image_index, seed)) AS TEXT)
+    FROM generation_asset WHERE job_id = %s AND status = 'queued'
+) AS open_slots_json"""
 ASSETS = "SELECT * FROM generation_asset WHERE job_id = %s ORDER BY id FOR UPDATE"
 UPLOADS = "SELECT * FROM generation_upload WHERE id = ANY(%s) FOR UPDATE"
 FILL = """UPDATE generation_asset i SET status = 'completed', file = u.file, thumbnail = u.thumbnail,
@@ -98,13 +102,13 @@ class Bare:
         with self.connection.transaction():
             head = self.one(pick(len(pools)), *pools)
             revision = self.one(COUNT_UP, 1, head["owner_id"])["revision"]
-            job = self.one(f"{TAKE} RETURNING *", token, worker_id, revision, head["id"])
+            job = self.one(
+                f"{TAKE} RETURNING *, {OPEN_SLOTS}", token, worker_id, revision, head["id"], head["id"]
+            )
             self.cursor.execute(ATTEMPT, (job["id"], job["attempt"], worker_id, token))
             if head["moves_clock"]:
                 clocks = [value for pool in sorted(pools) for value in (pool, job["fair_tag"])]
                 self.cursor.execute(ADVANCE.format(clocks=", ".join(["(%s, %s)"] * len(pools))), clocks)
-        slots = "SELECT * FROM generation_asset WHERE job_id = %s"
-        self.cursor.execute(slots, (job["id"],)).fetchall()
         return Lease(job["id"], job["owner_id"], token)
 
     def template(self, job_id: uuid.UUID) -> Template:

@@ -215,7 +215,9 @@ def test_two_retries_at_once_queue_it_once(user: User) -> None:
 
 def test_retries_at_once_stay_within_the_limit(user: User, settings: object) -> None:
     """Each would count what was active before the others had committed (pitfall 34)."""
-    stopped = [cancel(owner_id=user.pk, job_id=make_job(user).pk).pk for _ in range(4)]
+    stopped = [make_job(user).pk for _ in range(4)]
+    for job_id in stopped:
+        cancel(owner_id=user.pk, job_id=job_id)
     settings.MAX_ACTIVE_JOBS = 2  # type: ignore[attr-defined] # pytest-django's
     refused = either(OverLimit)
     together([refused(partial(retry, owner_id=user.pk, job_id=pk)) for pk in stopped])
