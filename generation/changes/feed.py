@@ -64,6 +64,8 @@ def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
     upto, oldest_revision = _counter(owner_id)
     if after > upto or after < oldest_revision:
         raise StaleCursor
+    if after == upto:  # as most rechecks find it
+        return Changes(revision=upto, jobs=[], assets=[], purged=[], more=False)
 
     def newer(rows: QuerySet[Row]) -> list[Row]:
         mine = rows.filter(owner_id=owner_id, revision__gt=after, revision__lte=upto)
