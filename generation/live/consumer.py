@@ -16,7 +16,7 @@ from django.core.exceptions import SuspiciousOperation
 
 from generation.changes import feed, publisher
 from generation.live.pages import LivePage, Message
-from generation.live.renders import in_thread, renders
+from generation.live.renders import renders
 from generation.live.sessions import is_signed_in
 
 log = structlog.get_logger("ourvidz.live")
@@ -223,9 +223,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             return
         self.session_unchecked = False
         try:
-            is_valid = await in_thread(
-                partial(is_signed_in, session_key=self.session_key, owner_id=self.page.owner_id)
-            )
+            owner_id = self.page.owner_id
+            check = partial(is_signed_in, session_key=self.session_key, owner_id=owner_id)
+            is_valid = await renders().in_thread(owner_id, check)
         except Exception:
             self.session_unchecked = True
             raise
