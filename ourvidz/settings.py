@@ -145,8 +145,16 @@ LIVE_THREADS = env.int("LIVE_THREADS", min(4, max(1, pool_size - 1)) if pool_siz
 if not 0 < LIVE_THREADS <= 64:
     message = "LIVE_THREADS is from 1 to 64"
     raise ImproperlyConfigured(message)
-if pool_size and "LIVE_THREADS" in os.environ and LIVE_THREADS >= pool_size:
-    message = f"LIVE_THREADS is less than DATABASE_POOL ({pool_size}): else open pages may hold every connection"
+if pool_size and "LIVE_THREADS" in os.environ and pool_size <= LIVE_THREADS:
+    message = (
+        f"LIVE_THREADS is less than DATABASE_POOL ({pool_size}): else open pages may hold every connection"
+    )
+    raise ImproperlyConfigured(message)
+# Open pages that one web process serves; one whose browser does not read keeps some 500 KiB.
+MAX_SOCKETS_PER_USER = env.int("MAX_SOCKETS_PER_USER", 128)
+MAX_SOCKETS = env.int("MAX_SOCKETS", 1024)
+if not (0 < MAX_SOCKETS_PER_USER <= 100_000 and 0 < MAX_SOCKETS <= 100_000):
+    message = "MAX_SOCKETS_PER_USER and MAX_SOCKETS are from 1 to 100000"
     raise ImproperlyConfigured(message)
 
 AUTH_PASSWORD_VALIDATORS = [

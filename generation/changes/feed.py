@@ -36,6 +36,11 @@ class Changes:
     more: bool
 
     @property
+    def rows(self) -> int:
+        """How many there are of all kinds."""
+        return len(self.jobs) + len(self.assets) + len(self.purged)
+
+    @property
     def job_ids(self) -> set[uuid.UUID]:
         """The jobs whose stack has changed."""
         changed = {job.pk for job in self.jobs} | {asset.job_id for asset in self.assets}
