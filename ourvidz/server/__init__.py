@@ -13,6 +13,7 @@ from django.db import Error
 from generation.live import renders
 from generation.queue import reap_hold
 from ourvidz.server.connections import ConnectionFactory
+from ourvidz.server.sockets import SocketFactory, SocketServer
 
 log = structlog.get_logger("ourvidz.server")
 
@@ -34,9 +35,10 @@ def serve(*, host: str, port: int) -> bool:
 
     started: list[asyncio.Task[None]] = []
     loop = daphne.server.twisted_loop
-    # Daphne has no setting for its factory.
+    # Daphne has no setting for its factories.
     daphne.server.HTTPFactory = ConnectionFactory
-    daphne.server.Server(
+    daphne.server.WebSocketFactory = SocketFactory
+    SocketServer(
         application=application,
         endpoints=build_endpoint_description_strings(host=host, port=port),
         ready_callable=lambda: started.append(loop.create_task(send_beats())),
