@@ -1,4 +1,4 @@
-"""Sockets of somebody who is signed in and means harm: frames that no browser sends, and answers left unread."""
+"""Sockets of a user who means harm: frames that no browser sends, and answers left unread."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from bench.websocket import WebSocket
 
 TEXT, CONTINUATION, CLOSE, PING = 1, 0, 8, 9
 FIN, COMPRESSED = 0x80, 0x40
-UNREAD_BYTES = 2**16
 
 
 def frame(content: bytes, kind: int = TEXT, *, flags: int = FIN) -> bytes:
@@ -40,7 +39,7 @@ class Attacker:
     socket: WebSocket
     sent: int = 0  # bytes that the server, or the network, took
     code: int | None = None  # with which the server closed it
-    is_over: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     async def open(cls, address: str, session: str, path: str = "/ws/workspace/") -> Self:
@@ -49,12 +48,13 @@ class Attacker:
     async def repeat(self, content: Callable[[], bytes]) -> None:
         """Send as fast as it is taken."""
         with contextlib.suppress(ConnectionError):
-            while not self.is_over:
+            while not self.over.is_set():
                 part = content()
                 self.socket.writer.write(part)
                 await self.socket.writer.drain()
                 self.sent += len(part)
                 await asyncio.sleep(0)
+        self.over.set()
 
     async def read(self) -> None:
         """Read and forget all that comes, but for the close code."""
@@ -67,7 +67,7 @@ class Attacker:
                 content = await reader.readexactly(size)
                 if first & 0x0F == CLOSE:
                     self.code = int.from_bytes(content[:2], "big")
-        self.is_over = True
+        self.over.set()
 
 
 @contextlib.asynccontextmanager
@@ -80,11 +80,16 @@ async def attacking(
     reading: bool = True,
 ) -> AsyncIterator[list[Attacker]]:
     """So many sockets that send `content` all the time, and read what comes or leave it."""
-    attackers = [await Attacker.open(address, session) for _ in range(count)]
-    tasks = [asyncio.create_task(each.repeat(content)) for each in attackers if content]
-    if reading:
-        tasks += [asyncio.create_task(each.read()) for each in attackers]
+    attackers, tasks = [], []
     try:
+        for _ in range(count):
+            attackers.append(each := await Attacker.open(address, session))
+            if reading:
+                tasks.append(asyncio.create_task(each.read()))
+            else:
+                each.socket.writer.transport.pause_reading()
+            if content:
+                tasks.append(asyncio.create_task(each.repeat(content)))
         yield attackers
     finally:
         for task in tasks:
