@@ -223,6 +223,20 @@ if not 0 < MAX_REFERENCE_BYTES <= 64 * 1024 * 1024:
     raise ImproperlyConfigured(message)
 REFERENCE_QUOTA_BYTES = env.int("REFERENCE_QUOTA_BYTES", 2 * 1024**3)
 
+# Connections, counted by ourvidz.server.
+MAX_CONNECTIONS = env.int("MAX_CONNECTIONS", 4096)
+MAX_CONNECTIONS_PER_ADDRESS = env.int("MAX_CONNECTIONS_PER_ADDRESS", 512)
+if not all(0 < each <= 65536 for each in (MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS)):
+    message = "MAX_CONNECTIONS and MAX_CONNECTIONS_PER_ADDRESS are from 1 to 65536"
+    raise ImproperlyConfigured(message)
+REQUEST_HEADER_SECONDS = env.int("REQUEST_HEADER_SECONDS", 20)
+REQUEST_BODY_SECONDS = env.int("REQUEST_BODY_SECONDS", 60)
+RESPONSE_STALL_SECONDS = env.int("RESPONSE_STALL_SECONDS", 60)
+_deadlines = (REQUEST_HEADER_SECONDS, REQUEST_BODY_SECONDS, RESPONSE_STALL_SECONDS)
+if not all(0 < seconds <= 3600 for seconds in _deadlines):
+    message = "REQUEST_HEADER_SECONDS, REQUEST_BODY_SECONDS and RESPONSE_STALL_SECONDS are from 1 to 3600"
+    raise ImproperlyConfigured(message)
+
 LEASE_SECONDS = env.int("LEASE_SECONDS", 60)
 HEARTBEAT_SECONDS = env.int("HEARTBEAT_SECONDS", 15)
 MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 3)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import daphne.server  # first: it installs Twisted's reactor
 import structlog
 from channels.db import database_sync_to_async
 from daphne.endpoints import build_endpoint_description_strings
 from django.db import Error
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    STDLibLogObserver,
+    globalLogPublisher,
+)
 
 from generation.live import renders
 from generation.queue import reap_hold
-from ourvidz.server.connections import ConnectionFactory
+from ourvidz import capacity
+from ourvidz.server.connections import ConnectionFactory, connection_of
+from ourvidz.server.limits import ConnectionLimits
 from ourvidz.server.sockets import SocketFactory, SocketServer
 
 log = structlog.get_logger("ourvidz.server")
@@ -29,24 +39,47 @@ async def send_beats() -> None:
         await asyncio.sleep(reap_hold.beat_seconds())
 
 
+class Server(SocketServer):
+    """Daphne's, whose answers wait for those who read them."""
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        if connection := connection_of(protocol):
+            await connection.drain()
+        await super().handle_reply(protocol, message)
+
+
+def _log_errors() -> None:
+    """Pass Twisted's errors on, which daphne throws away: without a descriptor left it says so only there."""
+    errors = LogLevelFilterPredicate(defaultLogLevel=LogLevel.error)
+    globalLogPublisher.addObserver(FilteringLogObserver(STDLibLogObserver("twisted"), [errors]))
+
+
 def serve(*, host: str, port: int) -> bool:
     """Serve until a signal stops it; False when the address could not be had."""
     from ourvidz.asgi import application
 
+    descriptors = capacity.raise_descriptor_limit()
+    log.info("server.starting", descriptors=descriptors, max_connections=capacity.connections.limit)
     started: list[asyncio.Task[None]] = []
     loop = daphne.server.twisted_loop
+
+    def start_tasks() -> None:
+        _log_errors()
+        started.extend([loop.create_task(send_beats()), loop.create_task(server.http_factory.report())])
+
     # Daphne has no setting for its factories.
-    daphne.server.HTTPFactory = ConnectionFactory
+    daphne.server.HTTPFactory = lambda server: ConnectionLimits(ConnectionFactory(server))
     daphne.server.WebSocketFactory = SocketFactory
-    SocketServer(
+    server = Server(
         application=application,
         endpoints=build_endpoint_description_strings(host=host, port=port),
-        ready_callable=lambda: started.append(loop.create_task(send_beats())),
+        ready_callable=start_tasks,
         server_name="",
         http_timeout=120,
         ping_interval=20,
         ping_timeout=30,
         application_close_timeout=5,
-    ).run()
+    )
+    server.run()
     renders.shut_down()
     return bool(started)
