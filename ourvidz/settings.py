@@ -140,9 +140,21 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 }
 
 # Threads that render for the pages' sockets; each takes a database connection while it does.
-LIVE_THREADS = env.int("LIVE_THREADS", 4)
+pool_size = DATABASES["default"].get("OPTIONS", {}).get("pool", {}).get("max_size")  # none on SQLite
+LIVE_THREADS = env.int("LIVE_THREADS", min(4, max(1, pool_size - 1)) if pool_size else 4)
 if not 0 < LIVE_THREADS <= 64:
     message = "LIVE_THREADS is from 1 to 64"
+    raise ImproperlyConfigured(message)
+if pool_size and "LIVE_THREADS" in os.environ and pool_size <= LIVE_THREADS:
+    message = (
+        f"LIVE_THREADS is less than DATABASE_POOL ({pool_size}): else open pages may hold every connection"
+    )
+    raise ImproperlyConfigured(message)
+# Open pages that one web process serves; one whose browser does not read keeps some 500 KiB.
+MAX_SOCKETS_PER_USER = env.int("MAX_SOCKETS_PER_USER", 128)
+MAX_SOCKETS = env.int("MAX_SOCKETS", 1024)
+if not (0 < MAX_SOCKETS_PER_USER <= 100_000 and 0 < MAX_SOCKETS <= 100_000):
+    message = "MAX_SOCKETS_PER_USER and MAX_SOCKETS are from 1 to 100000"
     raise ImproperlyConfigured(message)
 
 AUTH_PASSWORD_VALIDATORS = [

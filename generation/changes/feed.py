@@ -36,6 +36,11 @@ class Changes:
     more: bool
 
     @property
+    def rows(self) -> int:
+        """How many there are of all kinds."""
+        return len(self.jobs) + len(self.assets) + len(self.purged)
+
+    @property
     def job_ids(self) -> set[uuid.UUID]:
         """The jobs whose stack has changed."""
         changed = {job.pk for job in self.jobs} | {asset.job_id for asset in self.assets}
@@ -64,6 +69,8 @@ def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
     upto, oldest_revision = _counter(owner_id)
     if after > upto or after < oldest_revision:
         raise StaleCursor
+    if after == upto:  # as most rechecks find it
+        return Changes(revision=upto, jobs=[], assets=[], purged=[], more=False)
 
     def newer(rows: QuerySet[Row]) -> list[Row]:
         mine = rows.filter(owner_id=owner_id, revision__gt=after, revision__lte=upto)

@@ -15,8 +15,9 @@ from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.core.exceptions import SuspiciousOperation
 
 from generation.changes import feed, publisher
+from generation.live.open_sockets import open_sockets
 from generation.live.pages import LivePage, Message
-from generation.live.renders import in_thread, renders
+from generation.live.renders import renders
 from generation.live.sessions import is_signed_in
 
 log = structlog.get_logger("ourvidz.live")
@@ -53,11 +54,14 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     browser then gets `changes` with everything newer, rendered by the page's own partials, and between them
     `progress`: a job with new progress but no new revision, rendered likewise. `reload` means that its
     revision is from another database. The socket is closed when its session has ended.
+
+    `send` waits while the browser does not read; the hints that come meanwhile are merged.
     """
 
     recheck_seconds: ClassVar[float] = 25.0
 
     is_open = False
+    is_counted = False
     session_key: str | None = None  # None without session middleware in front
     rechecks: asyncio.Task[None] | None = None
     work: asyncio.Task[None] | None = None
@@ -70,6 +74,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         try:
             await super().__call__(scope, receive, send)
         finally:  # however it ended: a handler that raised is not followed by disconnect()
+            if self.is_counted:
+                open_sockets.release(self.page.owner_id)
             if self.rechecks:
                 self._stop()
                 await self._with_layer(self.channel_layer.group_discard)
@@ -89,6 +95,12 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         except SuspiciousOperation:  # a query with more fields than Django reads
             await self.close()
             return
+        if refusal := open_sockets.admit(user.pk):
+            log.warning("socket.refused", user=user.pk, code=refusal)
+            await self.accept()
+            await self.close(code=refusal)
+            return
+        self.is_counted = True
         if session := self.scope.get("session"):
             self.session_key = session.session_key
         self.revision: int | None = None
@@ -112,8 +124,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any
     ) -> None:
-        """Binary messages are ignored."""
-        if text_data:
+        """Binary messages are ignored, and what comes before the end of a refused socket."""
+        if text_data and self.is_open:
             await super().receive(text_data=text_data, **kwargs)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
@@ -223,9 +235,9 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             return
         self.session_unchecked = False
         try:
-            is_valid = await in_thread(
-                partial(is_signed_in, session_key=self.session_key, owner_id=self.page.owner_id)
-            )
+            owner_id = self.page.owner_id
+            check = partial(is_signed_in, session_key=self.session_key, owner_id=owner_id)
+            is_valid = await renders().in_thread(owner_id, check)
         except Exception:
             self.session_unchecked = True
             raise

@@ -11,6 +11,8 @@ from generation.changes import feed
 from generation.changes.feed import Changes
 
 Message = dict[str, Any]
+# Of one message, about: fifty finished jobs would be a megabyte, kept for each browser that reads slowly.
+PAGE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class LivePage:
     hashable, and its content depends on them and the rows alone, not on the reader.
     """
 
-    page_size: ClassVar[int] = 200
+    page_size: ClassVar[int] = 50  # rows of one message at most
 
     owner_id: int
 
@@ -44,9 +46,14 @@ class LivePage:
 
     def update(self, after: int) -> Update:
         """The next message for a browser at revision `after`. Raises StaleCursor."""
-        changes = feed.changes(owner_id=self.owner_id, after=after, limit=self.page_size)
-        message = {"type": "changes", "revision": changes.revision, **self.render(changes)}
-        return Update(changes.revision, changes.more, json.dumps(message))
+        rows = self.page_size
+        while True:
+            changes = feed.changes(owner_id=self.owner_id, after=after, limit=rows)
+            message = {"type": "changes", "revision": changes.revision, **self.render(changes)}
+            text = json.dumps(message)
+            if len(text) <= PAGE_BYTES or rows == 1:
+                return Update(changes.revision, changes.more, text)
+            rows = max(1, min(rows, changes.rows) // 2)
 
     def progress(self, job_id: uuid.UUID) -> str:
         """A `progress` message as JSON; empty if the page does not show the job."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 import structlog
 from django.conf import settings
@@ -33,11 +34,6 @@ def shut_down() -> None:
     _executor.cache_clear()
 
 
-async def in_thread(call: Callable[[], T]) -> T:
-    """Run `call` in a thread that may use the database; returns its result."""
-    return await asyncio.get_running_loop().run_in_executor(_executor(), _with_connections, call)
-
-
 def _with_connections(call: Callable[[], T]) -> T:
     """Close stale connections of the thread before and after the call."""
     close_old_connections()
@@ -52,26 +48,34 @@ class Render(Generic[T]):
 
     task: asyncio.Task[T]
     has_started = False
+    sockets = 0  # that wait for it
 
     def start(self, call: Callable[[], T]) -> T:
         self.has_started = True
         return call()
-
-    async def result(self) -> T:
-        """The result or exception. Cancelling one waiting socket does not cancel the render."""
-        return await asyncio.shield(self.task)
 
 
 class Renders:
     """The renders of one event loop that run, wait, or ended within the last second.
 
     Per key one render runs and at most one waits, so a thundering herd of sockets costs two. Each socket
-    awaits one render at a time, which bounds their number.
+    awaits one render at a time, which bounds their number. An owner has one thread at a time, so the
+    threads, which take calls in their order, serve the owners in turn.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._latest: dict[Hashable, Render[Any]] = {}
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    async def in_thread(self, owner_id: int, call: Callable[[], T]) -> T:
+        """Run `call` in a thread that may use the database, when no other of the owner's runs."""
+        turn = self._turns.setdefault(owner_id, asyncio.Lock())
+        await turn.acquire()
+        running = self.loop.run_in_executor(_executor(), _with_connections, call)
+        # Not when this waits no longer: the thread of a socket that has gone is still the owner's.
+        running.add_done_callback(lambda _: turn.release())
+        return await asyncio.shield(running)
 
     async def changes_after(self, page: LivePage, *, after: int, hinted: int | None) -> Update:
         """The changes after revision `after`.
@@ -84,37 +88,53 @@ class Renders:
         """
         key = (page, after)
         earlier = self._latest.get(key) if hinted is not None else None
-        update: Update | None = await earlier.result() if earlier else None
+        update: Update | None = await self._result(key, earlier) if earlier else None
         if update is None or update.revision == after:
-            update = await self._waiting_or_new(key, partial(page.update, after)).result()
+            render = self._waiting_or_new(key, page.owner_id, partial(page.update, after))
+            update = await self._result(key, render)
         return update
 
     async def progress(self, page: LivePage, *, job_id: uuid.UUID, hint: str) -> str:
         """The job's progress. All sockets get the same hint, and share one render for it."""
         key = (page, job_id, hint)
-        render: Render[str] = self._latest.get(key) or self._start(key, partial(page.progress, job_id))
-        return await render.result()
+        render: Render[str] | None = self._latest.get(key)
+        if render is None:
+            render = self._start(key, page.owner_id, partial(page.progress, job_id))
+        return await self._result(key, render)
 
-    def _waiting_or_new(self, key: Hashable, call: Callable[[], T]) -> Render[T]:
+    async def _result(self, key: Hashable, render: Render[T]) -> T:
+        """The result or exception. One that has not begun when its last socket goes is cancelled."""
+        render.sockets += 1
+        try:
+            return await asyncio.shield(render.task)
+        finally:
+            render.sockets -= 1
+            if not render.sockets and not render.has_started:
+                render.task.cancel()
+                self._evict(key, render)
+
+    def _waiting_or_new(self, key: Hashable, owner_id: int, call: Callable[[], T]) -> Render[T]:
         latest = self._latest.get(key)
         if latest and not latest.has_started:
             return latest
-        return self._start(key, call, after=latest)
+        return self._start(key, owner_id, call, after=latest)
 
-    def _start(self, key: Hashable, call: Callable[[], T], after: Render[T] | None = None) -> Render[T]:
+    def _start(
+        self, key: Hashable, owner_id: int, call: Callable[[], T], after: Render[T] | None = None
+    ) -> Render[T]:
         self._latest[key] = render = Render[T]()
-        render.task = self.loop.create_task(self._run(key, render, call, after))
+        render.task = self.loop.create_task(self._run(key, render, owner_id, call, after))
         render.task.add_done_callback(_retrieve)
         return render
 
     async def _run(
-        self, key: Hashable, render: Render[T], call: Callable[[], T], after: Render[T] | None
+        self, key: Hashable, render: Render[T], owner_id: int, call: Callable[[], T], after: Render[T] | None
     ) -> T:
         cache_seconds = 0.0
         try:
             if after:
                 await asyncio.wait([after.task])
-            result = await in_thread(partial(render.start, call))
+            result = await self.in_thread(owner_id, partial(render.start, call))
             cache_seconds = RENDER_CACHE_SECONDS
         except DomainError:
             raise

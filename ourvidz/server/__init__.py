@@ -23,6 +23,7 @@ from generation.queue import reap_hold
 from ourvidz import capacity
 from ourvidz.server.connections import ConnectionFactory, connection_of
 from ourvidz.server.limits import ConnectionLimits
+from ourvidz.server.sockets import SocketFactory, SocketServer
 
 log = structlog.get_logger("ourvidz.server")
 
@@ -38,7 +39,7 @@ async def send_beats() -> None:
         await asyncio.sleep(reap_hold.beat_seconds())
 
 
-class Server(daphne.server.Server):
+class Server(SocketServer):
     """Daphne's, whose answers wait for those who read them."""
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
@@ -66,8 +67,9 @@ def serve(*, host: str, port: int) -> bool:
         _log_errors()
         started.extend([loop.create_task(send_beats()), loop.create_task(server.http_factory.report())])
 
-    # Daphne has no setting for its factory.
+    # Daphne has no setting for its factories.
     daphne.server.HTTPFactory = lambda server: ConnectionLimits(ConnectionFactory(server))
+    daphne.server.WebSocketFactory = SocketFactory
     server = Server(
         application=application,
         endpoints=build_endpoint_description_strings(host=host, port=port),

@@ -146,9 +146,8 @@ def _unsent(transport: Any) -> int:
 
 
 def connection_of(protocol: Any) -> Connection | None:
-    """The connection of a request or of a socket; of a socket it is the transport's producer."""
-    transport = getattr(protocol, "transport", None)
-    found = getattr(protocol, "channel", None) or getattr(transport, "producer", None)
+    """The connection of a request; None of a socket, which waits for itself."""
+    found = getattr(protocol, "channel", None)
     return found if isinstance(found, Connection) else None
 
 

@@ -15,13 +15,19 @@ const WORDS = {
   live: "live",
   "catching-up": "catching up",
   offline: "offline",
+  "too-many": "too many pages",
+  full: "server full",
 };
 const HELP = {
   live: "Changes appear by themselves.",
   "catching-up": "Fetching what changed meanwhile.",
   offline: "No connection. What you typed is kept, work goes on at the server, and the page catches up by itself.",
+  "too-many": "You have too many pages open. Close some: this one then goes on by itself. Until then, reload it.",
+  full: "The server has too many pages open. This one tries again by itself. Until then, reload it.",
 };
 const SIGNED_OUT = 4401;
+/** @type {Record<number, keyof typeof WORDS>} */
+const REFUSED = { 4429: "too-many", 4503: "full" };
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15000;
 const PING_MS = 20000;
@@ -84,13 +90,14 @@ export function connect({ url, revision, on }) {
 
   /** @param {CloseEvent} event */
   function closed({ code }) {
-    show("offline");
+    const refused = REFUSED[code];
+    show(refused ?? "offline");
     if (code === SIGNED_OUT) return location.reload(); // to the sign-in page
     if (!opened) leaveIfSignedOut();
     // Full jitter: a server that comes back is not met by everybody at once.
     const most = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** tries);
     tries += 1;
-    timer = setTimeout(open, Math.random() * most);
+    timer = setTimeout(open, refused ? LONGEST_WAIT_MS * (1 + Math.random()) : Math.random() * most);
   }
 
   function check() {

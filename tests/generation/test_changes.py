@@ -146,6 +146,14 @@ def test_a_page_of_changes_costs_as_many_queries_for_one_as_for_many(owner: User
     assert queries(1) == queries(200)
 
 
+def test_a_reader_who_has_everything_costs_one_query(owner: User) -> None:
+    """So does each open page every 25 s; it was four."""
+    make_job(owner, quantity=6)
+    with CaptureQueriesContext(connection) as queries:
+        assert newer(owner, after=7) == Changes(7, [], [], [], more=False)
+    assert len(queries) == 1
+
+
 def test_an_idle_lease_call_changes_nothing(owner: User, worker: Worker) -> None:
     make_job(owner, "video_fast")
     lease(worker=worker, engines=["sdxl"])

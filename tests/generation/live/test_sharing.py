@@ -12,12 +12,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
+from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
 from generation.live import renders
-from generation.live.renders import in_thread
 from tests.factories import make_user
 from tests.generation.live.pages import (
     QUIET_SECONDS,
@@ -128,6 +128,66 @@ async def test_an_owner_whose_renders_take_long_keeps_no_other_waiting(
         assert (await next_message(socket))["revision"] == 0
 
 
+async def test_an_owner_takes_one_thread_and_owners_take_turns(
+    user: User, client: Client, open_page: Open, hold: Hold
+) -> None:
+    """Twenty sockets at revisions of their own share nothing; they took every thread."""
+    jobs = [await submitted(user) for _ in range(10)]
+    sockets = [await open_page(client, HeldPage) for _ in range(2 * len(jobs))]
+    gate = hold(user)
+    for after, socket in enumerate(sockets):
+        await socket.send_json_to({"after": after})
+    await has_begun()
+    others = [await sync_to_async(make_user)() for _ in range(django_settings.LIVE_THREADS + 2)]
+    for other in others:
+        quick = await open_page(await sync_to_async(signed_in)(other), HeldPage)
+        await submitted(other)
+        assert (await begin(quick))["revision"] == 2
+    assert HeldIds.renders.count(user.pk) == 1
+    gate.set()
+    for socket in sockets:
+        assert (await next_message(socket))["revision"] == 2 * len(jobs)
+
+
+async def test_a_thread_of_a_socket_that_has_gone_is_still_its_owners(user: User) -> None:
+    begun, end = threading.Event(), threading.Event()
+    calls: list[int] = []
+
+    def first() -> None:
+        begun.set()
+        assert end.wait(WAIT_SECONDS)
+        calls.append(1)
+
+    running = asyncio.create_task(renders.renders().in_thread(user.pk, first))
+    assert await asyncio.to_thread(begun.wait, WAIT_SECONDS)
+    running.cancel()
+    waiting = asyncio.create_task(renders.renders().in_thread(user.pk, lambda: calls.append(2)))
+    await asyncio.sleep(QUIET_SECONDS)
+    assert calls == []
+    end.set()
+    await waiting
+    assert calls == [1, 2]
+
+
+async def test_a_render_that_nobody_waits_for_any_more_is_not_made(
+    user: User, client: Client, open_page: Open, hold: Hold
+) -> None:
+    """Who opens and closes sockets for ever leaves nothing behind."""
+    await submitted(user)
+    gate = hold(user)
+    stays, *go = [await open_page(client, HeldPage) for _ in range(5)]
+    await stays.send_json_to({"after": 0})
+    await has_begun()
+    for socket in go:
+        await socket.send_json_to({"after": 1})
+        await asyncio.sleep(0.05)
+        await socket.disconnect(timeout=WAIT_SECONDS)
+    gate.set()
+    assert (await next_message(stays))["revision"] == 2
+    assert await begin(stays, after=1) == await begin(stays, after=1)
+    assert len(HeldIds.renders) == 3
+
+
 async def test_hints_that_come_during_a_render_are_one(
     user: User, client: Client, open_page: Open, hold: Hold
 ) -> None:
@@ -221,6 +281,6 @@ async def test_a_finished_render_is_soon_forgotten(
 
 
 async def test_a_thread_keeps_no_connection(user: User) -> None:
-    assert await in_thread(User.objects.count) == 1
+    assert await renders.renders().in_thread(user.pk, User.objects.count) == 1
     handed_back = await asyncio.wrap_future(renders._executor().submit(lambda: connection.connection is None))
     assert handed_back
