@@ -165,6 +165,11 @@ if not 0 < REQUEST_BURST <= 1_000_000:
     message = "REQUEST_BURST is from 1 to 1000000"
     raise ImproperlyConfigured(message)
 
+PAGE_BYTES = env.int("PAGE_BYTES", 1024 * 1024)
+if not 65_536 <= PAGE_BYTES <= 64 * 1024 * 1024:
+    message = "PAGE_BYTES is from 65536 to 67108864"
+    raise ImproperlyConfigured(message)
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

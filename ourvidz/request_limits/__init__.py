@@ -110,7 +110,7 @@ class RequestLimits:
 
 
 class _Slot:
-    """A caller's slot, held from the end of the body, however slowly that comes, to the beginning of the answer."""
+    """A caller's slot, held from the end of a body to the beginning of an answer; both may be slow."""
 
     def __init__(self, slots: FairSlots, caller: str) -> None:
         self.slots, self.caller = slots, caller

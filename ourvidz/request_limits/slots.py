@@ -1,4 +1,4 @@
-"""Slots for requests in work: so many in all, so many of one caller, and those who wait take turns by caller."""
+"""Slots for requests in work: so many in all, so many of one caller; callers who wait take turns."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from django.test import RequestFactory
 from django.conf import LazySettings
+from django.test import RequestFactory
 
 from generation.core.client_address import address_of, address_of_scope
 

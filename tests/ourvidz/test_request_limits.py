@@ -120,19 +120,24 @@ class Site:
         self.working = self.most = 0
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        self.third = asyncio.Event()
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
         while (await receive()).get("more_body"):
             pass
         self.working += 1
         self.most = max(self.most, self.working)
+        if self.working == 3:
+            self.third.set()
         await self.may_answer.wait()
         self.working -= 1
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"done"})
 
     @asynccontextmanager
-    async def asks(self, path: str = "/", *, address: str = "192.0.2.1", **headers: str) -> AsyncIterator[Any]:
+    async def asks(
+        self, path: str = "/", *, address: str = "192.0.2.1", **headers: str
+    ) -> AsyncIterator[Any]:
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         scope = {"type": "http", "method": "GET", "path": path, "headers": raw, "client": (address, 9)}
         caller = ApplicationCommunicator(self.limits, scope)
@@ -256,8 +261,7 @@ class TestRequestsInWork:
         assert site.working == 2
         [bob, _] = await ways_of("bob")
         other = asyncio.create_task(site.get("/api/v1/me", **bob))
-        while site.working < 3:
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(site.third.wait(), PATIENCE_S)
         site.may_answer.set()
         assert {status for status, _, _ in await asyncio.gather(other, *many)} == {200}
         assert site.most == 3
