@@ -7,6 +7,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 
 from accounts import throttle
+from generation.core.client_address import address_of
 from generation.core.limits import NAME_LENGTH
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class ThrottledAuthenticationForm(AuthenticationForm):
         name = self.cleaned_data.get("username")
         if self.request is None or not name:
             return super().clean()
-        who = {"name": name, "address": throttle.address_of(self.request)}
+        who = {"name": name, "address": address_of(self.request)}
         if not throttle.allow_attempt(**who):
             raise forms.ValidationError(TOO_OFTEN, code=THROTTLED)
         cleaned = super().clean()

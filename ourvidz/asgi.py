@@ -20,6 +20,7 @@ from django.urls import path, re_path  # noqa: E402
 from generation.worker_api.long_poll import LongPoll  # noqa: E402
 from library.consumers import LibraryConsumer  # noqa: E402
 from ourvidz.origins import SameOriginSockets  # noqa: E402
+from ourvidz.request_limits import RequestLimits  # noqa: E402
 from workspace.consumers import WorkspaceConsumer  # noqa: E402
 
 # Imports the layer's client: at the first hint, on the serving loop, that took so long that it was lost.
@@ -31,7 +32,7 @@ sockets = URLRouter(
     ]
 )
 # The stubs of path() know views only; Channels routes to any ASGI application.
-lease_call: Any = LongPoll(django_app)
-everything: Any = django_app
+everything: Any = RequestLimits(django_app)
+lease_call: Any = LongPoll(everything)
 http = URLRouter([path("api/v1/worker/lease", lease_call), re_path("", everything)])
 application = ProtocolTypeRouter({"http": http, "websocket": SameOriginSockets(AuthMiddlewareStack(sockets))})

@@ -7,6 +7,7 @@ so one crossing around all of them halves the CPU of a request (measured: 2.7-4.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,15 @@ class SingleThreadHandler(ASGIHandler):
 
     async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:  # type: ignore[override] # the stub says HttpResponse
         publisher.send_on(asyncio.get_running_loop())
-        return await sync_to_async(self._answer, thread_sensitive=True)(request)
+        work = asyncio.ensure_future(sync_to_async(self._respond, thread_sensitive=True)(request))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            # The caller has gone; the thread works on, and counts as long as it does.
+            await _ended(work)
+            raise
 
-    def _answer(self, request: ASGIRequest) -> HttpResponseBase:
+    def _respond(self, request: ASGIRequest) -> HttpResponseBase:
         try:
             return self.get_response(request)
         finally:
@@ -60,6 +67,12 @@ async def _read_in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
     read = sync_to_async(next, thread_sensitive=False)
     while (chunk := await read(chunks, None)) is not None:
         yield chunk
+
+
+async def _ended(work: asyncio.Future[HttpResponseBase]) -> None:
+    while not work.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait({work})
 
 
 def application() -> SingleThreadHandler:

@@ -157,6 +157,31 @@ if not (0 < MAX_SOCKETS_PER_USER <= 100_000 and 0 < MAX_SOCKETS <= 100_000):
     message = "MAX_SOCKETS_PER_USER and MAX_SOCKETS are from 1 to 100000"
     raise ImproperlyConfigured(message)
 
+# Requests that one web process works on at once, and of them one user's. On PostgreSQL two of the pool's
+# connections are left to what is no request.
+_pool: dict[str, Any] | None = DATABASES["default"]["OPTIONS"].get("pool")
+MAX_REQUESTS = env.int("MAX_REQUESTS", max(1, _pool["max_size"] - 2) if _pool else 16)
+if not 0 < MAX_REQUESTS <= 1000:
+    message = "MAX_REQUESTS is from 1 to 1000"
+    raise ImproperlyConfigured(message)
+MAX_REQUESTS_PER_USER = env.int("MAX_REQUESTS_PER_USER", max(1, min(4, MAX_REQUESTS // 2)))
+if not 0 < MAX_REQUESTS_PER_USER <= MAX_REQUESTS:
+    message = f"MAX_REQUESTS_PER_USER is from 1 to {MAX_REQUESTS}, which is MAX_REQUESTS"
+    raise ImproperlyConfigured(message)
+REQUESTS_PER_SECOND = env.float("REQUESTS_PER_SECOND", 20)
+if not 0 < REQUESTS_PER_SECOND <= 100_000:
+    message = "REQUESTS_PER_SECOND is above 0 and at most 100000"
+    raise ImproperlyConfigured(message)
+REQUEST_BURST = env.int("REQUEST_BURST", 200)
+if not 0 < REQUEST_BURST <= 1_000_000:
+    message = "REQUEST_BURST is from 1 to 1000000"
+    raise ImproperlyConfigured(message)
+
+PAGE_BYTES = env.int("PAGE_BYTES", 1024 * 1024)
+if not 65_536 <= PAGE_BYTES <= 64 * 1024 * 1024:
+    message = "PAGE_BYTES is from 65536 to 67108864"
+    raise ImproperlyConfigured(message)
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

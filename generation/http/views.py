@@ -13,6 +13,8 @@ from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from generation.http.conditional import add_tag, is_taggable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -62,6 +64,8 @@ class ApiView(APIView):
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         response.headers.setdefault("Cache-Control", "private, no-store")
+        if is_taggable(request, response):
+            add_tag(request, response)
         return super().finalize_response(request, response, *args, **kwargs)
 
 

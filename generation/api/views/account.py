@@ -13,6 +13,7 @@ from generation.access import quotas
 from generation.access.principals import principal_of
 from generation.access.projects import create_project, owned_projects
 from generation.api.account_responses import JobTypeList, Me, ProjectList, ProjectResponse
+from generation.api.pages import bounded_changes
 from generation.api.requests import ChangesQuery, ProjectBody
 from generation.api.responses import ChangesResponse
 from generation.assets.actions import MAX_IDS
@@ -37,7 +38,7 @@ class Changes(ApiView):
     def get(self, request: Request) -> Response:
         """Everything of yours with a higher revision, as it is now. What the pages get, scripts get here."""
         changes = feed.changes(owner_id=owner_of(request).pk, **query_of(request, ChangesQuery))
-        return Response(ChangesResponse(changes).data)
+        return Response(bounded_changes(changes))
 
 
 class JobTypes(ApiView):

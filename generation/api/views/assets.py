@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from generation.access.principals import principal_of
+from generation.api.pages import Item, bounded_page
 from generation.api.requests import FileQuery, LibraryQuery, Paging, Selection
 from generation.api.responses import (
     ONE_ASSET,
@@ -24,6 +25,7 @@ from generation.api.responses import (
 )
 from generation.assets import actions, listing
 from generation.assets.delivery import media_response
+from generation.http.conditional import not_modified, version_tag
 from generation.http.openapi import file_responses, problems
 from generation.http.views import ApiView, body_of, owner_of, query_of
 from generation.models import Asset, AssetStatus
@@ -41,6 +43,25 @@ def owned_or_404(request: Request, asset_id: uuid.UUID, media: str = "") -> Asse
     return asset
 
 
+def assets_response(
+    request: Request, source: listing.Listing, *, cursor: str, limit: int
+) -> HttpResponseBase:
+    """A page of these assets; 304 when the caller has it. Raises BadCursor."""
+    tag = version_tag(request, source.versions(cursor, limit))
+    if unchanged := not_modified(request, tag):
+        return unchanged
+
+    def read(cursor: str, limit: int) -> tuple[list[Item], str]:
+        page = source.page(cursor, limit)
+        return [
+            Item(asset_response(asset), source.cursor_after(asset)) for asset in page.assets
+        ], page.next_cursor
+
+    assets, next_cursor = bounded_page(read, cursor=cursor, limit=limit)
+    page = AssetPage({"assets": assets, "next_cursor": next_cursor})
+    return Response(page.data, headers={"ETag": tag})
+
+
 class Library(ApiView):
     @extend_schema(
         operation_id="assets_list",
@@ -49,10 +70,11 @@ class Library(ApiView):
         parameters=[LibraryQuery],
         responses={200: AssetPage, **problems(422)},
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         """Your Library, newest first, images and videos in one order."""
-        page = listing.library(owner_id=owner_of(request).pk, **query_of(request, LibraryQuery))
-        return Response(AssetPage(page).data)
+        query = query_of(request, LibraryQuery)
+        library = listing.saved(owner_id=owner_of(request).pk, only=query.pop("only"))
+        return assets_response(request, library, **query)
 
 
 class Trash(ApiView):
@@ -63,10 +85,10 @@ class Trash(ApiView):
         parameters=[Paging],
         responses={200: AssetPage, **problems(422)},
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         """What you discarded, last first."""
-        page = listing.trash(owner_id=owner_of(request).pk, **query_of(request, Paging))
-        return Response(AssetPage(page).data)
+        trash = listing.trashed(owner_id=owner_of(request).pk)
+        return assets_response(request, trash, **query_of(request, Paging))
 
 
 class AssetDetail(ApiView):
@@ -90,7 +112,7 @@ class ImageDetail(ApiView):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One image's record."""
-        return Response(ImageResponse(owned_or_404(request, asset_id, "image")).data)
+        return Response(asset_response(owned_or_404(request, asset_id, "image")))
 
 
 class VideoDetail(ApiView):
@@ -102,7 +124,7 @@ class VideoDetail(ApiView):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One video's record."""
-        return Response(VideoResponse(owned_or_404(request, asset_id, "video")).data)
+        return Response(asset_response(owned_or_404(request, asset_id, "video")))
 
 
 class AssetFile(ApiView):

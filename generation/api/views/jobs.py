@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 
+from django.http import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
@@ -12,10 +13,12 @@ from rest_framework.response import Response
 
 from generation.access.principals import principal_of
 from generation.api.documentation import INVALID
+from generation.api.pages import Item, bounded_page
 from generation.api.requests import SUBMISSIONS, Paging, SubmissionBody
 from generation.api.responses import Cancelled, JobPage, JobResponse
 from generation.core.errors import JobNotFound
 from generation.core.limits import IDEMPOTENCY_KEY_LENGTH
+from generation.http.conditional import not_modified, version_tag
 from generation.http.openapi import problems
 from generation.http.views import ApiView, owner_of, query_of
 from generation.jobs import listing as job_listing
@@ -55,10 +58,24 @@ class Jobs(ApiView):
         parameters=[Paging],
         responses={200: JobPage, **problems(422)},
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponseBase:
         """Your jobs, newest first, each with its records."""
-        page = job_listing.all_jobs(owner_id=owner_of(request).pk, **query_of(request, Paging))
-        return Response(JobPage(page, context={"queue_positions": queue_positions(page.jobs)}).data)
+        query, owner_id = query_of(request, Paging), owner_of(request).pk
+        versions = job_listing.versions(owner_id=owner_id, **query)
+        tag = version_tag(request, versions) if versions is not None else ""
+        if tag and (unchanged := not_modified(request, tag)):
+            return unchanged
+
+        def read(cursor: str, limit: int) -> tuple[list[Item], str]:
+            page = job_listing.all_jobs(owner_id=owner_id, cursor=cursor, limit=limit)
+            serializer = JobResponse(context={"queue_positions": queue_positions(page.jobs)})
+            return [
+                Item(serializer.to_representation(job), str(job.pk)) for job in page.jobs
+            ], page.next_cursor
+
+        jobs, next_cursor = bounded_page(read, **query)
+        answer = {"jobs": jobs, "next_cursor": next_cursor}
+        return Response(answer, headers={"ETag": tag} if tag else None)
 
     @extend_schema(
         operation_id="jobs_submit",

@@ -1,0 +1,148 @@
+"""Limits of requests, in front of Django: no caller takes the threads or the database from the others.
+
+Two for each caller: how many requests in how many seconds, and how many in work at once. Over the first a
+request is refused, over the second it waits for a while, holding neither a thread nor a connection. The
+counts are this process's own, in memory: with N web processes a caller has N times as much.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import Error
+
+from generation.core.client_address import address_of_scope
+from ourvidz.request_limits import refusals
+from ourvidz.request_limits.callers import WORKER, Credential, KnownCallers, credential_of, look_up
+from ourvidz.request_limits.slots import FairSlots, NoSlotError
+from ourvidz.request_limits.token_buckets import TokenBuckets
+
+log = structlog.get_logger("ourvidz.requests")
+# Longer than a thread waits for a connection, so that a database that is away is said to be away.
+WAIT_S = 10.0
+# A page of the Library is one request and 60 thumbnails.
+MEDIA_COST = 0.1
+LOG_EVERY_S = 60
+
+
+class OverRateError(Exception):
+    """The caller is over the rate for another `wait_s`."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__()
+        self.wait_s = wait_s
+
+
+class RequestLimits:
+    """An ASGI application around Django's."""
+
+    def __init__(self, django: Any) -> None:
+        self.django = django
+        self.known = KnownCallers()
+        self.slots = FairSlots(total=settings.MAX_REQUESTS, per_caller=settings.MAX_REQUESTS_PER_USER)
+        self.buckets = TokenBuckets(rate=settings.REQUESTS_PER_SECOND, burst=settings.REQUEST_BURST)
+        self.logged = TokenBuckets(rate=1 / LOG_EVERY_S, burst=1)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/healthz":
+            return await self.django(scope, receive, send)
+        try:
+            caller = await self._counted_caller(scope)
+            slot = _Slot(self.slots, caller)
+            try:
+                await self.django(scope, slot.taken_after_body(receive), slot.released_by_answer(send))
+            finally:
+                slot.release()
+        except OverRateError as over:
+            await self._refuse(refusals.over_rate(over.wait_s), scope, send)
+        except NoSlotError as full:
+            refusal = refusals.too_many_at_once if full.of_caller else refusals.busy
+            await self._refuse(refusal(1), scope, send)
+        return None
+
+    async def _counted_caller(self, scope: Any) -> str:
+        """Whose request it is, counted.
+
+        Raises:
+            OverRateError, NoSlotError
+        """
+        address, cost = address_of_scope(scope), cost_of(scope["path"])
+        if not cost:
+            return f"static files for {address}"
+        credential = credential_of(scope)
+        caller = await self._owner_of(credential, address) if credential else ""
+        caller = caller or f"address {address}"
+        if not caller.startswith(WORKER) and (wait_s := self.buckets.take(caller, cost)):
+            raise OverRateError(wait_s)
+        return caller
+
+    async def _owner_of(self, credential: Credential, address: str) -> str:
+        """The user or worker of a credential; empty for nobody's.
+
+        Only nobody's are counted, so that a thousand workers behind one address may come at once.
+        """
+        newcomers = f"unknown credentials from {address}"
+        if (owner := self.known.get(credential)) is not None:
+            return owner
+        if wait_s := self.buckets.wait_of(newcomers):
+            raise OverRateError(wait_s)
+        await self.slots.take(newcomers, within_s=WAIT_S)
+        try:
+            if (owner := self.known.get(credential)) is not None:  # another request of its has found out
+                return owner
+            owner = await look_up(credential)
+        except Error:
+            return ""  # Django will say so
+        finally:
+            self.slots.release(newcomers)
+        self.known.put(credential, owner)
+        if not owner:
+            self.buckets.spend(newcomers)
+        return owner
+
+    async def _refuse(self, refusal: refusals.Refusal, scope: Any, send: Any) -> None:
+        address = address_of_scope(scope)
+        if not self.logged.take(address):
+            log.warning("request.refused", reason=refusal.code, address=address, path=scope["path"][:200])
+        await refusal.send(scope, send)
+
+
+class _Slot:
+    """A caller's slot, held from the end of a body to the beginning of an answer; both may be slow."""
+
+    def __init__(self, slots: FairSlots, caller: str) -> None:
+        self.slots, self.caller = slots, caller
+        self.is_held = False
+
+    def taken_after_body(self, receive: Any) -> Any:
+        async def receive_body() -> Any:
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body") and not self.is_held:
+                await self.slots.take(self.caller, within_s=WAIT_S)
+                self.is_held = True
+            return message
+
+        return receive_body
+
+    def released_by_answer(self, send: Any) -> Any:
+        async def send_answer(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                self.release()
+            await send(message)
+
+        return send_answer
+
+    def release(self) -> None:
+        if self.is_held:
+            self.is_held = False
+            self.slots.release(self.caller)
+
+
+def cost_of(path: str) -> float:
+    """How much of a bucket a request takes."""
+    if path.startswith(f"/{settings.STATIC_URL.strip('/')}/"):
+        return 0
+    is_media = path.startswith(("/media/", "/api/v1/")) and path.endswith(("/file", "/thumbnail", "/preview"))
+    return MEDIA_COST if is_media else 1
