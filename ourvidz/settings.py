@@ -217,6 +217,10 @@ MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 3)
 RETRY_BACKOFF_SECONDS = env.int("RETRY_BACKOFF_SECONDS", 5)
 TRASH_DAYS = env.int("TRASH_DAYS", 30)
 SIGN_IN_ATTEMPTS = env.int("SIGN_IN_ATTEMPTS", 10)
+TOKEN_DAYS = env.int("TOKEN_DAYS", 365)
+if not 1 <= TOKEN_DAYS <= 3650:
+    message = "TOKEN_DAYS is 1 to 3650 days"
+    raise ImproperlyConfigured(message)
 REFERENCE_DAYS = env.int("REFERENCE_DAYS", 30)
 OUTBOX_DAYS = env.int("OUTBOX_DAYS", 30)
 if not 1 <= OUTBOX_DAYS <= 3650:
@@ -229,10 +233,13 @@ REST_FRAMEWORK = {
         "generation.api.authentication.PersonalTokenAuthentication",
         "generation.api.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "generation.api.permissions.HasScope",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "generation.api.scoped_schema.ScopedSchema",
     "EXCEPTION_HANDLER": "generation.http.problems.problem",
 }
 SPECTACULAR_SETTINGS = {

@@ -38,7 +38,7 @@ class WorkerForm(forms.ModelForm):  # type: ignore[type-arg]
 class Tokens(ReadOnlyInline):
     model = WorkerToken
     ordering = ["-id"]
-    fields = ["hint", "created_at", "revoked_at"]
+    fields = ["hint", "created_at", "expires_at", "last_used_at", "last_used_from", "revoked_at"]
 
 
 class WorkerSpeeds(ReadOnlyInline):
@@ -193,7 +193,7 @@ def _today() -> dict[str, Subquery]:
 
 @admin.register(WorkerToken)
 class WorkerTokenAdmin(TokenAdmin):
-    list_display = ["hint", "worker", "created_at", "revoked_at"]
+    list_display = ["hint", "worker", "created_at", "expires_at", "last_used", "revoked_at"]
     list_select_related = ["worker"]
     search_fields = ["worker__name", "hint"]
 

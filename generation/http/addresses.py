@@ -1,0 +1,33 @@
+"""The address that a request comes from."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from generation.core.limits import ADDRESS_LENGTH
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from rest_framework.request import Request
+
+
+def address_of(request: HttpRequest | Request) -> str:
+    """The caller's address: from the proxy's header if HTTPS is set, else of the connection itself.
+
+    Of an IPv6 address the first 64 bits: a caller usually has the whole network.
+    """
+    forwarded = request.headers.get("X-Forwarded-For", "") if settings.HTTPS else ""
+    address = forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
+    try:
+        return _network_of(ip_address(address))
+    except ValueError:
+        return str(address)[:ADDRESS_LENGTH]
+
+
+def _network_of(address: IPv4Address | IPv6Address) -> str:
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
