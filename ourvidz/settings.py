@@ -109,6 +109,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.SessionUseMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -157,6 +158,16 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "accounts:sign-in"
 LOGIN_REDIRECT_URL = "workspace:home"
 LOGOUT_REDIRECT_URL = "accounts:sign-in"
+SESSION_IDLE_DAYS = env.int("SESSION_IDLE_DAYS", 14)
+SESSION_DAYS = env.int("SESSION_DAYS", 90)
+if not 1 <= SESSION_IDLE_DAYS <= SESSION_DAYS <= 3650:
+    message = "SESSION_IDLE_DAYS is from 1 to SESSION_DAYS, which is at most 3650"
+    raise ImproperlyConfigured(message)
+SESSION_COOKIE_AGE = SESSION_IDLE_DAYS * 86_400
+SIGN_IN_LINK_MINUTES = env.int("SIGN_IN_LINK_MINUTES", 60)
+if not 1 <= SIGN_IN_LINK_MINUTES <= 10_080:
+    message = "SIGN_IN_LINK_MINUTES is from 1 to 10080"
+    raise ImproperlyConfigured(message)
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = env.str("TIME_ZONE", "UTC")

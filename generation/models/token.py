@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from generation.core.ids import new_id
 from generation.core.limits import ADDRESS_LENGTH, NAME_LENGTH
@@ -60,3 +61,7 @@ class PersonalToken(AccessToken):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=~Q(name=""), name="personaltoken_has_a_name")]
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
