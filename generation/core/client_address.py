@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from generation.core.limits import ADDRESS_LENGTH
+
 if TYPE_CHECKING:
     from django.http import HttpRequest
+    from rest_framework.request import Request
 
 
-def address_of(request: HttpRequest) -> str:
+def address_of(request: HttpRequest | Request) -> str:
     """The caller's address: from the proxy's header if HTTPS is set, else of the connection itself.
 
     Of an IPv6 address the first 64 bits: a caller usually has the whole network.
@@ -31,7 +34,7 @@ def _address(forwarded: str, connected: str) -> str:
     try:
         return _network_of(ip_address(address))
     except ValueError:
-        return address
+        return str(address)[:ADDRESS_LENGTH]
 
 
 def _network_of(address: IPv4Address | IPv6Address) -> str:

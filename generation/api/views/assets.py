@@ -28,7 +28,7 @@ from generation.assets.delivery import media_response
 from generation.http.conditional import not_modified, version_tag
 from generation.http.openapi import file_responses, problems
 from generation.http.views import ApiView, body_of, owner_of, query_of
-from generation.models import Asset, AssetStatus
+from generation.models import Asset, AssetStatus, Scope
 
 
 def owned_or_404(request: Request, asset_id: uuid.UUID, media: str = "") -> Asset:
@@ -63,6 +63,8 @@ def assets_response(
 
 
 class Library(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="assets_list",
         summary="List the Library",
@@ -78,6 +80,8 @@ class Library(ApiView):
 
 
 class Trash(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="assets_trash",
         summary="List the trash",
@@ -92,6 +96,8 @@ class Trash(ApiView):
 
 
 class AssetDetail(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="assets_read",
         summary="Read an asset's record",
@@ -104,6 +110,8 @@ class AssetDetail(ApiView):
 
 
 class ImageDetail(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="images_read",
         summary="Read an image's record",
@@ -116,6 +124,8 @@ class ImageDetail(ApiView):
 
 
 class VideoDetail(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="videos_read",
         summary="Read a video's record",
@@ -130,6 +140,7 @@ class VideoDetail(ApiView):
 class AssetFile(ApiView):
     """Bytes of a completed asset, cacheable for good: an asset's file never changes."""
 
+    required_scopes: ClassVar = {"GET": Scope.READ}
     media = ""
     thumbnail = False
 
@@ -184,6 +195,7 @@ class VideoThumbnail(AssetFile):
 class Move(ApiView):
     """One bulk move of at most 500 assets."""
 
+    required_scopes: ClassVar = {"POST": Scope.MANAGE}
     move: ClassVar[Callable[..., int]]
 
     def post(self, request: Request) -> Response:
