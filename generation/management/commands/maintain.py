@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import Error, close_old_connections
 
 from generation.assets.previews import delete_previews
 from generation.jobs.lease import promote, reap
@@ -59,7 +59,7 @@ def _loop() -> None:
     while True:
         try:
             counts = _run(EVERY_ROUND) | (_run(HOURLY) if number % ROUNDS_IN_AN_HOUR == 0 else {})
-        except (OperationalError, InterfaceError) as error:
+        except Error as error:  # whichever: without chores no lease is reaped and nothing is deleted
             log.warning("chores.database_away", error=type(error).__name__)
         else:
             number += 1
