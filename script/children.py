@@ -68,6 +68,7 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     connected: bool = False
+    is_awaited: bool = True
     failures: int = 0
     again_at: float = 0.0
 

@@ -97,7 +97,7 @@ class Supervisor:
         try:
             prepared = self.set_up()
             self.wait_until(self.web_answers, "the web server does not answer")
-            self.start_workers(prepared["worker_tokens"])
+            self.start_workers(prepared["worker_tokens"], prepared["disabled_workers"])
             if not self.stop_asked.is_set():
                 self.announce(prepared["sign_in_path"])
                 self.chores.append(self.start("chores", [sys.executable, "manage.py", "maintain"]))
@@ -156,17 +156,22 @@ class Supervisor:
         except OSError:
             return False
 
-    def start_workers(self, tokens: list[str]) -> None:
+    def start_workers(self, tokens: list[str], disabled: list[int]) -> None:
+        """Starts disabled ones too: they ask until an operator enables them, and nobody waits for that."""
         program = str(Path(sys.executable).parent / "ourvidz-worker")
         command = [program, "run", "--server", self.options.address, "--engine", "sketch"]
         spool = str(self.options.data / "spool")
         for index, token in enumerate(tokens, 1):
             chosen = {"OURVIDZ_WORKER_TOKEN": token, "OURVIDZ_WORKER_SPOOL": spool}
-            self.workers.append(self.start(f"worker-{index}", command, **chosen))
+            worker = self.start(f"worker-{index}", command, **chosen)
+            worker.is_awaited = index not in disabled
+            if not worker.is_awaited:
+                say(f"{worker.name} is disabled: it gets jobs once it is enabled in the admin")
+            self.workers.append(worker)
         self.wait_until(self.workers_are_connected, "a worker did not connect")
 
     def workers_are_connected(self) -> bool:
-        return all(worker.connected for worker in self.workers)
+        return all(worker.connected for worker in self.workers if worker.is_awaited)
 
     def start(self, name: str, command: list[str], **environment: str) -> Child:
         log = Follower(self.options.logs / f"{name}.log")
