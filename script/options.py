@@ -6,11 +6,15 @@ import errno
 import fcntl
 import os
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 REPO = Path(__file__).resolve().parent.parent
+sys.path.append(str(REPO))
+
+from ourvidz.private_files import NotPrivate, make_private, of_data_dir  # noqa: E402
 
 
 class CannotStartError(Exception):
@@ -86,8 +90,12 @@ def lock_data_folder(options: Options) -> IO[str]:
     try:
         # Prompts, sessions and pictures lie there: nobody else on this machine may look in.
         options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for change in make_private(of_data_dir(options.data)):
+            print(f"OurVidz: {change}", file=sys.stderr)
         options.logs.mkdir(exist_ok=True)
         lock = (options.data / "server.lock").open("a+")
+    except NotPrivate as error:
+        raise CannotStartError(str(error)) from error
     except OSError as error:
         message = f"the data folder {options.data} is not writable ({error.strerror}): change DATA_DIR="
         raise CannotStartError(message) from error

@@ -27,6 +27,8 @@ from typing import Any
 from children import Child, Command, Follower, event_of
 from options import REPO, CannotStartError, Options, check_port, lock_data_folder
 
+from ourvidz.private_files import UMASK
+
 START_LIMIT_S = 60
 STOP_LIMIT_S = 8  # longer than a worker takes to hand its job back
 HEALTHY_AFTER_S = 60  # a child that ran this long starts its back-off anew
@@ -263,6 +265,7 @@ class Supervisor:
 
 
 def main() -> int:
+    os.umask(UMASK)
     began = float(os.environ.pop("OURVIDZ_STARTED", "") or time.time())
     try:
         options = Options.from_environment()

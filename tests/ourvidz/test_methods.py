@@ -31,7 +31,7 @@ def paths(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[st
 
 
 def _filled(pattern: Any) -> str:
-    """The pattern's text with a value in place of each converter; what a regular expression matches: nothing."""
+    """The pattern's text with a value in place of each converter; empty for a regular expression."""
     if not hasattr(pattern, "_route"):
         return ""
     text = str(pattern)

@@ -32,7 +32,11 @@ class Server:
         self.output = data.with_name(f"{data.name}.output")
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                SUPERVISE, env=environment(data, **settings), stdout=output, stderr=subprocess.STDOUT
+                SUPERVISE,
+                env=environment(data, **settings),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                umask=0,  # the most careless there is
             )
 
     @property
@@ -99,6 +103,9 @@ def test_it_starts_restarts_a_killed_worker_and_stops_cleanly(server: Server) ->
         assert answer.status == 200
 
     assert list((server.data / "spool").glob("*/run-*")), "nothing outside the data folder"
+    made = [server.data, *server.data.rglob("*")]
+    assert {"web.log", "db.sqlite3-wal", "spool", "static", "secret_key"} <= {path.name for path in made}
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
     assert "already running" in refusal(server.data)
 
     killed = server.child("ourvidz-worker")
