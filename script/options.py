@@ -27,6 +27,8 @@ class Options:
     port: int
     workers: int
     data: Path
+    log_bytes: int
+    log_files: int
 
     @classmethod
     def from_environment(cls) -> Options:
@@ -37,6 +39,8 @@ class Options:
             port=port or free_port(host),
             workers=number("WORKERS", default=1, highest=64),
             data=Path(os.environ.get("DATA_DIR") or REPO / "data").resolve(),
+            log_bytes=number("LOG_FILE_BYTES", default=10_000_000, lowest=10_000, highest=10**12),
+            log_files=number("LOG_FILES", default=5, highest=100),
         )
 
     @property
@@ -55,10 +59,10 @@ class Options:
         return self.data / "logs"
 
 
-def number(name: str, *, default: int, highest: int) -> int:
+def number(name: str, *, default: int, highest: int, lowest: int = 0) -> int:
     text = os.environ.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or int(text) > highest:
-        message = f"{name}={text} is not a number from 0 to {highest}"
+    if not text.isascii() or not text.isdigit() or len(text) > 15 or not lowest <= int(text) <= highest:
+        message = f"{name}={text} is not a number from {lowest} to {highest}"
         raise CannotStartError(message)
     return int(text)
 

@@ -176,7 +176,8 @@ class Supervisor:
         return all(worker.connected for worker in self.workers if worker.is_awaited)
 
     def start(self, name: str, command: list[str], **environment: str) -> Child:
-        log = Follower(self.options.logs / f"{name}.log")
+        path = self.options.logs / f"{name}.log"
+        log = Follower(path, max_bytes=self.options.log_bytes, files=self.options.log_files)
         child = Child(name, command, {**self.environment, **environment}, log)
         child.start()
         return child
