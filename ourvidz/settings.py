@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
 from ourvidz import private_files
-from ourvidz.logs import without_links
+from ourvidz.logs import RefusalLimit, without_links
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -287,7 +287,10 @@ LOGGING = {
             ],
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+    "filters": {"refusals": {"()": RefusalLimit}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["refusals"]}
+    },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
         "daphne": {"level": "WARNING"},
