@@ -161,7 +161,8 @@ class Supervisor:
     def start_workers(self, tokens: list[str], disabled: list[int]) -> None:
         """Starts disabled ones too: they ask until an operator enables them, and nobody waits for that."""
         program = str(Path(sys.executable).parent / "ourvidz-worker")
-        command = [program, "run", "--server", self.options.address, "--engine", "sketch"]
+        # Its address is this machine's own, whatever HOST names.
+        command = [program, "run", "--server", self.options.address, "--insecure", "--engine", "sketch"]
         spool = str(self.options.data / "spool")
         for index, token in enumerate(tokens, 1):
             chosen = {"OURVIDZ_WORKER_TOKEN": token, "OURVIDZ_WORKER_SPOOL": spool}
