@@ -20,8 +20,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import sign_in_links, token_display
 from accounts.forms import THROTTLED, SignInForm, TokenForm, password_form
 from accounts.signed_in import SignedInRequest
+from generation.access import quotas
 from generation.access.principals import principal_of
 from generation.access.tokens import issue_personal_token, revoke_personal_token
+from generation.changes.library_totals import library_totals
 from generation.models import PersonalToken
 
 SET_ONE = "Welcome. You have no password yet: set one under Account, or signing in again takes a new link."
@@ -113,4 +115,6 @@ def revoke_token(request: SignedInRequest, token_id: uuid.UUID) -> HttpResponse:
 def _account(request: SignedInRequest, *, status: int = 200, **forms: object) -> HttpResponse:
     live = PersonalToken.objects.filter(owner=request.user, revoked_at=None).order_by("-id")
     context = {"password": password_form(request.user), "token": TokenForm(), "tokens": live} | forms
+    limit = quotas.limits_of(request.user.pk).storage_bytes
+    context["storage"] = {"used": library_totals(request.user.pk).stored_bytes, "limit": limit}
     return render(request, "accounts/account.html", context, status=status)

@@ -239,6 +239,18 @@ if not 1 <= OUTBOX_DAYS <= 3650:
     message = "OUTBOX_DAYS is 1 to 3650 days"
     raise ImproperlyConfigured(message)
 MAX_ACTIVE_JOBS = env.int("MAX_ACTIVE_JOBS", 200)
+UNSUCCESSFUL_JOB_DAYS = env.int("UNSUCCESSFUL_JOB_DAYS", 30)
+if not 1 <= UNSUCCESSFUL_JOB_DAYS <= 3650:
+    message = "UNSUCCESSFUL_JOB_DAYS is 1 to 3650 days"
+    raise ImproperlyConfigured(message)
+UNSUCCESSFUL_JOBS = env.int("UNSUCCESSFUL_JOBS", 1000)
+if not 1 <= UNSUCCESSFUL_JOBS <= 1_000_000:
+    message = "UNSUCCESSFUL_JOBS is 1 to 1000000 jobs"
+    raise ImproperlyConfigured(message)
+STORAGE_QUOTA_BYTES = env.int("STORAGE_QUOTA_BYTES", 0)
+if STORAGE_QUOTA_BYTES < 0:
+    message = "STORAGE_QUOTA_BYTES is a number of bytes, 0 for no limit"
+    raise ImproperlyConfigured(message)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
