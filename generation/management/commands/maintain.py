@@ -26,6 +26,8 @@ HOURLY: Mapping[str, Callable[[], int]] = {
     "uploads_dropped": cleanup.delete_old_uploads,
     "references_dropped": cleanup.delete_old_references,
     "events_dropped": cleanup.delete_old_events,
+    "unsuccessful_jobs_dropped": cleanup.delete_unsuccessful_jobs,
+    "sessions_dropped": cleanup.delete_expired_sessions,
 }
 ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
@@ -33,7 +35,8 @@ ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 class Command(BaseCommand):
     help = (
         "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
-        "uploads, reference images and outbox events. Each is bounded, and safe to run twice at once."
+        "uploads, reference images, outbox events, sessions and jobs without a result. Each is "
+        "bounded, and safe to run twice at once."
     )
 
     # The checks would import every page for a process that serves none.
