@@ -11,6 +11,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "ourvidz.settings")
     from django.core.management import execute_from_command_line
 
+    from ourvidz.private_files import UMASK
+
+    os.umask(UMASK)
     execute_from_command_line(sys.argv)
 
 

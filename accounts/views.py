@@ -23,8 +23,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import sessions, sign_in_links
 from accounts.forms import ConfirmForm, SignInForm, TokenForm, is_throttled, password_form
 from accounts.signed_in import SignedInRequest
-from generation.access import tokens
+from generation.access import quotas, tokens
 from generation.access.principals import principal_of
+from generation.changes.library_totals import library_totals
 from generation.core import audit_log
 from generation.models import PersonalToken
 
@@ -170,12 +171,14 @@ def _status_of(form: forms.BaseForm) -> int:
 
 def _account(request: SignedInRequest, *, status: int = 200, **more: object) -> HttpResponse:
     sessions.record_use(request)  # so that this one is in the list
+    limit = quotas.limits_of(request.user.pk).storage_bytes
     context = {
         "password": password_form(request),
         "token": TokenForm(request),
         "is_fresh": sessions.is_fresh(request.session),
         "tokens": PersonalToken.objects.filter(owner=request.user, revoked_at=None).order_by("-id"),
         "sessions": sessions.live_sessions(request.user.pk),
+        "storage": {"used": library_totals(request.user.pk).stored_bytes, "limit": limit},
         "own_key": request.session.session_key,
     }
     return render(request, "accounts/account.html", context | more, status=status)

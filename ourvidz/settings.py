@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
-from ourvidz.logs import without_links
+from ourvidz import private_files
+from ourvidz.logs import RefusalLimit, without_links
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -71,12 +73,25 @@ def _database() -> dict[str, Any]:
     return database
 
 
+def _protect(database: dict[str, Any]) -> None:
+    """Take from other accounts what an earlier release, or a careless copy, left open to them."""
+    files = [*private_files.of_data_dir(DATA_DIR)]
+    if database["ENGINE"].endswith("sqlite3"):
+        files += private_files.of_sqlite(Path(database["NAME"]))
+    try:
+        for change in private_files.make_private(files):
+            sys.stderr.write(f"OurVidz: {change}\n")
+    except private_files.NotPrivate as error:
+        raise ImproperlyConfigured(str(error)) from error
+
+
 SECRET_KEY = _secret_key()
 DEBUG = env.bool("DEBUG", False)
 PORT = env.int("PORT", 8000)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 DATABASES = {"default": _database()}
+_protect(DATABASES["default"])
 # A migration that copies tables looks first whether the copy fits on the disk.
 SKIP_DISK_CHECK = env.bool("SKIP_DISK_CHECK", False)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -214,6 +229,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 MEDIA_ROOT = DATA_DIR / "media"
+FILE_UPLOAD_PERMISSIONS = 0o600
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "ourvidz.static_storage.StaticStorage"},
@@ -289,6 +305,18 @@ if not 1 <= OUTBOX_DAYS <= 3650:
     message = "OUTBOX_DAYS is 1 to 3650 days"
     raise ImproperlyConfigured(message)
 MAX_ACTIVE_JOBS = env.int("MAX_ACTIVE_JOBS", 200)
+UNSUCCESSFUL_JOB_DAYS = env.int("UNSUCCESSFUL_JOB_DAYS", 30)
+if not 1 <= UNSUCCESSFUL_JOB_DAYS <= 3650:
+    message = "UNSUCCESSFUL_JOB_DAYS is 1 to 3650 days"
+    raise ImproperlyConfigured(message)
+UNSUCCESSFUL_JOBS = env.int("UNSUCCESSFUL_JOBS", 1000)
+if not 1 <= UNSUCCESSFUL_JOBS <= 1_000_000:
+    message = "UNSUCCESSFUL_JOBS is 1 to 1000000 jobs"
+    raise ImproperlyConfigured(message)
+STORAGE_QUOTA_BYTES = env.int("STORAGE_QUOTA_BYTES", 0)
+if STORAGE_QUOTA_BYTES < 0:
+    message = "STORAGE_QUOTA_BYTES is a number of bytes, 0 for no limit"
+    raise ImproperlyConfigured(message)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -340,7 +368,10 @@ LOGGING = {
             ],
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+    "filters": {"refusals": {"()": RefusalLimit}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["refusals"]}
+    },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
         "daphne": {"level": "WARNING"},

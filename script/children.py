@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +14,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from options import REPO, CannotStartError
 
-KEEP_LOG_BYTES = 10_000_000
+MAX_LINE_BYTES = 100_000
 PR_SET_PDEATHSIG = 1
 
 
@@ -29,25 +30,52 @@ def die_with_parent() -> None:
 
 @dataclass
 class Follower:
-    """The lines that a log file gained since the last look."""
+    """The lines that a log file gained since the last look; rotates it when it has over `max_bytes`.
+
+    Its writer keeps the file open, so it is copied and then truncated; `files` older ones are kept.
+    """
 
     path: Path
+    max_bytes: int
+    files: int
     position: int = 0
     rest: bytes = b""
 
     def __post_init__(self) -> None:
-        if self.path.exists() and self.path.stat().st_size > KEEP_LOG_BYTES:
-            self.path.replace(self.path.with_suffix(".log.1"))
         self.path.touch(mode=0o600)
         self.position = self.path.stat().st_size
 
     def lines(self) -> list[str]:
-        with self.path.open("rb") as log:
+        with self.path.open("r+b") as log:
             log.seek(self.position)
-            new = self.rest + log.read()
+            new = log.read()
             self.position = log.tell()
-        *lines, self.rest = new.split(b"\n")
+            if self.position > self.max_bytes:
+                new += self.rotate(log)
+        *lines, rest = (self.rest + new).split(b"\n")
+        self.rest = rest[:MAX_LINE_BYTES]
         return [line.decode(errors="replace") for line in lines]
+
+    def rotate(self, log: BinaryIO) -> bytes:
+        """Returns what was written meanwhile. Without space for a copy the file is truncated nevertheless."""
+        new = b""
+        with contextlib.suppress(OSError):
+            for number in range(self.files - 1, 0, -1):
+                if self.older(number).exists():
+                    self.older(number).replace(self.older(number + 1))
+            with (self.older(1) if self.files else Path(os.devnull)).open("wb") as copy:
+                log.seek(0)
+                shutil.copyfileobj(log, copy)
+                copied = log.tell()
+                log.seek(self.position)
+                new = log.read()
+                copy.write(new[copied - self.position :])
+        log.truncate(0)
+        self.position = 0
+        return new
+
+    def older(self, number: int) -> Path:
+        return self.path.with_name(f"{self.path.name}.{number}")
 
 
 def event_of(line: str) -> dict[str, Any]:
@@ -68,6 +96,7 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     connected: bool = False
+    is_awaited: bool = True
     failures: int = 0
     again_at: float = 0.0
 

@@ -6,11 +6,15 @@ import errno
 import fcntl
 import os
 import socket
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 REPO = Path(__file__).resolve().parent.parent
+sys.path.append(str(REPO))
+
+from ourvidz.private_files import NotPrivate, make_private, of_data_dir  # noqa: E402
 
 
 class CannotStartError(Exception):
@@ -23,6 +27,8 @@ class Options:
     port: int
     workers: int
     data: Path
+    log_bytes: int
+    log_files: int
 
     @classmethod
     def from_environment(cls) -> Options:
@@ -33,6 +39,8 @@ class Options:
             port=port or free_port(host),
             workers=number("WORKERS", default=1, highest=64),
             data=Path(os.environ.get("DATA_DIR") or REPO / "data").resolve(),
+            log_bytes=number("LOG_FILE_BYTES", default=10_000_000, lowest=10_000, highest=10**12),
+            log_files=number("LOG_FILES", default=5, highest=100),
         )
 
     @property
@@ -51,10 +59,10 @@ class Options:
         return self.data / "logs"
 
 
-def number(name: str, *, default: int, highest: int) -> int:
+def number(name: str, *, default: int, highest: int, lowest: int = 0) -> int:
     text = os.environ.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or int(text) > highest:
-        message = f"{name}={text} is not a number from 0 to {highest}"
+    if not text.isascii() or not text.isdigit() or len(text) > 15 or not lowest <= int(text) <= highest:
+        message = f"{name}={text} is not a number from {lowest} to {highest}"
         raise CannotStartError(message)
     return int(text)
 
@@ -86,8 +94,12 @@ def lock_data_folder(options: Options) -> IO[str]:
     try:
         # Prompts, sessions and pictures lie there: nobody else on this machine may look in.
         options.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for change in make_private(of_data_dir(options.data)):
+            print(f"OurVidz: {change}", file=sys.stderr)
         options.logs.mkdir(exist_ok=True)
         lock = (options.data / "server.lock").open("a+")
+    except NotPrivate as error:
+        raise CannotStartError(str(error)) from error
     except OSError as error:
         message = f"the data folder {options.data} is not writable ({error.strerror}): change DATA_DIR="
         raise CannotStartError(message) from error

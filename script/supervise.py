@@ -27,6 +27,8 @@ from typing import Any
 from children import Child, Command, Follower, event_of
 from options import REPO, CannotStartError, Options, check_port, lock_data_folder
 
+from ourvidz.private_files import UMASK
+
 START_LIMIT_S = 60
 STOP_LIMIT_S = 8  # longer than a worker takes to hand its job back
 HEALTHY_AFTER_S = 60  # a child that ran this long starts its back-off anew
@@ -97,7 +99,7 @@ class Supervisor:
         try:
             prepared = self.set_up()
             self.wait_until(self.web_answers, "the web server does not answer")
-            self.start_workers(prepared["worker_tokens"])
+            self.start_workers(prepared["worker_tokens"], prepared["disabled_workers"])
             if not self.stop_asked.is_set():
                 self.announce(prepared["sign_in_path"])
                 self.chores.append(self.start("chores", [sys.executable, "manage.py", "maintain"]))
@@ -156,20 +158,27 @@ class Supervisor:
         except OSError:
             return False
 
-    def start_workers(self, tokens: list[str]) -> None:
+    def start_workers(self, tokens: list[str], disabled: list[int]) -> None:
+        """Starts disabled ones too: they ask until an operator enables them, and nobody waits for that."""
         program = str(Path(sys.executable).parent / "ourvidz-worker")
-        command = [program, "run", "--server", self.options.address, "--engine", "sketch"]
+        # Its address is this machine's own, whatever HOST names.
+        command = [program, "run", "--server", self.options.address, "--insecure", "--engine", "sketch"]
         spool = str(self.options.data / "spool")
         for index, token in enumerate(tokens, 1):
             chosen = {"OURVIDZ_WORKER_TOKEN": token, "OURVIDZ_WORKER_SPOOL": spool}
-            self.workers.append(self.start(f"worker-{index}", command, **chosen))
+            worker = self.start(f"worker-{index}", command, **chosen)
+            worker.is_awaited = index not in disabled
+            if not worker.is_awaited:
+                say(f"{worker.name} is disabled: it gets jobs once it is enabled in the admin")
+            self.workers.append(worker)
         self.wait_until(self.workers_are_connected, "a worker did not connect")
 
     def workers_are_connected(self) -> bool:
-        return all(worker.connected for worker in self.workers)
+        return all(worker.connected for worker in self.workers if worker.is_awaited)
 
     def start(self, name: str, command: list[str], **environment: str) -> Child:
-        log = Follower(self.options.logs / f"{name}.log")
+        path = self.options.logs / f"{name}.log"
+        log = Follower(path, max_bytes=self.options.log_bytes, files=self.options.log_files)
         child = Child(name, command, {**self.environment, **environment}, log)
         child.start()
         return child
@@ -261,6 +270,7 @@ class Supervisor:
 
 
 def main() -> int:
+    os.umask(UMASK)
     began = float(os.environ.pop("OURVIDZ_STARTED", "") or time.time())
     try:
         options = Options.from_environment()

@@ -19,7 +19,9 @@ class WorkspacePage(LivePage):
 
     def render(self, changes: Changes) -> dict[str, Any]:
         jobs = job_listing.jobs_with_slots(owner_id=self.owner_id, job_ids=changes.job_ids)
-        return {"jobs": [pushed_stack(stack) for stack in stacks_of(jobs)]}
+        removed = changes.job_ids - {job.pk for job in jobs}
+        stacks = [pushed_stack(stack) for stack in stacks_of(jobs)]
+        return {"jobs": stacks + [removed_stack(job_id) for job_id in removed]}
 
     def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
         jobs = job_listing.jobs_with_slots(owner_id=self.owner_id, job_ids=[job_id])
@@ -34,6 +36,10 @@ class WorkspaceConsumer(LiveConsumer):
 def pushed_stack(stack: Stack) -> dict[str, object]:
     """One job of a `changes` message; a cleared one has left the page."""
     if stack.job.cleared_at:
-        return {"id": str(stack.job.pk), "html": "", "removed": True}
+        return removed_stack(stack.job.pk)
     html = render_to_string("workspace/_stack.html", {"stack": stack})
     return {"id": str(stack.job.pk), "html": html, "removed": False}
+
+
+def removed_stack(job_id: uuid.UUID) -> dict[str, object]:
+    return {"id": str(job_id), "html": "", "removed": True}

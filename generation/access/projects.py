@@ -14,6 +14,7 @@ from generation.core.limits import NAME_LENGTH
 from generation.models import Project
 
 DEFAULT_NAME = "General"
+MAX_PROJECTS = 1000  # of one owner, more or less: two at once may both be the last
 
 
 class BadProjectName(DomainError):
@@ -47,13 +48,15 @@ def create_project(*, owner_id: int, actor: Actor, name: str) -> Project:
     """A new project of this name.
 
     Raises:
-        BadProjectName: empty, too long, with control characters, or taken.
+        BadProjectName: empty, too long, with control characters, or taken; or the owner has MAX_PROJECTS.
     """
     name = " ".join(name.split())
     if not name or len(name) > NAME_LENGTH:
         raise BadProjectName(f"A project name has 1 to {NAME_LENGTH} characters.")
     if any(unicodedata.category(char) in ("Cc", "Cs") for char in name):
         raise BadProjectName("A project name has no control characters.")
+    if Project.objects.filter(owner_id=owner_id).count() >= MAX_PROJECTS:
+        raise BadProjectName(f"You have {MAX_PROJECTS:,} projects, and that is the most.")
     try:
         with transaction.atomic():
             project = Project.objects.create(owner_id=owner_id, name=name)

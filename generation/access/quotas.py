@@ -1,9 +1,13 @@
-"""How much work one user may have queued and running at once."""
+"""How much one user may have queued, running and stored."""
 
 from __future__ import annotations
 
-from django.conf import settings
+from dataclasses import dataclass
 
+from django.conf import settings
+from django.template.defaultfilters import filesizeformat
+
+from generation.changes.library_totals import library_totals
 from generation.core.errors import DomainError
 from generation.models import Job, UserQuota
 from generation.models.statuses import ACTIVE
@@ -21,10 +25,32 @@ class OverLimit(DomainError):
         )
 
 
-def limit_of(owner_id: int) -> int:
-    """How many jobs may be queued and running at once: the owner's own quota, else the site's."""
-    own = UserQuota.objects.filter(pk=owner_id).values_list("active_jobs", flat=True).first()
-    return settings.MAX_ACTIVE_JOBS if own is None else own
+class StorageFull(OverLimit):
+    """The owner's results take as many bytes as is allowed."""
+
+    code = "storage_full"
+
+    def __init__(self, limit: int) -> None:
+        DomainError.__init__(
+            self,
+            f"Your results take the {filesizeformat(limit)} that you may store. Discard some, or ask for "
+            f"more. What you discard counts until it leaves the trash, after {settings.TRASH_DAYS} days.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Most jobs queued and running at once; most bytes of results, 0 for no limit."""
+
+    active_jobs: int
+    storage_bytes: int
+
+
+def limits_of(owner_id: int) -> Limits:
+    """The owner's own quota, else the site's."""
+    own = UserQuota.objects.filter(pk=owner_id).values_list("active_jobs", "storage_bytes").first()
+    jobs, stored = own or (settings.MAX_ACTIVE_JOBS, None)
+    return Limits(jobs, settings.STORAGE_QUOTA_BYTES if stored is None else stored)
 
 
 def active_jobs(owner_id: int, *, at_most: int) -> int:
@@ -34,14 +60,16 @@ def active_jobs(owner_id: int, *, at_most: int) -> int:
 
 
 def check(owner_id: int) -> None:
-    """Refuse one more job when the owner is at the limit.
+    """Refuse one more job when the owner is at a limit. What runs already is stored nevertheless.
 
     Called in the submitting or retrying transaction with the owner's counter locked, so that two at once
     cannot both take the last place.
 
     Raises:
-        OverLimit: with a sentence for the page.
+        OverLimit, StorageFull: with a sentence for the page.
     """
-    limit = limit_of(owner_id)
-    if active_jobs(owner_id, at_most=limit) >= limit:
-        raise OverLimit(limit)
+    limits = limits_of(owner_id)
+    if active_jobs(owner_id, at_most=limits.active_jobs) >= limits.active_jobs:
+        raise OverLimit(limits.active_jobs)
+    if limits.storage_bytes and library_totals(owner_id).stored_bytes >= limits.storage_bytes:
+        raise StorageFull(limits.storage_bytes)

@@ -27,7 +27,7 @@ class ProjectAdmin(ReadOnlyAdmin):
 
 @admin.register(UserQuota)
 class UserQuotaAdmin(RecordsChanges):
-    list_display = ["owner", "active_jobs"]
+    list_display = ["owner", "active_jobs", "storage_bytes"]
     list_select_related = ["owner"]
     search_fields = ["owner__username"]
     ordering = ["owner_id"]

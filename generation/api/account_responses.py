@@ -41,6 +41,7 @@ class JobTypeResponse(serializers.Serializer[JobType]):
 
 class Limits(serializers.Serializer[Any]):
     active_jobs = serializers.IntegerField(help_text="Most jobs queued and running at once.")
+    storage_bytes = serializers.IntegerField(help_text="Most bytes of results; 0: no limit.")
     prompt_length = serializers.IntegerField()
     max_seed = serializers.IntegerField()
     assets_per_call = serializers.IntegerField()
@@ -57,6 +58,9 @@ class Use(serializers.Serializer[Any]):
     images = serializers.IntegerField(help_text="In the Library.")
     videos = serializers.IntegerField(help_text="In the Library.")
     bytes = serializers.IntegerField(help_text="Of the Library's files.")
+    stored_bytes = serializers.IntegerField(
+        help_text="Of all results' files: in the Library, under review and in the trash."
+    )
 
 
 class Me(serializers.Serializer[Any]):

@@ -53,6 +53,10 @@ class BrowsableDocs(SpectacularSwaggerSplitView):
     template_name = "generation/api_docs.html"
     url_name = "schema"
 
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Without the metadata that DRF adds: this view's only renderer has no template for it."""
+        return HttpResponse(headers={"Allow": ", ".join(self.allowed_methods)})
+
 
 class OpenSchema(SpectacularAPIView):
     """The schema, for anybody. It is made once: each making takes a second of CPU."""

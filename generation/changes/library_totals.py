@@ -1,7 +1,7 @@
 """An owner's Library totals, stored beside the revision: counting a million rows takes a second.
 
-Code that moves assets into or out of the Library takes their revisions with the difference: the totals change
-in the same transaction and statement that increment the revision.
+Code that completes or deletes assets, or moves them into or out of the Library, takes their revisions with
+the difference: the totals change in the same transaction and statement that increment the revision.
 """
 
 from __future__ import annotations
@@ -15,32 +15,49 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from generation.catalog.job_types import Media
-from generation.models import Asset, OwnerCounter
+from generation.models import Asset, AssetStatus, OwnerCounter
 
 
 @dataclass(frozen=True, slots=True)
 class LibraryTotals:
-    """Images, videos and their bytes; negative in a difference."""
+    """Images, videos and their bytes; negative in a difference.
+
+    `stored_bytes` are those of all results: in the Library, under review and in the trash.
+    """
 
     images: int = 0
     videos: int = 0
     bytes: int = 0
+    stored_bytes: int = 0
 
     def __sub__(self, other: LibraryTotals) -> LibraryTotals:
-        return LibraryTotals(self.images - other.images, self.videos - other.videos, self.bytes - other.bytes)
+        return LibraryTotals(
+            self.images - other.images,
+            self.videos - other.videos,
+            self.bytes - other.bytes,
+            self.stored_bytes - other.stored_bytes,
+        )
+
+
+NOTHING = LibraryTotals()
 
 
 def totals_of(assets: Iterable[Asset]) -> LibraryTotals:
-    """The totals of those assets that are in the Library, by the instances' current values."""
-    kept = [asset for asset in assets if asset.saved_at is not None and asset.trashed_at is None]
+    """The totals of those assets, by the instances' current values."""
+    results = [asset for asset in assets if asset.status == AssetStatus.COMPLETED]
+    kept = [asset for asset in results if asset.saved_at is not None and asset.trashed_at is None]
     videos = sum(asset.media == Media.VIDEO for asset in kept)
-    return LibraryTotals(len(kept) - videos, videos, sum(asset.byte_size or 0 for asset in kept))
+    return LibraryTotals(len(kept) - videos, videos, _bytes_of(kept), _bytes_of(results))
+
+
+def _bytes_of(assets: Iterable[Asset]) -> int:
+    return sum(asset.byte_size or 0 for asset in assets)
 
 
 def library_totals(owner_id: int) -> LibraryTotals:
     """The owner's stored totals."""
     kept = OwnerCounter.objects.filter(pk=owner_id)
-    sums = kept.values_list("library_images", "library_videos", "library_bytes").first()
+    sums = kept.values_list("library_images", "library_videos", "library_bytes", "stored_bytes").first()
     return LibraryTotals(*(sums or ()))
 
 
@@ -64,6 +81,7 @@ def counted() -> dict[str, Any]:
         "library_images": _of_owner(saved.images(), Count("pk")),
         "library_videos": _of_owner(saved.videos(), Count("pk")),
         "library_bytes": _of_owner(saved, Sum("byte_size")),
+        "stored_bytes": _of_owner(Asset.objects.completed(), Sum("byte_size")),
     }
 
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import astuple
 
 from django.db import connection
 
-from generation.changes.library_totals import LibraryTotals
+from generation.changes.library_totals import NOTHING, LibraryTotals
 from generation.models import OwnerCounter
 
 COUNT_UP = """
     UPDATE generation_ownercounter
     SET revision = revision + %s, library_images = library_images + %s,
-        library_videos = library_videos + %s, library_bytes = library_bytes + %s
+        library_videos = library_videos + %s, library_bytes = library_bytes + %s,
+        stored_bytes = stored_bytes + %s
     WHERE owner_id = %s
     RETURNING revision
 """
-UNCHANGED = LibraryTotals()
 
 
-def take(*, owner_id: int, count: int, library: LibraryTotals = UNCHANGED) -> Iterator[int]:
+def take(*, owner_id: int, count: int, library: LibraryTotals = NOTHING) -> Iterator[int]:
     """Take the owner's next `count` revisions. Locks the counter's row until the transaction ends.
 
     `library` is the change of the Library totals.
@@ -34,7 +35,7 @@ def take(*, owner_id: int, count: int, library: LibraryTotals = UNCHANGED) -> It
 
 def _count_up(owner_id: int, count: int, library: LibraryTotals) -> int | None:
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_UP, [count, library.images, library.videos, library.bytes, owner_id])
+        cursor.execute(COUNT_UP, [count, *astuple(library), owner_id])
         counted = cursor.fetchone()
     return counted[0] if counted else None
 

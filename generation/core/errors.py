@@ -32,12 +32,12 @@ class UnknownSlot(DomainError):
 
 
 class TooManyUploads(DomainError):
-    """A lease sent more different files for a slot than any worker needs."""
+    """More different files came for a slot in one attempt than any worker needs."""
 
     code = "too_many_uploads"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"One lease uploads at most {limit} different files for a slot.")
+        super().__init__(f"One attempt uploads at most {limit} different files for a slot.")
 
 
 class TooManyPreviews(DomainError):

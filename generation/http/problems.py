@@ -27,6 +27,7 @@ STATUS_OF = {
     "not_retryable": HTTPStatus.CONFLICT,
     "reference_in_use": HTTPStatus.CONFLICT,
     "over_limit": HTTPStatus.TOO_MANY_REQUESTS,
+    "storage_full": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_previews": HTTPStatus.TOO_MANY_REQUESTS,
     "over_reference_quota": HTTPStatus.TOO_MANY_REQUESTS,
     "busy_with_pictures": HTTPStatus.TOO_MANY_REQUESTS,

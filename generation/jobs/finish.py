@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.db import transaction
+
 from generation.changes import outbox, publisher, writes
 from generation.core import audit_log
-from generation.core.actors import Actor
+from generation.core.actors import SYSTEM, Actor
 from generation.core.clock import Now
 from generation.models import Asset, AssetStatus, Job, JobStatus
 
@@ -20,6 +23,9 @@ class Reason:
 
     code: str
     message: str
+
+
+NOT_DELIVERED = Reason("not_delivered", "The job ended without this result.")
 
 
 def final_status(statuses: Iterable[str]) -> JobStatus:
@@ -96,3 +102,32 @@ def fail(assets: Iterable[Asset], reason: Reason) -> None:
         asset.status = AssetStatus.FAILED
         asset.error_code = asset.error_code or reason.code
         asset.error_message = asset.error_message or reason.message
+
+
+@transaction.atomic
+def set_status_from_slots(job_id: uuid.UUID) -> None:
+    """Close the open slots of an ended job; set the status of a job without open slots from its slots."""
+    job = writes.lock(Job.objects.filter(pk=job_id))
+    if job is None:
+        return
+    assets = writes.lock_assets(job)
+    still_open = [asset for asset in assets if asset.status == AssetStatus.QUEUED]
+    if job.is_active and (still_open or job.status == JobStatus.PROCESSING):
+        return
+    if job.status == JobStatus.CANCELLED:
+        for asset in still_open:
+            asset.status = AssetStatus.CANCELLED
+    else:
+        fail(still_open, NOT_DELIVERED)
+    # Purged slots count too: only completed ones can be discarded.
+    purged = [AssetStatus.COMPLETED] * (job.quantity - len(assets))
+    statuses = [*(asset.status for asset in assets), *purged]
+    was_cancelled = job.status == JobStatus.CANCELLED and AssetStatus.CANCELLED in statuses
+    status = JobStatus.CANCELLED if was_cancelled else final_status(statuses)
+    if job.is_active:
+        end(job, assets, status=status, changed=still_open, fields=ASSET_END)
+    else:
+        writes.write(job, changes={"status": status}, assets=still_open, fields=ASSET_END)
+    audit_log.after_commit(
+        "job.made_consistent", actor=SYSTEM, job=str(job.pk), slots=len(still_open), status=status.value
+    )

@@ -16,26 +16,22 @@ from django.db.models import QuerySet
 from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.jobs.actions import cancel_all
+from generation.jobs.deletion import delete_jobs
 from generation.media import storage
 from generation.models import (
     Asset,
-    Attempt,
     Job,
-    JobReference,
     OutboxEvent,
     OwnerCounter,
     PersonalToken,
-    Preview,
     Project,
     Reference,
     Tombstone,
-    Upload,
     UserQuota,
 )
 from generation.models.statuses import ACTIVE
 
 BATCH = 200
-WITH_FILES = (Upload, Asset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +86,7 @@ def _delete_jobs(owner_id: int, actor: Actor) -> int:
     """Delete a batch of ended jobs with everything that refers to them; returns its size."""
     ended = Job.objects.of(owner_id).exclude(status__in=ACTIVE).order_by("id")  # as all lock jobs
     job_ids = list(ended.select_for_update().values_list("pk", flat=True)[:BATCH])
-    names: set[str] = set()
-    for model in (JobReference, Preview, Attempt, *WITH_FILES):
-        rows: QuerySet[Any] = model.objects.filter(job__in=job_ids)
-        if model in WITH_FILES:
-            names.update(name for row in rows.only("file", "thumbnail") for name in storage.file_names(row))
-        rows.delete()
-    Job.objects.filter(pk__in=job_ids).delete()
-    storage.delete_after_commit(sorted(names))
-    storage.delete_empty_after_commit([str(job_id) for job_id in job_ids])
+    delete_jobs(job_ids)
     if job_ids:
         audit_log.after_commit("owner.jobs_deleted", actor=actor, owner=owner_id, jobs=len(job_ids))
     return len(job_ids)

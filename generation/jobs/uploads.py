@@ -6,6 +6,8 @@ import uuid
 from typing import BinaryIO
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from generation.core import audit_log
 from generation.core.actors import Actor, worker_actor
@@ -14,9 +16,9 @@ from generation.core.ids import new_id
 from generation.jobs.lease import refusal
 from generation.media import storage
 from generation.media.measure import BrokenMedia, measure
-from generation.models import Job, JobStatus, Upload, Worker
+from generation.models import Attempt, Job, JobStatus, Outcome, Upload, Worker
 
-# Per slot and lease. A worker needs one, and a few more when the first ones were broken.
+# Per slot and attempt. A worker needs one, and a few more when the first ones were broken.
 MAX_UPLOADS = 8
 
 
@@ -30,7 +32,7 @@ def store_upload(
     Raises:
         JobNotFound, LeaseLost: as for a heartbeat; also when the job was cancelled.
         UnknownSlot: the job has no such slot.
-        TooManyUploads: this lease has sent enough different files for the slot.
+        TooManyUploads: enough different files came for the slot in this attempt.
     """
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
     job = held.filter(status=JobStatus.PROCESSING).first()
@@ -43,7 +45,7 @@ def store_upload(
     same = of_slot.filter(sha256=sha256)
     if known := same.first():
         return known
-    if of_slot.count() >= MAX_UPLOADS:
+    if _uploads_of_attempt(job, slot) >= MAX_UPLOADS:
         raise TooManyUploads(MAX_UPLOADS)
     upload = Upload(job=job, lease_token=lease_token, slot=slot, sha256=sha256, byte_size=byte_size)
     actor = worker_actor(worker.pk)
@@ -51,6 +53,17 @@ def store_upload(
     if stored := _record(upload, actor) or same.first():
         return stored
     raise refusal(worker=worker, job_id=job_id)  # the job went with its owner's account meanwhile
+
+
+def _uploads_of_attempt(job: Job, slot: int) -> int:
+    """Uploads for the slot in this lease, and since the job last lost an attempt.
+
+    Giving the job back costs no attempt, so it must not give room for more files either.
+    """
+    lost = Attempt.objects.filter(job=job).exclude(outcome__in=[Outcome.RUNNING, Outcome.RELEASED])
+    since = Coalesce(Subquery(lost.order_by("-number").values("ended_at")[:1]), Value(job.created_at))
+    counted = Q(lease_token=job.lease_token) | Q(created_at__gte=since)
+    return Upload.objects.filter(counted, job=job, slot=slot).count()
 
 
 def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str, actor: Actor) -> None:

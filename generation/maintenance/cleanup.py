@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
-from generation.changes import publisher, revisions
+from generation.changes.purge import purge
 from generation.core import audit_log
 from generation.core.actors import SYSTEM
-from generation.core.clock import Now
+from generation.jobs import unsuccessful
 from generation.media import storage
 from generation.models import (
     Asset,
+    Job,
     OutboxEvent,
     OwnerCounter,
     Reference,
     Tombstone,
     Upload,
 )
+from generation.models.statuses import UNSUCCESSFUL
 
 BATCH = 200
 # Far more jobs than end in an hour, the interval of this chore; rows without files are deleted fast.
 EVENT_BATCH = 100_000
+JOB_BATCH = 50_000
+# Of one owner. A reader of the feed that is further behind loads everything afresh.
+MAX_TOMBSTONES = 20_000
+MAX_EVENTS = 100_000
 # A younger upload or file that no row refers to may still be in work.
 ORPHAN_AGE_HOURS = 24
 
@@ -48,45 +56,46 @@ def _purge_of(owner_id: int, old: object, limit: int) -> int:
     assets = list(overdue.select_for_update(skip_locked=True)[:limit])
     if not assets:
         return 0
-    revision = revisions.take(owner_id=owner_id, count=len(assets))
-    rows = [
-        Tombstone(
-            asset_id=asset.pk,
-            owner_id=owner_id,
-            job_id=asset.job_id,
-            media=asset.media,
-            purged_at=Now(),
-            revision=next(revision),
-        )
-        for asset in assets
-    ]
-    Tombstone.objects.bulk_create(rows)
-    Asset.objects.filter(pk__in=[asset.pk for asset in assets]).delete()
+    purge(owner_id, assets)
     storage.delete_after_commit([name for asset in assets for name in storage.file_names(asset)])
     for asset in assets:
         audit_log.after_commit("asset.purged", actor=SYSTEM, asset=str(asset.pk), job=str(asset.job_id))
-    publisher.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids={a.job_id for a in assets})
     return len(assets)
 
 
 def delete_old_tombstones(limit: int = BATCH) -> int:
-    """Delete tombstones older than TRASH_DAYS; readers of the feed behind them must reload."""
+    """Delete tombstones older than TRASH_DAYS, and an owner's beyond the newest MAX_TOMBSTONES.
+
+    Readers of the feed behind them must reload.
+    """
     old = timezone.now() - timedelta(days=settings.TRASH_DAYS)
     tombstones = Tombstone.objects.filter(purged_at__lt=old).order_by("owner_id", "revision")
     owners = sorted(set(tombstones.values_list("owner_id", flat=True)[:limit]))
-    return sum(_delete_tombstones_of(owner_id, old) for owner_id in owners)
+    deleted = sum(_delete_tombstones_of(owner_id, Q(purged_at__lt=old)) for owner_id in owners)
+    for owner_id, revision in _surplus(Tombstone, MAX_TOMBSTONES):
+        deleted += _delete_tombstones_of(owner_id, Q(revision__lte=revision))
+    return deleted
 
 
 @transaction.atomic
-def _delete_tombstones_of(owner_id: int, old: object) -> int:
+def _delete_tombstones_of(owner_id: int, which: Q) -> int:
     counter = OwnerCounter.objects.select_for_update().get(pk=owner_id)
-    tombstones = Tombstone.objects.filter(owner_id=owner_id, purged_at__lt=old)
+    tombstones = Tombstone.objects.filter(which, owner_id=owner_id)
     last = tombstones.aggregate(last=Max("revision"))["last"]
     if last is None:
         return 0
     OwnerCounter.objects.filter(pk=owner_id).update(oldest_revision=max(counter.oldest_revision, last))
     deleted, _ = tombstones.delete()
     return deleted
+
+
+def _surplus(model: type[Tombstone | OutboxEvent], most: int) -> Iterator[tuple[int, int]]:
+    """Owners with more than `most` of these rows, each with the last revision that is too many."""
+    rows = model._default_manager.order_by()
+    counted = rows.values("owner").annotate(number=Count("pk")).filter(number__gt=most)
+    for owner_id in counted.values_list("owner_id", flat=True):
+        newest_first = rows.filter(owner_id=owner_id).order_by("-revision")
+        yield owner_id, newest_first.values_list("revision", flat=True)[most]
 
 
 def old_uploads() -> QuerySet[Upload]:
@@ -119,7 +128,38 @@ def delete_old_references(limit: int = BATCH) -> int:
 
 
 def delete_old_events(limit: int = EVENT_BATCH) -> int:
-    """Delete outbox events older than OUTBOX_DAYS, whether or not every reader has read them."""
+    """Delete outbox events older than OUTBOX_DAYS, and an owner's beyond the newest MAX_EVENTS.
+
+    Whether or not every reader has read them.
+    """
     old = OutboxEvent.objects.filter(created_at__lt=timezone.now() - timedelta(days=settings.OUTBOX_DAYS))
     deleted, _ = OutboxEvent.objects.filter(pk__in=old.order_by("created_at").values("pk")[:limit]).delete()
+    for owner_id, revision in _surplus(OutboxEvent, MAX_EVENTS):
+        surplus = OutboxEvent.objects.filter(owner_id=owner_id, revision__lte=revision)
+        deleted += surplus.delete()[0]
+    return deleted
+
+
+def delete_unsuccessful_jobs(limit: int = JOB_BATCH) -> int:
+    """Delete jobs that ended without a result UNSUCCESSFUL_JOB_DAYS ago, or before an owner's newest
+    UNSUCCESSFUL_JOBS of them: submitting and cancelling costs nothing, and else grew without end.
+    """
+    old = timezone.now() - timedelta(days=settings.UNSUCCESSFUL_JOB_DAYS)
+    of_owners = Job.objects.filter(status__in=UNSUCCESSFUL).order_by().values("owner")
+    overdue = of_owners.annotate(number=Count("pk"), oldest=Min("finished_at")).filter(
+        Q(number__gt=settings.UNSUCCESSFUL_JOBS) | Q(oldest__lt=old)
+    )
+    deleted = 0
+    for owner_id in overdue.values_list("owner_id", flat=True):
+        while deleted < limit and (
+            number := unsuccessful.delete_some(owner_id, before=old, keep=settings.UNSUCCESSFUL_JOBS)
+        ):
+            deleted += number
+    return deleted
+
+
+def delete_expired_sessions(limit: int = EVENT_BATCH) -> int:
+    """Delete sessions of people who did not come back in time."""
+    expired = Session.objects.filter(expire_date__lt=timezone.now()).order_by("expire_date")
+    deleted, _ = Session.objects.filter(pk__in=expired.values("pk")[:limit]).delete()
     return deleted

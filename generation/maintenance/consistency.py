@@ -14,9 +14,7 @@ from django.utils import timezone
 
 from generation.changes import writes
 from generation.changes.library_totals import counters_with_wrong_totals, recount
-from generation.core import audit_log
-from generation.core.actors import SYSTEM
-from generation.jobs.finish import ASSET_END, Reason, end, fail, final_status
+from generation.jobs.finish import set_status_from_slots
 from generation.maintenance import stored_files
 from generation.maintenance.cleanup import old_uploads
 from generation.media import storage
@@ -34,7 +32,6 @@ from generation.models import (
 )
 from generation.models.statuses import ACTIVE
 
-NOT_DELIVERED = Reason("not_delivered", "The job ended without this result.")
 # The chores delete a preview within a round; one that is still there so much later is stale.
 PREVIEW_AGE = timedelta(minutes=10)
 
@@ -88,35 +85,6 @@ def _with_counts() -> QuerySet[Any]:
         queued=count(AssetStatus.QUEUED),
         completed=count(AssetStatus.COMPLETED),
         cancelled=count(AssetStatus.CANCELLED),
-    )
-
-
-@transaction.atomic
-def set_status_from_slots(job_id: uuid.UUID) -> None:
-    """Close the open slots of an ended job; set the status of a job without open slots from its slots."""
-    job = writes.lock(Job.objects.filter(pk=job_id))
-    if job is None:
-        return
-    assets = writes.lock_assets(job)
-    still_open = [asset for asset in assets if asset.status == AssetStatus.QUEUED]
-    if job.is_active and (still_open or job.status == JobStatus.PROCESSING):
-        return
-    if job.status == JobStatus.CANCELLED:
-        for asset in still_open:
-            asset.status = AssetStatus.CANCELLED
-    else:
-        fail(still_open, NOT_DELIVERED)
-    # Purged slots count too: only completed ones can be discarded.
-    purged = [AssetStatus.COMPLETED] * (job.quantity - len(assets))
-    statuses = [*(asset.status for asset in assets), *purged]
-    was_cancelled = job.status == JobStatus.CANCELLED and AssetStatus.CANCELLED in statuses
-    status = JobStatus.CANCELLED if was_cancelled else final_status(statuses)
-    if job.is_active:
-        end(job, assets, status=status, changed=still_open, fields=ASSET_END)
-    else:
-        writes.write(job, changes={"status": status}, assets=still_open, fields=ASSET_END)
-    audit_log.after_commit(
-        "job.made_consistent", actor=SYSTEM, job=str(job.pk), slots=len(still_open), status=status.value
     )
 
 

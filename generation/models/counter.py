@@ -8,7 +8,7 @@ from generation.catalog.job_types import Media
 
 
 class OwnerCounter(models.Model):
-    """One row per owner: the revision of that owner's last change, and what the owner has in the Library.
+    """One row per owner: the revision of that owner's last change, and how much the owner has.
 
     Every changed job or asset row takes the next number inside its own transaction, so the row lock
     makes the order of revisions the order of commits. The sums change in that same write. No CHECK keeps
@@ -23,6 +23,9 @@ class OwnerCounter(models.Model):
     library_images = models.BigIntegerField(default=0)
     library_videos = models.BigIntegerField(default=0)
     library_bytes = models.BigIntegerField(default=0)
+    stored_bytes = models.BigIntegerField(
+        default=0, help_text="Of all results: in the Library, under review and in the trash."
+    )
 
     class Meta:
         constraints = [

@@ -17,7 +17,7 @@ from generation.core.limits import (
     STAGE_LENGTH,
 )
 from generation.models.project import Project
-from generation.models.statuses import ACTIVE, RETRYABLE, JobStatus
+from generation.models.statuses import ACTIVE, RETRYABLE, UNSUCCESSFUL, JobStatus
 from generation.models.worker import Worker
 
 if TYPE_CHECKING:
@@ -142,6 +142,10 @@ class Job(models.Model):
             models.Index("owner", F("id").desc(), name="job_staged", condition=Q(cleared_at=None)),
             models.Index("owner", F("id").desc(), name="job_newest"),
             models.Index(fields=["owner", "revision"], name="job_changes"),
+            # The chore that deletes what ended without a result.
+            models.Index(
+                fields=["owner", "finished_at"], name="job_unsuccessful", condition=Q(status__in=UNSUCCESSFUL)
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=JobStatus.values), name="job_status_known"),

@@ -17,6 +17,7 @@ class JobStatus(models.TextChoices):
 
 
 ACTIVE = (JobStatus.QUEUED, JobStatus.PROCESSING)
+UNSUCCESSFUL = (JobStatus.FAILED, JobStatus.CANCELLED)  # a cancelled one may have results nevertheless
 RETRYABLE = (JobStatus.FAILED, JobStatus.PARTIAL, JobStatus.CANCELLED)
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from generation.core.actors import SYSTEM
-from generation.core.errors import JobNotFound, LeaseLost, UnknownSlot
-from generation.jobs.lease import release
+from generation.core.errors import JobNotFound, LeaseLost, TooManyUploads, UnknownSlot
+from generation.jobs.lease import reap, release
 from generation.jobs.owner_deletion import delete_all_of
 from generation.jobs.uploads import store_upload
 from generation.models import Job, Upload, Worker
@@ -183,3 +185,30 @@ def test_a_job_that_goes_with_its_owner_meanwhile_is_unknown(settings: LazySetti
         store_upload(worker=worker, job_id=held.pk, lease_token=held.lease_token, slot=0, content=content)
     assert stored_files(settings) == []
     assert not Upload.objects.exists()
+
+
+def give_back(job: Job) -> Job:
+    """The worker releases the job and leases it again."""
+    release(worker=job.leased_by, job_id=job.pk, lease_token=job.lease_token)
+    return lease_next(job.leased_by)
+
+
+def test_giving_a_job_back_makes_no_room_for_more_files(job: Job) -> None:
+    """It costs no attempt: a worker stored 32 files for one slot that way, and could go on."""
+    for number in range(8):
+        job = give_back(job) if number in (3, 6) else job
+        upload(job, 0, png(shade=number))
+    job = give_back(job)
+    with pytest.raises(TooManyUploads):
+        upload(job, 0, png(shade=100))
+    assert upload(job, 1, png(shade=101)), "another slot has its own"
+
+
+def test_each_attempt_has_room_for_its_own_files(job: Job) -> None:
+    for number in range(8):
+        upload(job, 0, png(shade=number))
+    Job.objects.filter(pk=job.pk).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    assert reap() == 1
+    Job.objects.filter(pk=job.pk).update(retry_at=None)
+    again = give_back(lease_next(job.leased_by))
+    assert upload(again, 0, png(shade=50)).error_code == ""

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -31,7 +32,11 @@ class Server:
         self.output = data.with_name(f"{data.name}.output")
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                SUPERVISE, env=environment(data, **settings), stdout=output, stderr=subprocess.STDOUT
+                SUPERVISE,
+                env=environment(data, **settings),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                umask=0,  # the most careless there is
             )
 
     @property
@@ -98,6 +103,9 @@ def test_it_starts_restarts_a_killed_worker_and_stops_cleanly(server: Server) ->
         assert answer.status == 200
 
     assert list((server.data / "spool").glob("*/run-*")), "nothing outside the data folder"
+    made = [server.data, *server.data.rglob("*")]
+    assert {"web.log", "db.sqlite3-wal", "spool", "static", "secret_key"} <= {path.name for path in made}
+    assert [path for path in made if path.stat().st_mode & 0o077] == []
     assert "already running" in refusal(server.data)
 
     killed = server.child("ourvidz-worker")
@@ -137,3 +145,19 @@ def test_nonsense_is_refused_by_name(tmp_path: Path, name: str, value: str) -> N
 def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "is not writable" in refusal(tmp_path / "file" / "data")
+
+
+def test_a_disabled_worker_does_not_keep_it_from_starting(tmp_path: Path) -> None:
+    """An operator disables the bundled worker in the admin; the next start says so and goes on."""
+    data = tmp_path / "data"
+    prepare = [sys.executable, "manage.py", "prepare", "--workers", "1"]
+    subprocess.run(prepare, cwd=REPO, env=environment(data), check=True, stdout=subprocess.DEVNULL)
+    with contextlib.closing(sqlite3.connect(data / "db.sqlite3")) as database, database:
+        database.execute("UPDATE generation_worker SET enabled = 0")
+    server = Server(data)
+    try:
+        server.wait_for("Ctrl-C stops it", seconds=90)
+        assert "worker-1 is disabled: it gets jobs once it is enabled in the admin" in server.text
+        assert "ourvidz-worker" in "".join(server.children().values())
+    finally:
+        assert server.stop() == 0

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 
 from generation.changes import feed
 from generation.jobs.lease import heartbeat
+from generation.maintenance import cleanup
 from generation.models import Job
 from tests import acting
 from tests.factories import (
@@ -123,6 +125,16 @@ def test_a_cleared_job_is_pushed_as_gone_and_is_gone_from_the_page(signed_in: Cl
     acting.clear(owner_id=owner.pk)
     assert pushes(owner, after=before) == [{"id": str(image.job_id), "html": "", "removed": True}]
     assert f"stack-{image.job_id}" not in signed_in.get("/").content.decode()
+
+
+def test_a_job_that_the_chore_deleted_is_pushed_as_gone(owner: User, settings: LazySettings) -> None:
+    settings.UNSUCCESSFUL_JOBS = 1
+    cancelled(owner)
+    job = Job.objects.get()
+    cancelled(owner)
+    before = feed.current_revision(owner.pk)
+    assert cleanup.delete_unsuccessful_jobs() == 1
+    assert pushes(owner, after=before) == [{"id": str(job.pk), "html": "", "removed": True}]
 
 
 def test_a_retry_of_a_cleared_job_brings_it_back(signed_in: Client, owner: User) -> None:

@@ -24,6 +24,7 @@ from ourvidz_worker.configuration import (
 )
 from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES
 from ourvidz_worker.errors import ConnectionUnusable
+from ourvidz_worker.plain_http import Reach, reach_of
 
 if TYPE_CHECKING:
     from ourvidz_worker.spool import Spool
@@ -136,6 +137,8 @@ def _run(config: Configuration) -> int:
         spool = _open_spool(config)
     except OSError as error:
         return _fail(f"results cannot be kept in {config.spool}: {error.strerror}")
+    if reach_of(config.server) in (Reach.PRIVATE, Reach.PUBLIC):
+        log.event("server_unencrypted", reason="the token, prompts and results travel as plain text")
     if config.unused:
         log.event("options_unused", engine=config.engine.engine, options=", ".join(config.unused))
     server = Server(config.server, config.token, config.patience)

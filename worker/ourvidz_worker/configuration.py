@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ourvidz_worker.engines.settings import EngineSettings
-from ourvidz_worker.options import OPTIONS, SERVER, TOKEN, Option, boolean
+from ourvidz_worker.options import INSECURE, OPTIONS, SERVER, TOKEN, Option, boolean
+from ourvidz_worker.plain_http import Reach, reach_of
 
 CONFIG_VARIABLE = "OURVIDZ_WORKER_CONFIG"
 
@@ -33,6 +34,7 @@ class Configuration:
     health: tuple[str, int] | None
     engine: EngineSettings
     unused: tuple[str, ...] = ()
+    insecure: bool = False
 
 
 def add_options(parser: argparse.ArgumentParser, options: tuple[Option, ...] = OPTIONS) -> None:
@@ -66,8 +68,9 @@ def load_configuration(
         values.pop("patience"),
         values.pop("stuck_after"),
         values.pop("health_port"),
-        EngineSettings(**values),
-        unused,
+        insecure=values.pop("insecure"),
+        unused=unused,
+        engine=EngineSettings(**values),
     )
 
 
@@ -136,6 +139,11 @@ def connection_problem(config: Configuration) -> str | None:
         return f"no token: set {TOKEN.variable} to what `manage.py create_worker` printed"
     if not config.token.isascii() or not config.token.isprintable() or " " in config.token:
         return "the token holds characters that no token has"
+    if not config.insecure and reach_of(config.server) is Reach.PUBLIC:
+        return (
+            f"{config.server} would send the token, prompts and results unencrypted through other people's "
+            f"networks: use https://, or say {INSECURE.flag}"
+        )
     return None
 
 

@@ -83,6 +83,13 @@ TOKEN = Option(
     "the worker's token; better in the environment or the file: other users of a machine see arguments",
     "",
 )
+INSECURE = Option(
+    "insecure",
+    "OURVIDZ_WORKER_INSECURE",
+    "plain http:// to any server: whoever is on the way reads the token, prompts and results",
+    default=False,
+    parse=boolean,
+)
 SPOOL = Option(
     "spool",
     "OURVIDZ_WORKER_SPOOL",
@@ -232,4 +239,4 @@ ENGINE_OPTIONS = (
         engines=GPU_ENGINES,
     ),
 )
-OPTIONS = (SERVER, TOKEN, SPOOL, PATIENCE, STUCK_AFTER, HEALTH_PORT, *ENGINE_OPTIONS)
+OPTIONS = (SERVER, TOKEN, INSECURE, SPOOL, PATIENCE, STUCK_AFTER, HEALTH_PORT, *ENGINE_OPTIONS)

@@ -103,8 +103,10 @@ class WhoAmI(ApiView):
 
 
 def limits_of(owner_id: int) -> dict[str, int]:
+    limits = quotas.limits_of(owner_id)
     return {
-        "active_jobs": quotas.limit_of(owner_id),
+        "active_jobs": limits.active_jobs,
+        "storage_bytes": limits.storage_bytes,
         "prompt_length": PROMPT_LENGTH,
         "max_seed": MAX_SEED,
         "assets_per_call": MAX_IDS,

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import InterfaceError, OperationalError, close_old_connections
+from django.db import Error, close_old_connections
 
 from generation.assets.previews import delete_previews
 from generation.jobs.lease import promote, reap
@@ -26,6 +26,8 @@ HOURLY: Mapping[str, Callable[[], int]] = {
     "uploads_dropped": cleanup.delete_old_uploads,
     "references_dropped": cleanup.delete_old_references,
     "events_dropped": cleanup.delete_old_events,
+    "unsuccessful_jobs_dropped": cleanup.delete_unsuccessful_jobs,
+    "sessions_dropped": cleanup.delete_expired_sessions,
 }
 ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
@@ -33,7 +35,8 @@ ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 class Command(BaseCommand):
     help = (
         "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
-        "uploads, reference images and outbox events. Each is bounded, and safe to run twice at once."
+        "uploads, reference images, outbox events, sessions and jobs without a result. Each is "
+        "bounded, and safe to run twice at once."
     )
 
     # The checks would import every page for a process that serves none.
@@ -59,7 +62,7 @@ def _loop() -> None:
     while True:
         try:
             counts = _run(EVERY_ROUND) | (_run(HOURLY) if number % ROUNDS_IN_AN_HOUR == 0 else {})
-        except (OperationalError, InterfaceError) as error:
+        except Error as error:  # whichever: without chores no lease is reaped and nothing is deleted
             log.warning("chores.database_away", error=type(error).__name__)
         else:
             number += 1

@@ -29,15 +29,17 @@ class Command(BaseCommand):
     def handle(self, *args: Any, workers: int, **options: Any) -> None:
         call_command("migrate", verbosity=0, skip_checks=True)
         owner = ensure_owner()
+        bundled = [_bundled_worker(number + 1) for number in range(workers)]
         answer = {
             "sign_in_path": sign_in_path(owner) if needs_link() else "",
-            "worker_tokens": [_bundled_token(number + 1) for number in range(workers)],
+            "worker_tokens": [issue_worker_token(worker=worker, actor=SYSTEM) for worker in bundled],
+            "disabled_workers": [number for number, worker in enumerate(bundled, 1) if not worker.enabled],
         }
         self.stdout.write(json.dumps(answer))
 
 
-def _bundled_token(number: int) -> str:
+def _bundled_worker(number: int) -> Worker:
     worker, _ = Worker.objects.get_or_create(
         name=f"bundled-{number}", defaults={"engines": list(Engine.values)}
     )
-    return issue_worker_token(worker=worker, actor=SYSTEM)
+    return worker

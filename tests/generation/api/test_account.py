@@ -25,14 +25,17 @@ def test_use_is_counted_per_owner(mine: APIClient, stranger: APIClient, owner: U
 
     use = mine.get("/api/v1/me").json()["use"]
 
-    assert use == {"active_jobs": 1, "images": 1, "videos": 0, "bytes": image.byte_size}
+    size = image.byte_size
+    assert use == {"active_jobs": 1, "images": 1, "videos": 0, "bytes": size, "stored_bytes": size}
     assert set(stranger.get("/api/v1/me").json()["use"].values()) == {0}
 
 
 def test_limits_are_told(mine: APIClient, settings: LazySettings) -> None:
     settings.MAX_ACTIVE_JOBS = 7
+    settings.STORAGE_QUOTA_BYTES = 1000
 
-    assert mine.get("/api/v1/me").json()["limits"]["active_jobs"] == 7
+    limits = mine.get("/api/v1/me").json()["limits"]
+    assert (limits["active_jobs"], limits["storage_bytes"]) == (7, 1000)
 
 
 def test_a_project_is_made_and_listed_to_its_owner_alone(mine: APIClient, stranger: APIClient) -> None:
