@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import Error
 
 from generation.live import renders
+from generation.media import decoders
 from generation.queue import reap_hold
 
 log = structlog.get_logger("ourvidz.server")
@@ -76,6 +77,7 @@ def serve(*, host: str, port: int) -> bool:
 
     started: list[asyncio.Task[None]] = []
     loop = daphne.server.twisted_loop
+    decoders.warm_up()
     # Daphne has no setting for its factory.
     daphne.server.HTTPFactory = BoundedFactory
     daphne.server.Server(

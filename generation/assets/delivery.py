@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from generation.assets import listing
 from generation.assets.previews import preview_of
 from generation.assets.references import find_reference
-from generation.media.measure import EXTENSIONS
+from generation.media.formats import EXTENSIONS
 from generation.models import Asset, AssetStatus, Reference
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ A reference that cannot be kept or found refuses the upload or the submission; a
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,24 +19,21 @@ from django.template.defaultfilters import filesizeformat
 from generation.catalog.job_types import ReferenceType
 from generation.catalog.submission import InvalidSubmission, ReferenceInput
 from generation.changes import revisions
-from generation.core import audit_log
+from generation.core import audit_log, connections
 from generation.core.actors import Actor
 from generation.core.clock import Now
 from generation.core.errors import DomainError, ReferencesGone
 from generation.core.ids import new_id
 from generation.core.keyset import newest_by_id
 from generation.media import storage
-from generation.media.measure import EXTENSIONS, BrokenMedia, Measured, measure
+from generation.media.formats import EXTENSIONS, BrokenMedia, Measured
+from generation.media.measure import measure
 from generation.models import Asset, Job, JobReference, JobStatus, Reference, Worker
 
 # A smaller reference counts as this much, so that the quota bounds their number too.
 MIN_COUNTED_BYTES = 64 * 1024
 # px. Phones make images of up to 5,712; decoding one of this size takes about 0.4 GB.
 MAX_SIDE = 6144
-# Images that a process decodes at once, and how long an upload waits for its turn, holding a thread.
-MAX_CONCURRENT_DECODES = 2
-DECODE_WAIT_SECONDS = 2.0
-_decoding = threading.BoundedSemaphore(MAX_CONCURRENT_DECODES)
 UNKNOWN_REFERENCE = "You have no such reference image. Choose the image again."
 
 
@@ -45,15 +41,6 @@ class UnusableReference(DomainError):
     """The bytes are no image that can be kept."""
 
     code = "unusable_picture"
-
-
-class TooManyDecodes(DomainError):
-    """Too many other uploads are being decoded."""
-
-    code = "busy_with_pictures"
-
-    def __init__(self) -> None:
-        super().__init__("Other pictures are being looked at just now. Send this one again in a moment.")
 
 
 class OverReferenceQuota(DomainError):
@@ -82,14 +69,14 @@ def upload_reference(*, owner_id: int, actor: Actor, content: BinaryIO) -> Refer
 
     Raises:
         UnusableReference: not a whole PNG, JPEG or WebP, or one with more than MAX_SIDE px a side.
-        TooManyDecodes: MAX_CONCURRENT_DECODES others are being decoded.
+        TooManyDecodes: others' pictures are being decoded.
         OverReferenceQuota: there is no room for it; nothing was kept.
     """
     sha256, byte_size = storage.sha256_and_size(content)
     known = Reference.objects.of(owner_id).filter(sha256=sha256)
     if known.update(used_at=Now()):
         return known.get()
-    measured = _measured(content)
+    measured = _measured(content, caller=f"user:{owner_id}")
     picture = Reference(owner_id=owner_id, sha256=sha256, byte_size=byte_size)
     picture.content_type = measured.content_type
     picture.width, picture.height = measured.width, measured.height
@@ -97,16 +84,12 @@ def upload_reference(*, owner_id: int, actor: Actor, content: BinaryIO) -> Refer
     return _record(owner_id, actor, [picture])[sha256]
 
 
-def _measured(content: BinaryIO) -> Measured:
-    """Decode under a limit: it takes time and memory, and any signed-in user may ask for it."""
-    if not _decoding.acquire(timeout=DECODE_WAIT_SECONDS):
-        raise TooManyDecodes
+def _measured(content: BinaryIO, *, caller: str) -> Measured:
+    connections.give_back()
     try:
-        return measure(content, media="image", max_side=MAX_SIDE)
+        return measure(content, media="image", caller=caller, max_side=MAX_SIDE)
     except BrokenMedia as broken:
         raise UnusableReference(broken.message) from None
-    finally:
-        _decoding.release()
 
 
 @dataclass(frozen=True, slots=True)

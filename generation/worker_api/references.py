@@ -13,7 +13,7 @@ from generation.assets.delivery import reference_response
 from generation.assets.references import leased_reference
 from generation.catalog.job_types import ReferenceType
 from generation.http.openapi import file_responses, problems
-from generation.media.measure import CONTENT_TYPES
+from generation.media.formats import CONTENT_TYPES
 from generation.worker_api.authentication import worker_of
 from generation.worker_api.views import WorkerView
 

@@ -21,7 +21,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image as Picture
 
-from generation.assets import references
 from generation.assets.references import (
     OverReferenceQuota,
     ReferenceInUse,
@@ -449,19 +448,6 @@ def test_a_job_whose_reference_was_removed_is_not_retried_without_it(owner: User
     with pytest.raises(ReferencesGone, match="was removed"):
         retry(owner_id=owner.pk, job_id=job.pk)
     assert fresh(job).status == "cancelled"
-
-
-def test_few_pictures_are_decoded_at_once(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(references, "DECODE_WAIT_SECONDS", 0.05)
-    for _ in range(references.MAX_CONCURRENT_DECODES):
-        references._decoding.acquire()
-    try:
-        with pytest.raises(references.TooManyDecodes):
-            upload_reference(owner_id=owner.pk, content=io.BytesIO(png()))
-    finally:
-        for _ in range(references.MAX_CONCURRENT_DECODES):
-            references._decoding.release()
-    upload_reference(owner_id=owner.pk, content=io.BytesIO(png()))
 
 
 def test_a_picture_of_too_many_pixels_a_side_is_refused(owner: User) -> None:

@@ -20,7 +20,7 @@ from generation.assets.references import delete_reference, find_reference, list_
 from generation.http.bodies import capped_body
 from generation.http.openapi import file_responses, problems
 from generation.http.views import ApiView, media_type_of, owner_of, query_of
-from generation.media.measure import CONTENT_TYPES
+from generation.media.formats import CONTENT_TYPES
 from generation.models import Reference
 
 
