@@ -126,7 +126,7 @@ def reference_response(request: HttpRequest, reference: Reference, *, thumbnail:
     """The picture's bytes, as `media_response` gives an asset's."""
     extension = "webp" if thumbnail else EXTENSIONS[reference.content_type]
     headers = FIXED_HEADERS | {
-        "ETag": f'"{reference.sha256}{"-t" if thumbnail else ""}"',
+        "ETag": f'"{reference.canonical_sha256 or reference.sha256}{"-t" if thumbnail else ""}"',
         "Content-Security-Policy": POLICIES["image"],
         "Content-Type": THUMBNAIL_TYPE if thumbnail else reference.content_type,
         "Content-Disposition": f'inline; filename="reference-{reference.pk}.{extension}"',

@@ -88,7 +88,7 @@ class UploadView(WorkerView):
         tags=["worker"],
         parameters=[LEASE_HEADER],
         request=dict.fromkeys(UPLOAD_TYPES, OpenApiTypes.BINARY),
-        responses={200: Stored, **problems(403, 404, 409, 413, 415, 422)},
+        responses={200: Stored, **problems(403, 404, 409, 413, 415, 422, 429)},
     )
     def put(self, request: Request, job_id: uuid.UUID, slot: int) -> Response:
         """Store the bytes for a slot; a callback then names the `upload_id`. Safe to repeat."""

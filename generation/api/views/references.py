@@ -63,6 +63,9 @@ class References(ApiView):
     def put(self, request: Request) -> Response:
         """Store a PNG, JPEG or WebP, the raw body, as a reference image; the same bytes return the same one.
 
+        What is kept is one canonical picture, PNG or JPEG: the first in the file, upright, in 8-bit sRGB, on
+        white where it is transparent, without EXIF, GPS or any other metadata.
+
         It is kept while a job that names it may run or be retried, and for `me`'s `reference_days` after its
         last use.
         """
@@ -114,7 +117,7 @@ class ReferenceFile(ApiView):
         responses=file_responses(*CONTENT_TYPES["image"]) | problems(404),
     )
     def get(self, request: Request, reference_id: uuid.UUID) -> HttpResponseBase:
-        """The picture as it was uploaded."""
+        """The canonical picture, the one that workers are given."""
         return reference_response(request._request, owned_or_404(request, reference_id), thumbnail=False)
 
 
