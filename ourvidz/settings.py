@@ -289,6 +289,20 @@ if not all(0 < seconds <= 3600 for seconds in _deadlines):
     message = "REQUEST_HEADER_SECONDS, REQUEST_BODY_SECONDS and RESPONSE_STALL_SECONDS are from 1 to 3600"
     raise ImproperlyConfigured(message)
 
+# Untrusted media is decoded in processes of their own: how many, and what one file may take.
+DECODERS = env.int("DECODERS", 2)
+DECODE_MEMORY_BYTES = env.int("DECODE_MEMORY_BYTES", 384 * 1024 * 1024)
+DECODE_SECONDS = env.int("DECODE_SECONDS", 30)
+if not 1 <= DECODERS <= 32:
+    message = "DECODERS is from 1 to 32"
+    raise ImproperlyConfigured(message)
+if not 64 * 1024 * 1024 <= DECODE_MEMORY_BYTES <= 16 * 1024**3:
+    message = "DECODE_MEMORY_BYTES is from 67108864 to 17179869184"
+    raise ImproperlyConfigured(message)
+if not 1 <= DECODE_SECONDS <= 600:
+    message = "DECODE_SECONDS is from 1 to 600"
+    raise ImproperlyConfigured(message)
+
 LEASE_SECONDS = env.int("LEASE_SECONDS", 60)
 HEARTBEAT_SECONDS = env.int("HEARTBEAT_SECONDS", 15)
 MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 3)

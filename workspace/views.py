@@ -26,7 +26,7 @@ from generation.core.errors import DomainError, JobNotFound
 from generation.core.keyset import BadCursor
 from generation.jobs import actions as job_actions
 from generation.jobs import listing as job_listing
-from generation.media.measure import CONTENT_TYPES
+from generation.media.formats import CONTENT_TYPES
 from generation.queue import estimates
 from workspace import composer
 from workspace.forms import ComposerForm, new_form_key

@@ -84,7 +84,7 @@ class VideoResponse(AssetResponse):
 
 
 class ReferenceResponse(serializers.ModelSerializer[Reference]):
-    """A reference image. Sizes are measured from the bytes, in px."""
+    """A reference image: sizes of the canonical picture, in px; `sha256` of the bytes that were sent."""
 
     file = serializers.SerializerMethodField(help_text="Its address.")
     thumbnail = serializers.SerializerMethodField(help_text="Its address.")

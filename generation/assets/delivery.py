@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from generation.assets import listing
 from generation.assets.previews import preview_of
 from generation.assets.references import find_reference
-from generation.media.measure import EXTENSIONS
+from generation.media.formats import EXTENSIONS
 from generation.models import Asset, AssetStatus, Reference
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def reference_response(request: HttpRequest, reference: Reference, *, thumbnail:
     """The picture's bytes, as `media_response` gives an asset's."""
     extension = "webp" if thumbnail else EXTENSIONS[reference.content_type]
     headers = FIXED_HEADERS | {
-        "ETag": f'"{reference.sha256}{"-t" if thumbnail else ""}"',
+        "ETag": f'"{reference.canonical_sha256 or reference.sha256}{"-t" if thumbnail else ""}"',
         "Content-Security-Policy": POLICIES["image"],
         "Content-Type": THUMBNAIL_TYPE if thumbnail else reference.content_type,
         "Content-Disposition": f'inline; filename="reference-{reference.pk}.{extension}"',

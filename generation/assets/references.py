@@ -5,7 +5,6 @@ A reference that cannot be kept or found refuses the upload or the submission; a
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,24 +19,24 @@ from django.template.defaultfilters import filesizeformat
 from generation.catalog.job_types import ReferenceType
 from generation.catalog.submission import InvalidSubmission, ReferenceInput
 from generation.changes import revisions
-from generation.core import audit_log
+from generation.core import audit_log, connections
 from generation.core.actors import Actor
 from generation.core.clock import Now
 from generation.core.errors import DomainError, ReferencesGone
 from generation.core.ids import new_id
 from generation.core.keyset import newest_by_id
 from generation.media import storage
-from generation.media.measure import EXTENSIONS, BrokenMedia, Measured, measure
+from generation.media.formats import EXTENSIONS, BrokenMedia
+from generation.media.measure import canonical_image
 from generation.models import Asset, Job, JobReference, JobStatus, Reference, Worker
 
 # A smaller reference counts as this much, so that the quota bounds their number too.
 MIN_COUNTED_BYTES = 64 * 1024
-# px. Phones make images of up to 5,712; decoding one of this size takes about 0.4 GB.
+# px. Phones make images of up to 5,712.
 MAX_SIDE = 6144
-# Images that a process decodes at once, and how long an upload waits for its turn, holding a thread.
-MAX_CONCURRENT_DECODES = 2
-DECODE_WAIT_SECONDS = 2.0
-_decoding = threading.BoundedSemaphore(MAX_CONCURRENT_DECODES)
+MAX_CANONICAL_BYTES = 64 * 1024 * 1024  # as much as every released worker reads
+# The columns that describe the canonical picture.
+CANONICAL = ("file", "thumbnail", "content_type", "byte_size", "width", "height", "canonical_sha256")
 UNKNOWN_REFERENCE = "You have no such reference image. Choose the image again."
 
 
@@ -45,15 +44,6 @@ class UnusableReference(DomainError):
     """The bytes are no image that can be kept."""
 
     code = "unusable_picture"
-
-
-class TooManyDecodes(DomainError):
-    """Too many other uploads are being decoded."""
-
-    code = "busy_with_pictures"
-
-    def __init__(self) -> None:
-        super().__init__("Other pictures are being looked at just now. Send this one again in a moment.")
 
 
 class OverReferenceQuota(DomainError):
@@ -78,35 +68,40 @@ class ReferenceInUse(DomainError):
 
 
 def upload_reference(*, owner_id: int, actor: Actor, content: BinaryIO) -> Reference:
-    """Store a reference image; the same bytes again return the first one. `content` is seekable and capped.
+    """Store an image as a reference; the same bytes again return the first one.
+
+    What is kept is the one canonical picture in it, which page, thumbnail and workers all use. `content` is
+    seekable and capped.
 
     Raises:
         UnusableReference: not a whole PNG, JPEG or WebP, or one with more than MAX_SIDE px a side.
-        TooManyDecodes: MAX_CONCURRENT_DECODES others are being decoded.
+        TooManyDecodes: others' pictures are being decoded.
         OverReferenceQuota: there is no room for it; nothing was kept.
     """
-    sha256, byte_size = storage.sha256_and_size(content)
+    sha256, _ = storage.sha256_and_size(content)
     known = Reference.objects.of(owner_id).filter(sha256=sha256)
     if known.update(used_at=Now()):
         return known.get()
-    measured = _measured(content)
-    picture = Reference(owner_id=owner_id, sha256=sha256, byte_size=byte_size)
-    picture.content_type = measured.content_type
-    picture.width, picture.height = measured.width, measured.height
-    _store(picture, content, measured.thumbnail)
+    picture = Reference(owner_id=owner_id, sha256=sha256)
+    _make_canonical(picture, content, max_side=MAX_SIDE)
     return _record(owner_id, actor, [picture])[sha256]
 
 
-def _measured(content: BinaryIO) -> Measured:
-    """Decode under a limit: it takes time and memory, and any signed-in user may ask for it."""
-    if not _decoding.acquire(timeout=DECODE_WAIT_SECONDS):
-        raise TooManyDecodes
+def _make_canonical(picture: Reference, content: BinaryIO, *, max_side: int | None) -> None:
+    """Store the canonical picture in `content` under new names, and describe it in the unsaved `picture`."""
+    caller = f"user:{picture.owner_id}"
+    connections.give_back()
     try:
-        return measure(content, media="image", max_side=MAX_SIDE)
+        with canonical_image(content, caller=caller, max_side=max_side, max_bytes=MAX_CANONICAL_BYTES) as (
+            measured,
+            file,
+        ):
+            picture.canonical_sha256, picture.byte_size = storage.sha256_and_size(file)
+            picture.content_type = measured.content_type
+            picture.width, picture.height = measured.width, measured.height
+            _store(picture, file, measured.thumbnail)
     except BrokenMedia as broken:
         raise UnusableReference(broken.message) from None
-    finally:
-        _decoding.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,10 +204,36 @@ def require_references(job: Job) -> None:
 
 
 def leased_reference(*, worker: Worker, job_id: uuid.UUID, type_: str) -> Reference | None:
-    """The reference image of a job that this worker has leased now; None in all other cases."""
+    """The reference image of a job that this worker has leased now, canonical; None in all other cases.
+
+    Raises:
+        UnusableReference: it was kept by an older version, and cannot be made canonical.
+    """
     held = JobReference.objects.filter(job=job_id, job__leased_by=worker, job__status=JobStatus.PROCESSING)
     used = held.filter(type=type_).select_related("reference").first()
-    return used.reference if used else None
+    return _canonical(used.reference) if used and used.reference else None
+
+
+def _canonical(reference: Reference) -> Reference | None:
+    """The reference, made canonical at its first use where it is a copy of an image, or an older version's.
+
+    Till then its file has all that its maker wrote into it, which is no worker's business.
+    """
+    if reference.canonical_sha256:
+        return reference
+    made = Reference(owner_id=reference.owner_id)
+    try:
+        with reference.file.open() as content:
+            _make_canonical(made, cast("BinaryIO", content), max_side=None)
+    except FileNotFoundError:
+        return reference  # its delivery says so
+    with transaction.atomic():
+        row = Reference.objects.filter(pk=reference.pk)
+        if row.filter(canonical_sha256="").update(**{name: getattr(made, name) for name in CANONICAL}):
+            storage.delete_after_commit(storage.file_names(reference))
+        else:  # another worker's fetch was first, or it was removed meanwhile
+            storage.delete_after_commit(storage.file_names(made))
+    return row.first()
 
 
 def _store(picture: Reference, content: BinaryIO, thumbnail: bytes) -> None:
@@ -236,7 +257,7 @@ def _known(owner_id: int, sha256s: Iterable[str]) -> dict[str, Reference]:
 
 
 def _copy(image: Asset) -> Reference:
-    """An unsaved reference with files of its own; the image was measured when it was uploaded."""
+    """An unsaved reference with files of its own, made canonical when a worker first fetches it."""
     assert image.byte_size is not None
     if image.byte_size > settings.MAX_REFERENCE_BYTES:
         limit = filesizeformat(settings.MAX_REFERENCE_BYTES)

@@ -7,6 +7,7 @@ class DomainError(Exception):
     """A refusal with a stable `code` for programs and a `message` for people."""
 
     code = "refused"
+    retry_after: int | None = None  # s, where waiting helps
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -55,6 +56,26 @@ class UnusablePreview(DomainError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class TooManyDecodes(DomainError):
+    """Other files are being decoded, the caller's own or others'; nothing is known about this one."""
+
+    code = "busy_with_pictures"
+    retry_after = 2
+
+    def __init__(self) -> None:
+        super().__init__("Other pictures are being looked at just now. Send this one again in a moment.")
+
+
+class DecoderUnavailable(DomainError):
+    """No decoding process can be started or believed; the log says why."""
+
+    code = "decoder_unavailable"
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__("Pictures cannot be opened at this moment. Nothing was kept; try again.")
 
 
 class LeaseLost(DomainError):

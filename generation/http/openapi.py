@@ -33,8 +33,8 @@ DESCRIPTIONS = {
     413: "The body is too large.",
     415: "Another content type is needed.",
     422: "Something in the request cannot be used; `errors` names each field.",
-    429: "You have as much as you may: work waiting and running, or reference images kept.",
-    503: "The database does not answer; try again after Retry-After seconds.",
+    429: "You have as much as you may: work waiting and running, reference images, files being decoded.",
+    503: "The database does not answer, or nothing can be decoded; try again after Retry-After seconds.",
 }
 
 

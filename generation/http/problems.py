@@ -31,6 +31,7 @@ STATUS_OF = {
     "too_many_previews": HTTPStatus.TOO_MANY_REQUESTS,
     "over_reference_quota": HTTPStatus.TOO_MANY_REQUESTS,
     "busy_with_pictures": HTTPStatus.TOO_MANY_REQUESTS,
+    "decoder_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "reload": HTTPStatus.GONE,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
@@ -52,7 +53,11 @@ def problem(exc: Exception, context: dict[str, Any]) -> Response | None:
             status = STATUS_OF.get(exc.code, HTTPStatus.UNPROCESSABLE_ENTITY)
             field = FIELD_OF.get(exc.code)
             return problem_response(
-                status, exc.message, code=exc.code, errors={field: exc.message} if field else None
+                status,
+                exc.message,
+                code=exc.code,
+                errors={field: exc.message} if field else None,
+                headers={"Retry-After": str(exc.retry_after)} if exc.retry_after else None,
             )
         case exceptions.ValidationError():
             return invalid_response(dict(_flat(exc.detail)))

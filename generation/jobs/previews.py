@@ -8,11 +8,14 @@ from typing import BinaryIO
 
 from django.db import transaction
 
+from generation.core import connections
+from generation.core.actors import worker_actor
 from generation.core.clock import Now
 from generation.core.errors import TooManyPreviews, UnknownSlot, UnusablePreview
 from generation.jobs.lease import refusal
 from generation.jobs.progress_throttle import PREVIEWS, hint
-from generation.media.measure import BrokenMedia, measure
+from generation.media.formats import BrokenMedia
+from generation.media.measure import measure
 from generation.models import Job, JobStatus, Preview, Worker
 from generation.models.job import JobQuerySet
 from generation.models.preview import VERSION_LENGTH
@@ -20,6 +23,7 @@ from generation.models.preview import VERSION_LENGTH
 MAX_BYTES = 64 * 1024
 MAX_SIDE = 512  # px
 EVERY_SECONDS = 2
+WAIT_SECONDS = 1.0  # for a decoder; a preview that comes late is worth nothing
 
 
 def store_preview(
@@ -33,6 +37,7 @@ def store_preview(
         JobNotFound, LeaseLost: as for a heartbeat; also when the job was cancelled.
         UnknownSlot: the job has no such slot.
         TooManyPreviews: two of this job came within the last second.
+        TooManyDecodes, DecoderUnavailable: drop it.
         UnusablePreview: no whole PNG, JPEG or WebP picture of at most MAX_SIDE.
     """
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
@@ -41,7 +46,8 @@ def store_preview(
     if not running.filter(PREVIEWS.allowed(), quantity__gt=slot).update(**PREVIEWS.recorded()):
         raise _refusal_of(running, slot) or refusal(worker=worker, job_id=job_id)
     preview = Preview(job_id=job_id, slot=slot, lease_token=lease_token, stored_at=Now())
-    preview.picture = _encoded_again(content)
+    connections.give_back()
+    preview.picture = _encoded_again(content, caller=str(worker_actor(worker.pk)))
     preview.version = hashlib.sha256(preview.picture).hexdigest()[:VERSION_LENGTH]
     if not _record(running, preview):
         raise refusal(worker=worker, job_id=job_id)
@@ -53,9 +59,9 @@ def _refusal_of(running: JobQuerySet, slot: int) -> UnknownSlot | TooManyPreview
     return None
 
 
-def _encoded_again(content: BinaryIO) -> bytes:
+def _encoded_again(content: BinaryIO, *, caller: str) -> bytes:
     try:
-        return measure(content, media="image", max_side=MAX_SIDE).thumbnail
+        return measure(content, media="image", caller=caller, max_side=MAX_SIDE, wait=WAIT_SECONDS).thumbnail
     except BrokenMedia as broken:
         raise UnusablePreview(broken.code, broken.message) from broken
 

@@ -9,13 +9,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from generation.core import audit_log
+from generation.core import audit_log, connections
 from generation.core.actors import Actor, worker_actor
 from generation.core.errors import TooManyUploads, UnknownSlot
 from generation.core.ids import new_id
 from generation.jobs.lease import refusal
 from generation.media import storage
-from generation.media.measure import BrokenMedia, measure
+from generation.media.formats import BrokenMedia
+from generation.media.measure import measure
 from generation.models import Attempt, Job, JobStatus, Outcome, Upload, Worker
 
 # Per slot and attempt. A worker needs one, and a few more when the first ones were broken.
@@ -33,6 +34,7 @@ def store_upload(
         JobNotFound, LeaseLost: as for a heartbeat; also when the job was cancelled.
         UnknownSlot: the job has no such slot.
         TooManyUploads: enough different files came for the slot in this attempt.
+        TooManyDecodes, DecoderUnavailable: nothing was kept; send it again.
     """
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
     job = held.filter(status=JobStatus.PROCESSING).first()
@@ -49,6 +51,7 @@ def store_upload(
         raise TooManyUploads(MAX_UPLOADS)
     upload = Upload(job=job, lease_token=lease_token, slot=slot, sha256=sha256, byte_size=byte_size)
     actor = worker_actor(worker.pk)
+    connections.give_back()
     _measure_and_store(upload, content, media=job.media, actor=actor)
     if stored := _record(upload, actor) or same.first():
         return stored
@@ -68,7 +71,7 @@ def _uploads_of_attempt(job: Job, slot: int) -> int:
 
 def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str, actor: Actor) -> None:
     try:
-        measured = measure(content, media=media)
+        measured = measure(content, media=media, caller=str(actor))
     except BrokenMedia as error:
         upload.error_code, upload.error_message = error.code, error.message
         ids = {"job": str(upload.job_id), "slot": upload.slot, "code": error.code}

@@ -1,15 +1,14 @@
-"""Container formats and truncation by a file's outer structure: decoders miss a cut behind the last frame."""
+"""Video containers and truncation by the outer structure: decoders miss a cut behind the last frame."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from generation.media.formats import cut_off
+
 EBML, DOC_TYPE = 0x1A45DFA3, 0x4282
 MAX_HEADER_BYTES = 4096
-# Some programs append their own bytes to an image.
-MAX_TAIL_BYTES = 64 * 1024
-END_OF = {"PNG": b"\0\0\0\0IEND\xaeB`\x82", "JPEG": b"\xff\xd9"}
 
 
 def container_of(content: BinaryIO) -> str:
@@ -21,21 +20,12 @@ def container_of(content: BinaryIO) -> str:
     return "webm" if _doc_type(head) == b"webm" else ""
 
 
-def is_whole_picture(content: BinaryIO, kind: str) -> bool:
-    """Whether a PNG, JPEG or WebP is complete up to its end marker."""
-    length = content.seek(0, 2)
-    if kind == "WEBP":
-        content.seek(4)
-        return 8 + int.from_bytes(content.read(4), "little") <= length
-    content.seek(max(0, length - MAX_TAIL_BYTES))
-    return END_OF[kind] in content.read()
-
-
-def is_whole_video(content: BinaryIO, container: str) -> bool:
-    """Whether the outer boxes end inside the file; in a truncated file the last one is longer."""
+def check_whole_video(content: BinaryIO, container: str) -> None:
+    """Raises BrokenMedia unless the outer boxes end inside the file; in a truncated one the last does not."""
     length = content.seek(0, 2)
     ends = _mp4_box_ends(content, length) if container == "mp4" else _webm_element_ends(content, length)
-    return all(end <= length for end in ends)
+    if any(end > length for end in ends):
+        raise cut_off("video", length, "its last part goes on")
 
 
 def _mp4_box_ends(content: BinaryIO, length: int) -> Iterator[int]:

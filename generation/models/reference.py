@@ -28,7 +28,14 @@ class Reference(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False)
-    sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64, help_text="Of the bytes that were uploaded or copied.")
+    canonical_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of the file, once it is the one canonical picture; empty until then.",
+    )
     file = models.FileField(max_length=200)
     thumbnail = models.FileField(max_length=200)
     content_type = models.CharField(max_length=40)

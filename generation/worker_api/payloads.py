@@ -14,7 +14,7 @@ from generation.catalog.job_types import JOB_TYPES, Engine, ReferenceType
 from generation.core.limits import DEVICE_LENGTH, POOL_LENGTH
 from generation.http.fields import StrictCharField, StrictSerializer, TextChoicesField
 from generation.jobs import previews
-from generation.media.measure import CONTENT_TYPES
+from generation.media.formats import CONTENT_TYPES
 from generation.models import Job
 
 MAX_WAIT_SECONDS = 25

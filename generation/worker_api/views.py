@@ -19,7 +19,7 @@ from generation.jobs.lease import heartbeat, release
 from generation.jobs.previews import MAX_BYTES, store_preview
 from generation.jobs.report import report
 from generation.jobs.uploads import store_upload
-from generation.media.measure import CONTENT_TYPES
+from generation.media.formats import CONTENT_TYPES
 from generation.queue.estimates import record_benchmark
 from generation.worker_api.authentication import IsWorker, WorkerTokenAuthentication, worker_of
 from generation.worker_api.reports import (
@@ -88,7 +88,7 @@ class UploadView(WorkerView):
         tags=["worker"],
         parameters=[LEASE_HEADER],
         request=dict.fromkeys(UPLOAD_TYPES, OpenApiTypes.BINARY),
-        responses={200: Stored, **problems(403, 404, 409, 413, 415, 422)},
+        responses={200: Stored, **problems(403, 404, 409, 413, 415, 422, 429)},
     )
     def put(self, request: Request, job_id: uuid.UUID, slot: int) -> Response:
         """Store the bytes for a slot; a callback then names the `upload_id`. Safe to repeat."""

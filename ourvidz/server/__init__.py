@@ -19,6 +19,7 @@ from twisted.logger import (
 )
 
 from generation.live import renders
+from generation.media import decoders
 from generation.queue import reap_hold
 from ourvidz import capacity
 from ourvidz.server.connections import ConnectionFactory, connection_of
@@ -60,6 +61,7 @@ def serve(*, host: str, port: int) -> bool:
 
     descriptors = capacity.raise_descriptor_limit()
     log.info("server.starting", descriptors=descriptors, max_connections=capacity.connections.limit)
+    decoders.warm_up()
     started: list[asyncio.Task[None]] = []
     loop = daphne.server.twisted_loop
 

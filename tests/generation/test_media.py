@@ -10,7 +10,9 @@ import warnings
 import pytest
 from PIL import Image
 
-from generation.media.measure import MAX_PIXELS, BrokenMedia, Measured, measure
+from generation.media import decode_video
+from generation.media.formats import MAX_PIXELS, BrokenMedia, Measured
+from generation.media.measure import measure
 from tests.factories import mp4, png
 from tests.generation.pictures import animated, clip, encoded, plain, png_that_claims, sound_only
 
@@ -27,6 +29,12 @@ def refusal(content: bytes, media: str = "image") -> str:
         measured(content, media)
     assert refused.value.message.endswith(".")
     return refused.value.code
+
+
+def message(content: bytes, media: str = "image") -> str:
+    with pytest.raises(BrokenMedia) as refused:
+        measured(content, media)
+    return refused.value.message
 
 
 def thumbnail(found: Measured) -> Image.Image:
@@ -89,10 +97,15 @@ def test_a_transparent_palette_stays_transparent_in_the_thumbnail() -> None:
     assert thumbnail(found).convert("RGBA").getpixel((10, 10))[3] == 0  # type: ignore[index] # RGBA is a tuple
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "MPO"])
-def test_more_than_one_picture_in_a_file_is_refused(kind: str) -> None:
-    """An MPO calls itself a JPEG; it made the server fail with a KeyError."""
-    assert refusal(animated(kind)) == "wrong_format"
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_a_picture_that_moves_is_no_image(kind: str) -> None:
+    assert "holds 4 pictures" in message(animated(kind))
+
+
+def test_the_first_picture_of_a_jpeg_that_holds_several_is_taken() -> None:
+    """As browsers do; phones write them (MPO). Kind A."""
+    found = measured(animated("MPO"))
+    assert (found.content_type, found.width, found.height) == ("image/jpeg", 64, 48)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello world" * 99, SVG, PLAYLIST, encoded(plain(), "GIF"), mp4()])
@@ -154,8 +167,9 @@ def test_a_picture_that_claims_too_many_pixels_is_refused_before_it_is_decoded(s
 
 
 def test_a_clip_of_too_many_frames_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generation.media.measure.MAX_FRAMES", 10)
-    assert refusal(clip(), "video") == "too_large"
+    monkeypatch.setattr(decode_video, "MAX_FRAMES", 10)
+    with pytest.raises(BrokenMedia, match="at most 10 frames"):
+        decode_video.measure_video(io.BytesIO(clip()))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import uuid
 from collections.abc import Callable
@@ -21,7 +22,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image as Picture
 
-from generation.assets import references
 from generation.assets.references import (
     OverReferenceQuota,
     ReferenceInUse,
@@ -48,7 +48,7 @@ from tests.factories import (
     make_user,
     png,
 )
-from tests.generation.pictures import animated, encoded, plain, png_that_claims
+from tests.generation.pictures import encoded, plain, png_that_claims
 from tests.generation.side import in_thread, together
 
 
@@ -80,17 +80,20 @@ def refused(owner: User, *references: ReferenceInput, job_type: str = "sdxl_imag
 
 @pytest.mark.parametrize(
     ("kind", "content_type", "ending"),
-    [("PNG", "image/png", ".png"), ("JPEG", "image/jpeg", ".jpg"), ("WEBP", "image/webp", ".webp")],
+    [("PNG", "image/png", ".png"), ("JPEG", "image/jpeg", ".jpg"), ("WEBP", "image/jpeg", ".jpg")],
 )
-def test_a_picture_is_kept_as_its_bytes_are(owner: User, kind: str, content_type: str, ending: str) -> None:
-    """pitfall 21"""
+def test_what_is_kept_is_named_and_counted_by_what_it_is(
+    owner: User, kind: str, content_type: str, ending: str
+) -> None:
+    """pitfall 21: it is not the bytes that came, and the digest of those still finds it."""
     content = encoded(plain(80, 60), kind)
 
     kept = make_reference(owner, content)
 
-    assert (kept.width, kept.height, kept.byte_size) == (80, 60, len(content))
+    assert (kept.width, kept.height, kept.byte_size) == (80, 60, len(read(kept.file)))
     assert (kept.content_type, kept.file.name[-len(ending) :]) == (content_type, ending)
-    assert read(kept.file) == content
+    assert kept.sha256 == hashlib.sha256(content).hexdigest()
+    assert kept.canonical_sha256 == hashlib.sha256(read(kept.file)).hexdigest()
     with Picture.open(io.BytesIO(read(kept.thumbnail))) as thumbnail:
         assert (thumbnail.format, thumbnail.size) == ("WEBP", (80, 60))
 
@@ -113,8 +116,8 @@ def test_the_same_bytes_are_kept_once_for_each_owner(owner: User) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"GIF89a", png()[:-20], animated("WEBP"), png_that_claims(50_000, 50_000), b"<svg/>"],
-    ids=["empty", "gif", "cut", "moving", "huge", "svg"],
+    [b"", b"GIF89a", png()[:-20], png_that_claims(50_000, 50_000), b"<svg/>"],
+    ids=["empty", "gif", "cut", "huge", "svg"],
 )
 def test_what_is_no_picture_is_refused_in_words_and_leaves_nothing(owner: User, content: bytes) -> None:
     with pytest.raises(UnusableReference) as refusal:
@@ -449,19 +452,6 @@ def test_a_job_whose_reference_was_removed_is_not_retried_without_it(owner: User
     with pytest.raises(ReferencesGone, match="was removed"):
         retry(owner_id=owner.pk, job_id=job.pk)
     assert fresh(job).status == "cancelled"
-
-
-def test_few_pictures_are_decoded_at_once(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(references, "DECODE_WAIT_SECONDS", 0.05)
-    for _ in range(references.MAX_CONCURRENT_DECODES):
-        references._decoding.acquire()
-    try:
-        with pytest.raises(references.TooManyDecodes):
-            upload_reference(owner_id=owner.pk, content=io.BytesIO(png()))
-    finally:
-        for _ in range(references.MAX_CONCURRENT_DECODES):
-            references._decoding.release()
-    upload_reference(owner_id=owner.pk, content=io.BytesIO(png()))
 
 
 def test_a_picture_of_too_many_pixels_a_side_is_refused(owner: User) -> None:

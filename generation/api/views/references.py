@@ -21,7 +21,7 @@ from generation.assets.references import delete_reference, find_reference, list_
 from generation.http.bodies import capped_body
 from generation.http.openapi import file_responses, problems
 from generation.http.views import ApiView, media_type_of, owner_of, query_of
-from generation.media.measure import CONTENT_TYPES
+from generation.media.formats import CONTENT_TYPES
 from generation.models import Reference, Scope
 
 
@@ -65,6 +65,9 @@ class References(ApiView):
     )
     def put(self, request: Request) -> Response:
         """Store a PNG, JPEG or WebP, the raw body, as a reference image; the same bytes return the same one.
+
+        What is kept is one canonical picture, PNG or JPEG: the first in the file, upright, in 8-bit sRGB, on
+        white where it is transparent, without EXIF, GPS or any other metadata.
 
         It is kept while a job that names it may run or be retried, and for `me`'s `reference_days` after its
         last use.
@@ -121,7 +124,7 @@ class ReferenceFile(ApiView):
         responses=file_responses(*CONTENT_TYPES["image"]) | problems(404),
     )
     def get(self, request: Request, reference_id: uuid.UUID) -> HttpResponseBase:
-        """The picture as it was uploaded."""
+        """The canonical picture, the one that workers are given."""
         return reference_response(request._request, owned_or_404(request, reference_id), thumbnail=False)
 
 

@@ -1,0 +1,208 @@
+"""The decoding processes of this process: started at the first need, reused, replaced when they die.
+
+They are not trusted: what they answer is bounded here and checked by `measure`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from generation.core.errors import DecoderUnavailable, TooManyDecodes
+from generation.media import messages
+from generation.media.formats import MAX_THUMBNAIL_BYTES, BrokenMedia
+from generation.media.turns import FairSemaphore, NoTurn
+
+log = structlog.get_logger("ourvidz.decoder")
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60  # on a busy machine; a third of a second on an idle one
+MAX_WAITING = 8  # of one caller
+STOPPED_BY_LIMIT = (-signal.SIGXCPU, -signal.SIGALRM)
+# No secret of the server's. Freed pictures go back to the system; the allocator would keep some of each.
+ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "MALLOC_MMAP_THRESHOLD_": "1048576"}
+KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # where some systems have the libraries
+
+
+class DecoderDied(Exception):
+    """The process ended, or answered nonsense, before it had answered."""
+
+    def __init__(self, returncode: int) -> None:
+        super().__init__(f"status {returncode}")
+        self.returncode = returncode
+
+
+class Decoder:
+    """One decoding process."""
+
+    def __init__(self, *, memory_bytes: int, seconds: int) -> None:
+        self._line, theirs = socket.socketpair()
+        self._answer_seconds = 2 * seconds + 5.0
+        with theirs:
+            words = [str(theirs.fileno()), str(memory_bytes), str(seconds)]
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - a program of ours
+                    [sys.executable, "-s", "-m", "generation.media.decoder_process", *words],
+                    cwd=ROOT,
+                    env=_environment(),
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+            except OSError:
+                self._line.close()
+                raise
+        self._line.settimeout(START_SECONDS)
+        self._answer()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, request: dict[str, Any], files: Sequence[int]) -> tuple[dict[str, Any], bytes]:
+        """Its answer and the thumbnail behind that. Raises DecoderDied, and then it is stopped."""
+        self._line.settimeout(self._answer_seconds)
+        try:
+            messages.send(self._line, request, files)
+        except OSError:
+            raise DecoderDied(self.stop()) from None
+        return self._answer()
+
+    def _answer(self) -> tuple[dict[str, Any], bytes]:
+        try:
+            answer = messages.receive(self._line)
+            length = answer.get("thumbnail_bytes", 0)
+            if not isinstance(length, int) or not 0 <= length <= MAX_THUMBNAIL_BYTES:
+                raise DecoderDied(self.stop())
+            return answer, messages.receive_body(self._line, length)
+        except TimeoutError:
+            self._process.kill()
+            self.stop()
+            raise DecoderDied(-signal.SIGALRM) from None
+        except (messages.BadMessage, OSError):
+            raise DecoderDied(self.stop()) from None
+
+    def stop(self) -> int:
+        """End it; how it ended, as subprocess says."""
+        self._line.close()
+        try:
+            return self._process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    return ENVIRONMENT | {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+
+
+class DecoderPool:
+    """At most `decoders` processes, and as many files at once; fair among callers."""
+
+    def __init__(self, *, decoders: int, memory_bytes: int, seconds: int) -> None:
+        self._turns = FairSemaphore(decoders, max_waiting=MAX_WAITING)
+        self._limits = {"memory_bytes": memory_bytes, "seconds": seconds}
+        self._seconds = seconds
+        self._idle: list[Decoder] = []
+        self._lock = threading.Lock()
+
+    def ask(
+        self, request: dict[str, Any], files: Sequence[int], *, caller: str, wait: float
+    ) -> tuple[dict[str, Any], bytes]:
+        """A decoding process's answer, unchecked, and the thumbnail behind that.
+
+        One that dies is replaced, and the file is given to another once: the first may have been killed.
+
+        Raises:
+            BrokenMedia: the file made the process exceed its time, or die twice.
+            TooManyDecodes: no turn within `wait` seconds.
+            DecoderUnavailable: no process could be started.
+        """
+        try:
+            with self._turns.turn(caller, wait=wait):
+                return self._ask(request, files)
+        except NoTurn:
+            raise TooManyDecodes from None
+
+    def _ask(self, request: dict[str, Any], files: Sequence[int]) -> tuple[dict[str, Any], bytes]:
+        for _ in range(2):
+            decoder = self._take()
+            try:
+                answer = decoder.ask(request, files)
+            except DecoderDied as died:
+                log.warning("decoder.died", pid=decoder.pid, status=died.returncode)
+                if died.returncode in STOPPED_BY_LIMIT:
+                    message = f"Opening the file takes more than {self._seconds} seconds."
+                    raise BrokenMedia("too_large", message) from None
+            else:
+                self._put(decoder)
+                return answer
+        raise BrokenMedia("broken_media", "The file made two decoders fail; it is damaged inside.")
+
+    def _take(self) -> Decoder:
+        while True:
+            with self._lock:
+                decoder = self._idle.pop() if self._idle else None
+            if decoder is None:
+                return self._start()
+            if decoder.is_running:
+                return decoder
+            log.warning("decoder.died", pid=decoder.pid, status=decoder.stop())
+
+    def _start(self) -> Decoder:
+        try:
+            decoder = Decoder(**self._limits)
+        except (DecoderDied, OSError) as error:
+            log.error("decoder.not_started", error=type(error).__name__, reason=str(error)[:200])
+            raise DecoderUnavailable from error
+        log.info("decoder.started", pid=decoder.pid)
+        return decoder
+
+    def _put(self, decoder: Decoder) -> None:
+        with self._lock:
+            self._idle.append(decoder)
+
+    def warm_up(self) -> None:
+        """Start one process now, so that the first file need not wait for it."""
+        with contextlib.suppress(DecoderUnavailable):
+            self._put(self._take())
+
+    def stop(self) -> None:
+        """End the processes that decode nothing; the others end when this process does."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for decoder in idle:
+            decoder.stop()
+
+
+@functools.cache
+def pool() -> DecoderPool:
+    """The pool of this process."""
+    made = DecoderPool(
+        decoders=settings.DECODERS,
+        memory_bytes=settings.DECODE_MEMORY_BYTES,
+        seconds=settings.DECODE_SECONDS,
+    )
+    atexit.register(made.stop)
+    return made
+
+
+def warm_up() -> None:
+    """Start the first process in the background, while the server starts."""
+    threading.Thread(target=pool().warm_up, daemon=True).start()

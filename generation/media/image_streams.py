@@ -1,0 +1,138 @@
+"""Where the picture in a PNG, JPEG or WebP file ends, by walking its outer structure; nothing is decoded.
+
+Bytes behind that end (the video of a "motion photo", a program's own) are no part of the picture.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from generation.media.formats import MAX_SCANS, BrokenMedia, cut_off
+
+CHUNK_BYTES = 16 * 1024
+# Both far above what programs write; each is one step of a loop.
+MAX_SEGMENTS = 20_000
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Not a stuffed byte, filling, or a restart marker, all of which may stand inside a scan.
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+SOI, EOI, SOS, TEM = 0xD8, 0xD9, 0xDA, 0x01
+PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+# What people try: named, so that they know which file they chose.
+OTHER_KINDS = (
+    (re.compile(rb"GIF8[79]a"), "a GIF image"),
+    (re.compile(rb"II\*\0|MM\0\*"), "a TIFF image"),
+    (re.compile(rb"BM.{12}", re.DOTALL), "a BMP image"),
+    (re.compile(rb"....ftypavi[fs]", re.DOTALL), "an AVIF image"),
+    (re.compile(rb"....ftyp(hei|hev|mif1|msf1)", re.DOTALL), "a HEIC image"),
+    (re.compile(rb"....ftyp", re.DOTALL), "a video"),
+    (re.compile(rb"\x1a\x45\xdf\xa3"), "a video"),
+    (re.compile(rb"%PDF-"), "a PDF document"),
+    (re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<svg", re.DOTALL), "an SVG drawing"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStream:
+    """The kind as Pillow names it, and the first byte behind the picture."""
+
+    kind: str
+    end: int
+    is_progressive: bool = False
+
+
+def kind_of(content: BinaryIO) -> str:
+    """The kind of the image by its first bytes. Raises BrokenMedia, naming other kinds of files."""
+    content.seek(0)
+    head = content.read(512)
+    if head.startswith(PNG_SIGNATURE):
+        return "PNG"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    raise BrokenMedia("wrong_format", f"This is {_other_kind(head)}; PNG, JPEG and WebP images are taken.")
+
+
+def find_stream(content: BinaryIO, kind: str) -> ImageStream:
+    """The picture's stream in a file of this kind.
+
+    Raises:
+        BrokenMedia: it is cut off, or made of too many parts.
+    """
+    length = content.seek(0, 2)
+    return {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp}[kind](content, length)
+
+
+def webp_size(content: BinaryIO) -> tuple[int, int]:
+    """Width and height in px: Pillow's decoder takes memory for them when the file is opened."""
+    content.seek(12)
+    kind, data = content.read(4), content.read(14)[4:]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(data[4:7], "little"), 1 + int.from_bytes(data[7:10], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(data[1:5], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return int.from_bytes(data[6:8], "little") & 0x3FFF, int.from_bytes(data[8:10], "little") & 0x3FFF
+
+
+def _other_kind(head: bytes) -> str:
+    if not head:
+        return "an empty file"
+    return next((name for start, name in OTHER_KINDS if start.match(head)), "no image of a known kind")
+
+
+def _png(content: BinaryIO, length: int) -> ImageStream:
+    start = len(PNG_SIGNATURE)
+    for _ in range(MAX_SEGMENTS):
+        content.seek(start)
+        header = content.read(8)
+        end = start + 12 + int.from_bytes(header[:4], "big")
+        if len(header) < 8 or end > length:
+            raise cut_off("PNG", length, f"its part at byte {start:,} goes on")
+        if header[4:] == b"IEND":
+            return ImageStream("PNG", end)
+        start = end
+    raise _too_many_parts("PNG")
+
+
+def _jpeg(content: BinaryIO, length: int) -> ImageStream:
+    at, scans, is_progressive = 2, 0, False
+    for _ in range(MAX_SEGMENTS):
+        marker, at = _next_marker(content, at, length)
+        if marker == EOI:
+            return ImageStream("JPEG", at, is_progressive)
+        if marker in (SOI, TEM):
+            continue
+        is_progressive |= marker in PROGRESSIVE
+        scans += marker == SOS
+        if scans > MAX_SCANS:
+            raise BrokenMedia("too_large", f"The JPEG has more than {MAX_SCANS} scans.")
+        content.seek(at)
+        at += int.from_bytes(content.read(2), "big")
+    raise _too_many_parts("JPEG")
+
+
+def _next_marker(content: BinaryIO, at: int, length: int) -> tuple[int, int]:
+    """The next marker from `at` on, and the byte behind it; what stands before it is passed over."""
+    while True:
+        content.seek(at)
+        chunk = content.read(CHUNK_BYTES)
+        if found := JPEG_MARKER.search(chunk):
+            return chunk[found.end() - 1], at + found.end()
+        if len(chunk) < CHUNK_BYTES:
+            raise cut_off("JPEG", length, "the marker of its end is missing")
+        at += len(chunk) - 1  # the marker may lie across the border
+
+
+def _webp(content: BinaryIO, length: int) -> ImageStream:
+    content.seek(4)
+    end = 8 + int.from_bytes(content.read(4), "little")
+    if end > length:
+        raise cut_off("WebP", length, f"it says that it has {end:,} bytes")
+    return ImageStream("WEBP", end)
+
+
+def _too_many_parts(kind: str) -> BrokenMedia:
+    return BrokenMedia("too_large", f"The {kind} is made of more than {MAX_SEGMENTS:,} parts.")

@@ -1,0 +1,291 @@
+"""Kind A: page, thumbnail and worker see one picture, whatever the file that it came in."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from PIL import Image as Picture
+from PIL import ImageChops, ImageCms, ImageDraw, ImageStat
+
+from generation.assets.references import UnusableReference, leased_reference
+from generation.catalog.submission import ReferenceInput
+from generation.jobs.lease import lease
+from generation.models import Reference, Worker
+from ourvidz_worker.engines.references import decode_image
+from tests.factories import complete, make_job, make_reference, png
+from tests.generation.pictures import encoded
+
+WIDTH, HEIGHT = 96, 64
+TOLERANCE = 6.0  # mean levels of 255: what JPEG and WebP lose
+TRAILER = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 400  # 100 KB, as the video of a motion photo
+
+
+def scene() -> Picture.Image:
+    """Smooth, and different in each corner, so that a turn or a clipped half shows."""
+    ramp = Picture.linear_gradient("L").resize((WIDTH, HEIGHT))
+    across = ramp.transpose(Picture.Transpose.ROTATE_90).resize((WIDTH, HEIGHT))
+    return Picture.merge("RGB", (ramp, across, Picture.new("L", (WIDTH, HEIGHT), 90)))
+
+
+def grey() -> Picture.Image:
+    return scene().convert("L")
+
+
+def half_clear(mode: str) -> Picture.Image:
+    """Its right half is transparent, with black left under it."""
+    picture = scene() if mode == "RGBA" else grey()
+    clear = (WIDTH // 2, 0, WIDTH, HEIGHT)
+    picture.paste(0, clear)
+    alpha = Picture.new("L", picture.size, 255)
+    alpha.paste(0, clear)
+    picture.putalpha(alpha)
+    return picture
+
+
+def on_white(picture: Picture.Image) -> Picture.Image:
+    white = Picture.new("RGBA", picture.size, "white")
+    white.alpha_composite(picture.convert("RGBA"))
+    return white.convert("RGB")
+
+
+def deep() -> Picture.Image:
+    """16 bits a pixel."""
+    return grey().convert("I").point(lambda value: value * 257).convert("I;16")
+
+
+def keyed() -> tuple[Picture.Image, Picture.Image]:
+    """One grey level in 16 bits is transparent, and what is to be seen."""
+    level = grey().getpixel((WIDTH // 2, HEIGHT // 2))
+    shown = grey().point(lambda value: 255 if value == level else value).convert("RGB")
+    return deep(), shown
+
+
+def turned(orientation: int) -> bytes:
+    exif = Picture.Exif()
+    exif[0x0112] = orientation
+    undo = {
+        1: [],
+        2: [Picture.Transpose.FLIP_LEFT_RIGHT],
+        3: [Picture.Transpose.ROTATE_180],
+        4: [Picture.Transpose.FLIP_TOP_BOTTOM],
+        5: [Picture.Transpose.TRANSPOSE],
+        6: [Picture.Transpose.ROTATE_90],
+        7: [Picture.Transpose.TRANSVERSE],
+        8: [Picture.Transpose.ROTATE_270],
+    }[orientation]
+    picture = scene()
+    for step in undo:
+        picture = picture.transpose(step)
+    return encoded(picture, "JPEG", quality=95, exif=exif)
+
+
+def moving(kind: str) -> bytes:
+    others = [Picture.new("RGB", (WIDTH, HEIGHT), colour) for colour in ("red", "blue")]
+    return encoded(scene(), kind, save_all=True, append_images=others)
+
+
+CASES: dict[str, tuple[Callable[[], bytes], Callable[[], Picture.Image]]] = {
+    "PNG RGB": (lambda: encoded(scene(), "PNG"), scene),
+    "PNG L": (lambda: encoded(grey(), "PNG"), lambda: grey().convert("RGB")),
+    "PNG 1": (lambda: encoded(grey().convert("1"), "PNG"), lambda: grey().convert("1").convert("RGB")),
+    "PNG P": (lambda: encoded(scene().quantize(255), "PNG"), lambda: scene().quantize(255).convert("RGB")),
+    "PNG P clear": (
+        lambda: encoded(Picture.new("P", (WIDTH, HEIGHT), 0), "PNG", transparency=b"\0"),
+        lambda: Picture.new("RGB", (WIDTH, HEIGHT), "white"),
+    ),
+    "PNG RGB key": (
+        lambda: encoded(Picture.new("RGB", (WIDTH, HEIGHT), (1, 2, 3)), "PNG", transparency=(1, 2, 3)),
+        lambda: Picture.new("RGB", (WIDTH, HEIGHT), "white"),
+    ),
+    "PNG L key": (
+        lambda: encoded(Picture.new("L", (WIDTH, HEIGHT), 7), "PNG", transparency=7),
+        lambda: Picture.new("RGB", (WIDTH, HEIGHT), "white"),
+    ),
+    "PNG LA": (lambda: encoded(half_clear("LA"), "PNG"), lambda: on_white(half_clear("LA"))),
+    "PNG RGBA": (lambda: encoded(half_clear("RGBA"), "PNG"), lambda: on_white(half_clear("RGBA"))),
+    "PNG 16 bit": (lambda: encoded(deep(), "PNG"), lambda: grey().convert("RGB")),
+    "PNG 16 bit key": (
+        lambda: encoded(
+            keyed()[0],
+            "PNG",
+            transparency=int(grey().getpixel((WIDTH // 2, HEIGHT // 2))) * 257,  # type: ignore[arg-type]
+        ),
+        lambda: keyed()[1],
+    ),
+    "JPEG RGB": (lambda: encoded(scene(), "JPEG", quality=95), scene),
+    "JPEG progressive": (lambda: encoded(scene(), "JPEG", quality=95, progressive=True), scene),
+    "JPEG L": (lambda: encoded(grey(), "JPEG", quality=95), lambda: grey().convert("RGB")),
+    "JPEG CMYK": (
+        lambda: encoded(scene().convert("CMYK"), "JPEG", quality=95),
+        lambda: scene().convert("CMYK").convert("RGB"),
+    ),
+    "WebP lossy": (lambda: encoded(scene(), "WEBP", quality=95), scene),
+    "WebP lossless": (lambda: encoded(scene(), "WEBP", lossless=True), scene),
+    "WebP RGBA": (
+        lambda: encoded(half_clear("RGBA"), "WEBP", lossless=True, exact=True),
+        lambda: on_white(half_clear("RGBA")),
+    ),
+    "APNG": (lambda: moving("PNG"), scene),
+    "WebP moving": (lambda: moving("WEBP"), scene),
+    "MPO": (lambda: moving("MPO"), scene),
+    **{f"orientation {each}": (lambda each=each: turned(each), scene) for each in range(1, 9)},
+    **{
+        f"{kind} and a trailer": (lambda kind=kind: encoded(scene(), kind) + TRAILER, scene)
+        for kind in ("PNG", "JPEG", "WEBP")
+    },
+}
+
+
+def difference(one: Picture.Image, other: Picture.Image) -> float:
+    """The mean difference in levels, the largest of the channels."""
+    assert one.size == other.size
+    return max(ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).mean)
+
+
+def given_to_worker(reference: Reference, worker: Worker) -> bytes:
+    """The bytes that the worker reads with a lease on a job that uses it."""
+    job = make_job(reference.owner, references=[ReferenceInput(type="style", reference=reference.pk)])
+    held = lease(worker=worker, engines=["sdxl"], pools=[job.pool])
+    used = leased_reference(worker=worker, job_id=held.pk, type_="style")
+    with used.file.open() as file:
+        return bytes(file.read())
+
+
+def served(client: Client, name: str, reference: Reference) -> bytes:
+    """The bytes that the owner's page is given."""
+    client.force_login(reference.owner)
+    response: Any = client.get(reverse(f"media:{name}", args=[reference.pk]))
+    return b"".join(response)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_page_thumbnail_and_worker_see_the_same_picture(
+    owner: User, worker: Worker, client: Client, name: str
+) -> None:
+    """pitfall 42"""
+    made, expected = CASES[name]
+    kept = make_reference(owner, made())
+    for_worker = given_to_worker(kept, worker)
+    on_page = served(client, "reference-file", kept)
+    assert for_worker == on_page
+    seen = decode_image(for_worker)  # as a released worker reads it
+    small = Picture.open(io.BytesIO(served(client, "reference-thumbnail", kept)))
+    assert (kept.width, kept.height) == seen.size == small.size == (WIDTH, HEIGHT)
+    assert difference(seen, expected()) < TOLERANCE
+    assert difference(small, expected()) < TOLERANCE
+    with Picture.open(io.BytesIO(on_page)) as picture:
+        assert picture.mode == "RGB"
+
+
+def test_a_colour_profile_is_applied_and_gone(owner: User) -> None:
+    """A photo in Display P3 looked pale to all who ignored its profile; the one here swaps red and blue."""
+    sent = encoded(scene(), "PNG", icc_profile=swapped_profile())
+    kept = make_reference(owner, sent)
+    with kept.file.open() as file, Picture.open(file) as picture:
+        expected = ImageCms.profileToProfile(
+            scene(), ImageCms.ImageCmsProfile(io.BytesIO(swapped_profile())), ImageCms.createProfile("sRGB")
+        )
+        assert "icc_profile" not in picture.info
+        assert difference(picture, scene()) > TOLERANCE
+        assert difference(picture, expected) < 1
+
+
+def swapped_profile() -> bytes:
+    """sRGB with the columns of red and blue changed over."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, blue = (profile.index(tag, 128) for tag in (b"rXYZ", b"bXYZ"))
+    profile[red + 4 : red + 12], profile[blue + 4 : blue + 12] = (
+        profile[blue + 4 : blue + 12],
+        profile[red + 4 : red + 12],
+    )
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("profile", [b"nonsense", b"\0" * 200])
+def test_a_broken_profile_does_no_harm(owner: User, profile: bytes) -> None:
+    kept = make_reference(owner, encoded(scene(), "PNG", icc_profile=profile))
+    with kept.file.open() as file, Picture.open(file) as picture:
+        assert difference(picture, scene()) == 0
+
+
+SECRET = b"48.858370 2.294481"
+
+
+def photo(kind: str) -> bytes:
+    """With where it was taken in EXIF, in XMP and in a comment."""
+    exif = Picture.Exif()
+    exif[0x010E] = SECRET.decode()
+    exif.get_ifd(0x8825)[29] = SECRET.decode()
+    more: dict[str, object] = {"exif": exif}
+    if kind != "PNG":
+        more["xmp"] = b"<x:xmpmeta>" + SECRET + b"</x:xmpmeta>"
+    if kind == "JPEG":
+        more["comment"] = SECRET
+    return encoded(scene(), kind, **more)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_where_a_photo_was_taken_stays_with_its_owner(owner: User, worker: Worker, kind: str) -> None:
+    content = photo(kind)
+    assert SECRET in content
+    assert SECRET not in given_to_worker(make_reference(owner, content), worker)
+
+
+@pytest.mark.parametrize("content", [photo("JPEG"), encoded(half_clear("RGBA"), "PNG")])
+def test_what_an_older_version_kept_is_made_canonical_once(
+    owner: User, worker: Worker, content: bytes, django_capture_on_commit_callbacks: Any
+) -> None:
+    """It kept the bytes as they came."""
+    old = make_reference(owner, content)
+    old.file.save("references-1/old.jpg", io.BytesIO(content), save=False)
+    Reference.objects.filter(pk=old.pk).update(
+        file=old.file.name, canonical_sha256="", byte_size=len(content)
+    )
+    before = Reference.objects.get(pk=old.pk)
+    with django_capture_on_commit_callbacks(execute=True):
+        first = given_to_worker(before, worker)
+    now = Reference.objects.get(pk=old.pk)
+    assert SECRET not in first
+    assert decode_image(first).size == (now.width, now.height)
+    assert now.canonical_sha256
+    assert now.sha256 == before.sha256, "the same upload is still found"
+    assert make_reference(owner, content).pk == old.pk
+    assert not before.file.storage.exists(before.file.name)
+    assert given_to_worker(now, worker) == first
+
+
+def test_an_image_of_the_owners_is_given_without_what_its_maker_wrote_into_it(
+    owner: User, worker: Worker
+) -> None:
+    [image] = complete(make_job(owner), worker)
+    job = make_job(owner, references=[ReferenceInput(type="style", image=image.pk)])
+    held = lease(worker=worker, engines=["sdxl"], pools=[job.pool])
+    used = leased_reference(worker=worker, job_id=held.pk, type_="style")
+    assert used.canonical_sha256
+    assert used.sha256 == image.sha256
+
+
+def test_what_cannot_be_decoded_any_more_is_refused_to_the_worker_in_words(
+    owner: User, worker: Worker
+) -> None:
+    """pitfall 19: never another picture, never none."""
+    old = make_reference(owner, png())
+    old.file.save("references-1/old.png", io.BytesIO(png()[:-20]), save=False)
+    Reference.objects.filter(pk=old.pk).update(file=old.file.name, canonical_sha256="")
+    with pytest.raises(UnusableReference, match="cut off at byte"):
+        given_to_worker(Reference.objects.get(pk=old.pk), worker)
+
+
+def test_a_png_too_large_for_workers_becomes_a_jpeg(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("generation.assets.references.MAX_CANONICAL_BYTES", 40_000)
+    noise = Picture.effect_noise((4 * WIDTH, HEIGHT), 60).convert("RGB")
+    ImageDraw.Draw(noise).rectangle((0, 0, 20, 20), fill="red")
+    kept = make_reference(owner, encoded(noise, "PNG"))
+    assert kept.content_type == "image/jpeg"
+    assert kept.byte_size <= 40_000
