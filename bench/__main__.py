@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from tests.servers.process import ServerDidNotStartError
 
 SIZES = (0, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = (0, 400)
-NAMES = ("queue", "legacy", "overhead", "live")
-OWN_DATABASE = {"overhead", "live"}  # they have a server with a database of its own
+NAMES = ("queue", "legacy", "overhead", "live", "siege")
+OWN_DATABASE = {"overhead", "live", "siege"}  # they have a server with a database of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,8 @@ class Options:
     sizes: tuple[int, ...]
     quick: bool
     explain: bool
+    attacks: Sequence[str] = ()
+    seconds: float = 0.0
 
 
 def main() -> int:
@@ -39,11 +42,19 @@ def main() -> int:
     parser.add_argument(
         "--explain", action="store_true", help="print the plan of the claim at the largest size"
     )
+    parser.add_argument("--attacks", default="", help="of the siege, by commas; all of them")
+    parser.add_argument("--seconds", type=float, default=0, help="that each attack of the siege takes; 15")
     given = parser.parse_args()
     sizes: tuple[int, ...] = QUICK_SIZES if given.quick else SIZES
     if given.sizes:
         sizes = tuple(sorted({0, *map(int, given.sizes.split(","))}))
-    options = Options(sizes=sizes, quick=given.quick, explain=given.explain)
+    options = Options(
+        sizes=sizes,
+        quick=given.quick,
+        explain=given.explain,
+        attacks=[name for name in given.attacks.split(",") if name],
+        seconds=given.seconds,
+    )
     try:
         with temporary_postgres() as url, tempfile.TemporaryDirectory(prefix="ourvidz-bench-") as data:
             set_up(url, Path(data))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -223,13 +223,14 @@ def own_database() -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def installed(data: Path, **environment: str) -> Iterator[Installation]:
-    """A fresh installation that serves."""
+def installed(data: Path, *, wrapper: Sequence[str] = (), **environment: str) -> Iterator[Installation]:
+    """A fresh installation that serves; `wrapper` starts its web server."""
     data.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         if "DATABASE_URL" not in environment:
             environment |= stack.enter_context(own_database())
         installation = Installation(data, **environment)
+        installation.wrapper = list(wrapper)
         try:
             installation.prepare()
             installation.start()

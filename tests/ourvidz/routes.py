@@ -1,0 +1,191 @@
+"""Every address of the site: whom it answers, by which methods, and what where the objects are another's.
+
+`ROUTES` is keyed by the pattern as the resolver spells it; `test_every_route` fails on one that is missing.
+Names in braces in a body stand for ids of the owner whose objects the address names.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+Statuses = int | tuple[int, ...]
+OPTIONS = (200, 204, 405)
+# Where a view reads nothing of the request it may answer any method alike, or refuse it.
+ALIKE = (200, 405)
+
+
+class Audience(enum.Enum):
+    """Whose credentials an address takes."""
+
+    ANYBODY = enum.auto()
+    SCHEMA = enum.auto()  # anybody's, but a wrong token is said to be wrong
+    FILE = enum.auto()  # the owner's session; for everybody else there is nothing
+    PAGE = enum.auto()
+    API = enum.auto()
+    WORKER = enum.auto()
+    OPERATOR = enum.auto()
+
+
+# What callers without those credentials are answered, whatever the method.
+REFUSALS = {Audience.PAGE: 302, Audience.API: 401, Audience.WORKER: 401, Audience.OPERATOR: 302}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`answers`: what a stranger with the right credentials gets, by method; 405 where one is not named."""
+
+    audience: Audience
+    answers: Mapping[str, Statuses]
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+    def answer(self, method: str) -> tuple[int, ...]:
+        usual = OPTIONS if method == "OPTIONS" else 405
+        found = self.answers.get("GET" if method == "HEAD" else method, self.answers.get("*", usual))
+        return found if isinstance(found, tuple) else (found,)
+
+
+def anybody(body: Mapping[str, Any] | None = None, /, **answers: Statuses) -> Route:
+    return Route(Audience.ANYBODY, answers, body or {})
+
+
+def page(body: Mapping[str, Any] | None = None, /, **answers: Statuses) -> Route:
+    return Route(Audience.PAGE, answers, body or {})
+
+
+def api(body: Mapping[str, Any] | None = None, /, **answers: Statuses) -> Route:
+    return Route(Audience.API, answers, body or {})
+
+
+def worker(body: Mapping[str, Any] | None = None, /, **answers: Statuses) -> Route:
+    return Route(Audience.WORKER, answers, body or {})
+
+
+FILE = Route(Audience.FILE, {"GET": 404})
+SCHEMA = Route(Audience.SCHEMA, {"GET": 200, "POST": (405, 415)})
+OPERATOR = Route(Audience.OPERATOR, {"*": 302})
+
+ASSETS = {"assets": ["{asset_id}", "{video_id}"]}
+# The lease token of a job that another worker holds.
+STOLEN_LEASE = {"lease_token": "{lease_token}"}
+STOLEN_SUBMISSION = {
+    "job_type": "sdxl_image_fast",
+    "prompt": "somebody else's picture",
+    "project": "{project_id}",
+    "references": [{"type": "style", "reference": "{reference_id}"}],
+}
+CALLBACK = STOLEN_LEASE | {"job_id": "{leased_job_id}", "status": "completed", "assets": []}
+
+ROUTES: dict[str, Route] = {
+    "healthz": Route(Audience.ANYBODY, {"GET": 200, "*": ALIKE}),
+    "favicon.ico": Route(Audience.ANYBODY, {"GET": 302, "*": (302, 405)}),
+    "api/schema/": SCHEMA,
+    "api/docs/": SCHEMA,
+    # Accounts
+    "sign-in/": anybody(
+        GET=(200, 302), POST=(200, 302), PUT=(200, 302, 405), **{"*": (302, 405)}, OPTIONS=(200, 302)
+    ),
+    "sign-in/once/<uidb64>/<token>/": anybody(GET=410, POST=410),
+    "sign-out/": anybody(POST=302),
+    "account/": page(GET=200, **{"*": ALIKE}),
+    "account/password": page(POST=422),
+    "account/tokens": page(POST=422),
+    "account/tokens/<uuid:token_id>/revoke": page(POST=404),
+    # The Workspace and the Library
+    "": page(GET=200),
+    "workspace/submit": page(POST=422),
+    "workspace/offered": page(GET=200),
+    "workspace/cancel": page(POST=302),
+    "workspace/clear": page(POST=302),
+    "workspace/restore": page(ASSETS, POST=302),
+    "workspace/jobs/<uuid:job_id>/cancel": page(POST=404),
+    "workspace/jobs/<uuid:job_id>/retry": page(POST=404),
+    "workspace/jobs/<uuid:job_id>/save": page(POST=404),
+    "workspace/jobs/<uuid:job_id>/discard": page(POST=404),
+    "workspace/jobs/<uuid:job_id>/clear": page(POST=404),
+    "workspace/assets/<str:media>/<uuid:asset_id>/save": page(POST=404),
+    "workspace/assets/<str:media>/<uuid:asset_id>/discard": page(POST=404),
+    "workspace/assets/<str:media>/<uuid:asset_id>/restore": page(POST=404),
+    "library/": page(GET=200),
+    "library/trash/": page(GET=200),
+    "library/discard": page(ASSETS, POST=302),
+    "library/restore": page(ASSETS, POST=302),
+    "library/<str:media>/<uuid:asset_id>/": page(GET=404),
+    # Files
+    "media/reference/<uuid:reference_id>/file": FILE,
+    "media/reference/<uuid:reference_id>/thumbnail": FILE,
+    "media/<str:media>/<uuid:asset_id>/file": FILE,
+    "media/<str:media>/<uuid:asset_id>/file/<str:name>": FILE,
+    "media/<str:media>/<uuid:asset_id>/thumbnail": FILE,
+    "media/<str:media>/<uuid:asset_id>/preview": FILE,
+    # The API for users
+    "api/v1/jobs": api(STOLEN_SUBMISSION, GET=200, POST=422),
+    "api/v1/jobs/cancel": api(POST=200),
+    "api/v1/jobs/<uuid:job_id>": api(GET=404),
+    "api/v1/jobs/<uuid:job_id>/cancel": api(POST=404),
+    "api/v1/jobs/<uuid:job_id>/retry": api(POST=404),
+    "api/v1/assets": api(GET=200),
+    "api/v1/assets/trash": api(GET=200),
+    "api/v1/assets/save": api(ASSETS, POST=200),
+    "api/v1/assets/discard": api(ASSETS, POST=200),
+    "api/v1/assets/restore": api(ASSETS, POST=200),
+    "api/v1/assets/<uuid:asset_id>": api(GET=404),
+    "api/v1/images/<uuid:asset_id>": api(GET=404),
+    "api/v1/images/<uuid:asset_id>/file": api(GET=404),
+    "api/v1/images/<uuid:asset_id>/thumbnail": api(GET=404),
+    "api/v1/videos/<uuid:asset_id>": api(GET=404),
+    "api/v1/videos/<uuid:asset_id>/file": api(GET=404),
+    "api/v1/videos/<uuid:asset_id>/thumbnail": api(GET=404),
+    "api/v1/references": api(GET=200, PUT=415),
+    "api/v1/references/<uuid:reference_id>": api(GET=404, DELETE=404),
+    "api/v1/references/<uuid:reference_id>/file": api(GET=404),
+    "api/v1/references/<uuid:reference_id>/thumbnail": api(GET=404),
+    "api/v1/changes": api(GET=200),
+    "api/v1/job-types": api(GET=200),
+    "api/v1/projects": api(GET=200, POST=422),
+    "api/v1/me": api(GET=200),
+    "api/v1/": Route(Audience.ANYBODY, {"*": 404, "OPTIONS": 404}),
+    # The API for workers; the lease call comes here by way of its long poll
+    "api/v1/worker/lease": worker({"engines": ["sdxl", "wan"]}, POST=204),
+    "api/v1/worker/jobs/<uuid:job_id>/heartbeat": worker(STOLEN_LEASE, POST=404),
+    "api/v1/worker/jobs/<uuid:job_id>/uploads/<int:slot>": worker(PUT=404),
+    "api/v1/worker/jobs/<uuid:job_id>/previews/<int:slot>": worker(PUT=404),
+    "api/v1/worker/jobs/<uuid:job_id>/references/<str:type>": worker(GET=404),
+    "api/v1/worker/jobs/<uuid:job_id>/release": worker(STOLEN_LEASE, POST=404),
+    "api/v1/worker/job-callback": worker(CALLBACK, POST=404),
+    "api/v1/worker/benchmark": worker(POST=422),
+}
+
+# The admin makes the same addresses for every model.
+ADMIN_ADDRESSES = {
+    "", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
+    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>auth|generation)/$", "(?P<url>.*)$",
+    "auth/user/<id>/password/",
+}  # fmt: skip
+ADMIN_MODELS = {
+    "auth": ("group", "user"),
+    "generation": (
+        "attempt", "image", "job", "outboxevent", "personaltoken", "project", "userquota", "video", "worker",
+        "workertoken",
+    ),
+}  # fmt: skip
+OF_A_MODEL = (
+    "", "add/", "<path:object_id>/history/", "<path:object_id>/delete/", "<path:object_id>/change/",
+    "<path:object_id>/",
+)  # fmt: skip
+ROUTES |= {f"admin/{address}": OPERATOR for address in ADMIN_ADDRESSES}
+ROUTES |= {
+    f"admin/{app}/{model}/{address}": OPERATOR
+    for app, models in ADMIN_MODELS.items()
+    for model in models
+    for address in OF_A_MODEL
+}
+# It shows the form to those who may not enter, staff or not.
+ROUTES["admin/login/"] = anybody(GET=200, POST=200, PUT=(200, 405))
+# Routed beside Django, in ourvidz.asgi; what follows the lease call is everything above.
+HTTP_ROUTES = ["api/v1/worker/lease", ""]
+SOCKETS = ["ws/workspace/", "ws/library/"]
