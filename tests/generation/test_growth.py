@@ -28,7 +28,9 @@ from tests.factories import call_back, complete, completed, failed, lease_next, 
 def cancelled_jobs(owner: User, number: int) -> list[Job]:
     """Submitted and cancelled at once, the oldest first."""
     jobs = [make_job(owner) for _ in range(number)]
-    return [cancel(owner_id=owner.pk, job_id=job.pk) for job in jobs]
+    for job in jobs:
+        cancel(owner_id=owner.pk, job_id=job.pk)
+    return jobs
 
 
 def end_long_ago(jobs: Sequence[Job], days: int = 31) -> None:

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("generation", "0013_library_totals"),
+        ("generation", "0016_unsuccessful_jobs"),
     ]
 
     operations = [
