@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -17,16 +17,14 @@ from django.urls import reverse
 
 from generation.catalog.job_types import Engine
 from generation.changes import publisher
+from generation.http import asgi
+from generation.http.asgi import Application, Message, Receive, Send
 from generation.worker_api.payloads import MAX_WAIT_SECONDS
 
 log = structlog.get_logger("ourvidz.worker_api")
 BODY_BYTES = 16 * 1024
 # How soon a job is noticed when its hint was lost.
 RECHECK_SECONDS = 5.0
-Message = Any  # ASGI's messages are open dictionaries
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
 
 class LongPoll:
@@ -44,7 +42,7 @@ class LongPoll:
             return
         disconnected = asyncio.ensure_future(_disconnected(receive))
         try:
-            answer = await self._call_view(scope, body)
+            answer = await asgi.call(self.django, scope, body)
             if _is_idle(answer):
                 answer = await self._wait(scope, body, disconnected) or answer
             await asyncio.sleep(0)  # so that a disconnect that has arrived is noticed
@@ -56,25 +54,6 @@ class LongPoll:
         for message in answer:
             await send(message)
 
-    async def _call_view(self, scope: Any, body: bytes) -> list[Message]:
-        """The view's answer to this request, as ASGI messages."""
-        answer: list[Message] = []
-        never = asyncio.Event()
-
-        async def receive() -> Message:
-            if not sent:
-                sent.append(True)
-                return {"type": "http.request", "body": body, "more_body": False}
-            await never.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            answer.append(message)
-
-        sent: list[bool] = []
-        await self.django(dict(scope), receive, send)
-        return answer
-
     async def _wait(
         self, scope: Any, body: bytes, disconnected: asyncio.Future[None]
     ) -> list[Message] | None:
@@ -83,7 +62,7 @@ class LongPoll:
         async with aclosing(_hints(engines, disconnected, wait_s)) as hints:
             async for _ in hints:
                 # Not cut short by the deadline: a job that was leased must be answered.
-                answer = await self._call_view(scope, body)
+                answer = await asgi.call(self.django, scope, body)
                 if not _is_idle(answer):
                     return answer
         return None
@@ -98,7 +77,7 @@ class LongPoll:
         length = (b"content-length", str(len(body)).encode())
         headers = [length, *(pair for pair in scope["headers"] if pair[0] != b"content-length")]
         request = {"path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
-        released = await self._call_view(scope | request, body)
+        released = await asgi.call(self.django, scope | request, body)
         log.info("lease.undelivered", job=lease["job_id"], released=released[0].get("status") == 204)
 
 
