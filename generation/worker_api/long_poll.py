@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -19,6 +20,7 @@ from generation.catalog.job_types import Engine
 from generation.changes import publisher
 from generation.http import asgi
 from generation.http.asgi import Application, Message, Receive, Send
+from generation.http.problems import TOO_LARGE
 from generation.worker_api.payloads import MAX_WAIT_SECONDS
 
 log = structlog.get_logger("ourvidz.worker_api")
@@ -38,7 +40,8 @@ class LongPoll:
         if body is None:
             return
         if len(body) > BODY_BYTES:
-            await _too_large(send)
+            too_large = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            await asgi.send_problem(send, too_large, TOO_LARGE, code="too_large")
             return
         disconnected = asyncio.ensure_future(_disconnected(receive))
         try:
@@ -179,12 +182,3 @@ def _wait_and_engines(body: bytes) -> tuple[float, list[str]]:
         return wait_s, [engine for engine in request.get("engines", []) if engine in Engine.values]
     except (ValueError, TypeError, AttributeError):
         return 0.0, []
-
-
-async def _too_large(send: Send) -> None:
-    problem = {"type": "about:blank", "title": "Request Entity Too Large", "status": 413}
-    headers = [(b"content-type", b"application/problem+json")]
-    start: Message = {"type": "http.response.start", "status": 413, "headers": headers}
-    end: Message = {"type": "http.response.body", "body": json.dumps(problem).encode(), "more_body": False}
-    await send(start)
-    await send(end)
