@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from typing import Any
 
 import daphne.server  # first: it installs Twisted's reactor
 import structlog
@@ -28,6 +30,21 @@ async def send_beats() -> None:
         await asyncio.sleep(reap_hold.beat_seconds())
 
 
+class Server(daphne.server.Server):
+    """Daphne's, whose requests hand their bodies over themselves."""
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        """Start the application for a request or a socket; daphne puts messages into what this returns."""
+        if scope["type"] != "http":
+            return super().create_application(protocol, scope)
+        scope.setdefault("asgi", {"version": "3.0"})
+        application = self.application(
+            scope=scope, receive=protocol.body.receive, send=partial(self.handle_reply, protocol)
+        )
+        self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
+        return protocol.body
+
+
 def serve(*, host: str, port: int) -> bool:
     """Serve until a signal stops it; False when the address could not be had."""
     from ourvidz.asgi import application
@@ -36,7 +53,7 @@ def serve(*, host: str, port: int) -> bool:
     loop = daphne.server.twisted_loop
     # Daphne has no setting for its factory.
     daphne.server.HTTPFactory = ConnectionFactory
-    daphne.server.Server(
+    Server(
         application=application,
         endpoints=build_endpoint_description_strings(host=host, port=port),
         ready_callable=lambda: started.append(loop.create_task(send_beats())),

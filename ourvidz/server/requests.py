@@ -1,9 +1,9 @@
-"""A request as the server handles it: daphne's, with its body bounded."""
+"""A request as the server handles it: daphne's, with a body that is streamed."""
 
 from __future__ import annotations
 
-from ourvidz.server.bodies import BoundedBody
+from ourvidz.server.bodies import StreamedBody
 
 
-class Request(BoundedBody):
+class Request(StreamedBody):
     """What a connection makes for each request."""
