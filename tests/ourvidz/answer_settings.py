@@ -1,0 +1,7 @@
+"""The project's settings, with the answers of `answers` served beside its own."""
+
+from __future__ import annotations
+
+from ourvidz.settings import *  # noqa: F403
+
+ROOT_URLCONF = "tests.ourvidz.answers"
