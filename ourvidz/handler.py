@@ -7,14 +7,16 @@ so one crossing around all of them halves the CPU of a request (measured: 2.7-4.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, cast
 
 import django
-from asgiref.sync import sync_to_async
+from asgiref.sync import SyncToAsync, sync_to_async
 from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.db import close_old_connections
 
 from generation.changes import publisher
 
@@ -60,7 +62,37 @@ class SingleThreadHandler(ASGIHandler):
 
     async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:  # type: ignore[override] # the stub says HttpResponse
         publisher.send_on(asyncio.get_running_loop())
-        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
+        return await sync_to_async(self._answer, thread_sensitive=True)(request)
+
+    def _answer(self, request: ASGIRequest) -> HttpResponseBase:
+        try:
+            return self.get_response(request)
+        finally:
+            # Django would keep it until the last byte is sent, and a reader may take its time.
+            close_old_connections()
+
+    async def send_response(self, response: Any, send: Any) -> None:
+        if response.streaming:
+            _release_thread()
+            if not response.is_async:
+                # Django would read the whole of it into memory.
+                response.streaming_content = _read_in_threads(response.streaming_content)
+        await super().send_response(response, send)
+
+
+def _release_thread() -> None:
+    """End the thread of this request; closing the response, much later perhaps, starts another."""
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    executor = context and SyncToAsync.context_to_thread_executor.pop(context, None)
+    if executor:
+        executor.shutdown(wait=False)
+
+
+async def _read_in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Each chunk is read when it is sent, in a thread that is anybody's."""
+    read = sync_to_async(next, thread_sensitive=False)
+    while (chunk := await read(chunks, None)) is not None:
+        yield chunk
 
 
 async def _receive_into(body: SpooledTemporaryFile[bytes], receive: Receive) -> None:

@@ -10,13 +10,15 @@ from django.templatetags.static import static
 from django.views import defaults
 
 from generation.core.service_errors import service_error_of
+from ourvidz import capacity
 
 log = structlog.get_logger("ourvidz.views")
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """200 while this process serves; asks nothing of the database."""
-    return HttpResponse("ok", content_type="text/plain", headers={"Cache-Control": "no-store"})
+    """200 while this process serves, `degraded` while connections run out; asks nothing of the database."""
+    state = "degraded" if capacity.is_nearly_exhausted() else "ok"
+    return HttpResponse(state, content_type="text/plain", headers={"Cache-Control": "no-store"})
 
 
 def favicon(request: HttpRequest) -> HttpResponse:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import structlog
-from asgiref.sync import sync_to_async
 from django.core.files.base import File
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("ourvidz.files")
 
-CHUNK_BYTES = 256 * 1024
+CHUNK_BYTES = 128 * 1024  # each reader holds one
 THUMBNAIL_TYPE = "image/webp"
 NAME_BYTES = 80  # of the prompt; file systems take 255 for the whole name
 ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
@@ -48,23 +47,11 @@ FIXED_HEADERS = {
 
 
 class FileStream(StreamingHttpResponse):
-    """`length` bytes of a file from `start`, chunk by chunk, to WSGI and ASGI alike.
-
-    Django reads a plain iterator into memory under ASGI; here each chunk is read in a thread when it is sent.
-    """
+    """`length` bytes of a file from `start`, chunk by chunk; ourvidz.handler reads each when it is sent."""
 
     def __init__(self, source: File[bytes], *, start: int, length: int, **response: object) -> None:
-        self._chunks = _chunks(source, start, length)
-        super().__init__(self._chunks, **response)
+        super().__init__(_chunks(source, start, length), **response)
         self._resource_closers.append(source.close)  # type: ignore[attr-defined] # as FileResponse does
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        read = sync_to_async(self._read, thread_sensitive=False)
-        while chunk := await read():
-            yield chunk
-
-    def _read(self) -> bytes:
-        return next(self._chunks, b"")
 
 
 def _chunks(source: File[bytes], start: int, length: int) -> Iterator[bytes]:

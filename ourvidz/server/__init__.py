@@ -11,10 +11,19 @@ import structlog
 from channels.db import database_sync_to_async
 from daphne.endpoints import build_endpoint_description_strings
 from django.db import Error
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    STDLibLogObserver,
+    globalLogPublisher,
+)
 
 from generation.live import renders
 from generation.queue import reap_hold
-from ourvidz.server.connections import ConnectionFactory
+from ourvidz import capacity
+from ourvidz.server.connections import ConnectionFactory, connection_of
+from ourvidz.server.limits import ConnectionLimits
 
 log = structlog.get_logger("ourvidz.server")
 
@@ -31,7 +40,7 @@ async def send_beats() -> None:
 
 
 class Server(daphne.server.Server):
-    """Daphne's, whose requests hand their bodies over themselves."""
+    """Daphne's; requests hand their bodies over themselves, and answers wait for those who read them."""
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Start the application for a request or a socket; daphne puts messages into what this returns."""
@@ -44,24 +53,43 @@ class Server(daphne.server.Server):
         self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
         return protocol.body
 
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        if connection := connection_of(protocol):
+            await connection.drain()
+        await super().handle_reply(protocol, message)
+
+
+def _log_errors() -> None:
+    """Pass Twisted's errors on, which daphne throws away: without a descriptor left it says so only there."""
+    errors = LogLevelFilterPredicate(defaultLogLevel=LogLevel.error)
+    globalLogPublisher.addObserver(FilteringLogObserver(STDLibLogObserver("twisted"), [errors]))
+
 
 def serve(*, host: str, port: int) -> bool:
     """Serve until a signal stops it; False when the address could not be had."""
     from ourvidz.asgi import application
 
+    descriptors = capacity.raise_descriptor_limit()
+    log.info("server.starting", descriptors=descriptors, max_connections=capacity.connections.limit)
     started: list[asyncio.Task[None]] = []
     loop = daphne.server.twisted_loop
+
+    def start_tasks() -> None:
+        _log_errors()
+        started.extend([loop.create_task(send_beats()), loop.create_task(server.http_factory.report())])
+
     # Daphne has no setting for its factory.
-    daphne.server.HTTPFactory = ConnectionFactory
-    Server(
+    daphne.server.HTTPFactory = lambda server: ConnectionLimits(ConnectionFactory(server))
+    server = Server(
         application=application,
         endpoints=build_endpoint_description_strings(host=host, port=port),
-        ready_callable=lambda: started.append(loop.create_task(send_beats())),
+        ready_callable=start_tasks,
         server_name="",
         http_timeout=120,
         ping_interval=20,
         ping_timeout=30,
         application_close_timeout=5,
-    ).run()
+    )
+    server.run()
     renders.shut_down()
     return bool(started)

@@ -105,7 +105,7 @@ class StreamedBody(WebRequest):
             self.requestHeaders.removeHeader(b"Expect")
 
     def _hold_back(self) -> None:
-        self.channel._networkProducer.pauseProducing()
+        self.channel.hold_body()
 
     def _go_on(self) -> None:
         if self.channel is None:
@@ -113,7 +113,7 @@ class StreamedBody(WebRequest):
         if self._continue_is_expected and not self.startedWriting:
             self._continue_is_expected = False
             self.channel.write(CONTINUE)
-        self.channel._networkProducer.resumeProducing()
+        self.channel.go_on_with_body()
 
     # Answers
 

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from generation.assets import delivery
 from generation.models import Asset, Job
+from ourvidz.handler import SingleThreadHandler
 from tests import acting, factories
 
 pytestmark = pytest.mark.django_db
@@ -321,13 +322,14 @@ def test_under_asgi_chunks_are_read_one_by_one(monkeypatch: pytest.MonkeyPatch) 
     asset = make_asset()
     whole = stored(asset)
     response = asked_by_asgi(asset)
-    assert isinstance(response, delivery.FileStream)
+    chunks: list[bytes] = []
 
-    async def read() -> list[bytes]:
-        return [chunk async for chunk in response]
+    async def send(message: dict[str, Any]) -> None:
+        chunks.append(message.get("body", b""))
 
-    chunks = asyncio.run(read())
+    asyncio.run(SingleThreadHandler().send_response(response, send))
     response.close()
+    chunks = [chunk for chunk in chunks if chunk]
 
     assert b"".join(chunks) == whole
     assert {len(chunk) for chunk in chunks[:-1]} == {50}

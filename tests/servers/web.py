@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,11 +52,14 @@ class Wire:
         lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *headers, "", ""]
         self.socket.sendall("\r\n".join(lines).encode() + body)
 
+    def answer_status(self) -> int:
+        version, status = self._file.readline(1024).split()[:2]
+        assert version == b"HTTP/1.1"
+        return int(status)
+
     def answer(self, *, to: str = "GET") -> Answer:
         """The next one; `to` is the method that it answers."""
-        version, status_text = self._file.readline(1024).split()[:2]
-        assert version == b"HTTP/1.1"
-        status = int(status_text)
+        status = self.answer_status()
         headers: dict[str, str] = {}
         while line := self._file.readline().strip().decode():
             name, _, value = line.partition(":")
@@ -73,6 +78,14 @@ class Wire:
             assert self._file.readline() == b"\r\n"
         assert self._file.readline() == b"\r\n"
         return body
+
+    def ask_for_socket(self, path: str, *headers: str) -> None:
+        host, port = self.socket.getpeername()
+        key = base64.b64encode(bytes(16)).decode()
+        upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
+        lines = [f"GET {path} HTTP/1.1", *upgrade, f"Sec-WebSocket-Key: {key}", f"Host: {host}:{port}"]
+        lines += [f"Origin: http://{host}:{port}", *headers, "", ""]
+        self.socket.sendall("\r\n".join(lines).encode())
 
     def rest(self) -> bytes:
         """Whatever still comes until the server closes."""
@@ -110,6 +123,18 @@ class WebProcess:
     def descriptors(self) -> int:
         return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
 
+    def settle(self, seconds: float = 30) -> None:
+        """Wait until it has done what there was to do: it takes no CPU for half a second."""
+        ends, used = time.monotonic() + seconds, -1
+        while used != self._cpu_ticks and time.monotonic() < ends:
+            used = self._cpu_ticks
+            time.sleep(0.5)
+
+    @property
+    def _cpu_ticks(self) -> int:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text()
@@ -117,6 +142,28 @@ class WebProcess:
     def _status(self, name: str) -> int:
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith(name + ":")).split()[1])
+
+
+SIGN_IN = """
+from django.contrib.auth import get_user_model, SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+user = get_user_model().objects.create_user("ada")
+session = SessionStore()
+session[SESSION_KEY] = str(user.pk)
+session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+session.create()
+print(session.session_key)
+"""
+
+
+def signed_in_session(folder: Path) -> str:
+    """The key of a new user's session, in a database that is made for it."""
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder)}
+    for words in (["migrate", "-v0"], ["shell", "--no-imports", "-c", SIGN_IN]):
+        command = [sys.executable, str(MANAGE), *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.split()[-1]
 
 
 @contextlib.contextmanager
@@ -127,10 +174,9 @@ def web_process(folder: Path, *, prefix: tuple[str, ...] = (), **settings: str) 
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "PORT": str(port), **settings}
 
     def is_ready() -> bool:
-        with contextlib.suppress(OSError, ValueError):
-            with Wire(port) as wire:
-                wire.ask("/healthz")
-                return wire.answer().status == 200
+        with contextlib.suppress(OSError, ValueError), Wire(port) as wire:
+            wire.ask("/healthz")
+            return wire.answer().status == 200
         return False
 
     command = [*prefix, sys.executable, str(MANAGE), "serve"]
