@@ -53,8 +53,6 @@ class StreamedBody(WebRequest):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Twisted would parse a form in memory on the event loop: 200 MB block it for 12 s.
-        self._parsePOSTFormSubmission = False
         self.body = BodyQueue(hold=self._hold_back, go_on=self._go_on)
         self._start: asyncio.Handle | None = None
         self._has_started = False
@@ -63,7 +61,8 @@ class StreamedBody(WebRequest):
     # The body, as the channel has it
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
-        super().gotLength(0)  # the file that is not used
+        # Nothing is kept here, nor parsed on the event loop, which Twisted does with forms.
+        super().gotLength(0)
         if length == 0:
             return
         self._note_expectation()

@@ -40,6 +40,7 @@ class Connection(LingeringChannel):
         self._has_room.set()
         self._stall_check: Any = None
         self._unsent = 0
+        self._body_deadline = self._body_seconds_left = 0.0
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         super().connectionMade()
