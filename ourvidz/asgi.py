@@ -19,6 +19,7 @@ from django.urls import path, re_path  # noqa: E402
 
 from generation.worker_api.long_poll import LongPoll  # noqa: E402
 from library.consumers import LibraryConsumer  # noqa: E402
+from ourvidz.admission import BodyAdmission  # noqa: E402
 from ourvidz.origins import SameOriginSockets  # noqa: E402
 from ourvidz.request_limits import RequestLimits  # noqa: E402
 from workspace.consumers import WorkspaceConsumer  # noqa: E402
@@ -34,5 +35,6 @@ sockets = URLRouter(
 # The stubs of path() know views only; Channels routes to any ASGI application.
 everything: Any = RequestLimits(django_app)
 lease_call: Any = LongPoll(everything)
-http = URLRouter([path("api/v1/worker/lease", lease_call), re_path("", everything)])
+routed = URLRouter([path("api/v1/worker/lease", lease_call), re_path("", everything)])
+http = BodyAdmission(routed, django=everything)
 application = ProtocolTypeRouter({"http": http, "websocket": SameOriginSockets(AuthMiddlewareStack(sockets))})
