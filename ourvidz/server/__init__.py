@@ -40,7 +40,7 @@ async def send_beats() -> None:
 
 
 class Server(daphne.server.Server):
-    """Daphne's; requests hand their bodies over themselves, and answers wait for those who read them."""
+    """Daphne's, whose requests hand their bodies over themselves, and whose answers wait for readers."""
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Start the application for a request or a socket; daphne puts messages into what this returns."""

@@ -40,7 +40,7 @@ class Connection(LingeringChannel):
         self._has_room.set()
         self._stall_check: Any = None
         self._unsent = 0
-        self._body_deadline = self._held_at = 0.0
+        self._body_deadline = self._body_seconds_left = 0.0
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         super().connectionMade()
@@ -56,33 +56,29 @@ class Connection(LingeringChannel):
         LineReceiver.dataReceived(self, data)  # without starting the timer anew
 
     def allHeadersReceived(self) -> None:  # noqa: N802 - Twisted's name
-        super().allHeadersReceived()
         if self.length != 0:
-            self.start_body_deadline()
-
-    def start_body_deadline(self) -> None:
-        """Begin the time of a body."""
-        self._body_deadline = self.factory.reactor.seconds() + settings.REQUEST_BODY_SECONDS
-        self.setTimeout(settings.REQUEST_BODY_SECONDS)
+            self._allow_body(settings.REQUEST_BODY_SECONDS)
+        super().allHeadersReceived()
 
     def hold_body(self) -> None:
-        """Read no more for now; this time is ours, not the client's."""
-        self._held_at = self.factory.reactor.seconds()
-        self.setTimeout(None)
+        """Read no more of a body for now; the time until `go_on_with_body` is not its client's."""
+        if self.timeOut is not None:
+            self._body_seconds_left = self._body_deadline - self.factory.reactor.seconds()
+            self.setTimeout(None)
         self._networkProducer.pauseProducing()
 
     def go_on_with_body(self) -> None:
-        if not self._handlingRequest:
-            now = self.factory.reactor.seconds()
-            self._body_deadline += now - self._held_at
-            self.setTimeout(max(0, self._body_deadline - now))
+        if self._transferDecoder is not None:  # else all of it is here
+            self._allow_body(self._body_seconds_left)
         self._networkProducer.resumeProducing()
 
+    def _allow_body(self, seconds: float) -> None:
+        self._body_deadline = self.factory.reactor.seconds() + seconds
+        self.setTimeout(max(0, seconds))
+
     def _extend_body_deadline(self, received: int) -> None:
-        now = self.factory.reactor.seconds()
-        bought = self._body_deadline + received / BODY_BYTES_PER_SECOND
-        self._body_deadline = min(bought, now + settings.REQUEST_BODY_SECONDS)
-        self.setTimeout(max(0, self._body_deadline - now))
+        left = self._body_deadline - self.factory.reactor.seconds()
+        self._allow_body(min(left + received / BODY_BYTES_PER_SECOND, settings.REQUEST_BODY_SECONDS))
 
     def rawDataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         if self.timeOut is not None:
