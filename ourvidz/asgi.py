@@ -19,6 +19,7 @@ from django.urls import path, re_path  # noqa: E402
 
 from generation.worker_api.long_poll import LongPoll  # noqa: E402
 from library.consumers import LibraryConsumer  # noqa: E402
+from ourvidz.admission import BodyAdmission  # noqa: E402
 from ourvidz.origins import SameOriginSockets  # noqa: E402
 from workspace.consumers import WorkspaceConsumer  # noqa: E402
 
@@ -33,5 +34,6 @@ sockets = URLRouter(
 # The stubs of path() know views only; Channels routes to any ASGI application.
 lease_call: Any = LongPoll(django_app)
 everything: Any = django_app
-http = URLRouter([path("api/v1/worker/lease", lease_call), re_path("", everything)])
+routed = URLRouter([path("api/v1/worker/lease", lease_call), re_path("", everything)])
+http = BodyAdmission(routed, django=django_app)
 application = ProtocolTypeRouter({"http": http, "websocket": SameOriginSockets(AuthMiddlewareStack(sockets))})

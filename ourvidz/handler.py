@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import django
 from asgiref.sync import SyncToAsync, sync_to_async
+from django.conf import settings
+from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.db import close_old_connections
 
@@ -20,12 +23,42 @@ from generation.changes import publisher
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
+    from generation.http.asgi import Receive
+
+
+# Of a body that is on its way; the rest lies on the disk.
+IN_MEMORY_BYTES = 64 * 1024
+
+
+class FileRequest(ASGIRequest):
+    """A request whose whole body is a file that can be rewound: `body_file`."""
+
+    def __init__(self, scope: Any, body_file: IO[bytes]) -> None:
+        super().__init__(scope, body_file)
+        self.body_file = body_file
+
 
 class SingleThreadHandler(ASGIHandler):
     """Runs the whole middleware chain and the view in one thread."""
 
+    request_class = FileRequest
+
     def load_middleware(self, is_async: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
         super().load_middleware(is_async=False)
+
+    async def read_body(self, receive: Receive) -> IO[bytes]:
+        """The body as a file in BODY_DIR that only we can open; small ones stay in memory.
+
+        What goes to the disk is written in a thread: a slow disk holds back the sender, and nobody else.
+        """
+        body = SpooledTemporaryFile(max_size=IN_MEMORY_BYTES, dir=str(settings.BODY_DIR))  # noqa: SIM115 - the request closes it
+        try:
+            await _receive_into(body, receive)
+        except BaseException:
+            body.close()
+            raise
+        body.seek(0)
+        return cast("IO[bytes]", body)
 
     async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:  # type: ignore[override] # the stub says HttpResponse
         publisher.send_on(asyncio.get_running_loop())
@@ -62,7 +95,22 @@ async def _read_in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
+async def _receive_into(body: SpooledTemporaryFile[bytes], receive: Receive) -> None:
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestAborted
+        chunk = message.get("body", b"")
+        if body.tell() + len(chunk) <= IN_MEMORY_BYTES:
+            body.write(chunk)
+        else:
+            await asyncio.to_thread(body.write, chunk)
+        more = message.get("more_body", False)
+
+
 def application() -> SingleThreadHandler:
     """The Django half of the ASGI application, after Django's set-up."""
     django.setup(set_prefix=False)
+    settings.BODY_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     return SingleThreadHandler()

@@ -215,12 +215,29 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # Bodies. Media arrives as raw PUT bodies and has its own cap.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", 1024 * 1024)
+if not 64 * 1024 <= MAX_BODY_BYTES <= 16 * 1024 * 1024:
+    message = "MAX_BODY_BYTES is from 65536 to 16777216: previews are as large, and it is kept in memory"
+    raise ImproperlyConfigured(message)
+DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", 100 * 1024 * 1024)
 MAX_REFERENCE_BYTES = env.int("MAX_REFERENCE_BYTES", 20 * 1024 * 1024)
 if not 0 < MAX_REFERENCE_BYTES <= 64 * 1024 * 1024:
     message = "MAX_REFERENCE_BYTES is from 1 to 67108864: workers read no more of a reference image"
     raise ImproperlyConfigured(message)
+# Uploads on their way, on the disk of a web process: of one caller, and in all.
+UPLOAD_BYTES_PER_CALLER = env.int(
+    "UPLOAD_BYTES_PER_CALLER", max(256 * 1024**2, MAX_UPLOAD_BYTES, MAX_REFERENCE_BYTES)
+)
+UPLOAD_BYTES_IN_FLIGHT = env.int("UPLOAD_BYTES_IN_FLIGHT", max(1024**3, 4 * UPLOAD_BYTES_PER_CALLER))
+if max(1024**2, MAX_UPLOAD_BYTES, MAX_REFERENCE_BYTES) > UPLOAD_BYTES_PER_CALLER:
+    message = "UPLOAD_BYTES_PER_CALLER is at least MAX_UPLOAD_BYTES and MAX_REFERENCE_BYTES: else none comes"
+    raise ImproperlyConfigured(message)
+if UPLOAD_BYTES_IN_FLIGHT < UPLOAD_BYTES_PER_CALLER:
+    message = "UPLOAD_BYTES_IN_FLIGHT is at least UPLOAD_BYTES_PER_CALLER"
+    raise ImproperlyConfigured(message)
+# Bodies on their way lie here, on the disk that has room for media: /tmp is often memory.
+BODY_DIR = DATA_DIR / "tmp"
 REFERENCE_QUOTA_BYTES = env.int("REFERENCE_QUOTA_BYTES", 2 * 1024**3)
 
 # Connections, counted by ourvidz.server.

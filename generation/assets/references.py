@@ -272,14 +272,21 @@ def _record(owner_id: int, actor: Actor, pictures: Sequence[Reference]) -> dict[
     return known | {picture.sha256: picture for picture in new}
 
 
-def _check_quota(owner_id: int, new: Sequence[Reference]) -> None:
-    counted = Sum(Greatest("byte_size", MIN_COUNTED_BYTES), default=0)
-    kept = Reference.objects.of(owner_id).aggregate(bytes=counted)["bytes"]
-    if (
-        kept + sum(max(picture.byte_size, MIN_COUNTED_BYTES) for picture in new)
-        > settings.REFERENCE_QUOTA_BYTES
-    ):
+def require_room(*, owner_id: int) -> None:
+    """Raises OverReferenceQuota when the owner's quota is used up, whatever would come."""
+    if _counted_bytes(owner_id) >= settings.REFERENCE_QUOTA_BYTES:
         raise OverReferenceQuota
+
+
+def _check_quota(owner_id: int, new: Sequence[Reference]) -> None:
+    added = sum(max(picture.byte_size, MIN_COUNTED_BYTES) for picture in new)
+    if _counted_bytes(owner_id) + added > settings.REFERENCE_QUOTA_BYTES:
+        raise OverReferenceQuota
+
+
+def _counted_bytes(owner_id: int) -> int:
+    counted = Sum(Greatest("byte_size", MIN_COUNTED_BYTES), default=0)
+    return int(Reference.objects.of(owner_id).aggregate(bytes=counted)["bytes"])
 
 
 def _drop(pictures: Iterable[Reference]) -> None:

@@ -1,7 +1,8 @@
-"""A raw request body, read under a cap into a file that can be rewound."""
+"""A raw request body under a cap, as a file that can be rewound."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from tempfile import SpooledTemporaryFile
@@ -25,6 +26,13 @@ def capped_body(request: HttpRequest, *, limit: int) -> Iterator[BinaryIO]:
     """
     if _declared(request) > limit:
         raise RequestDataTooBig
+    # Our ASGI handler has it in such a file already; other handlers have a stream.
+    if (body_file := getattr(request, "body_file", None)) is not None:
+        if body_file.seek(0, os.SEEK_END) > limit:
+            raise RequestDataTooBig
+        body_file.seek(0)
+        yield body_file
+        return
     with SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as body:
         while chunk := request.read(CHUNK_BYTES):
             if body.tell() + len(chunk) > limit:

@@ -15,10 +15,12 @@ from rest_framework.response import Response
 from generation.catalog.submission import InvalidSubmission
 from generation.core.errors import DomainError
 from generation.core.service_errors import service_error_of
+from generation.http.openapi import PROBLEM_JSON
 from generation.queue import reap_hold
 
 log = structlog.get_logger("ourvidz.api")
 BODY = "body"
+TOO_LARGE = "The body is too large."
 
 STATUS_OF = {
     "job_not_found": HTTPStatus.NOT_FOUND,
@@ -69,9 +71,7 @@ def _django_exception(exc: Exception) -> Response | None:
         case PermissionDenied():
             return problem_response(HTTPStatus.FORBIDDEN, "This is not allowed.", code="permission_denied")
         case RequestDataTooBig():
-            return problem_response(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.", code="too_large"
-            )
+            return problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE, code="too_large")
     if service_error := service_error_of(exc):
         log.error(service_error.event, error=type(exc).__name__, reason=str(exc)[:200])
         reap_hold.begin()
@@ -82,6 +82,20 @@ def _django_exception(exc: Exception) -> Response | None:
     return None
 
 
+def problem_object(
+    status: int, detail: str, *, code: str, errors: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """A problem object: `errors` has one sentence for each field, named by its path, as `assets.0.seed`."""
+    return {
+        "type": f"urn:ourvidz:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "code": code,
+        "detail": printable(detail),
+        "errors": {printable(name): printable(text) for name, text in (errors or {}).items()},
+    }
+
+
 def problem_response(
     status: int,
     detail: str,
@@ -90,16 +104,8 @@ def problem_response(
     errors: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """A problem object: `errors` has one sentence for each field, named by its path, as `assets.0.seed`."""
-    body = {
-        "type": f"urn:ourvidz:problem:{code}",
-        "title": HTTPStatus(status).phrase,
-        "status": int(status),
-        "code": code,
-        "detail": printable(detail),
-        "errors": {printable(name): printable(text) for name, text in (errors or {}).items()},
-    }
-    return Response(body, int(status), headers=headers, content_type="application/problem+json")
+    body = problem_object(status, detail, code=code, errors=errors)
+    return Response(body, int(status), headers=headers, content_type=PROBLEM_JSON)
 
 
 def invalid_response(errors: dict[str, str], *, code: str = "invalid") -> Response:

@@ -20,6 +20,22 @@ from generation.models import Job, JobStatus, Upload, Worker
 MAX_UPLOADS = 8
 
 
+def require_slot(*, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID, slot: int) -> Job:
+    """The running job of which this worker may now upload the slot.
+
+    Raises:
+        JobNotFound, LeaseLost: as for a heartbeat; also when the job was cancelled.
+        UnknownSlot: the job has no such slot.
+    """
+    held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
+    job = held.filter(status=JobStatus.PROCESSING).first()
+    if job is None:
+        raise refusal(worker=worker, job_id=job_id)
+    if not 0 <= slot < job.quantity:
+        raise UnknownSlot(slot)
+    return job
+
+
 def store_upload(
     *, worker: Worker, job_id: uuid.UUID, lease_token: uuid.UUID, slot: int, content: BinaryIO
 ) -> Upload:
@@ -28,16 +44,10 @@ def store_upload(
     `content` is seekable. Broken bytes are not stored: the upload carries the error instead.
 
     Raises:
-        JobNotFound, LeaseLost: as for a heartbeat; also when the job was cancelled.
-        UnknownSlot: the job has no such slot.
+        JobNotFound, LeaseLost, UnknownSlot: as `require_slot`.
         TooManyUploads: this lease has sent enough different files for the slot.
     """
-    held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
-    job = held.filter(status=JobStatus.PROCESSING).first()
-    if job is None:
-        raise refusal(worker=worker, job_id=job_id)
-    if not 0 <= slot < job.quantity:
-        raise UnknownSlot(slot)
+    job = require_slot(worker=worker, job_id=job_id, lease_token=lease_token, slot=slot)
     sha256, byte_size = storage.sha256_and_size(content)
     of_slot = Upload.objects.filter(job=job, lease_token=lease_token, slot=slot)
     same = of_slot.filter(sha256=sha256)

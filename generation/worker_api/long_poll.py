@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -17,16 +18,15 @@ from django.urls import reverse
 
 from generation.catalog.job_types import Engine
 from generation.changes import publisher
+from generation.http import asgi
+from generation.http.asgi import Application, Message, Receive, Send
+from generation.http.problems import TOO_LARGE
 from generation.worker_api.payloads import MAX_WAIT_SECONDS
 
 log = structlog.get_logger("ourvidz.worker_api")
 BODY_BYTES = 16 * 1024
 # How soon a job is noticed when its hint was lost.
 RECHECK_SECONDS = 5.0
-Message = Any  # ASGI's messages are open dictionaries
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
 
 class LongPoll:
@@ -40,11 +40,12 @@ class LongPoll:
         if body is None:
             return
         if len(body) > BODY_BYTES:
-            await _too_large(send)
+            too_large = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            await asgi.send_problem(send, too_large, TOO_LARGE, code="too_large")
             return
         disconnected = asyncio.ensure_future(_disconnected(receive))
         try:
-            answer = await self._call_view(scope, body)
+            answer = await asgi.call(self.django, scope, body)
             if _is_idle(answer):
                 answer = await self._wait(scope, body, disconnected) or answer
             await asyncio.sleep(0)  # so that a disconnect that has arrived is noticed
@@ -56,25 +57,6 @@ class LongPoll:
         for message in answer:
             await send(message)
 
-    async def _call_view(self, scope: Any, body: bytes) -> list[Message]:
-        """The view's answer to this request, as ASGI messages."""
-        answer: list[Message] = []
-        never = asyncio.Event()
-
-        async def receive() -> Message:
-            if not sent:
-                sent.append(True)
-                return {"type": "http.request", "body": body, "more_body": False}
-            await never.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: Message) -> None:
-            answer.append(message)
-
-        sent: list[bool] = []
-        await self.django(dict(scope), receive, send)
-        return answer
-
     async def _wait(
         self, scope: Any, body: bytes, disconnected: asyncio.Future[None]
     ) -> list[Message] | None:
@@ -83,7 +65,7 @@ class LongPoll:
         async with aclosing(_hints(engines, disconnected, wait_s)) as hints:
             async for _ in hints:
                 # Not cut short by the deadline: a job that was leased must be answered.
-                answer = await self._call_view(scope, body)
+                answer = await asgi.call(self.django, scope, body)
                 if not _is_idle(answer):
                     return answer
         return None
@@ -98,7 +80,7 @@ class LongPoll:
         length = (b"content-length", str(len(body)).encode())
         headers = [length, *(pair for pair in scope["headers"] if pair[0] != b"content-length")]
         request = {"path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
-        released = await self._call_view(scope | request, body)
+        released = await asgi.call(self.django, scope | request, body)
         log.info("lease.undelivered", job=lease["job_id"], released=released[0].get("status") == 204)
 
 
@@ -200,12 +182,3 @@ def _wait_and_engines(body: bytes) -> tuple[float, list[str]]:
         return wait_s, [engine for engine in request.get("engines", []) if engine in Engine.values]
     except (ValueError, TypeError, AttributeError):
         return 0.0, []
-
-
-async def _too_large(send: Send) -> None:
-    problem = {"type": "about:blank", "title": "Request Entity Too Large", "status": 413}
-    headers = [(b"content-type", b"application/problem+json")]
-    start: Message = {"type": "http.response.start", "status": 413, "headers": headers}
-    end: Message = {"type": "http.response.body", "body": json.dumps(problem).encode(), "more_body": False}
-    await send(start)
-    await send(end)

@@ -14,11 +14,12 @@ from rest_framework.response import Response
 
 from generation.http.bodies import capped_body
 from generation.http.openapi import problems
+from generation.http.uploads import takes_upload
 from generation.http.views import ApiView, body_of, media_type_of
 from generation.jobs.lease import heartbeat, release
 from generation.jobs.previews import MAX_BYTES, store_preview
 from generation.jobs.report import report
-from generation.jobs.uploads import store_upload
+from generation.jobs.uploads import require_slot, store_upload
 from generation.media.measure import CONTENT_TYPES
 from generation.queue.estimates import record_benchmark
 from generation.worker_api.authentication import IsWorker, WorkerTokenAuthentication, worker_of
@@ -81,6 +82,12 @@ class ReleaseView(WorkerView):
         return Response(status=204)
 
 
+def admit_upload(request: Request, job_id: uuid.UUID, slot: int) -> None:
+    """Raises what `UploadView.put` raises of the headers, and without the lease that they name."""
+    check_type(request, UPLOAD_TYPES)
+    require_slot(worker=worker_of(request), job_id=job_id, lease_token=lease_token_of(request), slot=slot)
+
+
 class UploadView(WorkerView):
     @extend_schema(
         operation_id="worker_upload",
@@ -88,8 +95,9 @@ class UploadView(WorkerView):
         tags=["worker"],
         parameters=[LEASE_HEADER],
         request=dict.fromkeys(UPLOAD_TYPES, OpenApiTypes.BINARY),
-        responses={200: Stored, **problems(403, 404, 409, 413, 415, 422)},
+        responses={200: Stored, **problems(403, 404, 409, 413, 415, 422, 429)},
     )
+    @takes_upload("MAX_UPLOAD_BYTES", admit_upload)
     def put(self, request: Request, job_id: uuid.UUID, slot: int) -> Response:
         """Store the bytes for a slot; a callback then names the `upload_id`. Safe to repeat."""
         lease_token = lease_token_of(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import daphne.server  # first: it installs Twisted's reactor
@@ -40,7 +41,18 @@ async def send_beats() -> None:
 
 
 class Server(SocketServer):
-    """Daphne's, whose answers wait for those who read them."""
+    """Daphne's, whose requests hand their bodies over themselves, and whose answers wait for readers."""
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        """Start the application for a request or a socket; daphne puts messages into what this returns."""
+        if scope["type"] != "http":
+            return super().create_application(protocol, scope)
+        scope.setdefault("asgi", {"version": "3.0"})
+        application = self.application(
+            scope=scope, receive=protocol.body.receive, send=partial(self.handle_reply, protocol)
+        )
+        self.connections[protocol]["application_instance"] = asyncio.ensure_future(application)
+        return protocol.body
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         if connection := connection_of(protocol):

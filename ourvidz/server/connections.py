@@ -14,8 +14,8 @@ import structlog
 from daphne.http_protocol import HTTPFactory
 from django.conf import settings
 from twisted.protocols.basic import LineReceiver
-from twisted.web.http import HTTPChannel
 
+from ourvidz.server.bodies import LingeringChannel
 from ourvidz.server.requests import Request
 
 log = structlog.get_logger("ourvidz.server")
@@ -27,7 +27,7 @@ UNSENT_BYTES = 128 * 1024
 TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
-class Connection(HTTPChannel):
+class Connection(LingeringChannel):
     """Twisted's, which has one timer that each byte starts anew, and whose answers wait for nobody.
 
     Its limits hold as they are: 16 KiB of header and 500 lines of it, 16 KiB of requests that came too early.
@@ -40,6 +40,7 @@ class Connection(HTTPChannel):
         self._has_room.set()
         self._stall_check: Any = None
         self._unsent = 0
+        self._body_deadline = self._body_seconds_left = 0.0
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         super().connectionMade()
@@ -55,20 +56,29 @@ class Connection(HTTPChannel):
         LineReceiver.dataReceived(self, data)  # without starting the timer anew
 
     def allHeadersReceived(self) -> None:  # noqa: N802 - Twisted's name
-        super().allHeadersReceived()
         if self.length != 0:
-            self.start_body_deadline()
+            self._allow_body(settings.REQUEST_BODY_SECONDS)
+        super().allHeadersReceived()
 
-    def start_body_deadline(self) -> None:
-        """Begin the time of a body, also after a pause that was ours (`setTimeout(None)` stops it)."""
-        self._body_deadline = self.factory.reactor.seconds() + settings.REQUEST_BODY_SECONDS
-        self.setTimeout(settings.REQUEST_BODY_SECONDS)
+    def hold_body(self) -> None:
+        """Read no more of a body for now; the time until `go_on_with_body` is not its client's."""
+        if self.timeOut is not None:
+            self._body_seconds_left = self._body_deadline - self.factory.reactor.seconds()
+            self.setTimeout(None)
+        self._networkProducer.pauseProducing()
+
+    def go_on_with_body(self) -> None:
+        if self._transferDecoder is not None:  # else all of it is here
+            self._allow_body(self._body_seconds_left)
+        self._networkProducer.resumeProducing()
+
+    def _allow_body(self, seconds: float) -> None:
+        self._body_deadline = self.factory.reactor.seconds() + seconds
+        self.setTimeout(max(0, seconds))
 
     def _extend_body_deadline(self, received: int) -> None:
-        now = self.factory.reactor.seconds()
-        bought = self._body_deadline + received / BODY_BYTES_PER_SECOND
-        self._body_deadline = min(bought, now + settings.REQUEST_BODY_SECONDS)
-        self.setTimeout(max(0, self._body_deadline - now))
+        left = self._body_deadline - self.factory.reactor.seconds()
+        self._allow_body(min(left + received / BODY_BYTES_PER_SECOND, settings.REQUEST_BODY_SECONDS))
 
     def rawDataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         if self.timeOut is not None:

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 from collections import Counter
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from django.conf import settings
@@ -47,16 +47,19 @@ def network_of(host: str) -> str | None:
 class Refusal(Protocol):
     """Answers 503 without a look at the request, and closes."""
 
-    lingering: set[Refusal] = set()
+    lingering: ClassVar[list[Refusal]] = []
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        self.lingering.add(self)
         self.transport.write(BUSY)
         self.transport.loseWriteConnection()
         self._end = reactor.callLater(LINGER_SECONDS, self.transport.abortConnection)
+        self.lingering.append(self)
+        if len(self.lingering) > MAX_LINGERING:
+            self.lingering.pop(0).transport.abortConnection()
 
     def connectionLost(self, reason: Any = None) -> None:  # noqa: N802 - Twisted's name
-        self.lingering.discard(self)
+        if self in self.lingering:
+            self.lingering.remove(self)
         if self._end.active():
             self._end.cancel()
 
@@ -73,7 +76,7 @@ class ConnectionLimits(WrappingFactory):
         if not self._is_full(network_of(addr.host)):
             return super().buildProtocol(addr)
         self.refused += 1
-        return Refusal() if len(Refusal.lingering) < MAX_LINGERING else None
+        return Refusal()
 
     def _is_full(self, network: str | None) -> bool:
         if len(self.protocols) >= capacity.connections.limit:

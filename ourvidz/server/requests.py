@@ -6,13 +6,13 @@ from typing import Any
 
 import structlog
 
-from ourvidz.server.bodies import BoundedBody
+from ourvidz.server.bodies import StreamedBody
 
 log = structlog.get_logger("ourvidz.server")
 BODILESS = (204, 304)
 
 
-class Request(BoundedBody):
+class Request(StreamedBody):
     """What a connection makes for each request."""
 
     _has_body = True

@@ -228,7 +228,7 @@ def _history(job: Job) -> tuple[str, int, list[str]]:
 async def test_a_body_over_the_limit_is_refused(token: str) -> None:
     call = await Call(token, 25, body=b" " * (long_poll.BODY_BYTES + 1)).begin()
     status, problem = await call.answer()
-    assert (status, problem["status"]) == (413, 413)
+    assert (status, problem["status"], problem["code"]) == (413, 413, "too_large")
 
 
 @pytest.mark.parametrize(

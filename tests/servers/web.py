@@ -174,10 +174,9 @@ def web_process(folder: Path, *, prefix: tuple[str, ...] = (), **settings: str) 
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "PORT": str(port), **settings}
 
     def is_ready() -> bool:
-        with contextlib.suppress(OSError, ValueError):
-            with Wire(port) as wire:
-                wire.ask("/healthz")
-                return wire.answer().status == 200
+        with contextlib.suppress(OSError, ValueError), Wire(port) as wire:
+            wire.ask("/healthz")
+            return wire.answer().status == 200
         return False
 
     command = [*prefix, sys.executable, str(MANAGE), "serve"]

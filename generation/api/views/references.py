@@ -16,9 +16,16 @@ from generation.access.principals import principal_of
 from generation.api.requests import Paging
 from generation.api.responses import ReferencePage, ReferenceResponse
 from generation.assets.delivery import reference_response
-from generation.assets.references import delete_reference, find_reference, list_references, upload_reference
+from generation.assets.references import (
+    delete_reference,
+    find_reference,
+    list_references,
+    require_room,
+    upload_reference,
+)
 from generation.http.bodies import capped_body
 from generation.http.openapi import file_responses, problems
+from generation.http.uploads import takes_upload
 from generation.http.views import ApiView, media_type_of, owner_of, query_of
 from generation.media.measure import CONTENT_TYPES
 from generation.models import Reference
@@ -38,6 +45,17 @@ def owned_or_404(request: Request, reference_id: uuid.UUID) -> Reference:
 
 def nothing() -> NotFound:
     return NotFound("There is no such reference image.")
+
+
+def admit_upload(request: Request) -> None:
+    """Raises what `References.put` raises of the headers, and of a quota that is used up."""
+    check_type(request)
+    require_room(owner_id=owner_of(request).pk)
+
+
+def check_type(request: Request) -> None:
+    if media_type_of(request) not in CONTENT_TYPES["image"]:
+        raise UnsupportedMediaType(request.content_type or "", "Send a PNG, JPEG or WebP image.")
 
 
 class References(ApiView):
@@ -60,14 +78,14 @@ class References(ApiView):
         request=dict.fromkeys(CONTENT_TYPES["image"], OpenApiTypes.BINARY),
         responses={201: ReferenceResponse, **problems(403, 413, 415, 422, 429)},
     )
+    @takes_upload("MAX_REFERENCE_BYTES", admit_upload)
     def put(self, request: Request) -> Response:
         """Store a PNG, JPEG or WebP, the raw body, as a reference image; the same bytes return the same one.
 
         It is kept while a job that names it may run or be retried, and for `me`'s `reference_days` after its
         last use.
         """
-        if media_type_of(request) not in CONTENT_TYPES["image"]:
-            raise UnsupportedMediaType(request.content_type or "", "Send a PNG, JPEG or WebP image.")
+        check_type(request)
         with capped_body(request._request, limit=settings.MAX_REFERENCE_BYTES) as content:
             reference = upload_reference(
                 owner_id=owner_of(request).pk, actor=principal_of(request), content=content
