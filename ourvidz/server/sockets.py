@@ -13,8 +13,6 @@ from typing import Any
 import daphne.server  # first: it installs Twisted's reactor
 import structlog
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
-from twisted.internet.interfaces import IPushProducer
-from zope.interface import implementer
 
 log = structlog.get_logger("ourvidz.server")
 MESSAGE_BYTES = 4096
@@ -41,9 +39,8 @@ class FrameRate:
         return max(0.0, until_full - (FRAMES_AT_ONCE - 1) / FRAMES_PER_SECOND)
 
 
-@implementer(IPushProducer)
 class SendBuffer:
-    """Whether the transport's buffer, of 64 KiB, has room; the transport tells it."""
+    """Whether the transport's buffer, of 64 KiB, has room; as its IPushProducer it is told."""
 
     def __init__(self) -> None:
         self.has_room = asyncio.Event()

@@ -12,6 +12,7 @@ from tests.browser.conftest import Browsers
 from tests.browser.pages import cards, go_live, is_same_page, make, never_reloaded, shown, stack, write
 from tests.functional.callers import Machine, failure
 from tests.functional.installation import PASSWORD, Installation
+from tests.functional.pages import Socket
 from tests.functional.programs import eventually
 
 
@@ -90,6 +91,21 @@ def test_a_server_that_was_away_changes_nothing_for_the_reader(
     work = machine.lease()
     machine.deliver(work, 0, 1, 2, status="completed")
     expect(stack(page, job).locator('[data-phase="done"]')).to_have_count(3)
+    assert is_same_page(page)
+
+
+def test_a_page_too_many_says_so_and_goes_on_when_there_is_room(
+    live: Installation, browsers: Browsers, owner: User
+) -> None:
+    person = live.person(owner)
+    others = [Socket(person) for _ in range(128)]
+    page = browsers.open(user=owner)
+    never_reloaded(page)
+    expect(page.locator("#live")).to_have_attribute("data-state", "too-many")
+    expect(page.locator("#live")).to_have_text("too many pages")
+    for other in others:
+        other.close()
+    expect(page.locator("#live")).to_have_attribute("data-state", "live")
     assert is_same_page(page)
 
 

@@ -7,7 +7,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from bench.websocket import WebSocket
 
@@ -59,7 +59,7 @@ class Attacker:
     async def read(self) -> None:
         """Read and forget all that comes, but for the close code."""
         reader = self.socket.reader
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        try:
             while True:
                 first, size = await reader.readexactly(2)
                 if size >= 126:
@@ -67,7 +67,8 @@ class Attacker:
                 content = await reader.readexactly(size)
                 if first & 0x0F == CLOSE:
                     self.code = int.from_bytes(content[:2], "big")
-        self.over.set()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.over.set()
 
 
 @contextlib.asynccontextmanager
@@ -87,7 +88,8 @@ async def attacking(
             if reading:
                 tasks.append(asyncio.create_task(each.read()))
             else:
-                each.socket.writer.transport.pause_reading()
+                transport: Any = each.socket.writer.transport
+                transport.pause_reading()
             if content:
                 tasks.append(asyncio.create_task(each.repeat(content)))
         yield attackers
