@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.conf import settings
@@ -10,11 +10,16 @@ from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, Se
 
 from accounts import sessions, throttle
 from accounts.reauthentication import NEEDS_LINK, THROTTLED, TOO_OFTEN, check_own_password
+from generation.access.principals import session_principal
+from generation.core import audit_log
+from generation.core.client_address import address_of
 from generation.core.ids import new_id
 from generation.core.limits import NAME_LENGTH
 from generation.models import PersonalToken, Scope
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
     from accounts.signed_in import SignedInRequest
 
 
@@ -25,11 +30,13 @@ class ThrottledAuthenticationForm(AuthenticationForm):
         name = self.cleaned_data.get("username")
         if self.request is None or not name:
             return super().clean()
-        who = {"name": name, "address": throttle.address_of(self.request)}
+        who = {"name": name, "address": address_of(self.request)}
         if not throttle.allow_attempt(**who):
             raise forms.ValidationError(TOO_OFTEN, code=THROTTLED)
         cleaned = super().clean()
         throttle.reset_after_success(**who)
+        actor = session_principal(cast("User", self.get_user()))
+        audit_log.after_commit("session.started", actor=actor, address=who["address"])
         return cleaned
 
 

@@ -23,7 +23,8 @@ from accounts.models import UserSession
 from generation.changes import publisher
 from generation.core import audit_log
 from generation.core.actors import Actor
-from generation.http.addresses import address_of
+from generation.core.client_address import address_of
+from generation.core.limits import ADDRESS_LENGTH
 
 if TYPE_CHECKING:
     import uuid
@@ -80,7 +81,7 @@ def _record(request: HttpRequest, user_id: int, now: int) -> None:
         session_id=session.session_key,
         user_id=user_id,
         device=device_of(request.headers.get("User-Agent", "")),
-        address=address_of(request),
+        address=address_of(request)[:ADDRESS_LENGTH],
         signed_in_at=datetime.fromtimestamp(signed_in, UTC) if signed_in else None,
         last_seen_at=timezone.now(),
     )

@@ -16,9 +16,6 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import SignInAttempts
-from generation.http.addresses import address_of
-
-__all__ = ["address_of", "allow_attempt", "reset_after_success"]
 
 WINDOW = timedelta(minutes=10)
 # Behind one address there may be many people.

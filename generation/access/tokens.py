@@ -23,6 +23,7 @@ from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.core.errors import DomainError
 from generation.core.ids import new_id
+from generation.core.limits import ADDRESS_LENGTH
 from generation.models import PersonalToken, Scope, Worker, WorkerToken
 from generation.models.token import AccessToken
 
@@ -138,6 +139,7 @@ def find_personal_token(raw: str, *, used_from: str = "") -> PersonalToken | Non
 
 def record_use(token: AccessToken, address: str) -> None:
     """Record a use, by the day: written at the first of a day, and when the address has changed."""
+    address = address[:ADDRESS_LENGTH]  # what a proxy passes on need not be one
     now, last = timezone.now(), token.last_used_at
     is_same_day = last is not None and timezone.localdate(last) == timezone.localdate(now)
     is_just_now = last is not None and now - last < USED_RESOLUTION

@@ -13,7 +13,7 @@ from rest_framework.permissions import BasePermission
 
 from generation.access import tokens
 from generation.access.principals import Principal, principal_of, worker_principal
-from generation.http.addresses import address_of
+from generation.core.client_address import address_of
 from generation.http.authentication import REALM, bearer_of
 from generation.models import Worker
 from generation.worker_api.presence import record_seen
@@ -32,7 +32,7 @@ class WorkerTokenAuthentication(BaseAuthentication):
         raw = bearer_of(request.headers.get("Authorization", ""))
         if raw is None:
             return None
-        worker = tokens.worker_of(raw, used_from=address_of(request))
+        worker = tokens.worker_of(raw, used_from=address_of(request._request))
         if worker is None:
             raise AuthenticationFailed("This token is unknown, revoked or expired.")
         if not worker.enabled:

@@ -37,9 +37,7 @@ def test_a_token_is_shown_once_and_a_reload_makes_no_other(browsers: Browsers, o
     assert PersonalToken.objects.filter(owner=owner).count() == 1
 
 
-def test_signing_out_everywhere_else_closes_the_other_browsers_pages(
-    browsers: Browsers, owner: User
-) -> None:
+def test_signing_out_everywhere_else_closes_the_other_browsers_pages(browsers: Browsers, owner: User) -> None:
     """pitfall 52: at once, without a reload."""
     other = signed_in(browsers, owner)
     other.goto("/")
