@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.conf import settings
@@ -18,8 +18,6 @@ from generation.core.limits import NAME_LENGTH
 from generation.models import PersonalToken, Scope
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-
     from accounts.signed_in import SignedInRequest
 
 
@@ -35,7 +33,7 @@ class ThrottledAuthenticationForm(AuthenticationForm):
             raise forms.ValidationError(TOO_OFTEN, code=THROTTLED)
         cleaned = super().clean()
         throttle.reset_after_success(**who)
-        actor = session_principal(cast("User", self.get_user()))
+        actor = session_principal(self.get_user())
         audit_log.after_commit("session.started", actor=actor, address=who["address"])
         return cleaned
 
@@ -91,7 +89,7 @@ class FirstPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
         super().__init__(request.user, data)
         self.request = request
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> Any:
         if not sessions.is_fresh(self.request.session):
             raise forms.ValidationError(NEEDS_LINK, code="stale")
         return super().clean()
