@@ -19,7 +19,7 @@ from django.template.response import TemplateResponse
 from accounts import sessions
 from accounts.deletion import delete_account
 from accounts.models import SignInLink
-from accounts.reauthentication import fresh_sign_in_required
+from accounts.reauthentication import redirect_to_confirm
 from generation.access import tokens
 from generation.access.principals import operator_principal
 from generation.core import audit_log
@@ -58,13 +58,18 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
             self.log_change(request, user, "Signed out everywhere, tokens revoked.")
         self.message_user(request, f"{len(chosen)} signed out.", messages.SUCCESS)
 
-    @fresh_sign_in_required
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return super().changeform_view(request, *args, **kwargs)
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        asked = redirect_to_confirm(request)
+        return asked or super().changeform_view(request, object_id, form_url, extra_context)
 
-    @fresh_sign_in_required
-    def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return super().user_change_password(request, *args, **kwargs)
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        return redirect_to_confirm(request) or super().user_change_password(request, id, form_url)
 
     def log_change(self, request: HttpRequest, obj: User, message: Any) -> LogEntry:
         """Passwords, rights and the end of a deactivated user's sessions are in the audit log too."""

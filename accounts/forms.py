@@ -10,6 +10,8 @@ from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, Se
 
 from accounts import sessions, throttle
 from accounts.reauthentication import NEEDS_LINK, THROTTLED, TOO_OFTEN, check_own_password
+from generation.access.principals import session_principal
+from generation.core import audit_log
 from generation.core.client_address import address_of
 from generation.core.ids import new_id
 from generation.core.limits import NAME_LENGTH
@@ -31,6 +33,8 @@ class ThrottledAuthenticationForm(AuthenticationForm):
             raise forms.ValidationError(TOO_OFTEN, code=THROTTLED)
         cleaned = super().clean()
         throttle.reset_after_success(**who)
+        actor = session_principal(self.get_user())
+        audit_log.after_commit("session.started", actor=actor, address=who["address"])
         return cleaned
 
 
@@ -85,7 +89,7 @@ class FirstPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
         super().__init__(request.user, data)
         self.request = request
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> Any:
         if not sessions.is_fresh(self.request.session):
             raise forms.ValidationError(NEEDS_LINK, code="stale")
         return super().clean()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.auth.hashers import check_password
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 
 from accounts import sessions, throttle
+from accounts.signed_in import SignedInRequest
 from generation.core.client_address import address_of
 
 THROTTLED = "throttled"
@@ -22,7 +19,7 @@ WRONG = "This is not your password."
 NEEDS_LINK = "Sign in by a new link first: your sign-in is over ten minutes old, and you have no password."
 
 
-def check_own_password(request: HttpRequest, password: str) -> None:
+def check_own_password(request: SignedInRequest, password: str) -> None:
     """Check the signed-in user's password, counted as attempts to sign in are; then the session is fresh.
 
     Raises:
@@ -31,22 +28,16 @@ def check_own_password(request: HttpRequest, password: str) -> None:
     who = {"name": request.user.get_username(), "address": address_of(request)}
     if not throttle.allow_attempt(**who):
         raise ValidationError(TOO_OFTEN, code=THROTTLED)
-    if not request.user.check_password(password):
+    # Not the user's own method: it encodes an old hash anew, which would end this session.
+    if not check_password(password, request.user.password):
         raise ValidationError(WRONG, code="password_incorrect")
     throttle.reset_after_success(**who)
     sessions.confirm(request.session)
 
 
-View = Callable[..., HttpResponseBase]
-
-
-def fresh_sign_in_required(view: View) -> View:
-    """For views of the admin: a sign-in that is not fresh leads to a page that asks for the password."""
-
-    @wraps(view)
-    def checked(model_admin: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if sessions.is_fresh(request.session):
-            return view(model_admin, request, *args, **kwargs)
-        return redirect(f"{reverse('accounts:confirm')}?{urlencode({'next': request.get_full_path()})}")
-
-    return checked
+def redirect_to_confirm(request: HttpRequest) -> HttpResponseRedirect | None:
+    """To the page that asks for the password and leads back here, unless the sign-in is fresh."""
+    if sessions.is_fresh(request.session):
+        return None
+    query = urlencode({"next": request.get_full_path()})
+    return HttpResponseRedirect(f"{reverse('accounts:confirm')}?{query}")

@@ -44,7 +44,7 @@ def _signed_out(request: HttpRequest, user: User | None, **_: Any) -> None:
 
 def _saving(instance: User, *, update_fields: frozenset[str] | None, **_: Any) -> None:
     """A new password ends the user's sessions and link, whoever sets it."""
-    if instance.pk is None or (update_fields is not None and "password" not in update_fields):
+    if instance._state.adding or (update_fields is not None and "password" not in update_fields):
         return
     stored = get_user_model().objects.filter(pk=instance.pk).values_list("password", flat=True).first()
     if stored is not None and stored != instance.password:

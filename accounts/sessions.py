@@ -77,7 +77,7 @@ def _record(request: HttpRequest, user_id: int, now: int) -> None:
     if session.session_key is None:
         session.save()
     row = UserSession(
-        session_id=session.session_key,
+        session_id=str(session.session_key),
         user_id=user_id,
         device=device_of(request.headers.get("User-Agent", "")),
         address=address_of(request),

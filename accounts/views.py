@@ -29,7 +29,7 @@ from generation.changes.library_totals import library_totals
 from generation.core import audit_log
 from generation.models import PersonalToken
 
-SET_ONE = "Welcome. You have no password yet: set one under Account, or signing in again takes a new link."
+SET_ONE = "You have no password yet: set one under Account within ten minutes, else it takes a new link."
 
 
 @method_decorator(never_cache, name="dispatch")

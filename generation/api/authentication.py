@@ -25,7 +25,7 @@ class PersonalTokenAuthentication(BaseAuthentication):
         raw = bearer_of(request.headers.get("Authorization", ""))
         if raw is None:
             return None
-        token = tokens.find_personal_token(raw, used_from=address_of(request))
+        token = tokens.find_personal_token(raw, used_from=address_of(request._request))
         if token is None:
             raise AuthenticationFailed("This token is unknown, revoked or expired.")
         return token.owner, token_principal(token)

@@ -15,7 +15,7 @@ class ScopedSchema(AutoSchema):
         required = getattr(self.view, "required_scopes", {})
         return str(required.get(self.method, ""))
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override] # drf-spectacular takes no arguments
         text = super().get_description() or ""
         return f"{text}\n\nScope of a personal token: `{self._scope}`." if self._scope else text
 

@@ -1,4 +1,4 @@
-"""The address that a request or a socket comes from, for limits."""
+"""The address that a request or a socket comes from."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class WorkerTokenAuthentication(BaseAuthentication):
         raw = bearer_of(request.headers.get("Authorization", ""))
         if raw is None:
             return None
-        worker = tokens.worker_of(raw, used_from=address_of(request))
+        worker = tokens.worker_of(raw, used_from=address_of(request._request))
         if worker is None:
             raise AuthenticationFailed("This token is unknown, revoked or expired.")
         if not worker.enabled:

@@ -168,6 +168,17 @@ def test_a_stolen_session_makes_no_token(db: None) -> None:
     assert PersonalToken.objects.exists()
 
 
+def test_a_password_that_is_encoded_the_old_way_is_taken_without_ending_the_session(
+    db: None, settings: LazySettings
+) -> None:
+    """Django's `User.check_password` would encode it anew, and sessions end with the old one."""
+    client = stale(browser_of(make_user()))
+    newer = "django.contrib.auth.hashers.PBKDF2PasswordHasher"
+    settings.PASSWORD_HASHERS = [newer, *settings.PASSWORD_HASHERS]
+    assert client.post("/account/tokens", form_of(client, password=PASSWORD)).status_code == 200
+    assert client.get("/account/").status_code == 200
+
+
 def test_who_has_just_given_the_password_is_not_asked_again(db: None) -> None:
     client = browser_of(make_user())
     assert 'name="password"' not in client.get("/account/").content.decode()

@@ -153,9 +153,9 @@ def test_a_new_password_ends_the_sessions_for_good(ada: User, change: Callable[[
     other = signed_in(make_user())
     change(User.objects.get(pk=ada.pk))
     assert User.objects.get(pk=ada.pk).check_password("tide and lantern")
+    assert Session.objects.count() == 1, "before anybody comes back"
     assert [is_in(client) for client in clients] == [False, False]
     assert is_in(other)
-    assert Session.objects.count() == 1
 
 
 def test_a_session_that_changed_the_password_is_still_in_the_list(ada: User) -> None:

@@ -29,10 +29,14 @@ from tests.generation.api.conftest import JSONClient
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
+def view_of(pattern: Any) -> Any:
+    return pattern.callback.view_class
+
+
 def declared() -> Iterator[tuple[str, str, str]]:
     """Name, method and scope of every operation."""
     for pattern in urls.urlpatterns:
-        view = pattern.callback.view_class
+        view = view_of(pattern)
         for method in METHODS:
             if view is not NotFoundView and hasattr(view, method.lower()):
                 yield str(pattern.name), method, str(view.required_scopes.get(method, ""))
@@ -63,7 +67,7 @@ def test_reading_reads_and_nothing_else() -> None:
 
 def test_every_view_but_the_404_asks_for_scopes() -> None:
     for pattern in urls.urlpatterns:
-        view = pattern.callback.view_class
+        view = view_of(pattern)
         assert (HasScope in view.permission_classes) is (view is not NotFoundView), pattern
 
 
@@ -109,7 +113,8 @@ def test_a_view_that_declares_nothing_is_closed_to_everybody(owner: User) -> Non
             return Response({})
 
     request = APIRequestFactory().get("/")
-    force_authenticate(request, owner, session_principal(owner))
+    principal: Any = session_principal(owner)
+    force_authenticate(request, owner, principal)
     assert Forgetful.as_view()(request).status_code == 403
 
 
