@@ -46,6 +46,8 @@ class LivePage:
         """The next message for a browser at revision `after`. Raises StaleCursor."""
         changes = feed.changes(owner_id=self.owner_id, after=after, limit=self.page_size)
         message = {"type": "changes", "revision": changes.revision, **self.render(changes)}
+        if changes.epoch:
+            message["epoch"] = changes.epoch
         return Update(changes.revision, changes.more, json.dumps(message))
 
     def progress(self, job_id: uuid.UUID) -> str:
