@@ -30,7 +30,7 @@ from library.responses import done, refused
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     # Before the rows: what changes between the reads is sent again, never missed.
-    revision = feed.current_revision(_owner_id(request))
+    at = feed.position(_owner_id(request))
     projects = owned_projects(_owner_id(request))
     filters = AssetFilter.from_query(request.GET).within(projects)
     page = _page(request, filters)
@@ -42,7 +42,8 @@ def home(request: HttpRequest) -> HttpResponse:
     if _wants_fragment(request):
         return render(request, "library/_page.html", context)
     context |= {
-        "revision": revision,
+        "revision": at.revision,
+        "epoch": at.epoch,
         "projects": projects,
         "search_length": SEARCH_LENGTH,
         "is_first": "cursor" not in request.GET,
@@ -64,7 +65,7 @@ def _page(request: HttpRequest, filters: AssetFilter) -> listing.Page:
 @login_required
 @require_safe
 def trash(request: HttpRequest) -> HttpResponse:
-    revision = feed.current_revision(_owner_id(request))
+    at = feed.position(_owner_id(request))
     try:
         page = listing.trash(owner_id=_owner_id(request), cursor=request.GET.get("cursor", ""))
     except BadCursor as error:
@@ -76,7 +77,8 @@ def trash(request: HttpRequest) -> HttpResponse:
     if _wants_fragment(request):
         return render(request, "library/_page.html", context)
     context |= {
-        "revision": revision,
+        "revision": at.revision,
+        "epoch": at.epoch,
         "keeps_days": settings.TRASH_DAYS,
         "is_first": "cursor" not in request.GET,
         "socket": "/ws/library/?trash=1",

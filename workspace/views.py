@@ -72,7 +72,7 @@ def home(request: OwnersRequest) -> HttpResponse:
 
 def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> HttpResponse:
     # The revision is read first: what changes after it is sent again, which is harmless; nothing is missed.
-    revision = feed.current_revision(request.user.pk)
+    at = feed.position(request.user.pk)
     cursor = request.GET.get("cursor", "")
     try:
         page = job_listing.staged_jobs(owner_id=request.user.pk, cursor=cursor)
@@ -83,7 +83,8 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
         "new_form_key": new_form_key(),
         "combinations": combinations(),
         "stacks": stacks_of(page.jobs),
-        "revision": revision,
+        "revision": at.revision,
+        "epoch": at.epoch,
         "cursor": cursor,
         "next_cursor": page.next_cursor,
         "examples": EXAMPLES,

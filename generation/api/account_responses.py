@@ -67,6 +67,7 @@ class Me(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     username = serializers.CharField()
     revision = serializers.IntegerField(help_text="Where `changes` stands now.")
+    epoch = serializers.CharField(help_text="Of that revision, for `changes`.")
     limits = Limits()
     use = Use()
 

@@ -126,6 +126,12 @@ class ChangesQuery(serializers.Serializer[object]):
     after = serializers.IntegerField(
         default=0, min_value=0, max_value=2**63 - 1, help_text="The revision you have; 0 for everything."
     )
+    epoch = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=40,
+        help_text="As you got it with the revision: answered with 410 when the database was restored since.",
+    )
     limit = serializers.IntegerField(default=MAX_PAGE, min_value=1, max_value=MAX_PAGE)
 
 

@@ -242,9 +242,10 @@ class TombstoneResponse(serializers.ModelSerializer[Tombstone]):
 
 
 class ChangesResponse(serializers.Serializer[Any]):
-    """Send `revision` as the next `after`; while `more` is true, at once."""
+    """Send `revision` as the next `after`, with `epoch`; while `more` is true, at once."""
 
     revision = serializers.IntegerField()
+    epoch = serializers.CharField(help_text="Of which state of the database; empty while none is known.")
     more = serializers.BooleanField()
     jobs = JobSummary(many=True)
     images = ImageResponse(many=True)

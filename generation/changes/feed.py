@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, Subquery
 
 from generation.core.errors import DomainError
-from generation.models import Asset, Job, OwnerCounter, Tombstone
+from generation.models import Asset, Job, OwnerCounter, Tombstone, Uptime
 
 Row = TypeVar("Row", bound=Model)
 
@@ -27,13 +27,14 @@ class StaleCursor(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Everything after the requested revision, in order; the reader is at `revision` afterwards."""
+    """Everything after the requested revision, in order; the reader is then at `revision` of `epoch`."""
 
     revision: int
     jobs: list[Job]
     assets: list[Asset]
     purged: list[Tombstone]
     more: bool
+    epoch: str = ""
 
     @property
     def rows(self) -> int:
@@ -47,27 +48,43 @@ class Changes:
         return changed | {row.job_id for row in self.purged}
 
 
+class Position(NamedTuple):
+    """Where an owner's feed stands. Revisions of different epochs cannot be compared.
+
+    A restored database counts on from an earlier revision, so that the numbers since then come twice. `epoch`
+    is empty while nothing is known of that.
+    """
+
+    revision: int
+    oldest_revision: int
+    epoch: str
+
+
 def current_revision(owner_id: int) -> int:
     """The owner's last revision; 0 before the first change."""
-    return _counter(owner_id)[0]
+    return position(owner_id).revision
 
 
-def _counter(owner_id: int) -> tuple[int, int]:
-    counter = OwnerCounter.objects.filter(pk=owner_id).values_list("revision", "oldest_revision")
-    return counter.first() or (0, 0)
+def position(owner_id: int) -> Position:
+    epoch = Subquery(Uptime.objects.values("epoch")[:1])
+    counter = OwnerCounter.objects.filter(pk=owner_id).values_list("revision", "oldest_revision", epoch)
+    revision, oldest_revision, began = counter.first() or (0, 0, None)
+    return Position(revision, oldest_revision, str(int(began.timestamp() * 1_000_000)) if began else "")
 
 
-def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
+def changes(*, owner_id: int, after: int, limit: int = 200, epoch: str = "") -> Changes:
     """Up to `limit` rows of the owner that changed after revision `after`.
 
     The counter is read first and bounds the following reads: a change that commits between two of them
     is left to the next call, never skipped.
 
     Raises:
-        StaleCursor: `after` is from another database, or so old that purges since then are forgotten.
+        StaleCursor: `after` is from another database (by `epoch`, if the reader names one, or by its number),
+            or so old that purges since then are forgotten.
     """
-    upto, oldest_revision = _counter(owner_id)
-    if after > upto or after < oldest_revision:
+    upto, oldest_revision, current_epoch = position(owner_id)
+    is_other = bool(epoch and current_epoch and epoch != current_epoch)
+    if is_other or after > upto or after < oldest_revision:
         raise StaleCursor
     if after == upto:  # as most rechecks find it
         return Changes(revision=upto, jobs=[], assets=[], purged=[], more=False)
@@ -91,4 +108,5 @@ def changes(*, owner_id: int, after: int, limit: int = 200) -> Changes:
         assets=[row for row in page if isinstance(row, Asset)],
         purged=[row for row in page if isinstance(row, Tombstone)],
         more=more,
+        epoch=current_epoch,
     )

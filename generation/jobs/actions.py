@@ -19,10 +19,13 @@ from generation.core.actors import Actor
 from generation.core.clock import Now
 from generation.core.errors import JobNotFound, NotRetryable
 from generation.jobs.finish import ASSET_END, end, final_status
-from generation.models import Asset, AssetStatus, Job, JobStatus, Outcome
+from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outcome
 from generation.models.job import JobQuerySet
 from generation.models.statuses import ACTIVE
 from generation.queue import fairness
+
+# Of one job that its owner retries again and again.
+MAX_KEPT_ATTEMPTS = 100
 
 
 @transaction.atomic
@@ -83,6 +86,9 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> None:
     revisions.hold(owner_id=owner_id)
     quotas.check(owner_id)
     references.require_references(job)
+    if job.attempt > MAX_KEPT_ATTEMPTS:
+        older = Attempt.objects.filter(job=job).order_by("-number").values("pk")[MAX_KEPT_ATTEMPTS:]
+        Attempt.objects.filter(pk__in=older).delete()
     for asset in again:
         asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
     changes = writes.requeued(

@@ -50,6 +50,8 @@ class LivePage:
         while True:
             changes = feed.changes(owner_id=self.owner_id, after=after, limit=rows)
             message = {"type": "changes", "revision": changes.revision, **self.render(changes)}
+            if changes.epoch:
+                message["epoch"] = changes.epoch
             text = json.dumps(message)
             if len(text) <= PAGE_BYTES or rows == 1:
                 return Update(changes.revision, changes.more, text)

@@ -9,12 +9,16 @@ from django.db.models import Q
 class Uptime(models.Model):
     """One row: since when web processes have served without a gap, and when one last said that it serves.
 
-    By it the reaper knows of an outage. None before a web process first served.
+    By it the reaper knows of an outage, and a page of a restored database. None before a web process first
+    served.
     """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     since = models.DateTimeField()
     last_beat_at = models.DateTimeField()
+    epoch = models.DateTimeField(
+        null=True, help_text="When serving began after a gap in which the database may have been exchanged."
+    )
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="uptime_one_row")]

@@ -19,6 +19,9 @@ from generation.core.clock import Now
 from generation.models import Uptime
 
 MAX_BEAT_SECONDS = 5.0
+# A database that was restored from a copy has not been beaten since the copy was made. Nobody restores a
+# younger one, and a restart takes less: pages need not load everything afresh.
+EPOCH_GAP = timedelta(seconds=60)
 _was_away = threading.Event()
 
 
@@ -33,15 +36,21 @@ def _outage() -> timedelta:
 
 
 def beat() -> None:
-    """Record that a web process serves. The first beat after an outage begins a hold."""
+    """Record that a web process serves. The first beat after an outage begins a hold.
+
+    After a longer one it begins an epoch too: the database may be a restored copy (changes.feed).
+    """
     unbroken = Q(last_beat_at__gt=Now() - _outage())
     since: Expression = Case(When(unbroken, then=F("since")), default=Now())
+    is_known = Q(last_beat_at__gt=Now() - EPOCH_GAP, epoch__isnull=False)
+    epoch = Case(When(is_known, then=F("epoch")), default=Now())
     if _was_away.is_set():
         since = Now()
         _was_away.clear()
     try:
-        if not Uptime.objects.update(since=since, last_beat_at=Now()):
-            Uptime.objects.bulk_create([Uptime(since=Now(), last_beat_at=Now())], ignore_conflicts=True)
+        if not Uptime.objects.update(since=since, last_beat_at=Now(), epoch=epoch):
+            first = Uptime(since=Now(), last_beat_at=Now(), epoch=Now())
+            Uptime.objects.bulk_create([first], ignore_conflicts=True)
     except Error:
         begin()
         raise

@@ -10,6 +10,7 @@ const grid = byId("grid", HTMLElement);
 const live = connect({
   url: data(grid, "socket"),
   revision: Number(data(grid, "revision")),
+  epoch: data(grid, "epoch"),
   on: { changes, reload: () => location.reload() },
 });
 document.addEventListener("acted", () => {

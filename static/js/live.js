@@ -48,8 +48,8 @@ async function leaveIfSignedOut() {
   if (answer?.type === "opaqueredirect") location.reload();
 }
 
-/** @param {{url: string, revision: number, on: Handlers}} page */
-export function connect({ url, revision, on }) {
+/** @param {{url: string, revision: number, epoch: string, on: Handlers}} page */
+export function connect({ url, revision, epoch, on }) {
   /** @type {WebSocket | undefined} */
   let socket;
   let tries = 0;
@@ -81,6 +81,9 @@ export function connect({ url, revision, on }) {
     heard = Date.now();
     if (message.type === "changes") {
       tries = 0;
+      // The database was restored: its revisions say other things than those that this page has.
+      if (epoch && message.epoch && message.epoch !== epoch) return on.reload();
+      epoch ||= message.epoch ?? "";
       on.changes(message);
       revision = Math.max(revision, message.revision);
       show("live");

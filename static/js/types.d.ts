@@ -42,6 +42,8 @@ interface Submitted {
 interface Message {
   type: string;
   revision: number;
+  /** of which state of the database; an older server sends none */
+  epoch?: string;
   jobs?: Change[];
   assets?: Change[];
 }

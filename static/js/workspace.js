@@ -8,6 +8,7 @@ const stacks = byId("stacks", HTMLElement);
 const live = connect({
   url: data(stacks, "socket"),
   revision: Number(data(stacks, "revision")),
+  epoch: data(stacks, "epoch"),
   on: { changes, progress, reload: () => location.reload() },
 });
 

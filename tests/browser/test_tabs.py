@@ -6,8 +6,10 @@ import difflib
 import time
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from generation.models import Uptime
 from tests.browser.conftest import Browsers
 from tests.browser.pages import cards, go_live, is_same_page, make, never_reloaded, shown, stack, write
 from tests.functional.callers import Machine, failure
@@ -170,3 +172,18 @@ def test_the_next_person_at_this_browser_sees_nothing_of_the_last(
     first.go_back()
     expect(first.locator("body")).not_to_contain_text("secret")
     assert f'data-user="{owner.pk}"' not in first.content()
+
+
+def test_a_page_loads_itself_afresh_when_the_database_was_restored(
+    live: Installation, browsers: Browsers, owner: User
+) -> None:
+    """Also when the restored one has counted past the page's revision, which then says something else."""
+    person = live.person(owner)
+    person.submit(prompt="before")
+    page = browsers.open(user=owner)
+    go_live(page)
+    never_reloaded(page)
+    Uptime.objects.update(epoch=timezone.now())  # as the first beat after the gap writes it
+    new = person.submit(prompt="after")
+    expect(stack(page, new)).to_have_count(1)
+    assert not is_same_page(page)

@@ -18,10 +18,11 @@ from generation.access import projects
 from generation.access.projects import BadProjectName
 from generation.changes import feed
 from generation.changes.feed import StaleCursor, changes
+from generation.jobs import actions
 from generation.maintenance import cleanup
 from generation.maintenance.consistency import ROWS
 from generation.models import Asset, Attempt, Job, OutboxEvent, Tombstone, Upload, Worker
-from tests.acting import cancel, create_project, discard
+from tests.acting import cancel, create_project, discard, retry
 from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_user, upload
 
 
@@ -100,6 +101,16 @@ def test_what_completed_keeps_its_job_even_from_the_trash(owner: User, worker: W
     discard(owner_id=owner.pk, assets=[Asset.objects.completed().get().pk])
     end_long_ago([job])
     assert cleanup.delete_unsuccessful_jobs() == 0
+
+
+def test_a_job_keeps_so_many_attempts(owner: User, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner retries it again and again."""
+    monkeypatch.setattr(actions, "MAX_KEPT_ATTEMPTS", 3)
+    job = make_job(owner)
+    for _ in range(6):
+        call_back(leased := lease_next(worker), failed(leased, 0))
+        retry(owner_id=owner.pk, job_id=job.pk)
+    assert list(job.attempts.order_by("number").values_list("number", flat=True)) == [4, 5, 6]
 
 
 def test_an_owner_keeps_so_many_tombstones(

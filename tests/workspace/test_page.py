@@ -319,7 +319,7 @@ def test_the_page_of_a_server_error_needs_nothing_that_could_fail(
     def broken(**_: object) -> int:
         raise RuntimeError
 
-    monkeypatch.setattr("generation.changes.feed.current_revision", lambda owner_id: broken())
+    monkeypatch.setattr("generation.changes.feed.position", lambda owner_id: broken())
     signed_in.raise_request_exception = False
     answer = signed_in.get("/")
     assert answer.status_code == 500

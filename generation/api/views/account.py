@@ -97,8 +97,9 @@ class WhoAmI(ApiView):
     def get(self, request: Request) -> Response:
         """You, your limits and what you have used."""
         owner = owner_of(request)
-        revision = feed.current_revision(owner.pk)
-        identity = {"id": owner.pk, "username": owner.get_username(), "revision": revision}
+        at = feed.position(owner.pk)
+        identity = {"id": owner.pk, "username": owner.get_username()}
+        identity |= {"revision": at.revision, "epoch": at.epoch}
         return Response(Me(identity | {"limits": limits_of(owner.pk), "use": use_of(owner.pk)}).data)
 
 

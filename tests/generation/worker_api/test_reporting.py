@@ -227,6 +227,10 @@ DONE = {"image_index": 0, "status": "completed", "upload_id": "0192f0c1-5d3a-7c7
         ({"assets": [DONE | {"seed": 1.5}]}, "assets.0.seed"),
         ({"assets": [DONE | {"metadata": []}]}, "assets.0.metadata"),
         ({"assets": [DONE | {"metadata": {"a": "x" * 33_000}}]}, "assets.0.metadata"),
+        (
+            {"assets": [DONE | {"metadata": {"a": "é" * 16_500}}]},
+            "assets.0.metadata",
+        ),  # bytes
         ({"assets": [DONE | {"metadata": {"a": ["\0"]}}]}, "assets.0.metadata"),
         ({"assets": [DONE | {"metadata": {"\0": 1}}]}, "assets.0.metadata"),
         ({"assets": [DONE | {"error": "bad"}]}, "assets.0.error"),
