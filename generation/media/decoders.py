@@ -115,8 +115,10 @@ def _environment() -> dict[str, str]:
 class DecoderPool:
     """At most `decoders` processes, and as many files at once; fair among callers."""
 
-    def __init__(self, *, decoders: int, memory_bytes: int, seconds: int) -> None:
-        self._turns = FairSemaphore(decoders, max_waiting=MAX_WAITING)
+    def __init__(
+        self, *, decoders: int, memory_bytes: int, seconds: int, max_waiting: int = MAX_WAITING
+    ) -> None:
+        self._turns = FairSemaphore(decoders, max_waiting=max_waiting)
         self._limits = {"memory_bytes": memory_bytes, "seconds": seconds}
         self._seconds = seconds
         self._idle: list[Decoder] = []
@@ -148,7 +150,7 @@ class DecoderPool:
             except DecoderDied as died:
                 log.warning("decoder.died", pid=decoder.pid, status=died.returncode)
                 if died.returncode in STOPPED_BY_LIMIT:
-                    message = f"Opening the file takes more than {self._seconds} seconds."
+                    message = f"Opening the file takes more than {self._seconds} s."
                     raise BrokenMedia("too_large", message) from None
             else:
                 self._put(decoder)

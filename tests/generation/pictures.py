@@ -32,16 +32,19 @@ def animated(kind: str) -> bytes:
 def png_that_claims(width: int, height: int) -> bytes:
     """A PNG of a few bytes whose header promises a huge picture."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(b"\0" * 64))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 64))
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 @cache
 def clip(
-    container: str = "mp4", codec: str = "libx264", *, frames: int = 16, faststart: bool = False
+    container: str = "mp4",
+    codec: str = "libx264",
+    *,
+    faststart: bool = False,
 ) -> bytes:
     """A second of video, 64 x 64 at 16 frames a second."""
     with tempfile.TemporaryDirectory() as folder:
