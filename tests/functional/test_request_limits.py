@@ -89,8 +89,5 @@ def test_a_burst_of_a_hundred_passes_and_a_flood_is_told_when_to_come_back(live:
         refused = [answer for answer in many.map(ask, range(40)) if answer.status_code != 200]
     assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(429, "rate_limited")}
     assert live.person().http.get("/").status_code == 200
-    page = person.http.get("/", headers={"Accept": "text/html"})
-    if page.status_code == 429:
-        assert "what you typed is still there" in page.text
-    time.sleep(int(page.headers.get("Retry-After", 0)))
+    time.sleep(int(refused[-1].headers["Retry-After"]))
     assert ask(0).status_code == 200
