@@ -173,10 +173,10 @@ if not (0 < MAX_SOCKETS_PER_USER <= 100_000 and 0 < MAX_SOCKETS <= 100_000):
     message = "MAX_SOCKETS_PER_USER and MAX_SOCKETS are from 1 to 100000"
     raise ImproperlyConfigured(message)
 
-# Requests that one web process works on at once, and of them one user's. On PostgreSQL two of the pool's
-# connections are left to what is no request.
+# Requests that one web process works on at once, and of them one user's. With the live threads they have no
+# more than the pool's connections.
 _pool: dict[str, Any] | None = DATABASES["default"]["OPTIONS"].get("pool")
-MAX_REQUESTS = env.int("MAX_REQUESTS", max(1, _pool["max_size"] - 2) if _pool else 16)
+MAX_REQUESTS = env.int("MAX_REQUESTS", max(2, _pool["max_size"] - LIVE_THREADS) if _pool else 16)
 if not 0 < MAX_REQUESTS <= 1000:
     message = "MAX_REQUESTS is from 1 to 1000"
     raise ImproperlyConfigured(message)
@@ -368,6 +368,10 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Submit generation jobs, read the Library, and serve as a worker.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "generation.http.openapi.add_not_modified",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -63,7 +63,7 @@ def bounded_changes(changes: Changes) -> dict[str, Any]:
     """The response to `changes`, whose reader is at `revision` afterwards."""
     lists: dict[str, list[Any]] = {"jobs": [], "images": [], "videos": [], "purged": []}
     budget, revision = _Budget(), 0
-    rows = [*changes.jobs, *changes.assets, *changes.purged]
+    rows: list[Any] = [*changes.jobs, *changes.assets, *changes.purged]
     for row in sorted(rows, key=attrgetter("revision")):
         kind, data = _change(row)
         if not budget.fits(data) and revision:

@@ -87,7 +87,7 @@ def changes(*, owner_id: int, after: int, limit: int = 200, epoch: str = "") -> 
     if is_other or after > upto or after < oldest_revision:
         raise StaleCursor
     if after == upto:  # as most rechecks find it
-        return Changes(revision=upto, jobs=[], assets=[], purged=[], more=False)
+        return Changes(revision=upto, jobs=[], assets=[], purged=[], more=False, epoch=current_epoch)
 
     def newer(rows: QuerySet[Row]) -> list[Row]:
         mine = rows.filter(owner_id=owner_id, revision__gt=after, revision__lte=upto)

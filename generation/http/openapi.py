@@ -33,16 +33,19 @@ DESCRIPTIONS = {
     413: "The body is too large.",
     415: "Another content type is needed.",
     422: "Something in the request cannot be used; `errors` names each field.",
-    429: "You have as much as you may: work waiting and running, reference images, uploads on their way.",
-    503: "The database does not answer, or nothing can be decoded; try again after Retry-After seconds.",
+    429: "Too many requests (`rate_limited`, `too_many_at_once`; try again after Retry-After seconds), or you"
+    " have as much as you may: work waiting and running, reference images kept, uploads on their way.",
+    503: "The database does not answer, nothing can be decoded, or the server is busy; try again after"
+    " Retry-After seconds.",
 }
+EVERYWHERE = (401, 403, 413, 429, 503)
 
 
 def problems(*statuses: int) -> dict[Any, Any]:
-    """The problem responses of an operation; every operation has 401, 403 and 503."""
+    """The problem responses of an operation; every operation has those of EVERYWHERE."""
     return {
         (status, PROBLEM_JSON): OpenApiResponse(ProblemResponse, DESCRIPTIONS[status])
-        for status in sorted({401, 403, 503, *statuses})
+        for status in sorted({*EVERYWHERE, *statuses})
     }
 
 
@@ -50,6 +53,15 @@ def file_responses(*content_types: str) -> dict[Any, Any]:
     """The responses of an operation that delivers a file in one of these types."""
     file = OpenApiResponse(OpenApiTypes.BINARY, "The bytes; ranges are honoured.")
     return {(200, content_type): file for content_type in content_types}
+
+
+def add_not_modified(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """A hook of drf-spectacular: what can be read as JSON can be asked for by If-None-Match."""
+    for calls in result["paths"].values():
+        responses = calls.get("get", {}).get("responses", {})
+        if "application/json" in responses.get("200", {}).get("content", {}):
+            responses["304"] = {"description": "As it was when you got the `ETag` sent in `If-None-Match`."}
+    return result
 
 
 class NamedChoices(OpenApiSerializerFieldExtension):

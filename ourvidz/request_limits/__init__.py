@@ -20,8 +20,9 @@ from ourvidz.request_limits.slots import FairSlots, NoSlotError
 from ourvidz.request_limits.token_buckets import TokenBuckets
 
 log = structlog.get_logger("ourvidz.requests")
-# Longer than a thread waits for a connection, so that a database that is away is said to be away.
-WAIT_S = 10.0
+# Longer than a thread waits for a connection, so that a database that is away is said to be away, and long
+# enough for a burst of a hundred on a slow machine.
+WAIT_S = 20.0
 # A page of the Library is one request and 60 thumbnails.
 MEDIA_COST = 0.1
 LOG_EVERY_S = 60
@@ -47,7 +48,8 @@ class RequestLimits:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["path"] == "/healthz":
-            return await self.django(scope, receive, send)
+            await self.django(scope, receive, send)
+            return
         try:
             caller = await self._counted_caller(scope)
             slot = _Slot(self.slots, caller)
@@ -60,7 +62,6 @@ class RequestLimits:
         except NoSlotError as full:
             refusal = refusals.too_many_at_once if full.of_caller else refusals.busy
             await self._refuse(refusal(1), scope, send)
-        return None
 
     async def _counted_caller(self, scope: Any) -> str:
         """Whose request it is, counted.
@@ -84,15 +85,15 @@ class RequestLimits:
         Only nobody's are counted, so that a thousand workers behind one address may come at once.
         """
         newcomers = f"unknown credentials from {address}"
-        if (owner := self.known.get(credential)) is not None:
-            return owner
+        if (known := self.known.get(credential)) is not None:
+            return known
         if wait_s := self.buckets.wait_of(newcomers):
             raise OverRateError(wait_s)
         await self.slots.take(newcomers, within_s=WAIT_S)
         try:
-            if (owner := self.known.get(credential)) is not None:  # another request of its has found out
-                return owner
-            owner = await look_up(credential)
+            if (known := self.known.get(credential)) is not None:  # another request of its has found out
+                return known
+            owner: str = await look_up(credential)
         except Error:
             return ""  # Django will say so
         finally:

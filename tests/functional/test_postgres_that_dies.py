@@ -75,8 +75,8 @@ class Caller:
 
 
 def asks_to_come_back(answer: httpx.Response) -> None:
-    """The only other answer there may be."""
-    assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE, answer.text
+    """The only other answers there may be; 429 where many of one user wait for the few that are worked on."""
+    assert answer.status_code in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS), answer.text
     assert 0 < int(answer.headers["Retry-After"]) <= CONVERGED_S
 
 

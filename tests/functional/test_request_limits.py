@@ -26,7 +26,8 @@ JOBS = 60
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     data = tmp_path_factory.mktemp("limits") / "data"
-    with installed(data, **QUICK, DATABASE_POOL="4", LIVE_THREADS="2") as fresh:
+    slow = {"REQUEST_BURST": "100", "REQUESTS_PER_SECOND": "0.5"}  # slower than any machine serves
+    with installed(data, **QUICK, **slow, DATABASE_POOL="4", LIVE_THREADS="2") as fresh:
         yield fresh
 
 
@@ -79,12 +80,14 @@ def test_one_users_large_reads_leave_threads_and_connections_to_the_others(
 
 def test_a_burst_of_a_hundred_passes_and_a_flood_is_told_when_to_come_back(live: Installation) -> None:
     person = live.person()
-    with ThreadPoolExecutor(20) as many:
-        burst = many.map(lambda _: person.http.get("/api/v1/job-types"), range(100))
-        assert {answer.status_code for answer in burst} == {200}
-        flood = list(many.map(lambda _: person.http.get("/api/v1/job-types"), range(900)))
-    refused = [answer for answer in flood if answer.status_code != 200]
+
+    def ask(_: object) -> httpx.Response:
+        return person.http.get("/api/v1/job-types")
+
+    with ThreadPoolExecutor(10) as many:
+        assert {answer.status_code for answer in many.map(ask, range(100))} == {200}
+        refused = [answer for answer in many.map(ask, range(40)) if answer.status_code != 200]
     assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(429, "rate_limited")}
     assert live.person().http.get("/").status_code == 200
     time.sleep(int(refused[-1].headers["Retry-After"]))
-    assert person.http.get("/api/v1/job-types").status_code == 200
+    assert ask(0).status_code == 200

@@ -29,7 +29,9 @@ def test_every_call_says_what_it_does_and_how_it_refuses() -> None:
     for path, calls in schema["paths"].items():
         for call in calls.values():
             assert call.get("description"), path
-            assert {"401", "503"} <= set(call["responses"]), path
+            assert {"401", "413", "429", "503"} <= set(call["responses"]), path
+    assert "304" in schema["paths"]["/api/v1/jobs"]["get"]["responses"]
+    assert "304" not in schema["paths"]["/api/v1/images/{asset_id}/file"]["get"]["responses"]
 
 
 @pytest.mark.django_db
