@@ -24,7 +24,8 @@ from tests.servers.process import ServerDidNotStartError
 REPO = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PARTS = {
-    "lint": "ruff, mypy, import contracts, missing migrations, Django's own checks, Biome and tsc",
+    "lint": "ruff, mypy, import contracts, missing migrations, Django's own checks, Biome and tsc; known"
+    " vulnerabilities of what is locked, where an advisory source answers",
     "sqlite": "the tests on SQLite and the in-memory channel layer, except those in a browser",
     "worker": "the tests of the worker package",
     "postgres": "the tests on PostgreSQL and Redis, except those in a browser",
@@ -113,6 +114,7 @@ def lint_steps() -> list[Step]:
         Step("import contracts", [str(BIN / "lint-imports"), "--no-cache"]),
         Step("missing migrations", python("manage.py", "makemigrations", "--check", "--dry-run")),
         Step("django check", python(*check), deploy),
+        Step("audit of what is locked", python("-m", "tests.audit")),
         Step("mypy", python("-m", "mypy", ".")),
         Step("javascript lint", ["script/js", "biome", "ci", "--colors=off", "static/js"], venv),
         Step("javascript types", ["script/js", "tsc"], venv),
