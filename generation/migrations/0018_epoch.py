@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0016_unsuccessful_jobs")]
+    dependencies = [("generation", "0017_reference_canonical_sha256")]
 
     operations = [
         migrations.AddField(
