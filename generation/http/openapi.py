@@ -33,7 +33,7 @@ DESCRIPTIONS = {
     413: "The body is too large.",
     415: "Another content type is needed.",
     422: "Something in the request cannot be used; `errors` names each field.",
-    429: "You have as much as you may: work waiting and running, or reference images kept.",
+    429: "You have as much as you may: work waiting or running, reference images, uploads on their way.",
     503: "The database does not answer; try again after Retry-After seconds.",
 }
 

@@ -79,7 +79,7 @@ class StreamedBody(WebRequest):
         if not self._has_started:
             self._has_started = True
             super().requestReceived(command, path, version)
-        self.request_start = time.time()  # the time for an answer begins here
+        self.request_start = time.time()
 
     def _start_early(self) -> None:
         if self._has_started or self.channel is None:
@@ -105,6 +105,7 @@ class StreamedBody(WebRequest):
             self.requestHeaders.removeHeader(b"Expect")
 
     def _hold_back(self) -> None:
+        self.request_start = time.time()  # the application's turn
         self.channel.hold_body()
 
     def _go_on(self) -> None:
@@ -118,7 +119,8 @@ class StreamedBody(WebRequest):
     # Answers
 
     def check_timeouts(self) -> None:
-        if self.body.is_complete:
+        """The time for an answer is the application's; a body that does not come, the connection's."""
+        if self.body.is_complete or self.body.is_held:
             super().check_timeouts()
 
     def handle_reply(self, message: dict[str, Any]) -> None:

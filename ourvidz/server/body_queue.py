@@ -20,14 +20,14 @@ class BodyQueue:
         self._hold, self._go_on = hold, go_on
         self._waiting = bytearray()
         self._changed = asyncio.Event()
-        self._is_held = False
+        self.is_held = False
         self._is_handed_over = False
         self._is_disconnected = False
         self.is_complete = False
 
     def hold(self) -> None:
-        if not self._is_held:
-            self._is_held = True
+        if not self.is_held:
+            self.is_held = True
             self._hold()
 
     def feed(self, data: bytes) -> None:
@@ -68,6 +68,6 @@ class BodyQueue:
         return bool(self._waiting) or (self.is_complete and not self._is_handed_over)
 
     def _release(self) -> None:
-        if self._is_held:
-            self._is_held = False
+        if self.is_held:
+            self.is_held = False
             self._go_on()
