@@ -83,15 +83,20 @@ class SingleThreadHandler(ASGIHandler):
 def _release_thread() -> None:
     """End the thread of this request; closing the response, much later perhaps, starts another."""
     context = SyncToAsync.thread_sensitive_context.get(None)
-    executor = context and SyncToAsync.context_to_thread_executor.pop(context, None)
-    if executor:
+    if context is None:
+        return
+    executor = SyncToAsync.context_to_thread_executor.pop(context, None)
+    if executor is not None:
         executor.shutdown(wait=False)
 
 
 async def _read_in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
     """Each chunk is read when it is sent, in a thread that is anybody's."""
-    read = sync_to_async(next, thread_sensitive=False)
-    while (chunk := await read(chunks, None)) is not None:
+
+    def read() -> bytes | None:
+        return next(chunks, None)
+
+    while (chunk := await sync_to_async(read, thread_sensitive=False)()) is not None:
         yield chunk
 
 

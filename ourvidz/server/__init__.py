@@ -61,8 +61,11 @@ class Server(daphne.server.Server):
 
 def _log_errors() -> None:
     """Pass Twisted's errors on, which daphne throws away: without a descriptor left it says so only there."""
-    errors = LogLevelFilterPredicate(defaultLogLevel=LogLevel.error)
-    globalLogPublisher.addObserver(FilteringLogObserver(STDLibLogObserver("twisted"), [errors]))
+    # Typed as Any: that these have its interfaces is known to zope alone.
+    errors: Any = LogLevelFilterPredicate(defaultLogLevel=LogLevel.error)
+    to_logging: Any = STDLibLogObserver("twisted")
+    observer: Any = FilteringLogObserver(to_logging, [errors])
+    globalLogPublisher.addObserver(observer)
 
 
 def serve(*, host: str, port: int) -> bool:

@@ -33,6 +33,8 @@ class Connection(LingeringChannel):
     Its limits hold as they are: 16 KiB of header and 500 lines of it, 16 KiB of requests that came too early.
     """
 
+    _networkProducer: Any  # noqa: N815 - Twisted's name
+
     def __init__(self) -> None:
         super().__init__()
         self._is_idle = False
@@ -123,7 +125,7 @@ class Connection(LingeringChannel):
         self._has_room.clear()
         self._watch_reader()
 
-    def connectionLost(self, reason: Any) -> None:  # noqa: N802 - Twisted's name
+    def connectionLost(self, reason: Any = None) -> None:  # noqa: N802 - Twisted's name
         self._end_watch()
         self._has_room.set()
         super().connectionLost(reason)

@@ -17,6 +17,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from ourvidz import capacity
 
 log = structlog.get_logger("ourvidz.server")
+call_later: Any = reactor.callLater
 BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
     b"Retry-After: 10\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 21\r\n\r\n"
@@ -47,12 +48,13 @@ def network_of(host: str) -> str | None:
 class Refusal(Protocol):
     """Answers 503 without a look at the request, and closes."""
 
+    transport: Any
     lingering: ClassVar[list[Refusal]] = []
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         self.transport.write(BUSY)
         self.transport.loseWriteConnection()
-        self._end = reactor.callLater(LINGER_SECONDS, self.transport.abortConnection)
+        self._end: Any = call_later(LINGER_SECONDS, self.transport.abortConnection)
         self.lingering.append(self)
         if len(self.lingering) > MAX_LINGERING:
             self.lingering.pop(0).transport.abortConnection()

@@ -168,7 +168,7 @@ def test_refused_connections_are_not_kept(strict: WebProcess) -> None:
 
 def test_it_lives_on_when_descriptors_run_out(tmp_path: Path) -> None:
     """A limit that cannot be raised: the connections are fewer then, and all that come are answered."""
-    limited = ("prlimit", "--nofile=128:128") if has_prlimit() else pytest.skip("no prlimit here")
+    limited = "prlimit --nofile=128:128" if has_prlimit() else pytest.skip("no prlimit here")
     with web_process(tmp_path, prefix=limited) as web:
         with idle_connections(web.port, 200):
             assert web.ask("/healthz").status == 503
@@ -196,7 +196,7 @@ def test_the_limit_on_descriptors_is_raised(tmp_path: Path) -> None:
     if not has_prlimit():
         pytest.skip("no prlimit here")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with web_process(tmp_path, prefix=("prlimit", "--nofile=256:")) as web:
+    with web_process(tmp_path, prefix="prlimit --nofile=256:") as web:
         assert resource.prlimit(web.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
         with idle_connections(web.port, 300):
             assert web.ask("/healthz").body == b"ok"

@@ -167,18 +167,20 @@ def signed_in_session(folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def web_process(folder: Path, *, prefix: tuple[str, ...] = (), **settings: str) -> Iterator[WebProcess]:
+def web_process(folder: Path, *, prefix: str = "", **settings: str) -> Iterator[WebProcess]:
     """Served until the end of the block, with a data folder of its own; `prefix` runs the command."""
     port = free_port()
     (folder / "static").mkdir(parents=True, exist_ok=True)
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder), "PORT": str(port), **settings}
 
     def is_ready() -> bool:
-        with contextlib.suppress(OSError, ValueError), Wire(port) as wire:
-            wire.ask("/healthz")
-            return wire.answer().status == 200
-        return False
+        try:
+            with Wire(port) as wire:
+                wire.ask("/healthz")
+                return wire.answer().status == 200
+        except (OSError, ValueError):
+            return False
 
-    command = [*prefix, sys.executable, str(MANAGE), "serve"]
+    command = [*prefix.split(), sys.executable, str(MANAGE), "serve"]
     with running(command, folder=folder, is_ready=is_ready, environment=environment) as process:
         yield WebProcess(process, port, folder)
