@@ -52,6 +52,8 @@ PITFALLS: Mapping[int, str] = {
     34: "Limits that are shown and enforced nowhere",
     35: "Expiry that is promised and run by nothing",
     # The numbers left out are named by no test yet.
+    40: "A body, an answer, a socket, a decoder or a request without a bound per caller",
+    41: "Bytes of a body where none belongs: the next answer or request on that connection is what they say",
     48: "State that must be one for all processes kept in one process's memory",
     49: "Every socket of an owner rendering the same news again, on one thread",
     52: "Credentials that outlive what was meant to end them: sessions, sockets, links and tokens",

@@ -189,12 +189,12 @@ async def test_a_worker_uploads_what_it_has_leased(
 async def test_a_worker_is_refused_unread(admission: BodyAdmission, job: Job, worker: Worker) -> None:
     """pitfall 16: a stranger, a wrong token, another's lease, a slot that is none, a wrong type, too much."""
     token, other = await token_of(worker), await token_of(await sync_to_async(make_worker)("other"))
-    stale = {"x_lease_token": "0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f01"}
+    stale = "0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f01"
     refused = [
         (result(job, ""), 401, "authentication_failed"),
         (result(job, "ovw_nonsense"), 401, "authentication_failed"),
         (result(job, other), 404, "job_not_found"),
-        (result(job, token, **stale), 409, "lease_lost"),
+        (result(job, token, x_lease_token=stale), 409, "lease_lost"),
         (result(job, token, x_lease_token="none"), 422, "invalid"),
         (result(job, token, slot=1), 404, "unknown_slot"),
         (result(job, token, content_type="text/html"), 415, "unsupported_media_type"),
