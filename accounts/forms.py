@@ -69,7 +69,7 @@ class ConfirmForm(forms.Form):
         check_own_password(self.request, self.cleaned_data["password"])
 
 
-class ChangePasswordForm(PasswordChangeForm):  # type: ignore[type-arg]
+class ChangePasswordForm(PasswordChangeForm):
     """Asks for the old password, as often as sign-in does."""
 
     def __init__(self, request: SignedInRequest, data: Any = None) -> None:
