@@ -74,7 +74,8 @@ class RefusalLimit(logging.Filter):
         is_over = now - window.began >= WINDOW_SECONDS
         if (window.logged and not is_over) or self._of_all.logged >= MAX_LINES:
             window.left_out += 1
-            return self._forget_oldest()
+            self._forget_oldest()
+            return None
         self._of_all.logged += 1
         self._of_subject[subject] = Window(now, logged=1)
         self._of_subject.move_to_end(subject)

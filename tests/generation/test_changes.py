@@ -24,8 +24,8 @@ def revisions(changes: Changes) -> list[int]:
     return sorted(row.revision for row in rows)
 
 
-def newer(owner: User, after: int = 0, **by: int) -> Changes:
-    return feed.changes(owner_id=owner.pk, after=after, **by)
+def newer(owner: User, after: int = 0, limit: int = 200) -> Changes:
+    return feed.changes(owner_id=owner.pk, after=after, limit=limit)
 
 
 def test_an_owner_without_work_is_at_zero(owner: User) -> None:

@@ -36,8 +36,9 @@ def refused(caplog: pytest.LogCaptureFixture) -> list[str]:
 def clock(caplog: pytest.LogCaptureFixture) -> Iterator[list[float]]:
     """The handler that catches lines has the filter of the site's own, at this time."""
     now = [0.0]
-    (name,) = settings.LOGGING["handlers"]["stderr"]["filters"]
-    limit = settings.LOGGING["filters"][name]["()"](clock=lambda: now[0])
+    site: Any = settings.LOGGING
+    (name,) = site["handlers"]["stderr"]["filters"]
+    limit = site["filters"][name]["()"](clock=lambda: now[0])
     caplog.handler.addFilter(limit)
     yield now
     caplog.handler.removeFilter(limit)

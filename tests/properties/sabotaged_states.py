@@ -60,7 +60,7 @@ STATES = (
     ),
     Sabotage(
         "the limit on waiting work not enforced",
-        (Edit("generation/access/quotas.py", "at_most=limit) >= limit:", "at_most=limit) > limit:"),),
+        (Edit("generation/access/quotas.py", "active_jobs) >= limits", "active_jobs) > limits"),),
     ),
     in_generation(
         "leases end while nobody serves",
@@ -197,7 +197,7 @@ FEED = (
     ),
     Sabotage(
         "a purge is not told",
-        (Edit("generation/maintenance/cleanup.py", "    Tombstone.objects.bulk_create(rows)\n", ""),),
+        (Edit("generation/changes/purge.py", "    Tombstone.objects.bulk_create(rows)\n", ""),),
         ("tests/generation/test_changes.py",),
     ),
     Sabotage(
