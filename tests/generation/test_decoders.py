@@ -284,6 +284,38 @@ def test_a_process_has_no_secret_no_files_and_no_room_for_any(decoders: Callable
     assert "django" not in (proc / "maps").read_text()
 
 
+OPENS_MORE = """
+import os, socket, sys
+from generation.media import decoder_process
+decoder_process._confine(2**28)
+files = [os.open("/dev/null", os.O_RDONLY)]
+decoder_process._allow(5, files)
+for attempt in (lambda: open("/etc/passwd"), socket.socket, os.pipe):
+    try:
+        attempt()
+    except OSError as error:
+        assert error.errno == 24, error
+    else:
+        os._exit(1)
+os._exit(0)
+"""
+
+
+@needs_proc
+def test_a_process_can_open_nothing_while_it_decodes() -> None:
+    """A playlist or a reference inside a file leads nowhere: there is no descriptor left for it."""
+    mine, theirs = socket.socketpair()
+    with mine, theirs:
+        line = theirs.fileno()
+        words = [
+            sys.executable,
+            "-c",
+            f"import os; os.dup2({line}, 3); {line} > 3 and os.close({line})\n{OPENS_MORE}",
+        ]
+        ended = subprocess.run(words, cwd=settings.BASE_DIR, pass_fds=[line], check=False)
+    assert ended.returncode == 0
+
+
 STARTS_ONE = """
 import os, sys
 sys.path.insert(0, {root!r})
