@@ -1,4 +1,4 @@
-"""Kind A: page, thumbnail and worker see one picture, whatever the file that it came in."""
+"""Never two readers of one file that see different pictures: page, thumbnail and worker see one."""
 
 from __future__ import annotations
 
@@ -171,7 +171,6 @@ def served(client: Client, name: str, reference: Reference) -> bytes:
 def test_page_thumbnail_and_worker_see_the_same_picture(
     owner: User, worker: Worker, client: Client, name: str
 ) -> None:
-    """pitfall 42"""
     made, expected = CASES[name]
     kept = make_reference(owner, made())
     for_worker = given_to_worker(kept, worker)

@@ -143,7 +143,7 @@ def png_with(kind: bytes, unpacked: int) -> bytes:
 
 @pytest.mark.parametrize("table", [b"stsz", b"stts"])
 def test_an_mp4_that_claims_millions_of_samples_is_refused_by_its_tables(table: bytes) -> None:
-    """pitfall 40: 1.4 KB made the demuxer take 832 MB."""
+    """1.4 KB made the demuxer take 832 MB."""
     code, message = refusal(mp4_that_claims(20_000_000, table=table), "video")
     assert (code, "20,000,000 samples" in message) == ("too_large", True)
 
@@ -168,7 +168,7 @@ def test_a_table_that_claims_more_than_its_box_has_is_refused() -> None:
     ids=["WebP", "JPEG", "zTXt", "iTXt", "iCCP", "parts"],
 )
 def test_a_small_file_that_takes_much_is_refused_by_its_structure(content: bytes, says: str) -> None:
-    """Kind D: the sentence names what was seen."""
+    """The sentence names what was seen."""
     code, message = refusal(content)
     assert code == "too_large"
     assert says in message
@@ -176,7 +176,7 @@ def test_a_small_file_that_takes_much_is_refused_by_its_structure(content: bytes
 
 @needs_proc
 def test_bombs_at_once_take_no_more_than_the_processes_may(decoders: Callable[..., DecoderPool]) -> None:
-    """pitfall 40: six took 5.9 GB, an MP4 832 MB, of the web process."""
+    """Six took 5.9 GB, an MP4 832 MB, of the web process."""
     decoders(decoders=2)
     bombs = [(flat_webp(8000, 8000), "image")] * 6 + [(mp4_that_claims(20_000_000), "video")] * 2
     Path("/proc/self/clear_refs").write_text("5")
