@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import BinaryIO
 
 import av
@@ -21,6 +23,10 @@ from generation.media.mp4_tables import check_tables
 
 DEMUXERS = {"mp4": "mp4", "webm": "matroska"}
 VIDEO_CODECS = {"h264", "vp8", "vp9", "av1"}  # what browsers play everywhere
+# PyAV loads modules when a stream needs them, and by then the process may open no files.
+for _module in pkgutil.walk_packages(av.__path__, "av."):
+    if _module.name not in ("av.__main__", "av.datasets"):
+        importlib.import_module(_module.name)
 
 
 def measure_video(content: BinaryIO) -> Measured:

@@ -40,9 +40,10 @@ def main() -> None:
             request, files = messages.receive_with_files(line)
         except messages.BadMessage:
             return  # the server has gone
-        _allow(seconds)
+        _allow(seconds, files)
         answer, thumbnail = _answer(request, files, memory)
         signal.alarm(0)
+        _limit_files(messages.MAX_FILES)
         try:
             messages.send(line, answer, body=thumbnail)
         except OSError:
@@ -74,8 +75,15 @@ def _address_space() -> int:
     return 0
 
 
-def _allow(seconds: int) -> None:
-    """CPU seconds for one more file, beyond those used, and twice as many by the clock."""
+def _limit_files(number: int) -> None:
+    """Room for so many descriptors beside the line, and for none when they are there."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (LINE + 1 + number, hard))
+
+
+def _allow(seconds: int, files: list[int]) -> None:
+    """CPU seconds for one more file, beyond those used, and twice as many by the clock; no other file."""
+    _limit_files(len(files))
     usage = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     used = int(usage.ru_utime + usage.ru_stime) + 1

@@ -1,13 +1,15 @@
-"""Kind A: page, thumbnail and worker see one picture, whatever the file that it came in."""
+"""Never two readers of one file that see different pictures: page, thumbnail and worker see one."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
 from PIL import Image as Picture
@@ -90,6 +92,10 @@ def moving(kind: str) -> bytes:
     return encoded(scene(), kind, save_all=True, append_images=others)
 
 
+def with_trailer(kind: str) -> bytes:
+    return encoded(scene(), kind) + TRAILER
+
+
 CASES: dict[str, tuple[Callable[[], bytes], Callable[[], Picture.Image]]] = {
     "PNG RGB": (lambda: encoded(scene(), "PNG"), scene),
     "PNG L": (lambda: encoded(grey(), "PNG"), lambda: grey().convert("RGB")),
@@ -134,11 +140,8 @@ CASES: dict[str, tuple[Callable[[], bytes], Callable[[], Picture.Image]]] = {
     "APNG": (lambda: moving("PNG"), scene),
     "WebP moving": (lambda: moving("WEBP"), scene),
     "MPO": (lambda: moving("MPO"), scene),
-    **{f"orientation {each}": (lambda each=each: turned(each), scene) for each in range(1, 9)},
-    **{
-        f"{kind} and a trailer": (lambda kind=kind: encoded(scene(), kind) + TRAILER, scene)
-        for kind in ("PNG", "JPEG", "WEBP")
-    },
+    **{f"orientation {each}": (partial(turned, each), scene) for each in range(1, 9)},
+    **{f"{kind} and a trailer": (partial(with_trailer, kind), scene) for kind in ("PNG", "JPEG", "WEBP")},
 }
 
 
@@ -168,7 +171,6 @@ def served(client: Client, name: str, reference: Reference) -> bytes:
 def test_page_thumbnail_and_worker_see_the_same_picture(
     owner: User, worker: Worker, client: Client, name: str
 ) -> None:
-    """pitfall 42"""
     made, expected = CASES[name]
     kept = make_reference(owner, made())
     for_worker = given_to_worker(kept, worker)
@@ -243,7 +245,7 @@ def test_what_an_older_version_kept_is_made_canonical_once(
 ) -> None:
     """It kept the bytes as they came."""
     old = make_reference(owner, content)
-    old.file.save("references-1/old.jpg", io.BytesIO(content), save=False)
+    old.file.save("references-1/old.jpg", ContentFile(content), save=False)
     Reference.objects.filter(pk=old.pk).update(
         file=old.file.name, canonical_sha256="", byte_size=len(content)
     )
@@ -276,7 +278,7 @@ def test_what_cannot_be_decoded_any_more_is_refused_to_the_worker_in_words(
 ) -> None:
     """pitfall 19: never another picture, never none."""
     old = make_reference(owner, png())
-    old.file.save("references-1/old.png", io.BytesIO(png()[:-20]), save=False)
+    old.file.save("references-1/old.png", ContentFile(png()[:-20]), save=False)
     Reference.objects.filter(pk=old.pk).update(file=old.file.name, canonical_sha256="")
     with pytest.raises(UnusableReference, match="cut off at byte"):
         given_to_worker(Reference.objects.get(pk=old.pk), worker)

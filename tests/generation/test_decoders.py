@@ -143,7 +143,7 @@ def png_with(kind: bytes, unpacked: int) -> bytes:
 
 @pytest.mark.parametrize("table", [b"stsz", b"stts"])
 def test_an_mp4_that_claims_millions_of_samples_is_refused_by_its_tables(table: bytes) -> None:
-    """pitfall 40: 1.4 KB made the demuxer take 832 MB."""
+    """1.4 KB made the demuxer take 832 MB."""
     code, message = refusal(mp4_that_claims(20_000_000, table=table), "video")
     assert (code, "20,000,000 samples" in message) == ("too_large", True)
 
@@ -168,7 +168,7 @@ def test_a_table_that_claims_more_than_its_box_has_is_refused() -> None:
     ids=["WebP", "JPEG", "zTXt", "iTXt", "iCCP", "parts"],
 )
 def test_a_small_file_that_takes_much_is_refused_by_its_structure(content: bytes, says: str) -> None:
-    """Kind D: the sentence names what was seen."""
+    """The sentence names what was seen."""
     code, message = refusal(content)
     assert code == "too_large"
     assert says in message
@@ -176,7 +176,7 @@ def test_a_small_file_that_takes_much_is_refused_by_its_structure(content: bytes
 
 @needs_proc
 def test_bombs_at_once_take_no_more_than_the_processes_may(decoders: Callable[..., DecoderPool]) -> None:
-    """pitfall 40: six took 5.9 GB, an MP4 832 MB, of the web process."""
+    """Six took 5.9 GB, an MP4 832 MB, of the web process."""
     decoders(decoders=2)
     bombs = [(flat_webp(8000, 8000), "image")] * 6 + [(mp4_that_claims(20_000_000), "video")] * 2
     Path("/proc/self/clear_refs").write_text("5")
@@ -282,6 +282,38 @@ def test_a_process_has_no_secret_no_files_and_no_room_for_any(decoders: Callable
     assert limit.split()[3:5] == ["6", "6"]
     assert os.getsid(pool._idle[0].pid) != os.getsid(0)
     assert "django" not in (proc / "maps").read_text()
+
+
+OPENS_MORE = """
+import os, socket, sys
+from generation.media import decoder_process
+decoder_process._confine(2**28)
+files = [os.open("/dev/null", os.O_RDONLY)]
+decoder_process._allow(5, files)
+for attempt in (lambda: open("/etc/passwd"), socket.socket, os.pipe):
+    try:
+        attempt()
+    except OSError as error:
+        assert error.errno == 24, error
+    else:
+        os._exit(1)
+os._exit(0)
+"""
+
+
+@needs_proc
+def test_a_process_can_open_nothing_while_it_decodes() -> None:
+    """A playlist or a reference inside a file leads nowhere: there is no descriptor left for it."""
+    mine, theirs = socket.socketpair()
+    with mine, theirs:
+        line = theirs.fileno()
+        words = [
+            sys.executable,
+            "-c",
+            f"import os; os.dup2({line}, 3); {line} > 3 and os.close({line})\n{OPENS_MORE}",
+        ]
+        ended = subprocess.run(words, cwd=settings.BASE_DIR, pass_fds=[line], check=False)
+    assert ended.returncode == 0
 
 
 STARTS_ONE = """

@@ -103,7 +103,7 @@ def test_a_picture_that_moves_is_no_image(kind: str) -> None:
 
 
 def test_the_first_picture_of_a_jpeg_that_holds_several_is_taken() -> None:
-    """As browsers do; phones write them (MPO). Kind A."""
+    """As browsers do; phones write them (MPO)."""
     found = measured(animated("MPO"))
     assert (found.content_type, found.width, found.height) == ("image/jpeg", 64, 48)
 
