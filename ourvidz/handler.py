@@ -7,7 +7,6 @@ so one crossing around all of them halves the CPU of a request (measured: 2.7-4.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 import django
@@ -29,25 +28,13 @@ class SingleThreadHandler(ASGIHandler):
 
     async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:  # type: ignore[override] # the stub says HttpResponse
         publisher.send_on(asyncio.get_running_loop())
-        work = asyncio.ensure_future(sync_to_async(self._respond, thread_sensitive=True)(request))
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            # The caller has gone; the thread works on, and counts as long as it does.
-            await _ended(work)
-            raise
+        return await sync_to_async(self._respond, thread_sensitive=True)(request)
 
     def _respond(self, request: ASGIRequest) -> HttpResponseBase:
         response = self.get_response(request)
         # Not when the answer has been read to its end, which is the reader's to say.
         close_old_connections()
         return response
-
-
-async def _ended(work: asyncio.Future[HttpResponseBase]) -> None:
-    while not work.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait({work})
 
 
 def application() -> SingleThreadHandler:
