@@ -7,7 +7,6 @@ so one crossing around all of them halves the CPU of a request (measured: 2.7-4.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -63,13 +62,7 @@ class SingleThreadHandler(ASGIHandler):
 
     async def get_response_async(self, request: ASGIRequest) -> HttpResponseBase:  # type: ignore[override] # the stub says HttpResponse
         publisher.send_on(asyncio.get_running_loop())
-        work = asyncio.ensure_future(sync_to_async(self._respond, thread_sensitive=True)(request))
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            # The caller has gone; the thread works on, and counts as long as it does.
-            await _ended(work)
-            raise
+        return await sync_to_async(self._respond, thread_sensitive=True)(request)
 
     def _respond(self, request: ASGIRequest) -> HttpResponseBase:
         try:
@@ -105,12 +98,6 @@ async def _read_in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
 
     while (chunk := await sync_to_async(read, thread_sensitive=False)()) is not None:
         yield chunk
-
-
-async def _ended(work: asyncio.Future[HttpResponseBase]) -> None:
-    while not work.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait({work})
 
 
 async def _receive_into(body: SpooledTemporaryFile[bytes], receive: Receive) -> None:

@@ -7,6 +7,7 @@ counts are this process's own, in memory: with N web processes a caller has N ti
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import structlog
@@ -26,6 +27,7 @@ WAIT_S = 20.0
 # A page of the Library is one request and 60 thumbnails.
 MEDIA_COST = 0.1
 LOG_EVERY_S = 60
+DISCONNECT = {"type": "http.disconnect"}
 
 
 class OverRateError(Exception):
@@ -51,17 +53,28 @@ class RequestLimits:
             await self.django(scope, receive, send)
             return
         try:
-            caller = await self._counted_caller(scope)
-            slot = _Slot(self.slots, caller)
-            try:
-                await self.django(scope, slot.taken_after_body(receive), slot.released_by_answer(send))
-            finally:
-                slot.release()
+            slot = _Slot(self.slots, await self._counted_caller(scope))
+            await self._serve(slot, scope, receive, send)
         except OverRateError as over:
             await self._refuse(refusals.over_rate(over.wait_s), scope, send)
         except NoSlotError as full:
             refusal = refusals.too_many_at_once if full.of_caller else refusals.busy
             await self._refuse(refusal(1), scope, send)
+
+    async def _serve(self, slot: _Slot, scope: Any, receive: Any, send: Any) -> None:
+        """Raises NoSlotError."""
+        answer = self.django(scope, slot.taken_after_body(receive), slot.released_by_answer(send))
+        work = asyncio.ensure_future(answer)
+        work.add_done_callback(slot.release_after)
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            # A thread works on although its caller has gone, and counts as long as it does.
+            if not slot.is_held:
+                work.cancel()
+            raise
+        if slot.refused:
+            raise slot.refused
 
     async def _counted_caller(self, scope: Any) -> str:
         """Whose request it is, counted.
@@ -116,12 +129,19 @@ class _Slot:
     def __init__(self, slots: FairSlots, caller: str) -> None:
         self.slots, self.caller = slots, caller
         self.is_held = False
+        self.refused: NoSlotError | None = None
 
     def taken_after_body(self, receive: Any) -> Any:
         async def receive_body() -> Any:
             message = await receive()
             if message["type"] == "http.request" and not message.get("more_body") and not self.is_held:
-                await self.slots.take(self.caller, within_s=WAIT_S)
+                try:
+                    await self.slots.take(self.caller, within_s=WAIT_S)
+                except NoSlotError as full:
+                    self.refused = full
+                    return DISCONNECT  # at which Django closes the body
+                except asyncio.CancelledError:
+                    return DISCONNECT
                 self.is_held = True
             return message
 
@@ -134,6 +154,11 @@ class _Slot:
             await send(message)
 
         return send_answer
+
+    def release_after(self, work: asyncio.Future[None]) -> None:
+        self.release()
+        if not work.cancelled():
+            work.exception()  # which has been seen, unless the caller has gone
 
     def release(self) -> None:
         if self.is_held:

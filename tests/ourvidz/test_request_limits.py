@@ -123,8 +123,10 @@ class Site:
         self.third = asyncio.Event()
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
-        while (await receive()).get("more_body"):
+        while (message := await receive()).get("more_body"):
             pass
+        if message["type"] == "http.disconnect":
+            return
         self.working += 1
         self.most = max(self.most, self.working)
         if self.working == 3:
