@@ -128,11 +128,9 @@ def run(options: Options) -> None:
             live.machine().token,
             options.seconds or (4 if options.quick else 15),
         )
-        try:
-            phases = asyncio.run(siege.phases(names))
-        finally:
-            live.tidy()
-    _print(phases)
+        phases = asyncio.run(siege.phases(names))
+        _print(phases)
+        live.kill_server()  # one that was hurt would take long to stop
 
 
 def _means(live: Installation, folder: Path) -> dict[str, Any]:
@@ -185,7 +183,11 @@ class Siege:
             attack = await self._attack(name) if name else None
             calls = await honest.work(self.seconds)
             seen = await _ended(attack) if attack else {}
-        for what, count in calls.failures.most_common(5):
+        median, p95 = calls.figures()
+        say(
+            f"    {memory.peak_mb:.0f} MB, {median:.0f} and {p95:.0f} ms, {sum(calls.failures.values())} failures"
+        )
+        for what, count in calls.failures.most_common(3):
             say(f"    {count} × {what}")
         return Phase(name or "undisturbed", calls, memory.peak_mb, seen)
 

@@ -25,6 +25,7 @@ FOREIGN = {
 }
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 DOCUMENT = re.compile(r"(?<![\w/.-])(?:docs/[\w./-]*\w|(?:[\w-]+/)*[\w-]+\.md)\b/?")
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 DESIGN = re.compile(r"\bdesign \d", re.IGNORECASE)
 
 
@@ -78,3 +79,14 @@ def test_nothing_cites_a_document_that_is_not_here() -> None:
         cited |= set(DESIGN.findall(text))
         dead += [f"{path.relative_to(ROOT)}: {name}" for name in sorted(cited)]
     assert dead == []
+
+
+def test_every_test_that_is_to_hold_a_threat_exists() -> None:
+    named = NAMED_TEST.findall((ROOT / "docs" / "security.md").read_text())
+    assert len(named) > 50
+    missing = []
+    for path, name in named:
+        file = ROOT / path
+        if not file.is_file() or not re.search(rf"^ *(async )?def {name}\(", file.read_text(), re.MULTILINE):
+            missing.append(f"{path}::{name}")
+    assert missing == []
