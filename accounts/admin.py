@@ -6,6 +6,7 @@ import time
 from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import User
@@ -15,10 +16,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
+from accounts import sessions
 from accounts.deletion import delete_account
+from accounts.models import SignInLink
+from accounts.reauthentication import redirect_to_confirm
+from generation.access import tokens
 from generation.access.principals import operator_principal
+from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.jobs.owner_deletion import owner_totals
+from generation.models import PersonalToken
 
 # One request may take so long; more is left to the next one, or to the command.
 WORK_SECONDS = 2.0
@@ -28,7 +35,7 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
-    actions = ["delete_accounts"]
+    actions = ["delete_accounts", "end_access"]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Without Django's own deletion, which fails for users with rows."""
@@ -39,6 +46,36 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
     @admin.action(description="Delete selected accounts with all that is in them", permissions=["delete"])
     def delete_accounts(self, request: HttpRequest, users: QuerySet[User]) -> HttpResponse | None:
         return self._confirm_or_delete(request, list(users.order_by("username")))
+
+    @admin.action(description="Sign out everywhere and revoke personal tokens", permissions=["change"])
+    def end_access(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        actor, chosen = operator_principal(cast("User", request.user)), list(users)
+        for user in chosen:
+            sessions.end_sessions(user_id=user.pk, actor=actor)
+            SignInLink.objects.filter(pk=user.pk).delete()
+        tokens.revoke(PersonalToken.objects.filter(owner__in=chosen), actor=actor)
+        for user in chosen:
+            self.log_change(request, user, "Signed out everywhere, tokens revoked.")
+        self.message_user(request, f"{len(chosen)} signed out.", messages.SUCCESS)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        asked = redirect_to_confirm(request)
+        return asked or super().changeform_view(request, object_id, form_url, extra_context)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        return redirect_to_confirm(request) or super().user_change_password(request, id, form_url)
+
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> LogEntry:
+        """Passwords, rights and the end of a deactivated user's sessions are in the audit log too."""
+        actor = operator_principal(cast("User", request.user))
+        audit_log.after_commit("user.changed", actor=actor, user=obj.pk)
+        return super().log_change(request, obj, message)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from django.contrib.auth import SESSION_KEY, get_user_model
+from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
-from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
+from accounts import sessions
+from accounts.models import SignInLink
 from generation.access import tokens
 from generation.changes import publisher
 from generation.core.actors import Actor
@@ -56,6 +57,5 @@ def revoke_access(user: User, *, actor: Actor) -> None:
         get_user_model().objects.filter(pk=user.pk).update(is_active=False, password=make_password(None))
         tokens.revoke(PersonalToken.objects.filter(owner_id=user.pk), actor=actor)
         publisher.account_changed(owner_id=user.pk)  # which an UPDATE tells nobody
-    for session in Session.objects.iterator(chunk_size=500):
-        if session.get_decoded().get(SESSION_KEY) == str(user.pk):
-            session.delete()
+        SignInLink.objects.filter(pk=user.pk).delete()
+    sessions.end_sessions(user_id=user.pk, actor=actor)

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 
-from accounts import throttle
+from accounts import sessions, throttle
+from accounts.reauthentication import NEEDS_LINK, THROTTLED, TOO_OFTEN, check_own_password
+from generation.access.principals import session_principal
+from generation.core import audit_log
+from generation.core.client_address import address_of
+from generation.core.ids import new_id
 from generation.core.limits import NAME_LENGTH
+from generation.models import PersonalToken, Scope
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-
-
-THROTTLED = "throttled"
-TOO_OFTEN = "Too many attempts. Wait ten minutes, then try again."
+    from accounts.signed_in import SignedInRequest
 
 
 class ThrottledAuthenticationForm(AuthenticationForm):
@@ -24,11 +28,13 @@ class ThrottledAuthenticationForm(AuthenticationForm):
         name = self.cleaned_data.get("username")
         if self.request is None or not name:
             return super().clean()
-        who = {"name": name, "address": throttle.address_of(self.request)}
+        who = {"name": name, "address": address_of(self.request)}
         if not throttle.allow_attempt(**who):
             raise forms.ValidationError(TOO_OFTEN, code=THROTTLED)
         cleaned = super().clean()
         throttle.reset_after_success(**who)
+        actor = session_principal(self.get_user())
+        audit_log.after_commit("session.started", actor=actor, address=who["address"])
         return cleaned
 
 
@@ -42,17 +48,74 @@ class SignInForm(ThrottledAuthenticationForm):
         _style(self)
 
 
-def password_form(user: User, data: Any = None) -> SetPasswordForm[User]:
-    """Asks for the old password only where there is one."""
-    kind = PasswordChangeForm if user.has_usable_password() else SetPasswordForm
-    form: SetPasswordForm[User] = kind(user, data)
+class OwnPasswordField(forms.CharField):
+    """The user's own password, asked for again."""
+
+    def __init__(self) -> None:
+        attrs = {"class": "input", "autocomplete": "current-password"}
+        super().__init__(label="Your password", strip=False, widget=forms.PasswordInput(attrs=attrs))
+
+
+class ConfirmForm(forms.Form):
+    """Asks again who it is."""
+
+    password = OwnPasswordField()
+
+    def __init__(self, request: SignedInRequest, data: Any = None) -> None:
+        super().__init__(data)
+        self.request = request
+
+    def clean_password(self) -> None:
+        check_own_password(self.request, self.cleaned_data["password"])
+
+
+class ChangePasswordForm(PasswordChangeForm):  # type: ignore[type-arg]
+    """Asks for the old password, as often as sign-in does."""
+
+    def __init__(self, request: SignedInRequest, data: Any = None) -> None:
+        super().__init__(request.user, data)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        password = str(self.cleaned_data["old_password"])
+        check_own_password(self.request, password)
+        return password
+
+
+class FirstPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+    """For who signed in by a link, just now."""
+
+    def __init__(self, request: SignedInRequest, data: Any = None) -> None:
+        super().__init__(request.user, data)
+        self.request = request
+
+    def clean(self) -> Any:
+        if not sessions.is_fresh(self.request.session):
+            raise forms.ValidationError(NEEDS_LINK, code="stale")
+        return super().clean()
+
+
+PasswordForm = ChangePasswordForm | FirstPasswordForm
+
+
+def password_form(request: SignedInRequest, data: Any = None) -> PasswordForm:
+    """Asks for the old password where there is one, and whether tokens go too where there are any."""
+    has_password = request.user.has_usable_password()
+    form = (ChangePasswordForm if has_password else FirstPasswordForm)(request, data)
     for field in form.fields.values():
         field.widget.attrs.pop("autofocus", None)
     _style(form)
+    if PersonalToken.objects.filter(owner=request.user, revoked_at=None).exists():
+        form.fields["revoke_tokens"] = forms.BooleanField(
+            label="Revoke my personal tokens too", required=False, initial=has_password
+        )
     return form
 
 
 class TokenForm(forms.Form):
+    """Makes a token once: `token_id` is the form's, so that sending it again makes no second one."""
+
+    token_id = forms.UUIDField(widget=forms.HiddenInput, required=False)
     name = forms.CharField(
         max_length=NAME_LENGTH,
         label="What is it for?",
@@ -60,6 +123,48 @@ class TokenForm(forms.Form):
             attrs={"class": "input", "placeholder": "backup script", "autocomplete": "off"}
         ),
     )
+    scopes = forms.MultipleChoiceField(
+        label="It may",
+        choices=Scope.choices,
+        initial=[Scope.READ, Scope.SUBMIT],
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose what it may do."},
+    )
+    days = forms.TypedChoiceField(
+        label="It ends after", coerce=int, widget=forms.Select(attrs={"class": "select"})
+    )
+    password = OwnPasswordField()
+
+    def __init__(self, request: SignedInRequest, data: Any = None) -> None:
+        super().__init__(data)
+        self.request = request
+        self.is_stale = not sessions.is_fresh(request.session)
+        self.fields["token_id"].initial = new_id
+        days: Any = self.fields["days"]
+        longest = settings.TOKEN_DAYS
+        choices = [*(each for each in (30, 90, 365) if each < longest), longest]
+        days.choices, days.initial = [(each, f"{each} days") for each in choices], choices[-1]
+        if not (self.is_stale and request.user.has_usable_password()):
+            del self.fields["password"]
+
+    def clean_password(self) -> None:
+        check_own_password(self.request, self.cleaned_data["password"])
+
+    def clean(self) -> dict[str, Any]:
+        if self.is_stale and "password" not in self.fields:
+            raise forms.ValidationError(NEEDS_LINK, code="stale")
+        return self.cleaned_data
+
+    @property
+    def token(self) -> dict[str, Any]:
+        """What `issue_personal_token` is given."""
+        given = {name: self.cleaned_data[name] for name in ("name", "scopes", "days")}
+        token_id: uuid.UUID | None = self.cleaned_data.get("token_id")
+        return {**given, "token_id": token_id}
+
+
+def is_throttled(form: forms.BaseForm) -> bool:
+    return any(error.code == THROTTLED for errors in form.errors.as_data().values() for error in errors)
 
 
 def _style(form: forms.BaseForm) -> None:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import SignInAttempts
@@ -43,25 +41,6 @@ def reset_after_success(*, name: str, address: str) -> None:
     """Reset the counter of the name and address after a successful sign-in."""
     SignInAttempts.objects.filter(pk=_of_name(name, address)).delete()
     SignInAttempts.objects.filter(pk=_of_address(address), count__gt=0).update(count=F("count") - 1)
-
-
-def address_of(request: HttpRequest) -> str:
-    """The caller's address: from the proxy's header if HTTPS is set, else of the connection itself.
-
-    Of an IPv6 address the first 64 bits: a caller usually has the whole network.
-    """
-    forwarded = request.headers.get("X-Forwarded-For", "") if settings.HTTPS else ""
-    address = forwarded.rpartition(",")[2].strip() or request.META.get("REMOTE_ADDR", "")
-    try:
-        return _network_of(ip_address(address))
-    except ValueError:
-        return address
-
-
-def _network_of(address: IPv4Address | IPv6Address) -> str:
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))
 
 
 @transaction.atomic

@@ -109,6 +109,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.SessionUseMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -157,6 +158,16 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "accounts:sign-in"
 LOGIN_REDIRECT_URL = "workspace:home"
 LOGOUT_REDIRECT_URL = "accounts:sign-in"
+SESSION_IDLE_DAYS = env.int("SESSION_IDLE_DAYS", 14)
+SESSION_DAYS = env.int("SESSION_DAYS", 90)
+if not 1 <= SESSION_IDLE_DAYS <= SESSION_DAYS <= 3650:
+    message = "SESSION_IDLE_DAYS is from 1 to SESSION_DAYS, which is at most 3650"
+    raise ImproperlyConfigured(message)
+SESSION_COOKIE_AGE = SESSION_IDLE_DAYS * 86_400
+SIGN_IN_LINK_MINUTES = env.int("SIGN_IN_LINK_MINUTES", 60)
+if not 1 <= SIGN_IN_LINK_MINUTES <= 10_080:
+    message = "SIGN_IN_LINK_MINUTES is from 1 to 10080"
+    raise ImproperlyConfigured(message)
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
@@ -217,6 +228,10 @@ MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 3)
 RETRY_BACKOFF_SECONDS = env.int("RETRY_BACKOFF_SECONDS", 5)
 TRASH_DAYS = env.int("TRASH_DAYS", 30)
 SIGN_IN_ATTEMPTS = env.int("SIGN_IN_ATTEMPTS", 10)
+TOKEN_DAYS = env.int("TOKEN_DAYS", 365)
+if not 1 <= TOKEN_DAYS <= 3650:
+    message = "TOKEN_DAYS is 1 to 3650 days"
+    raise ImproperlyConfigured(message)
 REFERENCE_DAYS = env.int("REFERENCE_DAYS", 30)
 OUTBOX_DAYS = env.int("OUTBOX_DAYS", 30)
 if not 1 <= OUTBOX_DAYS <= 3650:
@@ -229,10 +244,13 @@ REST_FRAMEWORK = {
         "generation.api.authentication.PersonalTokenAuthentication",
         "generation.api.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "generation.api.permissions.HasScope",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "generation.api.scoped_schema.ScopedSchema",
     "EXCEPTION_HANDLER": "generation.http.problems.problem",
 }
 SPECTACULAR_SETTINGS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from accounts.forms import AdminSignInForm
 from ourvidz.views import favicon, healthz
@@ -13,6 +14,8 @@ admin.site.login_form = AdminSignInForm
 urlpatterns = [
     path("healthz", healthz),
     path("favicon.ico", favicon),
+    # One page changes a user's own password.
+    path("admin/password_change/", RedirectView.as_view(pattern_name="accounts:account")),
     path("admin/", admin.site.urls),
     path("api/", include("generation.api.docs_urls")),
     path("api/v1/worker/", include("generation.worker_api.urls")),

@@ -190,7 +190,10 @@ class Supervisor:
         workers = f"{options.workers} worker{'s' * (options.workers != 1)}"
         say(f"\nOurVidz is ready after {time.time() - self.began:.1f} s, with {workers}.\n")
         say(f"  Open     {options.address}/")
-        say(f"  Sign in  {options.address}{sign_in_path}   (works once, as owner)")
+        if sign_in_path:
+            say(f"  Sign in  {options.address}{sign_in_path}   (works once, as owner)")
+        else:
+            say(f"  Sign in  {options.address}/sign-in/   (manage.py sign_in_link USER makes a link)")
         say(f"  Data     {options.data}")
         say(f"  Logs     {options.logs}")
         if options.host not in {"127.0.0.1", "localhost", "::1"} and "ALLOWED_HOSTS" not in os.environ:

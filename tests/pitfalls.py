@@ -54,7 +54,7 @@ PITFALLS: Mapping[int, str] = {
     # The numbers left out are named by no test yet.
     48: "State that must be one for all processes kept in one process's memory",
     49: "Every socket of an owner rendering the same news again, on one thread",
-    52: "Sessions and sockets that outlive the password change that was meant to end them",
+    52: "Credentials that outlive what was meant to end them: sessions, sockets, links and tokens",
 }
 
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from generation.core.actors import Actor, ActorKind
-from generation.models import PersonalToken, Worker
+from generation.models import PersonalToken, Scope, Worker
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
     from django.http import HttpRequest
     from rest_framework.request import Request
 
-# The scopes of a caller that may do all that its user may: every session and every personal token so far.
-EVERYTHING = frozenset({"*"})
+# The scopes of a session: of a caller that may do all that its user may.
+EVERYTHING = frozenset[str](Scope.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def session_principal(user: User) -> Principal:
 
 
 def token_principal(token: PersonalToken) -> Principal:
-    return Principal(ActorKind.TOKEN, token.pk, user_id=token.owner_id, scopes=EVERYTHING)
+    return Principal(ActorKind.TOKEN, token.pk, user_id=token.owner_id, scopes=frozenset(token.scopes))
 
 
 def worker_principal(worker: Worker) -> Principal:

@@ -1,30 +1,44 @@
-"""Bearer tokens of workers and users: random, stored as SHA-256, shown once."""
+"""Bearer tokens of workers and users: random, stored as SHA-256, shown once.
+
+Personal tokens expire and have scopes. Worker tokens do what a worker does, until they are revoked, unless an
+expiry was asked for.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 import uuid
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import TypeVar
 
-from django.db import transaction
-from django.db.models import QuerySet
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from generation.core import audit_log
 from generation.core.actors import Actor
-from generation.models import PersonalToken, Worker, WorkerToken
+from generation.core.errors import DomainError
+from generation.core.ids import new_id
+from generation.core.limits import ADDRESS_LENGTH
+from generation.models import PersonalToken, Scope, Worker, WorkerToken
 from generation.models.token import AccessToken
 
 Token = TypeVar("Token", bound=AccessToken)
 WORKER_PREFIX = "ovw_"
 PERSONAL_PREFIX = "ovu_"
 LIVE_TOKENS_PER_WORKER = 2
+# A token that is used from two addresses in turns is not written at each call.
+USED_RESOLUTION = timedelta(minutes=10)
 
 
-def _generate(prefix: str) -> tuple[str, dict[str, str]]:
-    raw = prefix + secrets.token_urlsafe(32)
-    return raw, {"digest": _digest(raw), "hint": raw[:8]}
+class TokenExists(DomainError):
+    """The token with this id was issued before: a form was sent again. Its text is not shown again."""
+
+    code = "token_exists"
 
 
 def _digest(raw: str) -> str:
@@ -33,11 +47,17 @@ def _digest(raw: str) -> str:
 
 
 @transaction.atomic
-def issue_worker_token(*, worker: Worker, actor: Actor) -> str:
-    """Issue a token; returns its text. Live tokens beyond the newest two are revoked."""
+def issue_worker_token(
+    *, worker: Worker, actor: Actor, days: int | None = None, token_id: uuid.UUID | None = None
+) -> str:
+    """Issue a token; returns its text. Live tokens beyond the newest two are revoked.
+
+    Raises:
+        TokenExists: `token_id`, which the form that asks for a token has chosen, was used before.
+    """
     Worker.objects.select_for_update().get(pk=worker.pk)
-    raw, fields = _generate(WORKER_PREFIX)
-    token = WorkerToken.objects.create(worker=worker, **fields)
+    expires_at = None if days is None else timezone.now() + timedelta(days=days)
+    token, raw = _issue(WorkerToken(worker=worker, expires_at=expires_at), WORKER_PREFIX, token_id)
     audit_log.after_commit("token.issued", actor=actor, token=str(token.pk), worker=str(worker.pk))
     live = WorkerToken.objects.filter(worker=worker, revoked_at=None).order_by("-id")
     if surplus := [token.pk for token in live[LIVE_TOKENS_PER_WORKER:]]:
@@ -45,12 +65,42 @@ def issue_worker_token(*, worker: Worker, actor: Actor) -> str:
     return raw
 
 
-def issue_personal_token(*, owner_id: int, actor: Actor, name: str) -> str:
-    """Issue a token for the owner's scripts; returns its text."""
-    raw, fields = _generate(PERSONAL_PREFIX)
-    token = PersonalToken.objects.create(owner_id=owner_id, name=name, **fields)
-    audit_log.after_commit("token.issued", actor=actor, token=str(token.pk), owner=owner_id)
+def issue_personal_token(
+    *,
+    owner_id: int,
+    actor: Actor,
+    name: str,
+    scopes: Iterable[str] = tuple(Scope),
+    days: int | None = None,
+    token_id: uuid.UUID | None = None,
+) -> str:
+    """Issue a token for the owner's scripts, for `days` (TOKEN_DAYS); returns its text.
+
+    Raises:
+        TokenExists: `token_id`, which the form that asks for a token has chosen, was used before.
+    """
+    expires_at = timezone.now() + timedelta(days=days or settings.TOKEN_DAYS)
+    chosen = [scope for scope in Scope.values if scope in set(scopes)]
+    fields = {"owner_id": owner_id, "name": name, "scopes": chosen, "expires_at": expires_at}
+    token, raw = _issue(PersonalToken(**fields), PERSONAL_PREFIX, token_id)
+    ids = {"token": str(token.pk), "owner": owner_id}
+    audit_log.after_commit(
+        "token.issued", actor=actor, scopes=chosen, expires=expires_at.date().isoformat(), **ids
+    )
     return raw
+
+
+def _issue(token: Token, prefix: str, token_id: uuid.UUID | None) -> tuple[Token, str]:
+    raw = prefix + secrets.token_urlsafe(32)
+    token.pk, token.digest, token.hint = token_id or new_id(), _digest(raw), raw[:8]
+    try:
+        with transaction.atomic():
+            token.save(force_insert=True)
+    except IntegrityError:
+        if token_id is None or not type(token)._default_manager.filter(pk=token_id).exists():
+            raise
+        raise TokenExists("This token was made before, and is not shown again.") from None
+    return token, raw
 
 
 def revoke_personal_token(*, owner_id: int, actor: Actor, token_id: uuid.UUID) -> bool:
@@ -68,14 +118,32 @@ def revoke(tokens: QuerySet[Token], *, actor: Actor) -> list[Token]:
     return live
 
 
-def worker_of(raw: str) -> Worker | None:
-    """The worker that this live token belongs to, even if disabled."""
+def worker_of(raw: str, *, used_from: str = "") -> Worker | None:
+    """The worker that this live token belongs to, even if disabled; records a use from an address."""
     tokens = WorkerToken.objects.select_related("worker")
-    token = tokens.filter(digest=_digest(raw), revoked_at=None).first()
+    is_live = Q(expires_at=None) | Q(expires_at__gt=Now())
+    token = tokens.filter(is_live, digest=_digest(raw), revoked_at=None).first()
+    if token and used_from:
+        record_use(token, used_from)
     return token.worker if token else None
 
 
-def find_personal_token(raw: str) -> PersonalToken | None:
-    """The live token with this text and its active owner."""
-    tokens = PersonalToken.objects.select_related("owner")
-    return tokens.filter(digest=_digest(raw), revoked_at=None, owner__is_active=True).first()
+def find_personal_token(raw: str, *, used_from: str = "") -> PersonalToken | None:
+    """The live token with this text and its active owner; records a use from an address."""
+    tokens = PersonalToken.objects.select_related("owner").filter(expires_at__gt=Now(), revoked_at=None)
+    token = tokens.filter(digest=_digest(raw), owner__is_active=True).first()
+    if token and used_from:
+        record_use(token, used_from)
+    return token
+
+
+def record_use(token: AccessToken, address: str) -> None:
+    """Record a use, by the day: written at the first of a day, and when the address has changed."""
+    address = address[:ADDRESS_LENGTH]  # what a proxy passes on need not be one
+    now, last = timezone.now(), token.last_used_at
+    is_same_day = last is not None and timezone.localdate(last) == timezone.localdate(now)
+    is_just_now = last is not None and now - last < USED_RESOLUTION
+    if is_just_now or (is_same_day and token.last_used_from == address):
+        return
+    used = type(token)._default_manager.filter(pk=token.pk)
+    used.update(last_used_at=Now(), last_used_from=address)

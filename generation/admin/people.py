@@ -6,6 +6,8 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from generation.access import tokens as access_tokens
 from generation.admin.base import ReadOnlyAdmin, RecordsChanges, operator_of
@@ -40,6 +42,13 @@ class TokenAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     actions = ["revoke"]
 
+    @admin.display(description="last used", ordering="last_used_at")
+    def last_used(self, token: AccessToken) -> str:
+        """By the day: later uses of a day are not written."""
+        if token.last_used_at is None:
+            return "never"
+        return f"{date_format(timezone.localtime(token.last_used_at))} from {token.last_used_from}"
+
     @admin.action(description="Revoke selected tokens", permissions=["change"])
     @transaction.atomic
     def revoke(self, request: HttpRequest, tokens: QuerySet[AccessToken]) -> None:
@@ -51,6 +60,6 @@ class TokenAdmin(ReadOnlyAdmin):
 
 @admin.register(PersonalToken)
 class PersonalTokenAdmin(TokenAdmin):
-    list_display = ["hint", "name", "owner", "created_at", "revoked_at"]
+    list_display = ["hint", "name", "owner", "scopes", "created_at", "expires_at", "last_used", "revoked_at"]
     list_select_related = ["owner"]
     search_fields = ["name", "owner__username", "hint"]

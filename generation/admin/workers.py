@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django import forms
@@ -9,17 +10,19 @@ from django.contrib import admin, messages
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db import transaction
 from django.db.models import Count, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
-from generation.access.tokens import issue_worker_token, revoke
+from generation.access.tokens import TokenExists, issue_worker_token, revoke
 from generation.admin.base import ReadOnlyAdmin, SearchById, operator_of
 from generation.admin.jobs import ReadOnlyInline
 from generation.admin.people import TokenAdmin
 from generation.catalog.job_types import Engine
+from generation.core.ids import new_id
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker, WorkerSpeed, WorkerToken
 
 NEW_LINE = mark_safe("<br>")
@@ -38,7 +41,7 @@ class WorkerForm(forms.ModelForm):  # type: ignore[type-arg]
 class Tokens(ReadOnlyInline):
     model = WorkerToken
     ordering = ["-id"]
-    fields = ["hint", "created_at", "revoked_at"]
+    fields = ["hint", "created_at", "expires_at", "last_used_at", "last_used_from", "revoked_at"]
 
 
 class WorkerSpeeds(ReadOnlyInline):
@@ -113,21 +116,32 @@ class WorkerAdmin(SearchById):
             lines.append(f"with {', '.join(extras)}")
         return format_html_join(NEW_LINE, "{}", ((line,) for line in lines)) or "nothing yet"
 
-    def save_model(self, request: HttpRequest, obj: Worker, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's
-        super().save_model(request, obj, form, change)
-        if not change:
-            self._show_token(request, obj)
-
-    def _show_token(self, request: HttpRequest, worker: Worker) -> None:
-        token = issue_worker_token(worker=worker, actor=operator_of(request))
-        text = f"The token of {worker.name}, shown this once: {token}"
-        self.message_user(request, text, messages.WARNING)
+    def response_add(self, request: HttpRequest, obj: Worker, post_url_continue: str | None = None) -> Any:
+        """A new worker's token is shown in the answer itself, and never again."""
+        token = issue_worker_token(worker=obj, actor=operator_of(request))
+        return self._tokens_page(request, shown=[(obj, token)])
 
     @admin.action(description="Rotate token: issue a second one beside the old", permissions=["change"])
-    def rotate_token(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
-        for worker in workers:
-            self._show_token(request, worker)
-            self.record(request, [worker], "Token rotated.")
+    def rotate_token(self, request: HttpRequest, workers: QuerySet[Worker]) -> HttpResponse | None:
+        """Asks first: the form that asks names the new tokens' ids, so that a reload issues no others."""
+        if "confirmed" not in request.POST:
+            return self._tokens_page(request, workers=[(worker, new_id()) for worker in workers])
+        try:
+            with transaction.atomic():
+                shown = [(worker, self._issue(request, worker)) for worker in workers]
+                self.record(request, workers, "Token rotated.")
+        except (TokenExists, ValueError):
+            self.message_user(request, "These tokens were issued before; nothing was done.", messages.ERROR)
+            return None
+        return self._tokens_page(request, shown=shown)
+
+    def _issue(self, request: HttpRequest, worker: Worker) -> str:
+        token_id = uuid.UUID(request.POST.get(f"token_{worker.pk}", ""))
+        return issue_worker_token(worker=worker, actor=operator_of(request), token_id=token_id)
+
+    def _tokens_page(self, request: HttpRequest, **context: Any) -> HttpResponse:
+        page = self.admin_site.each_context(request) | {"title": "Tokens", "opts": self.opts} | context
+        return TemplateResponse(request, "generation/worker_tokens.html", page)
 
     @admin.action(description="Revoke all tokens but the newest", permissions=["change"])
     def revoke_older_tokens(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
@@ -193,7 +207,7 @@ def _today() -> dict[str, Subquery]:
 
 @admin.register(WorkerToken)
 class WorkerTokenAdmin(TokenAdmin):
-    list_display = ["hint", "worker", "created_at", "revoked_at"]
+    list_display = ["hint", "worker", "created_at", "expires_at", "last_used", "revoked_at"]
     list_select_related = ["worker"]
     search_fields = ["worker__name", "hint"]
 

@@ -10,6 +10,7 @@ from rest_framework.exceptions import AuthenticationFailed
 
 from generation.access import tokens
 from generation.access.principals import Principal, session_principal, token_principal
+from generation.core.client_address import address_of
 from generation.http.authentication import REALM, bearer_of
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ class PersonalTokenAuthentication(BaseAuthentication):
         raw = bearer_of(request.headers.get("Authorization", ""))
         if raw is None:
             return None
-        token = tokens.find_personal_token(raw)
+        token = tokens.find_personal_token(raw, used_from=address_of(request._request))
         if token is None:
-            raise AuthenticationFailed("This token is unknown or revoked.")
+            raise AuthenticationFailed("This token is unknown, revoked or expired.")
         return token.owner, token_principal(token)
 
     def authenticate_header(self, request: Request) -> str:

@@ -37,7 +37,7 @@ class PersonalTokenScheme(OpenApiAuthenticationExtension):
     name = "personalToken"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        made = "`manage.py create_token USER` prints one: `ovu_…`."
+        made = "The account page or `manage.py create_token USER` makes one: `ovu_…`. Its scopes limit it."
         return {"type": "http", "scheme": "bearer", "description": made}
 
 

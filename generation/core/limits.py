@@ -5,6 +5,7 @@ from __future__ import annotations
 NAME_LENGTH = 80  # of a project, a token, a worker
 IDEMPOTENCY_KEY_LENGTH = 200
 SEARCH_LENGTH = 200
+ADDRESS_LENGTH = 45  # of the longest IPv6 address as text
 # In what workers send.
 POOL_LENGTH = 100
 STAGE_LENGTH = 40

@@ -25,8 +25,8 @@ class ProblemResponse(serializers.Serializer[Any]):
 
 PROBLEM_JSON = "application/problem+json"
 DESCRIPTIONS = {
-    401: "No token, or one that is unknown or revoked.",
-    403: "Not allowed: a missing CSRF token, or a worker that is disabled.",
+    401: "No token, or one that is unknown, revoked or expired.",
+    403: "Not allowed: a token without the scope, a missing CSRF token, or a worker that is disabled.",
     404: "There is no such thing, or it is not yours.",
     409: "The state has moved on.",
     410: "Too long ago to tell what changed; read your lists afresh, and go on from `me`'s revision.",
@@ -39,10 +39,10 @@ DESCRIPTIONS = {
 
 
 def problems(*statuses: int) -> dict[Any, Any]:
-    """The problem responses of an operation; every operation has 401 and 503."""
+    """The problem responses of an operation; every operation has 401, 403 and 503."""
     return {
         (status, PROBLEM_JSON): OpenApiResponse(ProblemResponse, DESCRIPTIONS[status])
-        for status in sorted({401, 503, *statuses})
+        for status in sorted({401, 403, 503, *statuses})
     }
 
 

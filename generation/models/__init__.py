@@ -10,7 +10,7 @@ from generation.models.project import Project
 from generation.models.queue_state import FairnessClock, Uptime
 from generation.models.reference import JobReference, Reference
 from generation.models.statuses import AssetStatus, JobStatus
-from generation.models.token import PersonalToken, WorkerToken
+from generation.models.token import PersonalToken, Scope, WorkerToken
 from generation.models.user_quota import UserQuota
 from generation.models.worker import Worker
 from generation.models.worker_speed import WorkerSpeed
@@ -32,6 +32,7 @@ __all__ = [
     "Preview",
     "Project",
     "Reference",
+    "Scope",
     "Tombstone",
     "Upload",
     "Uptime",

@@ -13,6 +13,7 @@ from rest_framework.permissions import BasePermission
 
 from generation.access import tokens
 from generation.access.principals import Principal, principal_of, worker_principal
+from generation.core.client_address import address_of
 from generation.http.authentication import REALM, bearer_of
 from generation.models import Worker
 from generation.worker_api.presence import record_seen
@@ -31,9 +32,9 @@ class WorkerTokenAuthentication(BaseAuthentication):
         raw = bearer_of(request.headers.get("Authorization", ""))
         if raw is None:
             return None
-        worker = tokens.worker_of(raw)
+        worker = tokens.worker_of(raw, used_from=address_of(request._request))
         if worker is None:
-            raise AuthenticationFailed("This token is unknown or revoked.")
+            raise AuthenticationFailed("This token is unknown, revoked or expired.")
         if not worker.enabled:
             log.warning("worker.refused", worker=str(worker.pk), reason="disabled")
             raise PermissionDenied("This worker is disabled.", code="worker_disabled")

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import Browsers
 from tests.browser.pages import cards, go_live, make, write
 from tests.functional.callers import Machine, failure
-from tests.functional.installation import Installation
+from tests.functional.installation import PASSWORD, Installation
 from tests.functional.programs import eventually
 
 PHONE: dict[str, Any] = {
@@ -191,6 +191,7 @@ def trash(browsers: Browsers, owner: User) -> Page:
 def account(browsers: Browsers, owner: User) -> Page:
     page = browsers.open("/account/", user=owner)
     page.get_by_label("What is it for?").fill("backups")
+    page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Create token").click()
     expect(page.locator("#new-token")).to_be_visible()
     return page

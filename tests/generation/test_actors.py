@@ -21,6 +21,7 @@ from generation.models import Image, Job, PersonalToken, Worker, WorkerToken
 from generation.worker_api.authentication import WorkerTokenAuthentication
 from tests.acting import issue_personal_token, issue_worker_token
 from tests.factories import call_back, complete, failed, fresh, lease_next, make_job, make_user, make_worker
+from tests.generation.admin.rotating import rotate
 from tests.generation.conftest import LogOf
 
 Log = list[dict[str, object]]
@@ -150,7 +151,7 @@ def test_an_operator_revokes_a_token(owner: User, staff_user: User, log_of: LogO
 
 def test_an_operator_rotates_the_token_of_a_worker(staff_user: User, worker: Worker, log_of: LogOf) -> None:
     issue_worker_token(worker)
-    log = log_of(lambda: admin_action(staff_user, "rotate_token", worker))
+    log = log_of(lambda: rotate(signed_in(staff_user), worker))
     log += log_of(lambda: admin_action(staff_user, "revoke_older_tokens", worker))
     operator = f"operator:{staff_user.pk}"
     assert lines(log) == [("token.issued", operator), ("token.revoked", operator)]
@@ -196,7 +197,7 @@ def test_an_operator_fills_in_a_form(owner: User, staff_user: User, log_of: LogO
 def test_an_owner_makes_a_token_and_ends_it(owner: User, log_of: LogOf) -> None:
     def make_and_end() -> None:
         client = signed_in(owner)
-        client.post(reverse("accounts:create-token"), {"name": "script"})
+        client.post(reverse("accounts:create-token"), {"name": "script", "scopes": ["read"], "days": 30})
         client.post(reverse("accounts:revoke-token", args=[PersonalToken.objects.get().pk]))
 
     log = log_of(make_and_end)

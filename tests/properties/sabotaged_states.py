@@ -174,6 +174,28 @@ FEED = (
         ("tests/generation/test_actors.py",),
     ),
     Sabotage(
+        "a token's scopes are not compared",
+        (
+            Edit(
+                "generation/api/permissions.py",
+                "if scope not in principal_of(request).scopes:",
+                "if scope is None:",
+            ),
+        ),
+        ("tests/generation/api/test_scopes.py",),
+    ),
+    Sabotage(
+        "an expired token lives on",
+        (
+            Edit(
+                "generation/access/tokens.py",
+                "filter(expires_at__gt=Now(), revoked_at=None)",
+                "filter(revoked_at=None)",
+            ),
+        ),
+        ("tests/generation/api/test_scopes.py",),
+    ),
+    Sabotage(
         "a purge is not told",
         (Edit("generation/maintenance/cleanup.py", "    Tombstone.objects.bulk_create(rows)\n", ""),),
         ("tests/generation/test_changes.py",),

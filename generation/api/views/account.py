@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import ClassVar
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema
@@ -22,11 +23,13 @@ from generation.changes import feed
 from generation.changes.library_totals import library_totals
 from generation.http.openapi import problems
 from generation.http.views import ApiView, body_of, owner_of, query_of
-from generation.models import Job
+from generation.models import Job, Scope
 from generation.models.statuses import ACTIVE
 
 
 class Changes(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="changes_list",
         summary="What changed since",
@@ -41,6 +44,8 @@ class Changes(ApiView):
 
 
 class JobTypes(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="job_types_list",
         summary="List job types",
@@ -53,6 +58,8 @@ class JobTypes(ApiView):
 
 
 class Projects(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ, "POST": Scope.MANAGE}
+
     @extend_schema(
         operation_id="projects_list",
         summary="List projects",
@@ -78,6 +85,8 @@ class Projects(ApiView):
 
 
 class WhoAmI(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="me_read",
         summary="Who am I, limits and use",

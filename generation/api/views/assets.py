@@ -26,7 +26,7 @@ from generation.assets import actions, listing
 from generation.assets.delivery import media_response
 from generation.http.openapi import file_responses, problems
 from generation.http.views import ApiView, body_of, owner_of, query_of
-from generation.models import Asset, AssetStatus
+from generation.models import Asset, AssetStatus, Scope
 
 
 def owned_or_404(request: Request, asset_id: uuid.UUID, media: str = "") -> Asset:
@@ -42,6 +42,8 @@ def owned_or_404(request: Request, asset_id: uuid.UUID, media: str = "") -> Asse
 
 
 class Library(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="assets_list",
         summary="List the Library",
@@ -56,6 +58,8 @@ class Library(ApiView):
 
 
 class Trash(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="assets_trash",
         summary="List the trash",
@@ -70,6 +74,8 @@ class Trash(ApiView):
 
 
 class AssetDetail(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="assets_read",
         summary="Read an asset's record",
@@ -82,6 +88,8 @@ class AssetDetail(ApiView):
 
 
 class ImageDetail(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="images_read",
         summary="Read an image's record",
@@ -94,6 +102,8 @@ class ImageDetail(ApiView):
 
 
 class VideoDetail(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="videos_read",
         summary="Read a video's record",
@@ -108,6 +118,7 @@ class VideoDetail(ApiView):
 class AssetFile(ApiView):
     """Bytes of a completed asset, cacheable for good: an asset's file never changes."""
 
+    required_scopes: ClassVar = {"GET": Scope.READ}
     media = ""
     thumbnail = False
 
@@ -162,6 +173,7 @@ class VideoThumbnail(AssetFile):
 class Move(ApiView):
     """One bulk move of at most 500 assets."""
 
+    required_scopes: ClassVar = {"POST": Scope.MANAGE}
     move: ClassVar[Callable[..., int]]
 
     def post(self, request: Request) -> Response:

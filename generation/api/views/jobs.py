@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import ClassVar
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.exceptions import ValidationError
@@ -21,6 +22,7 @@ from generation.http.views import ApiView, owner_of, query_of
 from generation.jobs import listing as job_listing
 from generation.jobs.actions import cancel, cancel_all, retry
 from generation.jobs.submit import submit
+from generation.models import Scope
 from generation.queue.estimates import queue_positions
 
 IDEMPOTENCY_KEY = re.compile(rf"[\x21-\x7e]{{1,{IDEMPOTENCY_KEY_LENGTH}}}")
@@ -48,6 +50,8 @@ def job_response(request: Request, job_id: uuid.UUID) -> Response:
 
 
 class Jobs(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ, "POST": Scope.SUBMIT}
+
     @extend_schema(
         operation_id="jobs_list",
         summary="List jobs",
@@ -85,6 +89,8 @@ class Jobs(ApiView):
 
 
 class JobDetail(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="jobs_read",
         summary="Read a job",
@@ -97,6 +103,8 @@ class JobDetail(ApiView):
 
 
 class CancelJob(ApiView):
+    required_scopes: ClassVar = {"POST": Scope.SUBMIT}
+
     @extend_schema(
         operation_id="jobs_cancel",
         summary="Cancel a job",
@@ -111,6 +119,8 @@ class CancelJob(ApiView):
 
 
 class CancelAll(ApiView):
+    required_scopes: ClassVar = {"POST": Scope.SUBMIT}
+
     @extend_schema(
         operation_id="jobs_cancel_all",
         summary="Cancel all jobs",
@@ -125,6 +135,8 @@ class CancelAll(ApiView):
 
 
 class RetryJob(ApiView):
+    required_scopes: ClassVar = {"POST": Scope.SUBMIT}
+
     @extend_schema(
         operation_id="jobs_retry",
         summary="Retry what did not complete",

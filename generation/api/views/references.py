@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import ClassVar
 
 from django.conf import settings
 from django.http import HttpResponseBase
@@ -21,7 +22,7 @@ from generation.http.bodies import capped_body
 from generation.http.openapi import file_responses, problems
 from generation.http.views import ApiView, media_type_of, owner_of, query_of
 from generation.media.measure import CONTENT_TYPES
-from generation.models import Reference
+from generation.models import Reference, Scope
 
 
 def owned_or_404(request: Request, reference_id: uuid.UUID) -> Reference:
@@ -41,6 +42,8 @@ def nothing() -> NotFound:
 
 
 class References(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ, "PUT": Scope.SUBMIT}
+
     @extend_schema(
         operation_id="references_list",
         summary="List reference images",
@@ -76,6 +79,8 @@ class References(ApiView):
 
 
 class ReferenceDetail(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ, "DELETE": Scope.MANAGE}
+
     @extend_schema(
         operation_id="references_read",
         summary="Read a reference image's record",
@@ -107,6 +112,8 @@ class ReferenceDetail(ApiView):
 
 
 class ReferenceFile(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="references_file",
         summary="Get a reference image",
@@ -119,6 +126,8 @@ class ReferenceFile(ApiView):
 
 
 class ReferenceThumbnail(ApiView):
+    required_scopes: ClassVar = {"GET": Scope.READ}
+
     @extend_schema(
         operation_id="references_thumbnail",
         summary="Get a reference image's thumbnail",

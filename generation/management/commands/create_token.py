@@ -3,12 +3,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
 from generation.access.tokens import issue_personal_token
 from generation.core.actors import SYSTEM
 from generation.core.limits import NAME_LENGTH
+from generation.models import Scope
 
 
 class Command(BaseCommand):
@@ -17,12 +19,26 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("user", help="who the token acts for")
         parser.add_argument("--name", default="script", help="what the token is for (default: script)")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            choices=Scope.values,
+            help="what it may do; may be given several times (default: all)",
+        )
+        parser.add_argument(
+            "--days", type=int, help=f"how long it lives, at most TOKEN_DAYS (default: {settings.TOKEN_DAYS})"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = options["name"].strip()
+        name, days = options["name"].strip(), options["days"]
         if not 1 <= len(name) <= NAME_LENGTH:
             raise CommandError(f"--name has 1 to {NAME_LENGTH} characters.")
+        if days is not None and not 1 <= days <= settings.TOKEN_DAYS:
+            raise CommandError(f"--days is 1 to {settings.TOKEN_DAYS}.")
         owner = get_user_model().objects.filter(username=options["user"], is_active=True).first()
         if owner is None:
             raise CommandError(f"There is no active user “{options['user']}”.")
-        self.stdout.write(issue_personal_token(owner_id=owner.pk, actor=SYSTEM, name=name))
+        scopes = options["scope"] or Scope.values
+        self.stdout.write(
+            issue_personal_token(owner_id=owner.pk, actor=SYSTEM, name=name, scopes=scopes, days=days)
+        )

@@ -11,6 +11,8 @@ from generation.core.actors import SYSTEM
 from generation.core.limits import NAME_LENGTH
 from generation.models import Worker
 
+MAX_DAYS = 3650
+
 
 def engines_of(text: str) -> list[str]:
     """`sdxl,wan` as a list; refuses others."""
@@ -32,10 +34,16 @@ class Command(BaseCommand):
             help="for a worker that exists: a new token beside its newest one, and these engines",
         )
 
+        parser.add_argument(
+            "--days", type=int, help="how long the token lives (default: until it is revoked)"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         name, engines = options["name"].strip(), options["engines"]
         if not 1 <= len(name) <= NAME_LENGTH:
             raise CommandError(f"A worker's name has 1 to {NAME_LENGTH} characters.")
+        if options["days"] is not None and not 1 <= options["days"] <= MAX_DAYS:
+            raise CommandError(f"--days is 1 to {MAX_DAYS}.")
         worker = Worker.objects.filter(name=name).first()
         if worker and not options["replace_token"]:
             raise CommandError(f"There is a worker “{name}” already; --replace-token gives it a new token.")
@@ -43,4 +51,4 @@ class Command(BaseCommand):
             Worker.objects.filter(pk=worker.pk).update(engines=engines)
         else:
             worker = Worker.objects.create(name=name, engines=engines)
-        self.stdout.write(issue_worker_token(worker=worker, actor=SYSTEM))
+        self.stdout.write(issue_worker_token(worker=worker, actor=SYSTEM, days=options["days"]))

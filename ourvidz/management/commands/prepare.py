@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
-from accounts.first_account import ensure_owner
+from accounts.first_account import ensure_owner, needs_link
 from accounts.sign_in_links import sign_in_path
 from generation.access.tokens import issue_worker_token
 from generation.catalog.job_types import Engine
@@ -15,7 +15,10 @@ from generation.models import Worker
 
 
 class Command(BaseCommand):
-    help = "Migrate, make the first account; the last line is JSON: a sign-in link and workers' tokens."
+    help = (
+        "Migrate, make the first account; the last line is JSON: a sign-in link while nobody has a password, "
+        "and workers' tokens."
+    )
 
     # Checked by script/test; each start would pay for it.
     requires_system_checks = ()
@@ -25,8 +28,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, workers: int, **options: Any) -> None:
         call_command("migrate", verbosity=0, skip_checks=True)
+        owner = ensure_owner()
         answer = {
-            "sign_in_path": sign_in_path(ensure_owner()),
+            "sign_in_path": sign_in_path(owner) if needs_link() else "",
             "worker_tokens": [_bundled_token(number + 1) for number in range(workers)],
         }
         self.stdout.write(json.dumps(answer))

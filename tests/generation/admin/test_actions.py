@@ -13,6 +13,7 @@ from generation.access.tokens import find_personal_token, worker_of
 from generation.models import Image, Job, PersonalToken, Worker, WorkerToken
 from tests.acting import issue_personal_token, issue_worker_token
 from tests.factories import complete, fresh, lease_next, make_job, make_user, make_worker
+from tests.generation.admin.rotating import WORKERS, rotate, rotation
 
 TOKEN = re.compile(r"ovw_[\w-]{40,}")
 
@@ -94,9 +95,12 @@ def test_a_new_worker_shows_its_token_once(staff_user: Client) -> None:
     }
     body = {"name": "gpu-one", "engines": ["sdxl", "wan"], "enabled": "on"} | inlines
 
-    page = staff_user.post(reverse("admin:generation_worker_add"), body, follow=True).content.decode()
+    answer = staff_user.post(reverse("admin:generation_worker_add"), body)
 
-    (raw,) = set(TOKEN.findall(page))
+    (raw,) = set(TOKEN.findall(answer.content.decode()))
+    assert answer.status_code == 200
+    assert "no-store" in answer["Cache-Control"]
+    assert raw not in staff_user.cookies.output(), "the token is in the answer alone"
     worker = worker_of(raw)
     assert worker is not None
     assert (worker.name, worker.engines) == ("gpu-one", ["sdxl", "wan"])
@@ -114,11 +118,31 @@ def test_a_token_is_rotated_without_a_gap(staff_user: Client) -> None:
     worker = make_worker()
     old = issue_worker_token(worker)
 
-    (new,) = TOKEN.findall(act(staff_user, "rotate_token", worker))
+    (new,) = TOKEN.findall(rotate(staff_user, worker))
     assert (worker_of(old), worker_of(new)) == (worker, worker)
 
     assert act(staff_user, "revoke_older_tokens", worker) == "1 tokens revoked."
     assert (worker_of(old), worker_of(new)) == (None, worker)
+
+
+def test_a_rotated_token_is_in_the_answer_alone_and_a_reload_issues_no_other(staff_user: Client) -> None:
+    """A second rotation would end the token that is in use."""
+    first, second = make_worker(), make_worker()
+    old = issue_worker_token(first)
+    form = rotation(staff_user, first, second)
+    assert WorkerToken.objects.count() == 1, "it asks first"
+
+    answer = staff_user.post(WORKERS, form)
+    raws = TOKEN.findall(answer.content.decode())
+    assert {worker_of(raw) for raw in raws} == {first, second}
+    assert "no-store" in answer["Cache-Control"]
+    assert not any(raw in staff_user.cookies.output() for raw in raws)
+
+    again = staff_user.post(WORKERS, form, follow=True).content.decode()
+    assert "issued before" in again
+    assert not TOKEN.findall(again)
+    assert WorkerToken.objects.count() == 3
+    assert worker_of(old) == first
 
 
 def test_tokens_are_revoked_for_good(staff_user: Client) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from generation.access.tokens import find_personal_token, worker_of
-from generation.models import PersonalToken, Worker
+from generation.models import PersonalToken, Worker, WorkerToken
 from tests.factories import make_user, make_worker
 
 pytestmark = pytest.mark.django_db
@@ -20,6 +23,41 @@ def test_a_personal_token_is_printed_alone(capsys: pytest.CaptureFixture[str]) -
 
     assert find_personal_token(capsys.readouterr().out.strip()).owner == owner
     assert PersonalToken.objects.get().name == "backup"
+
+
+def test_a_token_without_options_does_everything_for_a_year() -> None:
+    make_user("ada")
+    call_command("create_token", "ada")
+    token = PersonalToken.objects.get()
+    assert token.scopes == ["read", "submit", "manage"]
+    assert abs(token.expires_at - timezone.now() - timedelta(days=365)) < timedelta(hours=1)
+
+
+def test_a_token_is_given_fewer_scopes_and_days() -> None:
+    make_user("ada")
+    call_command("create_token", "ada", "--scope", "submit", "--scope", "read", "--days", "30")
+    token = PersonalToken.objects.get()
+    assert token.scopes == ["read", "submit"]
+    assert abs(token.expires_at - timezone.now() - timedelta(days=30)) < timedelta(hours=1)
+
+
+@pytest.mark.parametrize("options", [("--scope", "all"), ("--days", "0"), ("--days", "366")])
+def test_a_token_with_other_scopes_or_more_days_is_refused(options: tuple[str, ...]) -> None:
+    make_user("ada")
+    with pytest.raises(CommandError):
+        call_command("create_token", "ada", *options)
+    assert not PersonalToken.objects.exists()
+
+
+def test_a_workers_token_expires_only_when_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("create_worker", "gpu-one", "--engines", "sdxl")
+    assert WorkerToken.objects.get().expires_at is None
+    capsys.readouterr()
+    call_command("create_worker", "gpu-two", "--engines", "sdxl", "--days", "30")
+    raw = capsys.readouterr().out.strip()
+    assert worker_of(raw).name == "gpu-two"
+    WorkerToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert worker_of(raw) is None
 
 
 @pytest.mark.parametrize(("user", "name"), [("nobody", "x"), ("gone", "x"), ("ada", ""), ("ada", "x" * 81)])

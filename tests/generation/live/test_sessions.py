@@ -71,6 +71,20 @@ async def test_the_sign_out_button_closes_them(user: User, client: Client, open_
     assert await ending(socket) == CLOSED
 
 
+async def test_what_is_ended_from_the_list_of_sessions_closes_its_sockets_alone(
+    user: User, client: Client, open_page: Open
+) -> None:
+    """pitfall 52"""
+    there = await sync_to_async(signed_in)(user)
+    socket, other = await open_page(client), await open_page(there)
+    for each in (socket, other):
+        await begin(each)
+    await sync_to_async(client.post)("/account/sessions/end-others")
+    assert await ending(other) == CLOSED
+    await submitted(user)
+    assert (await next_message(socket))["revision"] == 2
+
+
 async def test_what_is_being_rendered_is_not_sent_after_signing_out(
     user: User, client: Client, open_page: Open, hold: Callable[[User], threading.Event]
 ) -> None:

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.sign_in_links import sign_in_path
+
+
+class Command(BaseCommand):
+    help = (
+        "Print the path of a link that signs a user in once, within "
+        f"{settings.SIGN_IN_LINK_MINUTES} minutes. It replaces an older one."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("user", help="whom it signs in")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = get_user_model().objects.filter(username=options["user"], is_active=True).first()
+        if user is None:
+            raise CommandError(f"There is no active user “{options['user']}”.")
+        self.stdout.write(sign_in_path(user))
