@@ -19,7 +19,6 @@ from django.contrib.auth.models import User
 from django.core.signals import request_finished
 from django.db import close_old_connections
 from django.db.models.functions import Now
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -231,7 +230,7 @@ def methods_of(caller: str, route: Route) -> Iterator[str]:
         yield method
 
 
-def call(client: Client, method: str, pattern: str, victim: Victim) -> HttpResponse:
+def call(client: Client, method: str, pattern: str, victim: Victim) -> Any:
     route, path = ROUTES[pattern], victim.path(pattern)
     body = json.loads(IN_A_BODY.sub(lambda found: victim.ids[found[1]], json.dumps(route.body)))
     lease = {"X-Lease-Token": victim.ids["lease_token"]}
@@ -244,7 +243,7 @@ def call(client: Client, method: str, pattern: str, victim: Victim) -> HttpRespo
     return client.post(path, body) if method == "POST" else client.generic(method, path)
 
 
-def body_of(answer: HttpResponse) -> bytes:
+def body_of(answer: Any) -> bytes:
     """All of it. Closing a file's answer would close the connection of the test's transaction too."""
     body: bytes = answer.getvalue()
     if answer.streaming:
