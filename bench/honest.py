@@ -60,6 +60,13 @@ class Honest:
         await asyncio.gather(self._read_on(ends_at), self._make_on(ends_at))
         return self.calls
 
+    async def is_served(self) -> bool:
+        """Whether a request that needs the database is answered at once."""
+        try:
+            return (await self.user.get("/api/v1/me", timeout=5)).is_success
+        except httpx.HTTPError:
+            return False
+
     async def _read_on(self, ends_at: float) -> None:
         paths, reading = itertools.cycle(READS), []
         while time.monotonic() < ends_at:

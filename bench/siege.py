@@ -184,9 +184,8 @@ class Siege:
             calls = await honest.work(self.seconds)
             seen = await _ended(attack) if attack else {}
         median, p95 = calls.figures()
-        say(
-            f"    {memory.peak_mb:.0f} MB, {median:.0f} and {p95:.0f} ms, {sum(calls.failures.values())} failures"
-        )
+        failed = sum(calls.failures.values())
+        say(f"    {memory.peak_mb:.0f} MB, {median:.0f} and {p95:.0f} ms, {failed} failures")
         for what, count in calls.failures.most_common(3):
             say(f"    {count} × {what}")
         return Phase(name or "undisturbed", calls, memory.peak_mb, seen)
@@ -206,16 +205,12 @@ class Siege:
         """A pause, and if the server is dead or deaf, a new one: each attack finds one that serves."""
         await asyncio.sleep(PAUSE_S)
         limit = time.monotonic() + PATIENCE_S
-        while not await asyncio.to_thread(_serves, self.live):
+        while not await honest.is_served():
             if time.monotonic() > limit or not (self.live.web and self.live.web.is_running):
                 say(f"    the server did not recover from {name} and was started again")
                 await asyncio.to_thread(self.live.restart)
                 return
             await asyncio.sleep(1)
-
-
-def _serves(live: Installation) -> bool:
-    return bool(live.web and live.web.is_running) and live.answers()
 
 
 async def _ended(attack: asyncio.subprocess.Process) -> dict[str, int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.attacks.target import Target, settled
 
 CSRF = re.compile(rb'name="csrfmiddlewaretoken" value="([^"]+)"')
+FORM = "application/x-www-form-urlencoded"
 MOVIE = {"job_type": "video_fast", "prompt": "a hostile one"}
 
 
@@ -23,7 +24,7 @@ async def decoding(target: Target) -> None:
         body = await asyncio.to_thread(Path(path).read_bytes)
         # Each with other bytes: what follows the picture is not decoded.
         body += str(next(numbers)).encode()
-        await target.call("PUT", "/api/v1/references", body, Content_Type=kind, **_bearer(target.token))
+        await target.call("PUT", "/api/v1/references", body, {"Content-Type": kind, **_bearer(target.token)})
 
     async def result() -> None:
         await target.post("/api/v1/jobs", MOVIE, target.token)
@@ -32,9 +33,13 @@ async def decoding(target: Target) -> None:
             return
         path = f"/api/v1/worker/jobs/{lease['job_id']}/uploads/0"
         body = await asyncio.to_thread(Path(target.video).read_bytes)
-        headers = {"X_Lease_Token": lease["lease_token"], "Content_Type": "video/mp4"}
+        headers = {
+            "X-Lease-Token": lease["lease_token"],
+            "Content-Type": "video/mp4",
+            **_bearer(target.worker_token),
+        }
         for _ in range(3):
-            await target.call("PUT", path, body, **headers, **_bearer(target.worker_token))
+            await target.call("PUT", path, body, headers)
 
     await settled([target.repeat(6, reference), target.repeat(3, result)])
 
@@ -43,7 +48,7 @@ async def lists(target: Target) -> None:
     """30 large pages of jobs at once, again and again."""
 
     async def once() -> None:
-        await target.call("GET", "/api/v1/jobs?limit=200", **_bearer(target.token))
+        await target.call("GET", "/api/v1/jobs?limit=200", headers=_bearer(target.token))
 
     await target.repeat(30, once)
 
@@ -82,13 +87,10 @@ async def passwords(target: Target) -> None:
     async def once() -> None:
         name = "owner" if (number := next(names)) % 2 else f"person{number}"
         body = f"csrfmiddlewaretoken={found[1].decode()}&username={name}&password=guess{number}"
-        form = "application/x-www-form-urlencoded"
-        await target.call(
-            "POST", "/sign-in/", body.encode(), Content_Type=form, Cookie=f"csrftoken={cookie[1].decode()}"
-        )
+        headers = {"Content-Type": FORM, "Cookie": f"csrftoken={cookie[1].decode()}"}
+        await target.call("POST", "/sign-in/", body.encode(), headers)
 
     await target.repeat(8, once)
-    await asyncio.sleep(0)
 
 
 def _bearer(token: str) -> dict[str, str]:

@@ -19,10 +19,10 @@ async def opened(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWr
         "Cookie": target.cookie,
         "Connection": "Upgrade",
         "Upgrade": "websocket",
-        "Sec_WebSocket_Version": "13",
-        "Sec_WebSocket_Key": key,
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": key,
     }
-    writer.write(target.head("GET", "/ws/workspace/", **headers))
+    writer.write(target.head("GET", "/ws/workspace/", headers))
     try:
         answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
     except (OSError, TimeoutError, asyncio.IncompleteReadError):

@@ -6,11 +6,13 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 SEND_BYTES = 64 * 1024
+Headers = Mapping[str, str]
+NONE: Headers = {}
 
 
 @dataclass(slots=True)
@@ -43,11 +45,10 @@ class Target:
     async def connect(self, address: str = "127.0.0.66") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port, local_addr=(address, 0))
 
-    def head(self, method: str, path: str, *, length: int = 0, **more: str) -> bytes:
-        headers = {"Host": f"127.0.0.1:{self.port}"}
+    def head(self, method: str, path: str, more: Headers = NONE, *, length: int = 0) -> bytes:
+        headers = {"Host": f"127.0.0.1:{self.port}", **more}
         if length:
             headers["Content-Length"] = str(length)
-        headers |= {name.replace("_", "-"): value for name, value in more.items()}
         lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
@@ -55,7 +56,7 @@ class Target:
     def cookie(self) -> str:
         return f"sessionid={self.session}"
 
-    async def call(self, method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
+    async def call(self, method: str, path: str, body: bytes = b"", headers: Headers = NONE) -> bytes:
         """One request on a connection of its own; the answer as it came, empty when it was cut off."""
         try:
             async with asyncio.timeout(self.seconds + 10):
@@ -64,10 +65,10 @@ class Target:
             self.seen[type(error).__name__] += 1
             return b""
 
-    async def _call(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> bytes:
+    async def _call(self, method: str, path: str, body: bytes, headers: Headers) -> bytes:
         reader, writer = await self.connect()
         try:
-            writer.write(self.head(method, path, length=len(body), Connection="close", **headers))
+            writer.write(self.head(method, path, {"Connection": "close", **headers}, length=len(body)))
             for start in range(0, len(body), SEND_BYTES):
                 writer.write(body[start : start + SEND_BYTES])
                 await writer.drain()
@@ -80,7 +81,7 @@ class Target:
     async def post(self, path: str, content: Any, token: str) -> dict[str, Any]:
         """A JSON call; what it answered, empty unless that was JSON."""
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        answer = await self.call("POST", path, json.dumps(content).encode(), **headers)
+        answer = await self.call("POST", path, json.dumps(content).encode(), headers)
         text = answer.partition(b"\r\n\r\n")[2]
         try:
             return dict(json.loads(text[text.index(b"{") : text.rindex(b"}") + 1]))

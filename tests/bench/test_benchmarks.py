@@ -83,3 +83,17 @@ def test_the_live_benchmark_loses_and_doubles_nothing() -> None:
     assert {"fanout_last_to_first", "p95_ms", "cpu_ms_per_update"} <= set(live)
     assert [case["updates"] for case in live["cases"].values()] == [2, 6, 4]
     assert (live["lost"], live["doubled"]) == (0, 0)
+
+
+def test_the_siege_says_what_each_attack_took_from_honest_callers() -> None:
+    """Pitfall 40. Two attacks that are cheap, the one known by its effect and the one by its count."""
+    command = [sys.executable, "-m", "bench", "siege", "--quick", "--attacks", "head,unknown"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    siege = json.loads(done.stdout.splitlines()[-1])
+
+    assert {"peak_mb", "honest_p95_ratio", "honest_failures"} <= set(siege)
+    assert list(siege["attacks"]) == ["undisturbed", "head", "unknown"]
+    assert all(attack["calls"] > 0 < attack["peak_mb"] for attack in siege["attacks"].values())
+    assert siege["attacks"]["unknown"]["seen"]
+    assert siege["honest_failures"] == 0

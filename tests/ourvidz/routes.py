@@ -42,6 +42,10 @@ class Route:
     audience: Audience
     answers: Mapping[str, Statuses]
     body: Mapping[str, Any] = field(default_factory=dict)
+    changes_by: str = "manage"  # the scope that a token needs for what is no reading
+
+    def scope(self, method: str) -> str:
+        return "read" if method in {"GET", "HEAD"} else self.changes_by
 
     def answer(self, method: str) -> tuple[int, ...]:
         usual = OPTIONS if method == "OPTIONS" else 405
@@ -59,6 +63,10 @@ def page(body: Mapping[str, Any] | None = None, /, **answers: Statuses) -> Route
 
 def api(body: Mapping[str, Any] | None = None, /, **answers: Statuses) -> Route:
     return Route(Audience.API, answers, body or {})
+
+
+def submitting(body: Mapping[str, Any] | None = None, /, **answers: Statuses) -> Route:
+    return Route(Audience.API, answers, body or {}, changes_by="submit")
 
 
 def worker(body: Mapping[str, Any] | None = None, /, **answers: Statuses) -> Route:
@@ -89,9 +97,12 @@ ROUTES: dict[str, Route] = {
     "sign-in/": anybody(
         GET=(200, 302), POST=(200, 302), PUT=(200, 302, 405), **{"*": (302, 405)}, OPTIONS=(200, 302)
     ),
-    "sign-in/once/<uidb64>/<token>/": anybody(GET=410, POST=410),
+    "sign-in/once/<path:token>/": anybody(GET=410, POST=410),
     "sign-out/": anybody(POST=302),
     "account/": page(GET=200, **{"*": ALIKE}),
+    "account/confirm": page(GET=200, POST=422),
+    "account/sessions/end-others": page(POST=302),
+    "account/sessions/<uuid:session_id>/end": page(POST=404),
     "account/password": page(POST=422),
     "account/tokens": page(POST=422),
     "account/tokens/<uuid:token_id>/revoke": page(POST=404),
@@ -123,11 +134,11 @@ ROUTES: dict[str, Route] = {
     "media/<str:media>/<uuid:asset_id>/thumbnail": FILE,
     "media/<str:media>/<uuid:asset_id>/preview": FILE,
     # The API for users
-    "api/v1/jobs": api(STOLEN_SUBMISSION, GET=200, POST=422),
-    "api/v1/jobs/cancel": api(POST=200),
+    "api/v1/jobs": submitting(STOLEN_SUBMISSION, GET=200, POST=422),
+    "api/v1/jobs/cancel": submitting(POST=200),
     "api/v1/jobs/<uuid:job_id>": api(GET=404),
-    "api/v1/jobs/<uuid:job_id>/cancel": api(POST=404),
-    "api/v1/jobs/<uuid:job_id>/retry": api(POST=404),
+    "api/v1/jobs/<uuid:job_id>/cancel": submitting(POST=404),
+    "api/v1/jobs/<uuid:job_id>/retry": submitting(POST=404),
     "api/v1/assets": api(GET=200),
     "api/v1/assets/trash": api(GET=200),
     "api/v1/assets/save": api(ASSETS, POST=200),
@@ -140,7 +151,7 @@ ROUTES: dict[str, Route] = {
     "api/v1/videos/<uuid:asset_id>": api(GET=404),
     "api/v1/videos/<uuid:asset_id>/file": api(GET=404),
     "api/v1/videos/<uuid:asset_id>/thumbnail": api(GET=404),
-    "api/v1/references": api(GET=200, PUT=415),
+    "api/v1/references": submitting(GET=200, PUT=415),
     "api/v1/references/<uuid:reference_id>": api(GET=404, DELETE=404),
     "api/v1/references/<uuid:reference_id>/file": api(GET=404),
     "api/v1/references/<uuid:reference_id>/thumbnail": api(GET=404),
@@ -185,6 +196,9 @@ ROUTES |= {
     for address in OF_A_MODEL
 }
 # It shows the form to those who may not enter, staff or not.
+ROUTES["admin/password_change/"] = Route(
+    Audience.ANYBODY, {"*": (302, 405), "GET": 302, "OPTIONS": (302, 405)}
+)
 ROUTES["admin/login/"] = anybody(GET=200, POST=200, PUT=(200, 405))
 # Routed beside Django, in ourvidz.asgi; what follows the lease call is everything above.
 HTTP_ROUTES = ["api/v1/worker/lease", ""]

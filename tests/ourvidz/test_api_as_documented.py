@@ -121,7 +121,7 @@ def objects_of(user: User, holder: Worker) -> dict[str, str]:
     }
 
 
-def name(case: Case, objects: dict[str, str]) -> None:
+def name(case: Case[Any], objects: dict[str, str]) -> None:
     """Let the case ask for what is there."""
     for parameter in list(case.path_parameters or {}):
         wanted = "video_id" if "videos" in case.path and parameter == "asset_id" else parameter
@@ -163,7 +163,7 @@ def check(
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    def answers_as_documented(pair: tuple[Case, Case], is_there: bool) -> None:
+    def answers_as_documented(pair: tuple[Case[Any], Case[Any]], is_there: bool) -> None:
         for case in pair:
             if is_there:
                 name(case, objects)

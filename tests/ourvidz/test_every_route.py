@@ -18,14 +18,15 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.signals import request_finished
 from django.db import close_old_connections
-from django.http import HttpResponse
+from django.db.models.functions import Now
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from accounts.models import UserSession
 from generation.access.tokens import revoke
 from generation.core.actors import SYSTEM
 from generation.jobs.previews import store_preview
-from generation.models import Asset, Job, PersonalToken, Reference, WorkerToken
+from generation.models import Asset, Job, PersonalToken, Reference, Scope, WorkerToken
 from tests.acting import create_project, issue_personal_token, issue_worker_token
 from tests.factories import complete, lease_next, make_job, make_reference, make_user, make_worker, png
 from tests.ourvidz.routes import (
@@ -102,6 +103,8 @@ def victim(db: None) -> Victim:
     )
     reference = make_reference(user)
     issue_personal_token(owner_id=user.pk, name=f"{SECRET} token")
+    Client().force_login(user)
+    session = UserSession.objects.get(user=user)
     made = {
         "job_id": image.job_id,
         "asset_id": image.pk,
@@ -119,7 +122,7 @@ def victim(db: None) -> Victim:
         "slot": 0,
         "type": "style",
         "name": "a-name.png",
-        "uidb64": "MQ",
+        "session_id": session.pk,
         "token": "abc-def",
     }
     return Victim(user, {name: str(made_id) for name, made_id in made.items()})
@@ -132,13 +135,18 @@ CREDENTIALS: dict[str, set[Audience]] = {
     "a user": {Audience.PAGE, Audience.API},
     "a user by another site": {Audience.PAGE, Audience.API},
     "a token": {Audience.API},
+    "a token to read": {Audience.API},
+    "a token to submit": {Audience.API},
+    "a token to manage": {Audience.API},
+    "an expired token": set(),
     "a revoked token": set(),
     "a worker": {Audience.WORKER},
     "a revoked worker": set(),
     "an unknown token": set(),
 }
 FORGED = "a user by another site"
-KNOWN_TO_THE_API = {"nobody", "a user", FORGED, "a token"}
+SCOPES = {f"a token to {scope}": scope for scope in Scope.values}
+KNOWN_TO_THE_API = {"nobody", "a user", FORGED, "a token", *SCOPES}
 KNOWN_TO_THE_ADMIN = {"nobody", "a user", FORGED}  # to it, a token is nobody
 
 
@@ -160,10 +168,13 @@ def bearer(token: str) -> dict[str, str]:
 
 def token_of(caller: str, stranger: User) -> str:
     raw = "ovu_unknown"
-    if caller in {"a token", "a revoked token"}:
-        raw = issue_personal_token(owner_id=stranger.pk, name="a script")
+    if "token" in caller and caller != "an unknown token":
+        scopes = [SCOPES[caller]] if caller in SCOPES else Scope.values
+        raw = issue_personal_token(owner_id=stranger.pk, name="a script", scopes=scopes)
     if caller == "a revoked token":
         revoke(PersonalToken.objects.filter(owner=stranger), actor=SYSTEM)
+    if caller == "an expired token":
+        PersonalToken.objects.filter(owner=stranger).update(expires_at=Now())
     if caller in {"a worker", "a revoked worker"}:
         worker = make_worker()
         raw = issue_worker_token(worker)
@@ -184,7 +195,10 @@ def expected(route: Route, caller: str, method: str) -> tuple[int, ...]:
             if route.audience is Audience.SCHEMA
             else (403, *({404} & {*route.answer(method)}))
         )
-    return route.answer(method)
+    answer = route.answer(method)
+    if route.audience is Audience.API and caller in SCOPES and method != "OPTIONS" and answer != (405,):
+        return answer if route.scope(method) == SCOPES[caller] else (403,)
+    return answer
 
 
 # The walk
@@ -211,10 +225,12 @@ def methods_of(caller: str, route: Route) -> Iterator[str]:
             continue
         if route.audience is Audience.OPERATOR and caller not in KNOWN_TO_THE_ADMIN and method != "GET":
             continue
+        if caller in SCOPES and route.audience is not Audience.API:
+            continue  # as with any token
         yield method
 
 
-def call(client: Client, method: str, pattern: str, victim: Victim) -> HttpResponse:
+def call(client: Client, method: str, pattern: str, victim: Victim) -> Any:
     route, path = ROUTES[pattern], victim.path(pattern)
     body = json.loads(IN_A_BODY.sub(lambda found: victim.ids[found[1]], json.dumps(route.body)))
     lease = {"X-Lease-Token": victim.ids["lease_token"]}
@@ -227,7 +243,7 @@ def call(client: Client, method: str, pattern: str, victim: Victim) -> HttpRespo
     return client.post(path, body) if method == "POST" else client.generic(method, path)
 
 
-def body_of(answer: HttpResponse) -> bytes:
+def body_of(answer: Any) -> bytes:
     """All of it. Closing a file's answer would close the connection of the test's transaction too."""
     body: bytes = answer.getvalue()
     if answer.streaming:
