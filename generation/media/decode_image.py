@@ -113,7 +113,8 @@ def _opened(
                 _check_limits(picture.size, max_side, memory // bytes_of[kind])
                 stream = find_stream(content, kind)
                 if stream.is_progressive:
-                    check_pixels(*picture.size, memory // (bytes_of[kind] + COEFFICIENT_BYTES))
+                    loading = DECODED_BYTES[kind] + COEFFICIENT_BYTES
+                    check_pixels(*picture.size, memory // max(bytes_of[kind], loading))
                 yield picture, stream
         except (BrokenMedia, MemoryError):
             raise

@@ -20,6 +20,7 @@ import av
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 
 from generation.core.errors import DecoderUnavailable, TooManyDecodes
@@ -29,8 +30,9 @@ from generation.media.decoders import DecoderPool
 from generation.media.formats import BrokenMedia
 from generation.media.measure import measure
 from generation.media.turns import FairSemaphore, NoTurn
-from tests.factories import png
+from tests.factories import make_reference, make_user, png
 from tests.generation.pictures import chunk, clip, encoded, plain
+from tests.generation.side import in_thread
 
 MB = 1024 * 1024
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
@@ -467,6 +469,26 @@ def test_a_picture_that_finds_no_turn_is_refused_with_a_time_to_come_back(
     assert (refused.status_code, refused.json()["code"]) == (429, "busy_with_pictures")
     assert int(refused.headers["Retry-After"]) > 0
     assert client.put("/api/v1/references", png(), content_type="image/png").status_code == 201
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_who_waits_for_a_turn_holds_no_database_connection(decoders: Callable[..., DecoderPool]) -> None:
+    """Ten that waited would have taken the pool from everybody."""
+    pool, owner = decoders(decoders=1), make_user()
+
+    def in_use() -> int:
+        stats = connection.pool.get_stats()  # type: ignore[attr-defined] # PostgreSQL's
+        return int(stats["pool_size"] - stats["pool_available"])
+
+    before = in_use()
+    with ThreadPoolExecutor(1) as thread:
+        with pool._turns.turn("another", wait=1):
+            uploading = thread.submit(in_thread, lambda: make_reference(owner))
+            while not pool._turns._waiting:
+                time.sleep(0.001)
+            assert in_use() == before
+        assert uploading.result(30).width == 64
 
 
 def test_without_a_process_nothing_is_kept_and_it_is_sent_again(
