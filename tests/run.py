@@ -132,6 +132,11 @@ def test_steps(parts: list[str], servers: dict[str, str]) -> dict[str, Step]:
     others.append("--ignore=tests/script")  # these start servers of their own, on SQLite
     # The worker cannot tell which database there is, and these take two minutes.
     others.append("--ignore=tests/functional/test_what_a_worker_meets.py")
+    # Who may call what, and what the schema says, does not depend on the database.
+    others += [
+        "--ignore=tests/ourvidz/test_every_route.py",
+        "--ignore=tests/ourvidz/test_api_as_documented.py",
+    ]
     steps |= {
         "postgres": Step("tests on PostgreSQL", pytest("postgres", *others, "-m", "not browser"), servers),
         "browser": Step("tests in Chromium", pytest("browser", *others, "-m", "browser"), servers),
