@@ -67,10 +67,10 @@ def bounded_changes(changes: Changes) -> dict[str, Any]:
     for row in sorted(rows, key=attrgetter("revision")):
         kind, data = _change(row)
         if not budget.fits(data) and revision:
-            return {"revision": revision, "more": True, **lists}
+            return {"revision": revision, "epoch": changes.epoch, "more": True, **lists}
         lists[kind].append(data)
         revision = row.revision
-    return {"revision": changes.revision, "more": changes.more, **lists}
+    return {"revision": changes.revision, "epoch": changes.epoch, "more": changes.more, **lists}
 
 
 def _change(row: Any) -> tuple[str, dict[str, Any]]:

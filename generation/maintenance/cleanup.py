@@ -161,5 +161,5 @@ def delete_unsuccessful_jobs(limit: int = JOB_BATCH) -> int:
 def delete_expired_sessions(limit: int = EVENT_BATCH) -> int:
     """Delete sessions of people who did not come back in time."""
     expired = Session.objects.filter(expire_date__lt=timezone.now()).order_by("expire_date")
-    deleted, _ = Session.objects.filter(pk__in=expired.values("pk")[:limit]).delete()
-    return deleted
+    _, deleted = Session.objects.filter(pk__in=expired.values("pk")[:limit]).delete()
+    return deleted.get(Session._meta.label, 0)

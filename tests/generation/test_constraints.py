@@ -257,7 +257,8 @@ def test_the_small_tables_keep_their_rules(owner: User, worker: Worker, waiting:
     refused(pace, samples=0)
     refused(pace, benchmark=0)
     refused_copy(pace)
-    refused(PersonalToken.objects.create(owner=owner, name="x", digest="d", hint="h"), name="")
+    token = PersonalToken.objects.create(owner=owner, name="x", digest="d", hint="h", expires_at=NOW)
+    refused(token, name="")
     note = Tombstone(
         asset_id=uuid.uuid4(), owner=owner, job_id=waiting.pk, media="image", purged_at=NOW, revision=1
     )
