@@ -21,7 +21,7 @@ class FairSlots:
         self._free, self._per_caller = total, per_caller
         self._held: Counter[str] = Counter()
         # In the order of their turns.
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[str, deque[asyncio.Event]] = {}
 
     async def take(self, caller: str, *, within_s: float) -> None:
         """Take a slot, waiting for one.
@@ -29,15 +29,15 @@ class FairSlots:
         Raises:
             NoSlotError
         """
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn = asyncio.Event()
         self._waiting.setdefault(caller, deque()).append(turn)
         self._pass_on()
         try:
             async with asyncio.timeout(within_s):
-                await turn
+                await turn.wait()
         except BaseException as error:
             # A turn that came at that very moment is another's.
-            if turn.done() and not turn.cancelled():
+            if turn.is_set():
                 self.release(caller)
             else:
                 self._forget(caller, turn)
@@ -61,12 +61,12 @@ class FairSlots:
                 self._waiting[caller] = turns
             self._held[caller] += 1
             self._free -= 1
-            turn.set_result(None)
+            turn.set()
 
     def _next(self) -> str | None:
         return next((caller for caller in self._waiting if self._held[caller] < self._per_caller), None)
 
-    def _forget(self, caller: str, turn: asyncio.Future[None]) -> None:
+    def _forget(self, caller: str, turn: asyncio.Event) -> None:
         turns = self._waiting[caller]
         turns.remove(turn)
         if not turns:

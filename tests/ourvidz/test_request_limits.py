@@ -95,20 +95,24 @@ async def test_who_waits_too_long_is_told_why() -> None:
     assert (own.value.of_caller, full.value.of_caller) == (True, False)
 
 
-@pytest.mark.parametrize("is_early", [True, False])
-async def test_no_slot_is_lost_when_a_waiting_caller_goes(is_early: bool) -> None:
+@pytest.mark.parametrize("goes", ["before", "at the moment before", "at the moment after"])
+async def test_no_slot_is_lost_when_a_waiting_caller_goes(goes: str) -> None:
     slots = FairSlots(total=1, per_caller=1)
     await slots.take("ada", within_s=1)
     bob = asyncio.create_task(slots.take("bob", within_s=PATIENCE_S))
     await asyncio.sleep(0)
-    if is_early:
+    if goes == "before":
         bob.cancel()
         await asyncio.wait({bob})
         slots.release("ada")
-    else:  # at the very moment that it is bob's turn
+    elif goes == "at the moment before":
+        bob.cancel()
+        slots.release("ada")
+    else:
         slots.release("ada")
         bob.cancel()
-        await asyncio.wait({bob})
+    await asyncio.wait({bob})
+    assert bob.cancelled()
     await slots.take("eve", within_s=1)
 
 
