@@ -8,6 +8,7 @@ counts are this process's own, in memory: with N web processes a caller has N ti
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ from django.conf import settings
 from django.db import Error
 
 from generation.core.client_address import address_of_scope
-from ourvidz.request_limits import refusals
+from ourvidz.refusals import BUSY, TOO_MANY_AT_ONCE, Refusal, over_rate
 from ourvidz.request_limits.callers import WORKER, Credential, KnownCallers, credential_of, look_up
 from ourvidz.request_limits.slots import FairSlots, NoSlotError
 from ourvidz.request_limits.token_buckets import TokenBuckets
@@ -56,10 +57,9 @@ class RequestLimits:
             slot = _Slot(self.slots, await self._counted_caller(scope))
             await self._serve(slot, scope, receive, send)
         except OverRateError as over:
-            await self._refuse(refusals.over_rate(over.wait_s), scope, send)
+            await self._refuse(over_rate(max(1, math.ceil(over.wait_s))), scope, send)
         except NoSlotError as full:
-            refusal = refusals.too_many_at_once if full.of_caller else refusals.busy
-            await self._refuse(refusal(1), scope, send)
+            await self._refuse(TOO_MANY_AT_ONCE if full.of_caller else BUSY, scope, send)
 
     async def _serve(self, slot: _Slot, scope: Any, receive: Any, send: Any) -> None:
         """Raises NoSlotError."""
@@ -116,7 +116,7 @@ class RequestLimits:
             self.buckets.spend(newcomers)
         return owner
 
-    async def _refuse(self, refusal: refusals.Refusal, scope: Any, send: Any) -> None:
+    async def _refuse(self, refusal: Refusal, scope: Any, send: Any) -> None:
         address = address_of_scope(scope)
         if not self.logged.take(address):
             log.warning("request.refused", reason=refusal.code, address=address, path=scope["path"][:200])
