@@ -18,7 +18,7 @@ from django.db import Error
 from generation.core.client_address import address_of_scope
 from ourvidz.refusals import BUSY, TOO_MANY_AT_ONCE, Refusal, over_rate
 from ourvidz.request_limits.callers import WORKER, Credential, KnownCallers, credential_of, look_up
-from ourvidz.request_limits.slots import FairSlots, NoSlotError
+from ourvidz.request_limits.slots import NoSlotError, RequestSlots
 from ourvidz.request_limits.token_buckets import TokenBuckets
 
 log = structlog.get_logger("ourvidz.requests")
@@ -45,7 +45,7 @@ class RequestLimits:
     def __init__(self, django: Any) -> None:
         self.django = django
         self.known = KnownCallers()
-        self.slots = FairSlots(total=settings.MAX_REQUESTS, per_caller=settings.MAX_REQUESTS_PER_USER)
+        self.slots = RequestSlots(total=settings.MAX_REQUESTS, per_caller=settings.MAX_REQUESTS_PER_USER)
         self.buckets = TokenBuckets(rate=settings.REQUESTS_PER_SECOND, burst=settings.REQUEST_BURST)
         self.logged = TokenBuckets(rate=1 / LOG_EVERY_S, burst=1)
 
@@ -126,7 +126,7 @@ class RequestLimits:
 class _Slot:
     """A caller's slot, held from the end of a body to the beginning of an answer; both may be slow."""
 
-    def __init__(self, slots: FairSlots, caller: str) -> None:
+    def __init__(self, slots: RequestSlots, caller: str) -> None:
         self.slots, self.caller = slots, caller
         self.is_held = False
         self.refused: NoSlotError | None = None
