@@ -34,6 +34,8 @@ from tests.factories import make_reference, make_user, png
 from tests.generation.pictures import chunk, clip, encoded, plain
 from tests.generation.side import in_thread
 
+pytestmark = pytest.mark.any_database
+
 MB = 1024 * 1024
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 
