@@ -24,6 +24,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", ["sized", "streamed"])
 def test_head_is_answered_by_headers_alone(web: WebProcess, kind: str, size: int) -> None:
+    """Pitfall 41"""
     with web.wire() as wire:
         for _ in range(3):  # one after the other
             wire.ask(f"/{kind}/{size}", method="HEAD")
@@ -39,6 +40,7 @@ def test_head_is_answered_by_headers_alone(web: WebProcess, kind: str, size: int
 @pytest.mark.parametrize("kind", ["sized", "streamed"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_status_without_a_body_has_none(web: WebProcess, kind: str, status: int, method: str) -> None:
+    """Pitfall 41"""
     with web.wire() as wire:
         wire.ask(f"/{kind}/200000/{status}", method=method)
         answer = wire.answer(to=method)
