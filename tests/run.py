@@ -28,7 +28,7 @@ PARTS = {
     " vulnerabilities of what is locked, where an advisory source answers",
     "sqlite": "the tests on SQLite and the in-memory channel layer, except those in a browser",
     "worker": "the tests of the worker package",
-    "postgres": "the tests on PostgreSQL and Redis, except those in a browser",
+    "postgres": "the tests on PostgreSQL and Redis, except those in a browser or marked any_database",
     "browser": "the tests in Chromium, on PostgreSQL and Redis",
     "engines": "the worker's GPU engines on the CPU; only when asked for, as it installs torch",
 }
