@@ -19,8 +19,8 @@ from django.template.response import TemplateResponse
 from accounts import sessions
 from accounts.deletion import delete_account
 from accounts.models import SignInLink
-from accounts.reauthentication import redirect_to_confirm
 from generation.access import tokens
+from generation.access.fresh_sign_in import redirect_to_confirm
 from generation.access.principals import operator_principal
 from generation.core import audit_log
 from generation.core.actors import Actor
