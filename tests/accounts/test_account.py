@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.utils import timezone
 
@@ -257,6 +257,19 @@ def test_an_operator_confirms_who_it_is_before_changing_users(admin_client: Clie
     assert confirmed["Location"] == path
     admin_client.post(path, new)
     assert User.objects.get(pk=user.pk).check_password("tide and lantern")
+
+
+def test_an_operator_confirms_who_it_is_before_changing_groups(admin_client: Client) -> None:
+    """A stolen session would give the rights of operators to a group that its thief is in."""
+    group = Group.objects.create(name="lookers")
+    all_rights = [permission.pk for permission in Permission.objects.all()]
+    path = f"/admin/auth/group/{group.pk}/change/"
+    form = {"name": "lookers", "permissions": all_rights}
+    assert stale(admin_client).post(path, form)["Location"].startswith("/account/confirm?")
+    assert not group.permissions.exists()
+    admin_client.post("/account/confirm", {"password": "password"})
+    admin_client.post(path, form)
+    assert group.permissions.count() == len(all_rights)
 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])

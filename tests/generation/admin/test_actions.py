@@ -107,6 +107,28 @@ def test_a_new_worker_shows_its_token_once(staff_user: Client) -> None:
     assert raw not in staff_user.get(reverse("admin:generation_worker_changelist")).content.decode()
 
 
+def test_a_stolen_session_makes_no_worker_and_no_token(staff_user: Client) -> None:
+    """A worker's token would outlive the session, and read the prompts of everybody."""
+    worker = make_worker()
+    form = rotation(staff_user, worker)
+    session = staff_user.session
+    session["confirmed_at"] -= 600
+    session.save()
+    inlines = {
+        f"{prefix}-{name}_FORMS": "0" for prefix in ("tokens", "speeds") for name in ("TOTAL", "INITIAL")
+    }
+    body = {"name": "gpu-one", "engines": ["sdxl", "wan"], "enabled": "on"} | inlines
+    add = reverse("admin:generation_worker_add")
+
+    for path, fields in ((add, body), (WORKERS, form), (WORKERS, {**form, "confirmed": ""})):
+        assert staff_user.post(path, fields)["Location"].startswith("/account/confirm?next=")
+
+    assert list(Worker.objects.all()) == [worker]
+    assert not WorkerToken.objects.exists()
+    path = reverse("admin:generation_worker_change", args=[worker.pk])
+    assert staff_user.get(path).status_code == 200, "looking at a worker asks for nothing"
+
+
 def test_a_worker_serves_known_engines_only(staff_user: Client) -> None:
     body = {"name": "gpu-one", "engines": ["flux"], "enabled": "on"}
 
