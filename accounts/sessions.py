@@ -23,7 +23,7 @@ from accounts.models import UserSession
 from generation.access import fresh_sign_in
 from generation.changes import publisher
 from generation.core import audit_log
-from generation.core.actors import Actor
+from generation.core.actors import SYSTEM, Actor
 from generation.core.client_address import address_of
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 SIGNED_IN, SEEN_HOUR = "signed_in_at", "seen_hour"
 HOUR_SECONDS = 3600
 DAY_SECONDS = 86_400
+MAX_SESSIONS = 100  # of one user: whose script signs in at each run has more than any page should list
 
 
 def begin(request: HttpRequest, user: User) -> None:
@@ -45,6 +46,7 @@ def begin(request: HttpRequest, user: User) -> None:
     request.session[SIGNED_IN] = now
     fresh_sign_in.confirm(request.session)
     _record(request, user.pk, now)
+    _end_surplus(user.pk)
 
 
 def record_use(request: HttpRequest) -> None:
@@ -114,6 +116,12 @@ def _unrecorded(user_id: int) -> Iterator[str]:
     for session in Session.objects.filter(of_user=None).iterator(chunk_size=500):
         if session.get_decoded().get(SESSION_KEY) == str(user_id):
             yield session.session_key
+
+
+def _end_surplus(user_id: int) -> None:
+    """End the sessions beyond MAX_SESSIONS, those used longest ago first."""
+    recorded = UserSession.objects.filter(user_id=user_id).order_by("-last_seen_at", "-id")
+    _end(list(recorded.values_list("session_id", flat=True)[MAX_SESSIONS:]), user_id=user_id, actor=SYSTEM)
 
 
 @transaction.atomic

@@ -128,6 +128,8 @@ def create_token(request: SignedInRequest) -> HttpResponse:
         )
     except tokens.TokenExists as exists:  # a reload sent the form again
         return _account(request, status=HTTPStatus.CONFLICT, refusal=exists.message)
+    except tokens.TooManyTokens as too_many:
+        return _account(request, status=HTTPStatus.CONFLICT, refusal=too_many.message, token=form)
     return _account(request, new_token=token)
 
 

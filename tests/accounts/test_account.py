@@ -7,10 +7,12 @@ from urllib.parse import quote
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Group, Permission, User
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
 from accounts.first_account import ensure_owner
+from generation.access import tokens
 from generation.access.tokens import find_personal_token
 from generation.models import PersonalToken
 from tests.acting import issue_personal_token
@@ -121,6 +123,23 @@ def test_a_fresh_token_is_not_shown_to_the_next_person_at_this_browser(db: None)
     client.force_login(make_user())
     shown = client.get("/account/").content.decode()
     assert "shown this once" not in shown
+
+
+def test_a_user_has_so_many_tokens_and_no_more(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page lists them all; those that ended are kept in the same number."""
+    monkeypatch.setattr(tokens, "MAX_PERSONAL_TOKENS", 3)
+    user = make_user()
+    client = browser_of(user)
+    assert [client.post("/account/tokens", form_of(client)).status_code for _ in range(4)] == [200] * 3 + [409]
+    refused = client.post("/account/tokens", form_of(client, name="the fourth")).content.decode()
+    assert "You may have 3 tokens." in refused
+    assert 'value="the fourth"' in refused
+    with pytest.raises(CommandError, match="You may have 3 tokens"):
+        call_command("create_token", user.username)
+    for _ in range(5):
+        client.post(f"/account/tokens/{PersonalToken.objects.filter(revoked_at=None)[0].pk}/revoke")
+        assert client.post("/account/tokens", form_of(client)).status_code == 200
+    assert PersonalToken.objects.count() <= 3 + 3 + 1
 
 
 def test_a_token_has_the_scopes_and_the_days_that_were_chosen(db: None) -> None:
