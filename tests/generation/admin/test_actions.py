@@ -136,6 +136,16 @@ def test_a_worker_serves_known_engines_only(staff_user: Client) -> None:
     assert not Worker.objects.exists()
 
 
+def test_a_form_that_was_opened_first_and_sent_last_issues_the_newest(staff_user: Client) -> None:
+    worker = make_worker()
+    forms = [rotation(staff_user, worker) for _ in range(3)]
+    pages = [staff_user.post(WORKERS, form).content.decode() for form in reversed(forms)]
+    _, older, newest = (TOKEN.findall(page)[0] for page in pages)
+    assert [worker_of(raw) for raw in (older, newest)] == [worker, worker]
+    act(staff_user, "revoke_older_tokens", worker)
+    assert [worker_of(raw) for raw in (older, newest)] == [None, worker]
+
+
 def test_a_token_is_rotated_without_a_gap(staff_user: Client) -> None:
     worker = make_worker()
     old = issue_worker_token(worker)
