@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import Error
 
 from generation.core.client_address import address_of_scope
+from generation.http.uploads import ADMITTED_KEY
 from ourvidz.request_limits import refusals
 from ourvidz.request_limits.callers import WORKER, Credential, KnownCallers, credential_of, look_up
 from ourvidz.request_limits.slots import FairSlots, NoSlotError
@@ -44,7 +45,10 @@ class RequestLimits:
     def __init__(self, django: Any) -> None:
         self.django = django
         self.known = KnownCallers()
-        self.slots = FairSlots(total=settings.MAX_REQUESTS, per_caller=settings.MAX_REQUESTS_PER_USER)
+        each = {"total": settings.MAX_REQUESTS, "per_caller": settings.MAX_REQUESTS_PER_USER}
+        self.slots = FairSlots(**each)
+        # Uploads wait for a decoder, holding a thread and no connection: nobody else is to wait for that.
+        self.upload_slots = FairSlots(**each)
         self.buckets = TokenBuckets(rate=settings.REQUESTS_PER_SECOND, burst=settings.REQUEST_BURST)
         self.logged = TokenBuckets(rate=1 / LOG_EVERY_S, burst=1)
 
@@ -53,7 +57,8 @@ class RequestLimits:
             await self.django(scope, receive, send)
             return
         try:
-            slot = _Slot(self.slots, await self._counted_caller(scope))
+            slots = self.upload_slots if ADMITTED_KEY in scope else self.slots
+            slot = _Slot(slots, await self._counted_caller(scope))
             await self._serve(slot, scope, receive, send)
         except OverRateError as over:
             await self._refuse(refusals.over_rate(over.wait_s), scope, send)
@@ -88,7 +93,8 @@ class RequestLimits:
         credential = credential_of(scope)
         caller = await self._owner_of(credential, address) if credential else ""
         caller = caller or f"address {address}"
-        if not caller.startswith(WORKER) and (wait_s := self.buckets.take(caller, cost)):
+        is_outside = caller.startswith(WORKER) or ADMITTED_KEY in scope  # which was counted when it was asked
+        if not is_outside and (wait_s := self.buckets.take(caller, cost)):
             raise OverRateError(wait_s)
         return caller
 
