@@ -131,7 +131,7 @@ class Site:
         self.working = self.most = 0
         self.may_answer = asyncio.Event()
         self.may_answer.set()
-        self.third = asyncio.Event()
+        self.awaited, self.reached = 3, asyncio.Event()
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
         while (message := await receive()).get("more_body"):
@@ -140,8 +140,8 @@ class Site:
             return
         self.working += 1
         self.most = max(self.most, self.working)
-        if self.working == 3:
-            self.third.set()
+        if self.working == self.awaited:
+            self.reached.set()
         await self.may_answer.wait()
         self.working -= 1
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -281,7 +281,7 @@ class TestRequestsInWork:
         assert site.working == 2
         [bob, _] = await ways_of("bob")
         other = asyncio.create_task(site.get("/api/v1/me", **bob))
-        await asyncio.wait_for(site.third.wait(), PATIENCE_S)
+        await asyncio.wait_for(site.reached.wait(), PATIENCE_S)
         site.may_answer.set()
         assert {status for status, _, _ in await asyncio.gather(other, *many)} == {200}
         assert site.most == 3
@@ -297,10 +297,9 @@ class TestRequestsInWork:
         ]
         await asyncio.sleep(0.1)
         assert site.working == 6, "they are bounded themselves"
+        site.awaited = 7
         other = asyncio.create_task(site.get(address="192.0.2.1"))
-        async with asyncio.timeout(PATIENCE_S):
-            while site.working < 7:
-                await asyncio.sleep(0.01)
+        await asyncio.wait_for(site.reached.wait(), PATIENCE_S)
         site.may_answer.set()
         assert {status for status, _, _ in await asyncio.gather(other, *uploads)} == {200}
 
