@@ -200,3 +200,13 @@ def test_the_limit_on_descriptors_is_raised(tmp_path: Path) -> None:
         assert resource.prlimit(web.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
         with idle_connections(web.port, 300):
             assert web.ask("/healthz").body == b"ok"
+
+
+def test_at_the_end_all_that_runs_is_stopped_whoever_has_only_begun_to_ask(tmp_path: Path) -> None:
+    with web_process(tmp_path) as web, web.wire() as begun, web.wire() as served:
+        begun.socket.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        served.ask("/healthz")
+        assert served.answer().status == 200
+        web.process.terminate()
+        assert web.process.wait(60) == 0
+        assert "Traceback" not in web.log
