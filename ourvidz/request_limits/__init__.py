@@ -58,7 +58,7 @@ class RequestLimits:
             return
         try:
             slots = self.upload_slots if ADMITTED_KEY in scope else self.slots
-            slot = _Slot(slots, await self._counted_caller(scope))
+            slot = _Slot(slots, await self.counted_caller(scope))
             await self._serve(slot, scope, receive, send)
         except OverRateError as over:
             await self._refuse(refusals.over_rate(over.wait_s), scope, send)
@@ -81,7 +81,7 @@ class RequestLimits:
         if slot.refused:
             raise slot.refused
 
-    async def _counted_caller(self, scope: Any) -> str:
+    async def counted_caller(self, scope: Any) -> str:
         """Whose request it is, counted.
 
         Raises:
@@ -123,10 +123,13 @@ class RequestLimits:
         return owner
 
     async def _refuse(self, refusal: refusals.Refusal, scope: Any, send: Any) -> None:
+        self.log_refusal(refusal, scope)
+        await refusal.send(scope, send)
+
+    def log_refusal(self, refusal: refusals.Refusal, scope: Any) -> None:
         address = address_of_scope(scope)
         if not self.logged.take(address):
             log.warning("request.refused", reason=refusal.code, address=address, path=scope["path"][:200])
-        await refusal.send(scope, send)
 
 
 class _Slot:

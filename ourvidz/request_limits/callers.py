@@ -19,7 +19,7 @@ from generation.access import tokens
 
 CREDENTIALS = 10_000
 REMEMBERED_S = 60.0
-WORKER = "worker "
+WORKER, USER = "worker ", "user "
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ def _look_up(credential: Credential) -> str:
     if not credential.is_token:
         store = import_module(settings.SESSION_ENGINE).SessionStore(credential.text)
         user_id = store.get(SESSION_KEY)
-        return f"user {user_id}" if user_id else ""
+        return f"{USER}{user_id}" if user_id else ""
     if credential.text.startswith(tokens.WORKER_PREFIX):
         worker = tokens.worker_of(credential.text)
         return f"{WORKER}{worker.pk}" if worker else ""
     token = tokens.find_personal_token(credential.text)
-    return f"user {token.owner_id}" if token else ""
+    return f"{USER}{token.owner_id}" if token else ""
 
 
 look_up = database_sync_to_async(_look_up, thread_sensitive=False)
