@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env
 
 from ourvidz import private_files
-from ourvidz.logs import RefusalLimit, without_links
+from ourvidz.logs import RefusalLimit, RepeatLimit, without_links
 
 env = Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -403,9 +403,13 @@ LOGGING = {
             ],
         }
     },
-    "filters": {"refusals": {"()": RefusalLimit}},
+    "filters": {"refusals": {"()": RefusalLimit}, "repeats": {"()": RepeatLimit}},
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["refusals"]}
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "structured",
+            "filters": ["refusals", "repeats"],
+        }
     },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {
