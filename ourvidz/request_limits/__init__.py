@@ -53,10 +53,11 @@ class RequestLimits:
         self.logged = TokenBuckets(rate=1 / LOG_EVERY_S, burst=1)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == "/healthz":
-            await self.django(scope, receive, send)
-            return
         try:
+            if scope["path"] == "/healthz":  # waits for nobody's requests
+                self._take(f"health checks from {address_of_scope(scope)}")
+                await self.django(scope, receive, send)
+                return
             slots = self.upload_slots if ADMITTED_KEY in scope else self.slots
             slot = _Slot(slots, await self.counted_caller(scope))
             await self._serve(slot, scope, receive, send)
@@ -94,19 +95,24 @@ class RequestLimits:
         caller = await self._owner_of(credential, address) if credential else ""
         caller = caller or f"address {address}"
         is_outside = caller.startswith(WORKER) or ADMITTED_KEY in scope  # which was counted when it was asked
-        if not is_outside and (wait_s := self.buckets.take(caller, cost)):
-            raise OverRateError(wait_s)
+        if not is_outside:
+            self._take(caller, cost)
         return caller
+
+    def _take(self, caller: str, cost: float = 1) -> None:
+        if wait_s := self.buckets.take(caller, cost):
+            raise OverRateError(wait_s)
 
     async def _owner_of(self, credential: Credential, address: str) -> str:
         """The user or worker of a credential; empty for nobody's.
 
-        Only nobody's are counted, so that a thousand workers behind one address may come at once.
+        Only nobody's are counted, so that a thousand workers behind one address may come at once; and not one
+        that was somebody's before, so that who guesses there takes no worker its lease.
         """
         newcomers = f"unknown credentials from {address}"
         if (known := self.known.get(credential)) is not None:
             return known
-        if wait_s := self.buckets.wait_of(newcomers):
+        if not self.known.was_somebodys(credential) and (wait_s := self.buckets.wait_of(newcomers)):
             raise OverRateError(wait_s)
         await self.slots.take(newcomers, within_s=WAIT_S)
         try:

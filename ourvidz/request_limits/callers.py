@@ -61,6 +61,11 @@ class KnownCallers:
         caller, until = self._callers.get(credential.digest, ("", 0.0))
         return caller if self._clock() < until else None
 
+    def was_somebodys(self, credential: Credential) -> bool:
+        """Whether it was when it was looked up last, however long ago."""
+        caller, _ = self._callers.get(credential.digest, ("", 0.0))
+        return bool(caller)
+
     def put(self, credential: Credential, caller: str) -> None:
         self._callers[credential.digest] = (caller, self._clock() + REMEMBERED_S)
         self._callers.move_to_end(credential.digest)
