@@ -11,6 +11,8 @@ import pytest
 from ourvidz_worker.configuration import CONFIG_VARIABLE
 from ourvidz_worker.options import OPTIONS
 
+pytestmark = pytest.mark.any_database
+
 ROOT = Path(__file__).resolve().parents[2]
 OURS = (
     "accounts", "bench", "docs", "generation", "library", "ourvidz", "script", "static", "templates", "tests",

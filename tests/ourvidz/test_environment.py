@@ -13,6 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ourvidz.environment import decimal, integer
 
+pytestmark = pytest.mark.any_database
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -41,7 +41,7 @@ from tests.ourvidz.routes import (
 )
 
 # 10 s each on an idle machine, more than a hundred on a busy one.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.any_database]
 # In all that the owner wrote; nobody else may read it anywhere.
 SECRET = "quokka-in-the-attic"
 NAMED = re.compile(r"<(?:\w+:)?(\w+)>")
