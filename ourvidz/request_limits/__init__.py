@@ -8,6 +8,7 @@ counts are this process's own, in memory: with N web processes a caller has N ti
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import structlog
@@ -16,9 +17,9 @@ from django.db import Error
 
 from generation.core.client_address import address_of_scope
 from generation.http.uploads import ADMITTED_KEY
-from ourvidz.request_limits import refusals
+from ourvidz.refusals import BUSY, TOO_MANY_AT_ONCE, Refusal, over_rate
 from ourvidz.request_limits.callers import WORKER, Credential, KnownCallers, credential_of, look_up
-from ourvidz.request_limits.slots import FairSlots, NoSlotError
+from ourvidz.request_limits.slots import NoSlotError, RequestSlots
 from ourvidz.request_limits.token_buckets import TokenBuckets
 
 log = structlog.get_logger("ourvidz.requests")
@@ -46,9 +47,9 @@ class RequestLimits:
         self.django = django
         self.known = KnownCallers()
         each = {"total": settings.MAX_REQUESTS, "per_caller": settings.MAX_REQUESTS_PER_USER}
-        self.slots = FairSlots(**each)
+        self.slots = RequestSlots(**each)
         # Uploads wait for a decoder, holding a thread and no connection: nobody else is to wait for that.
-        self.upload_slots = FairSlots(**each)
+        self.upload_slots = RequestSlots(**each)
         self.buckets = TokenBuckets(rate=settings.REQUESTS_PER_SECOND, burst=settings.REQUEST_BURST)
         self.logged = TokenBuckets(rate=1 / LOG_EVERY_S, burst=1)
 
@@ -62,10 +63,9 @@ class RequestLimits:
             slot = _Slot(slots, await self.counted_caller(scope))
             await self._serve(slot, scope, receive, send)
         except OverRateError as over:
-            await self._refuse(refusals.over_rate(over.wait_s), scope, send)
+            await self._refuse(over_rate(max(1, math.ceil(over.wait_s))), scope, send)
         except NoSlotError as full:
-            refusal = refusals.too_many_at_once if full.of_caller else refusals.busy
-            await self._refuse(refusal(1), scope, send)
+            await self._refuse(TOO_MANY_AT_ONCE if full.of_caller else BUSY, scope, send)
 
     async def _serve(self, slot: _Slot, scope: Any, receive: Any, send: Any) -> None:
         """Raises NoSlotError."""
@@ -128,11 +128,11 @@ class RequestLimits:
             self.buckets.spend(newcomers)
         return owner
 
-    async def _refuse(self, refusal: refusals.Refusal, scope: Any, send: Any) -> None:
+    async def _refuse(self, refusal: Refusal, scope: Any, send: Any) -> None:
         self.log_refusal(refusal, scope)
         await refusal.send(scope, send)
 
-    def log_refusal(self, refusal: refusals.Refusal, scope: Any) -> None:
+    def log_refusal(self, refusal: Refusal, scope: Any) -> None:
         address = address_of_scope(scope)
         if not self.logged.take(address):
             log.warning("request.refused", reason=refusal.code, address=address, path=scope["path"][:200])
@@ -141,7 +141,7 @@ class RequestLimits:
 class _Slot:
     """A caller's slot, held from the end of a body to the beginning of an answer; both may be slow."""
 
-    def __init__(self, slots: FairSlots, caller: str) -> None:
+    def __init__(self, slots: RequestSlots, caller: str) -> None:
         self.slots, self.caller = slots, caller
         self.is_held = False
         self.refused: NoSlotError | None = None

@@ -7,9 +7,10 @@ from typing import Any
 
 from django.conf import settings
 
-from ourvidz.request_limits import WAIT_S, OverRateError, RequestLimits, refusals
+from ourvidz.refusals import TOO_MANY_AT_ONCE, over_rate
+from ourvidz.request_limits import WAIT_S, OverRateError, RequestLimits
 from ourvidz.request_limits.callers import USER
-from ourvidz.request_limits.slots import FairSlots, NoSlotError
+from ourvidz.request_limits.slots import NoSlotError, RequestSlots
 
 DENIED = {"type": "websocket.close"}
 
@@ -22,7 +23,7 @@ class HandshakeLimits:
 
     def __init__(self, sockets: Any, limits: RequestLimits) -> None:
         self.sockets, self.limits = sockets, limits
-        self.slots = FairSlots(total=settings.MAX_REQUESTS, per_caller=settings.MAX_REQUESTS_PER_USER)
+        self.slots = RequestSlots(total=settings.MAX_REQUESTS, per_caller=settings.MAX_REQUESTS_PER_USER)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
@@ -31,11 +32,11 @@ class HandshakeLimits:
                 await send(DENIED)
                 return
             await self.slots.take(caller, within_s=WAIT_S)
-        except OverRateError as over:
-            self.limits.log_refusal(refusals.over_rate(over.wait_s), scope)
+        except OverRateError:
+            self.limits.log_refusal(over_rate(1), scope)
             await send(DENIED)
         except NoSlotError:
-            self.limits.log_refusal(refusals.too_many_at_once(1), scope)
+            self.limits.log_refusal(TOO_MANY_AT_ONCE, scope)
             await send(DENIED)
         else:
             with contextlib.ExitStack() as held:

@@ -132,6 +132,13 @@ def admission() -> BodyAdmission:
     return BodyAdmission(reads_all, django=application())
 
 
+async def test_a_page_that_sends_too_much_is_told_in_words(admission: BodyAdmission) -> None:
+    call = await Call("POST", "/submit", length=100 * 2**20, accept="application/json").put_to(admission)
+    assert (call.answer, json.loads(call.sent[1]["body"])["ok"]) == ((413, "too_large", 0), False)
+    call = await Call("POST", "/submit", length=100 * 2**20, accept="text/html,*/*").put_to(admission)
+    assert (call.status, b"what you typed is still there" in call.sent[1]["body"]) == (413, True)
+
+
 async def test_a_large_body_is_refused_unread(admission: BodyAdmission, settings: LazySettings) -> None:
     """pitfall 40"""
     settings.MAX_BODY_BYTES = 100

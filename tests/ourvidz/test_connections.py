@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 
+from ourvidz.server.limits import counted_as
 from tests.servers.web import WebProcess, Wire, signed_in_session, web_process
 
 SECONDS = 2
@@ -200,6 +202,26 @@ def test_the_limit_on_descriptors_is_raised(tmp_path: Path) -> None:
         assert resource.prlimit(web.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
         with idle_connections(web.port, 300):
             assert web.ask("/healthz").body == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("host", "alone", "behind_a_proxy"),
+    [
+        ("8.8.8.8", "8.8.8.8", "8.8.8.8"),
+        ("::ffff:8.8.8.8", "8.8.8.8", "8.8.8.8"),
+        ("2a00:1:2:3::7", "2a00:1:2:3::", "2a00:1:2:3::"),
+        ("10.0.0.1", "10.0.0.1", None),
+        ("::ffff:10.0.0.1", "10.0.0.1", None),
+        ("::1", "::", None),
+    ],
+)
+def test_an_ipv6_network_is_one_address_and_a_proxy_none(
+    settings: LazySettings, host: str, alone: str, behind_a_proxy: str | None
+) -> None:
+    for settings.HTTPS, counted in ((False, alone), (True, behind_a_proxy)):
+        counted_as.cache_clear()
+        assert counted_as(host) == counted
+    counted_as.cache_clear()
 
 
 def test_at_the_end_all_that_runs_is_stopped_whoever_has_only_begun_to_ask(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ OURS = (
     "accounts", "bench", "docs", "generation", "library", "ourvidz", "script", "static", "templates", "tests",
     "worker", "workspace",
 )  # fmt: skip
-READ_BY_SETTINGS = re.compile(r'\benv\.\w+\(\s*"([A-Z_]+)"')
+READ_BY_SETTINGS = re.compile(r'\b(?:env\.\w+|integer|decimal)\(\s*"([A-Z_]+)"')
 READ_BY_SCRIPTS = re.compile(r'\$\{([A-Z_]+):-|environ(?:\.get\(|\[)"([A-Z_]+)"|\bnumber\("([A-Z_]+)"')
 # Of the shell, pip and uv; and the moment at which script/server began.
 FOREIGN = {

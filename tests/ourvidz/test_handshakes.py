@@ -125,7 +125,7 @@ async def test_a_users_handshakes_wait_for_one_another_and_open_sockets_for_nobo
     held = [sockets.open(ada) for _ in range(2)]
     for each in held:
         assert (await each.receive_output(PATIENCE_S))["type"] == "websocket.accept"
-    assert sockets.limits.slots._free == 6
+    assert sockets.limits.slots._slots._free == 6
     for each in held:
         await each.send_input({"type": "websocket.disconnect"})
         await each.wait(PATIENCE_S)

@@ -18,7 +18,7 @@ from django.utils import timezone
 from generation.http.uploads import ADMITTED_KEY
 from generation.models import PersonalToken
 from ourvidz.request_limits import RequestLimits
-from ourvidz.request_limits.slots import FairSlots, NoSlotError
+from ourvidz.request_limits.slots import NoSlotError, RequestSlots
 from ourvidz.request_limits.token_buckets import TokenBuckets
 from tests.acting import issue_personal_token, issue_worker_token
 from tests.factories import make_user, make_worker
@@ -72,7 +72,7 @@ def test_the_table_of_buckets_is_bounded_and_forgets_what_was_used_least_recentl
 
 
 async def test_one_caller_has_so_many_slots_and_the_others_take_turns() -> None:
-    slots, order = FairSlots(total=3, per_caller=2), list[str]()
+    slots, order = RequestSlots(total=3, per_caller=2), list[str]()
 
     async def work(caller: str) -> None:
         await slots.take(caller, within_s=PATIENCE_S)
@@ -96,7 +96,7 @@ async def test_one_caller_has_so_many_slots_and_the_others_take_turns() -> None:
 
 
 async def test_who_waits_too_long_is_told_why() -> None:
-    slots = FairSlots(total=2, per_caller=1)
+    slots = RequestSlots(total=2, per_caller=1)
     await slots.take("ada", within_s=1)
     with pytest.raises(NoSlotError) as own:
         await slots.take("ada", within_s=0.01)
@@ -106,20 +106,24 @@ async def test_who_waits_too_long_is_told_why() -> None:
     assert (own.value.of_caller, full.value.of_caller) == (True, False)
 
 
-@pytest.mark.parametrize("is_early", [True, False])
-async def test_no_slot_is_lost_when_a_waiting_caller_goes(is_early: bool) -> None:
-    slots = FairSlots(total=1, per_caller=1)
+@pytest.mark.parametrize("goes", ["before", "at the moment before", "at the moment after"])
+async def test_no_slot_is_lost_when_a_waiting_caller_goes(goes: str) -> None:
+    slots = RequestSlots(total=1, per_caller=1)
     await slots.take("ada", within_s=1)
     bob = asyncio.create_task(slots.take("bob", within_s=PATIENCE_S))
     await asyncio.sleep(0)
-    if is_early:
+    if goes == "before":
         bob.cancel()
         await asyncio.wait({bob})
         slots.release("ada")
-    else:  # at the very moment that it is bob's turn
+    elif goes == "at the moment before":
+        bob.cancel()
+        slots.release("ada")
+    else:
         slots.release("ada")
         bob.cancel()
-        await asyncio.wait({bob})
+    await asyncio.wait({bob})
+    assert bob.cancelled()
     await slots.take("eve", within_s=1)
 
 
