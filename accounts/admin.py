@@ -1,4 +1,6 @@
-"""Users in the admin: Django's, except that deleting one deletes everything the user has."""
+"""Users and groups in the admin: Django's, except that changing one asks who it is, and that deleting a user
+deletes everything the user has.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
-from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import User
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,8 +21,8 @@ from django.template.response import TemplateResponse
 from accounts import sessions
 from accounts.deletion import delete_account
 from accounts.models import SignInLink
-from accounts.reauthentication import redirect_to_confirm
 from generation.access import tokens
+from generation.access.fresh_sign_in import redirect_to_confirm
 from generation.access.principals import operator_principal
 from generation.core import audit_log
 from generation.core.actors import Actor
@@ -30,11 +32,30 @@ from generation.models import PersonalToken
 # One request may take so long; more is left to the next one, or to the command.
 WORK_SECONDS = 2.0
 
-admin.site.unregister(User)
+admin.site.unregister([User, Group])
+
+
+class AsksForPassword(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Whose pages of one record ask who it is: what is changed there would outlive a stolen session."""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        asked = redirect_to_confirm(request)
+        return asked or super().changeform_view(request, object_id, form_url, extra_context)
+
+
+@admin.register(Group)
+class RightsAdmin(AsksForPassword, GroupAdmin):
+    pass
 
 
 @admin.register(User)
-class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
+class AccountAdmin(AsksForPassword, UserAdmin):  # type: ignore[type-arg]
     actions = ["delete_accounts", "end_access"]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -57,16 +78,6 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
         for user in chosen:
             self.log_change(request, user, "Signed out everywhere, tokens revoked.")
         self.message_user(request, f"{len(chosen)} signed out.", messages.SUCCESS)
-
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        asked = redirect_to_confirm(request)
-        return asked or super().changeform_view(request, object_id, form_url, extra_context)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         return redirect_to_confirm(request) or super().user_change_password(request, id, form_url)

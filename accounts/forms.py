@@ -8,8 +8,9 @@ from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
 
-from accounts import sessions, throttle
+from accounts import throttle
 from accounts.reauthentication import NEEDS_LINK, THROTTLED, TOO_OFTEN, check_own_password
+from generation.access import fresh_sign_in
 from generation.access.principals import session_principal
 from generation.core import audit_log
 from generation.core.client_address import address_of
@@ -90,7 +91,7 @@ class FirstPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
         self.request = request
 
     def clean(self) -> Any:
-        if not sessions.is_fresh(self.request.session):
+        if not fresh_sign_in.is_fresh(self.request.session):
             raise forms.ValidationError(NEEDS_LINK, code="stale")
         return super().clean()
 
@@ -138,7 +139,7 @@ class TokenForm(forms.Form):
     def __init__(self, request: SignedInRequest, data: Any = None) -> None:
         super().__init__(data)
         self.request = request
-        self.is_stale = not sessions.is_fresh(request.session)
+        self.is_stale = not fresh_sign_in.is_fresh(request.session)
         self.fields["token_id"].initial = new_id
         days: Any = self.fields["days"]
         longest = settings.TOKEN_DAYS

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from django.contrib.auth.hashers import check_password
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponseRedirect
-from django.urls import reverse
 
-from accounts import sessions, throttle
+from accounts import throttle
 from accounts.signed_in import SignedInRequest
+from generation.access import fresh_sign_in
 from generation.core.client_address import address_of
 
 THROTTLED = "throttled"
@@ -32,12 +29,4 @@ def check_own_password(request: SignedInRequest, password: str) -> None:
     if not check_password(password, request.user.password):
         raise ValidationError(WRONG, code="password_incorrect")
     throttle.reset_after_success(**who)
-    sessions.confirm(request.session)
-
-
-def redirect_to_confirm(request: HttpRequest) -> HttpResponseRedirect | None:
-    """To the page that asks for the password and leads back here, unless the sign-in is fresh."""
-    if sessions.is_fresh(request.session):
-        return None
-    query = urlencode({"next": request.get_full_path()})
-    return HttpResponseRedirect(f"{reverse('accounts:confirm')}?{query}")
+    fresh_sign_in.confirm(request.session)

@@ -23,7 +23,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import sessions, sign_in_links
 from accounts.forms import ConfirmForm, SignInForm, TokenForm, is_throttled, password_form
 from accounts.signed_in import SignedInRequest
-from generation.access import quotas, tokens
+from generation.access import fresh_sign_in, quotas, tokens
 from generation.access.principals import principal_of
 from generation.changes.library_totals import library_totals
 from generation.core import audit_log
@@ -128,6 +128,8 @@ def create_token(request: SignedInRequest) -> HttpResponse:
         )
     except tokens.TokenExists as exists:  # a reload sent the form again
         return _account(request, status=HTTPStatus.CONFLICT, refusal=exists.message)
+    except tokens.TooManyTokens as too_many:
+        return _account(request, status=HTTPStatus.CONFLICT, refusal=too_many.message, token=form)
     return _account(request, new_token=token)
 
 
@@ -175,7 +177,7 @@ def _account(request: SignedInRequest, *, status: int = 200, **more: object) -> 
     context = {
         "password": password_form(request),
         "token": TokenForm(request),
-        "is_fresh": sessions.is_fresh(request.session),
+        "is_fresh": fresh_sign_in.is_fresh(request.session),
         "tokens": PersonalToken.objects.filter(owner=request.user, revoked_at=None).order_by("-id"),
         "sessions": sessions.live_sessions(request.user.pk),
         "storage": {"used": library_totals(request.user.pk).stored_bytes, "limit": limit},

@@ -19,7 +19,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from ourvidz import private_files
 from ourvidz.environment import decimal, env, integer
-from ourvidz.logs import RefusalLimit, without_links
+from ourvidz.logs import RefusalLimit, RepeatLimit, without_links
 
 MIB = 1024**2
 GIB = 1024**3
@@ -336,9 +336,13 @@ LOGGING = {
             ],
         }
     },
-    "filters": {"refusals": {"()": RefusalLimit}},
+    "filters": {"refusals": {"()": RefusalLimit}, "repeats": {"()": RepeatLimit}},
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["refusals"]}
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "structured",
+            "filters": ["refusals", "repeats"],
+        }
     },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {

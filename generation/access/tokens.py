@@ -30,6 +30,7 @@ Token = TypeVar("Token", bound=AccessToken)
 WORKER_PREFIX = "ovw_"
 PERSONAL_PREFIX = "ovu_"
 LIVE_TOKENS_PER_WORKER = 2
+MAX_PERSONAL_TOKENS = 100  # live ones of one user; of those that ended the newest as many are kept
 # A token that is used from two addresses in turns is not written at each call.
 USED_RESOLUTION = timedelta(minutes=10)
 
@@ -38,6 +39,15 @@ class TokenExists(DomainError):
     """The token with this id was issued before: a form was sent again. Its text is not shown again."""
 
     code = "token_exists"
+
+
+class TooManyTokens(DomainError):
+    """The owner has as many live tokens as is allowed."""
+
+    code = "too_many_tokens"
+
+    def __init__(self) -> None:
+        super().__init__(f"You may have {MAX_PERSONAL_TOKENS} tokens. Revoke one that you do not need.")
 
 
 def _digest(raw: str) -> str:
@@ -58,7 +68,7 @@ def issue_worker_token(
     expires_at = None if days is None else timezone.now() + timedelta(days=days)
     token, raw = _issue(WorkerToken(worker=worker, expires_at=expires_at), WORKER_PREFIX, token_id)
     audit_log.after_commit("token.issued", actor=actor, token=str(token.pk), worker=str(worker.pk))
-    live = WorkerToken.objects.filter(worker=worker, revoked_at=None).order_by("-id")
+    live = WorkerToken.objects.filter(worker=worker, revoked_at=None).order_by("-created_at", "-id")
     if surplus := [token.pk for token in live[LIVE_TOKENS_PER_WORKER:]]:
         revoke(WorkerToken.objects.filter(pk__in=surplus), actor=actor)
     return raw
@@ -77,7 +87,9 @@ def issue_personal_token(
 
     Raises:
         TokenExists: `token_id`, which the form that asks for a token has chosen, was used before.
+        TooManyTokens
     """
+    _make_room(owner_id)
     expires_at = timezone.now() + timedelta(days=days or settings.TOKEN_DAYS)
     chosen = [scope for scope in Scope.values if scope in set(scopes)]
     fields = {"owner_id": owner_id, "name": name, "scopes": chosen, "expires_at": expires_at}
@@ -87,6 +99,16 @@ def issue_personal_token(
         "token.issued", actor=actor, scopes=chosen, expires=expires_at.date().isoformat(), **ids
     )
     return raw
+
+
+def _make_room(owner_id: int) -> None:
+    """Delete the owner's ended tokens but the newest. Raises TooManyTokens."""
+    of_owner = PersonalToken.objects.filter(owner_id=owner_id)
+    live = of_owner.filter(revoked_at=None, expires_at__gt=Now())
+    if live.count() >= MAX_PERSONAL_TOKENS:
+        raise TooManyTokens
+    ended = of_owner.exclude(pk__in=live.values("pk")).order_by("-created_at", "-id")
+    of_owner.filter(pk__in=list(ended.values_list("pk", flat=True)[MAX_PERSONAL_TOKENS:])).delete()
 
 
 def _issue(token: Token, prefix: str, token_id: uuid.UUID | None) -> tuple[Token, str]:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
+from generation.access.fresh_sign_in import redirect_to_confirm
 from generation.access.tokens import TokenExists, issue_worker_token, revoke
 from generation.admin.base import ReadOnlyAdmin, SearchById, operator_of
 from generation.admin.jobs import ReadOnlyInline
@@ -116,6 +117,12 @@ class WorkerAdmin(SearchById):
             lines.append(f"with {', '.join(extras)}")
         return format_html_join(NEW_LINE, "{}", ((line,) for line in lines)) or "nothing yet"
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Asks who it is: the new worker's token would outlive a stolen session."""
+        return redirect_to_confirm(request) or super().add_view(request, form_url, extra_context)
+
     def response_add(self, request: HttpRequest, obj: Worker, post_url_continue: str | None = None) -> Any:
         """A new worker's token is shown in the answer itself, and never again."""
         token = issue_worker_token(worker=obj, actor=operator_of(request))
@@ -124,6 +131,8 @@ class WorkerAdmin(SearchById):
     @admin.action(description="Rotate token: issue a second one beside the old", permissions=["change"])
     def rotate_token(self, request: HttpRequest, workers: QuerySet[Worker]) -> HttpResponse | None:
         """Asks first: the form that asks names the new tokens' ids, so that a reload issues no others."""
+        if asked := redirect_to_confirm(request):
+            return asked
         if "confirmed" not in request.POST:
             return self._tokens_page(request, workers=[(worker, new_id()) for worker in workers])
         try:
@@ -145,7 +154,9 @@ class WorkerAdmin(SearchById):
 
     @admin.action(description="Revoke all tokens but the newest", permissions=["change"])
     def revoke_older_tokens(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
-        live = WorkerToken.objects.filter(worker__in=list(workers), revoked_at=None).order_by("id")
+        live = WorkerToken.objects.filter(worker__in=list(workers), revoked_at=None).order_by(
+            "created_at", "id"
+        )
         newest = {token.worker_id: token.pk for token in live}
         with transaction.atomic():
             revoked = revoke(live.exclude(pk__in=newest.values()), actor=operator_of(request))

@@ -103,6 +103,8 @@ def _opened(
 ) -> Iterator[tuple[Image.Image, ImageStream]]:
     """The picture, opened and held to the limits, but not decoded yet."""
     kind = kind_of(content)
+    # Before Pillow opens it: that reads every part ahead of the pixels, whatever their number.
+    stream = find_stream(content, kind)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -111,7 +113,6 @@ def _opened(
             content.seek(0)
             with Image.open(content, formats=[kind]) as picture:
                 _check_limits(picture.size, max_side, memory // bytes_of[kind])
-                stream = find_stream(content, kind)
                 if stream.is_progressive:
                     loading = DECODED_BYTES[kind] + COEFFICIENT_BYTES
                     check_pixels(*picture.size, memory // max(bytes_of[kind], loading))
@@ -119,7 +120,6 @@ def _opened(
         except (BrokenMedia, MemoryError):
             raise
         except Exception as error:  # hostile bytes make decoders raise anything
-            find_stream(content, kind)  # says so where it is cut off
             raise _broken_inside(kind, error) from error
 
 

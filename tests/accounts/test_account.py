@@ -6,11 +6,13 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
 from accounts.first_account import ensure_owner
+from generation.access import tokens
 from generation.access.tokens import find_personal_token
 from generation.models import PersonalToken
 from tests.acting import issue_personal_token
@@ -121,6 +123,25 @@ def test_a_fresh_token_is_not_shown_to_the_next_person_at_this_browser(db: None)
     client.force_login(make_user())
     shown = client.get("/account/").content.decode()
     assert "shown this once" not in shown
+
+
+def test_a_user_has_so_many_tokens_and_no_more(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page lists them all; those that ended are kept in the same number."""
+    monkeypatch.setattr(tokens, "MAX_PERSONAL_TOKENS", 3)
+    user = make_user()
+    client = browser_of(user)
+    assert [client.post("/account/tokens", form_of(client)).status_code for _ in range(4)] == [200] * 3 + [
+        409
+    ]
+    refused = client.post("/account/tokens", form_of(client, name="the fourth")).content.decode()
+    assert "You may have 3 tokens." in refused
+    assert 'value="the fourth"' in refused
+    with pytest.raises(CommandError, match="You may have 3 tokens"):
+        call_command("create_token", user.username)
+    for _ in range(5):
+        client.post(f"/account/tokens/{PersonalToken.objects.filter(revoked_at=None)[0].pk}/revoke")
+        assert client.post("/account/tokens", form_of(client)).status_code == 200
+    assert PersonalToken.objects.count() <= 3 + 3 + 1
 
 
 def test_a_token_has_the_scopes_and_the_days_that_were_chosen(db: None) -> None:
@@ -257,6 +278,19 @@ def test_an_operator_confirms_who_it_is_before_changing_users(admin_client: Clie
     assert confirmed["Location"] == path
     admin_client.post(path, new)
     assert User.objects.get(pk=user.pk).check_password("tide and lantern")
+
+
+def test_an_operator_confirms_who_it_is_before_changing_groups(admin_client: Client) -> None:
+    """A stolen session would give the rights of operators to a group that its thief is in."""
+    group = Group.objects.create(name="lookers")
+    all_rights = [permission.pk for permission in Permission.objects.all()]
+    path = f"/admin/auth/group/{group.pk}/change/"
+    form = {"name": "lookers", "permissions": all_rights}
+    assert stale(admin_client).post(path, form)["Location"].startswith("/account/confirm?")
+    assert not group.permissions.exists()
+    admin_client.post("/account/confirm", {"password": "password"})
+    admin_client.post(path, form)
+    assert group.permissions.count() == len(all_rights)
 
 
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])

@@ -185,6 +185,16 @@ def test_an_operator_ends_all_access(ada: User, admin_client: Client) -> None:
     assert is_in(admin_client)
 
 
+def test_a_user_has_so_many_sessions_and_a_further_sign_in_ends_the_oldest(
+    ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signing in with the right password is not counted, and the page lists them all."""
+    monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
+    browsers = [signed_in(ada) for _ in range(5)]
+    assert [is_in(each) for each in browsers] == [False, False, True, True, True]
+    assert Session.objects.count() == UserSession.objects.count() == 3
+
+
 def test_a_sign_out_leaves_no_row(ada: User) -> None:
     client = signed_in(ada)
     client.post("/sign-out/")

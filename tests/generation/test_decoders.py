@@ -178,6 +178,13 @@ def test_a_small_file_that_takes_much_is_refused_by_its_structure(content: bytes
     assert says in message
 
 
+def test_a_file_of_a_million_parts_is_not_opened_to_count_them(decoders: Callable[..., DecoderPool]) -> None:
+    """Pillow took ten seconds over them."""
+    decoders(decoders=1, seconds=1)
+    parts = chunk(b"abCd", b"") * 1_500_000
+    assert refusal(png()[:33] + parts + png()[33:])[1] == "The PNG is made of more than 20,000 parts."
+
+
 @needs_proc
 def test_bombs_at_once_take_no_more_than_the_processes_may(decoders: Callable[..., DecoderPool]) -> None:
     """Pitfall 40: six took 5.9 GB, an MP4 832 MB, of the web process."""

@@ -227,3 +227,13 @@ def test_an_ipv6_network_is_one_address_and_a_proxy_none(
         counted_as.cache_clear()
         assert counted_as(host) == counted
     counted_as.cache_clear()
+
+
+def test_at_the_end_all_that_runs_is_stopped_whoever_has_only_begun_to_ask(tmp_path: Path) -> None:
+    with web_process(tmp_path) as web, web.wire() as begun, web.wire() as served:
+        begun.socket.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        served.ask("/healthz")
+        assert served.answer().status == 200
+        web.process.terminate()
+        assert web.process.wait(60) == 0
+        assert "Traceback" not in web.log

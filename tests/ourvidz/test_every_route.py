@@ -305,8 +305,8 @@ def test_operators_see_every_page_of_the_admin(victim: Victim) -> None:
 
 def test_no_address_beside_django_is_missing() -> None:
     asgi = import_module("ourvidz.asgi")
-    assert [str(route.pattern) for route in asgi.http.routes] == HTTP_ROUTES
-    assert [str(route.pattern) for route in asgi.sockets.routes] == SOCKETS
+    assert [str(route.pattern) for route in asgi.routed.routes] == HTTP_ROUTES
+    assert [str(route.pattern) for route in asgi.sockets.routes] == [*SOCKETS, ""]
 
 
 def scope_of(

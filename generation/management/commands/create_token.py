@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from generation.access.tokens import issue_personal_token
+from generation.access.tokens import TooManyTokens, issue_personal_token
 from generation.core.actors import SYSTEM
 from generation.core.limits import NAME_LENGTH
 from generation.models import Scope
@@ -39,6 +39,8 @@ class Command(BaseCommand):
         if owner is None:
             raise CommandError(f"There is no active user “{options['user']}”.")
         scopes = options["scope"] or Scope.values
-        self.stdout.write(
-            issue_personal_token(owner_id=owner.pk, actor=SYSTEM, name=name, scopes=scopes, days=days)
-        )
+        try:
+            raw = issue_personal_token(owner_id=owner.pk, actor=SYSTEM, name=name, scopes=scopes, days=days)
+        except TooManyTokens as too_many:
+            raise CommandError(too_many.message) from None
+        self.stdout.write(raw)

@@ -107,11 +107,43 @@ def test_a_new_worker_shows_its_token_once(staff_user: Client) -> None:
     assert raw not in staff_user.get(reverse("admin:generation_worker_changelist")).content.decode()
 
 
+def test_a_stolen_session_makes_no_worker_and_no_token(staff_user: Client) -> None:
+    """A worker's token would outlive the session, and read the prompts of everybody."""
+    worker = make_worker()
+    form = rotation(staff_user, worker)
+    session = staff_user.session
+    session["confirmed_at"] -= 600
+    session.save()
+    inlines = {
+        f"{prefix}-{name}_FORMS": "0" for prefix in ("tokens", "speeds") for name in ("TOTAL", "INITIAL")
+    }
+    body = {"name": "gpu-one", "engines": ["sdxl", "wan"], "enabled": "on"} | inlines
+    add = reverse("admin:generation_worker_add")
+
+    for path, fields in ((add, body), (WORKERS, form), (WORKERS, {**form, "confirmed": ""})):
+        assert staff_user.post(path, fields)["Location"].startswith("/account/confirm?next=")
+
+    assert list(Worker.objects.all()) == [worker]
+    assert not WorkerToken.objects.exists()
+    path = reverse("admin:generation_worker_change", args=[worker.pk])
+    assert staff_user.get(path).status_code == 200, "looking at a worker asks for nothing"
+
+
 def test_a_worker_serves_known_engines_only(staff_user: Client) -> None:
     body = {"name": "gpu-one", "engines": ["flux"], "enabled": "on"}
 
     assert staff_user.post(reverse("admin:generation_worker_add"), body).status_code == 200
     assert not Worker.objects.exists()
+
+
+def test_a_form_that_was_opened_first_and_sent_last_issues_the_newest(staff_user: Client) -> None:
+    worker = make_worker()
+    forms = [rotation(staff_user, worker) for _ in range(3)]
+    pages = [staff_user.post(WORKERS, form).content.decode() for form in reversed(forms)]
+    _, older, newest = (TOKEN.findall(page)[0] for page in pages)
+    assert [worker_of(raw) for raw in (older, newest)] == [worker, worker]
+    act(staff_user, "revoke_older_tokens", worker)
+    assert [worker_of(raw) for raw in (older, newest)] == [None, worker]
 
 
 def test_a_token_is_rotated_without_a_gap(staff_user: Client) -> None:
