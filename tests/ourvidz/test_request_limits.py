@@ -156,7 +156,8 @@ class Site:
         self, path: str = "/", *, address: str = "192.0.2.1", is_admitted: bool = False, **headers: str
     ) -> AsyncIterator[Any]:
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        scope = {"type": "http", "method": "GET", "path": path, "headers": raw, "client": (address, 9)}
+        scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "headers": raw}
+        scope["client"] = (address, 9)
         if is_admitted:
             scope[ADMITTED_KEY] = True
         caller = ApplicationCommunicator(self.limits, scope)
