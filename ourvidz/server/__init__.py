@@ -62,11 +62,9 @@ class Server(SocketServer):
 
     def kill_all_applications(self) -> Any:
         """As daphne's, which fails at a connection without one and then leaves the rest running."""
-        self.connections: dict[Any, Any] = {
-            protocol: details
-            for protocol, details in self.connections.items()
-            if "application_instance" in details
-        }
+        for protocol, details in list(self.connections.items()):
+            if "application_instance" not in details:
+                del self.connections[protocol]
         return super().kill_all_applications()
 
 
