@@ -279,6 +279,16 @@ def test_an_operator_confirms_who_it_is_before_changing_users(admin_client: Clie
     assert User.objects.get(pk=user.pk).check_password("tide and lantern")
 
 
+def test_an_operator_confirms_who_it_is_before_deleting_users(admin_client: Client) -> None:
+    user = make_user()
+    stale(admin_client)
+    chosen = {"action": "delete_accounts", "_selected_action": str(user.pk)}
+    for path, form in ((f"/admin/auth/user/{user.pk}/delete/", {}), ("/admin/auth/user/", chosen)):
+        refused = admin_client.post(path, {**form, "confirmed": "yes"})
+        assert refused["Location"] == f"/account/confirm?next={quote(path, safe='')}"
+    assert User.objects.get(pk=user.pk).is_active
+
+
 def test_an_operator_confirms_who_it_is_before_changing_groups(admin_client: Client) -> None:
     """A stolen session would give the rights of operators to a group that its thief is in."""
     group = Group.objects.create(name="lookers")
