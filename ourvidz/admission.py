@@ -6,8 +6,6 @@ limit. Nothing of a body is read before the first `receive`: the server holds th
 
 from __future__ import annotations
 
-import asyncio
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -16,14 +14,11 @@ from django.conf import settings
 from generation.core.service_errors import service_error_of
 from generation.http import asgi
 from generation.http.asgi import Application, Message, Receive, Send
-from generation.http.problems import TOO_LARGE
-from generation.http.uploads import SCOPE_KEY, Admission, UploadRule, upload_rule
+from generation.http.uploads import ADMITTED_KEY, SCOPE_KEY, Admission, UploadRule, upload_rule
+from ourvidz.refusals import BODY_TOO_LARGE, unavailable
 from ourvidz.upload_budget import BudgetExceeded, UploadBudget
 
 log = structlog.get_logger("ourvidz.admission")
-# Views that are asked at once, each in a thread, and how long an upload waits for its turn.
-MAX_CONCURRENT_ADMISSIONS = 8
-ADMISSION_WAIT_SECONDS = 20
 
 
 class BodyTooLarge(Exception):
@@ -31,13 +26,15 @@ class BodyTooLarge(Exception):
 
 
 class BodyAdmission:
-    """Wraps all HTTP applications; `django` has the views that are asked whether a caller may upload."""
+    """Wraps all HTTP applications; `django` has the views that are asked whether a caller may upload.
+
+    How many are asked at once is bounded there, as of all requests.
+    """
 
     def __init__(self, application: Application, *, django: Application) -> None:
         self.application = application
         self.django = django
         self.budget = UploadBudget()
-        self._asking = asyncio.Semaphore(MAX_CONCURRENT_ADMISSIONS)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         length = declared_length(scope)
@@ -47,7 +44,7 @@ class BodyAdmission:
         rule = upload_rule(scope["path"], scope["method"])
         limit = rule.limit if rule else settings.MAX_BODY_BYTES
         if length is not None and length > limit:
-            await _send_too_large(send)
+            await BODY_TOO_LARGE.send(scope, send)
         elif rule is None:
             await self._pass_on(scope, receive, send, limit)
         else:
@@ -63,25 +60,15 @@ class BodyAdmission:
                     await send(message)
                 return
             with self.budget.reserve(admission.caller, rule.limit if length is None else length):
-                await self._pass_on(scope, receive, send, rule.limit)
+                await self._pass_on(scope | {ADMITTED_KEY: True}, receive, send, rule.limit)
         except BudgetExceeded as exceeded:
-            log.warning("upload.refused", code=exceeded.code, path=scope["path"])
-            await asgi.send_problem(
-                send, exceeded.status, exceeded.message, code=exceeded.code, retry_after=exceeded.retry_after
-            )
+            log.warning("upload.refused", code=exceeded.refusal.code, path=scope["path"])
+            await exceeded.refusal.send(scope, send)
 
     async def _ask_view(self, scope: Any) -> tuple[Admission, list[Message]]:
-        """The view's word on the headers alone: whom it admits, else its answer. Raises BudgetExceeded."""
-        try:
-            async with asyncio.timeout(ADMISSION_WAIT_SECONDS):
-                await self._asking.acquire()
-        except TimeoutError:
-            raise BudgetExceeded from None
-        try:
-            admission = Admission()
-            return admission, await asgi.call(self.django, scope | {SCOPE_KEY: admission})
-        finally:
-            self._asking.release()
+        """The view's word on the headers alone: whom it admits, else its answer."""
+        admission = Admission()
+        return admission, await asgi.call(self.django, scope | {SCOPE_KEY: admission})
 
     async def _pass_on(self, scope: Any, receive: Receive, send: Send, limit: int) -> None:
         """Run the application; it gets at most `limit` bytes of the body."""
@@ -106,23 +93,13 @@ class BodyAdmission:
         except BodyTooLarge:
             if has_answered:
                 raise
-            await _send_too_large(send)
+            await BODY_TOO_LARGE.send(scope, send)
         except OSError as error:
             service_error = service_error_of(error)
             if has_answered or service_error is None:
                 raise
             log.error(service_error.event, reason=str(error)[:200])
-            await asgi.send_problem(
-                send,
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                service_error.message,
-                code=service_error.code,
-                retry_after=service_error.retry_after,
-            )
-
-
-async def _send_too_large(send: Send) -> None:
-    await asgi.send_problem(send, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE, code="too_large")
+            await unavailable(service_error).send(scope, send)
 
 
 def declared_length(scope: Any) -> int | None:

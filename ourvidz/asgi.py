@@ -15,6 +15,7 @@ django_app = django_application()
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.layers import get_channel_layer  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from channels.security.websocket import WebsocketDenier  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
 from generation.worker_api.long_poll import LongPoll  # noqa: E402
@@ -22,6 +23,7 @@ from library.consumers import LibraryConsumer  # noqa: E402
 from ourvidz.admission import BodyAdmission  # noqa: E402
 from ourvidz.origins import SameOriginSockets  # noqa: E402
 from ourvidz.request_limits import RequestLimits  # noqa: E402
+from ourvidz.request_limits.handshakes import HandshakeLimits  # noqa: E402
 from workspace.consumers import WorkspaceConsumer  # noqa: E402
 
 # Imports the layer's client: at the first hint, on the serving loop, that took so long that it was lost.
@@ -30,11 +32,14 @@ sockets = URLRouter(
     [
         path("ws/workspace/", WorkspaceConsumer.as_asgi()),
         path("ws/library/", LibraryConsumer.as_asgi()),
+        re_path("", WebsocketDenier.as_asgi()),
     ]
 )
+everything = RequestLimits(django_app)
 # The stubs of path() know views only; Channels routes to any ASGI application.
-everything: Any = RequestLimits(django_app)
 lease_call: Any = LongPoll(everything)
-routed = URLRouter([path("api/v1/worker/lease", lease_call), re_path("", everything)])
+other: Any = everything
+routed = URLRouter([path("api/v1/worker/lease", lease_call), re_path("", other)])
 http = BodyAdmission(routed, django=everything)
-application = ProtocolTypeRouter({"http": http, "websocket": SameOriginSockets(AuthMiddlewareStack(sockets))})
+websocket = SameOriginSockets(HandshakeLimits(AuthMiddlewareStack(sockets), everything))
+application = ProtocolTypeRouter({"http": http, "websocket": websocket})

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LINK = re.compile(r"(/sign-in/once/)[^\s?]+")
 WINDOW_SECONDS = 60.0
 MAX_LINES = 300  # of refusals in a window, of all addresses
+MAX_REPEATS = 100  # of one warning or error about one caller
+WHOSE = ("actor", "worker", "user", "address")
 MAX_SUBJECTS = 2_000
 
 
@@ -61,8 +63,7 @@ class RefusalLimit(logging.Filter):
         with self._lock:
             left_out = self._count((address_of(request), status))
         if left_out:
-            record.msg = f"{record.getMessage()} (and {left_out} more like it, left out here)"
-            record.args = ()
+            _note(record, left_out)
         return left_out is not None
 
     def _count(self, subject: tuple[str, int]) -> int | None:
@@ -85,3 +86,52 @@ class RefusalLimit(logging.Filter):
     def _forget_oldest(self) -> None:
         while len(self._of_subject) > MAX_SUBJECTS:
             self._of_subject.popitem(last=False)
+
+
+class RepeatLimit(logging.Filter):
+    """Passes so many lines a minute of one warning or error about one caller, tracebacks included.
+
+    The next minute's first says how many were left out. Refused requests are left to RefusalLimit.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._of_event: OrderedDict[tuple[str, ...], Window] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING or 400 <= getattr(record, "status_code", 0) < 500:
+            return True
+        event, now = _event_of(record), self._clock()
+        with self._lock:
+            window = self._of_event.get(event)
+            left_out = 0
+            if window is None or now - window.began >= WINDOW_SECONDS:
+                left_out = window.left_out if window else 0
+                self._of_event[event] = window = Window(now)
+                self._of_event.move_to_end(event)
+                if len(self._of_event) > MAX_SUBJECTS:
+                    self._of_event.popitem(last=False)
+            is_over = window.logged >= MAX_REPEATS
+            window.logged += not is_over
+            window.left_out += is_over
+        if left_out:
+            _note(record, left_out)
+        return not is_over
+
+
+def _event_of(record: logging.LogRecord) -> tuple[str, ...]:
+    """What the line says, without what differs each time, and of whom."""
+    if isinstance(record.msg, dict):
+        whose = next((str(record.msg[name]) for name in WHOSE if name in record.msg), "")
+        return record.name, str(record.msg.get("event")), whose
+    return record.name, str(record.msg)[:60]
+
+
+def _note(record: logging.LogRecord, left_out: int) -> None:
+    if isinstance(record.msg, dict):
+        record.msg = record.msg | {"left_out": left_out}
+        return
+    record.msg = f"{record.getMessage()} (and {left_out} more like it, left out here)"
+    record.args = ()

@@ -16,12 +16,13 @@ import dj_database_url
 import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env
 
 from ourvidz import private_files
-from ourvidz.logs import RefusalLimit, without_links
+from ourvidz.environment import decimal, env, integer
+from ourvidz.logs import RefusalLimit, RepeatLimit, without_links
 
-env = Env()
+MIB = 1024**2
+GIB = 1024**3
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env.str("DATA_DIR", "") or BASE_DIR / "data").resolve()
 
@@ -60,7 +61,7 @@ def _database() -> dict[str, Any]:
         }
     elif engine == "postgresql":
         # CONN_MAX_AGE leaks connections under ASGI; psycopg's pool does not.
-        pool = {"min_size": 1, "max_size": env.int("DATABASE_POOL", 10), "timeout": 5}
+        pool = {"min_size": 1, "max_size": integer("DATABASE_POOL", 10, 1, 1000), "timeout": 5}
         # Else a pool that has lost its server waits twice as long after each try, up to minutes.
         pool["reconnect_timeout"] = 2
         # What comes again is parsed and planned once a connection: a claim takes a fifth less time.
@@ -87,7 +88,7 @@ def _protect(database: dict[str, Any]) -> None:
 
 SECRET_KEY = _secret_key()
 DEBUG = env.bool("DEBUG", False)
-PORT = env.int("PORT", 8000)
+PORT = integer("PORT", 8000, 0, 65535)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 DATABASES = {"default": _database()}
@@ -156,47 +157,24 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 }
 
 # Threads that render for the pages' sockets; each takes a database connection while it does.
-pool_size = DATABASES["default"].get("OPTIONS", {}).get("pool", {}).get("max_size")  # none on SQLite
-LIVE_THREADS = env.int("LIVE_THREADS", min(4, max(1, pool_size - 1)) if pool_size else 4)
-if not 0 < LIVE_THREADS <= 64:
-    message = "LIVE_THREADS is from 1 to 64"
-    raise ImproperlyConfigured(message)
-if pool_size and "LIVE_THREADS" in os.environ and pool_size <= LIVE_THREADS:
+_pool_size = DATABASES["default"].get("OPTIONS", {}).get("pool", {}).get("max_size")  # none on SQLite
+LIVE_THREADS = integer("LIVE_THREADS", min(4, max(1, _pool_size - 1)) if _pool_size else 4, 1, 64)
+if _pool_size and "LIVE_THREADS" in os.environ and _pool_size <= LIVE_THREADS:
     message = (
-        f"LIVE_THREADS is less than DATABASE_POOL ({pool_size}): else open pages may hold every connection"
+        f"LIVE_THREADS is less than DATABASE_POOL ({_pool_size}): else open pages may hold every connection"
     )
     raise ImproperlyConfigured(message)
 # Open pages that one web process serves; one whose browser does not read keeps some 500 KiB.
-MAX_SOCKETS_PER_USER = env.int("MAX_SOCKETS_PER_USER", 128)
-MAX_SOCKETS = env.int("MAX_SOCKETS", 1024)
-if not (0 < MAX_SOCKETS_PER_USER <= 100_000 and 0 < MAX_SOCKETS <= 100_000):
-    message = "MAX_SOCKETS_PER_USER and MAX_SOCKETS are from 1 to 100000"
-    raise ImproperlyConfigured(message)
+MAX_SOCKETS_PER_USER = integer("MAX_SOCKETS_PER_USER", 128, 1, 100_000)
+MAX_SOCKETS = integer("MAX_SOCKETS", 1024, 1, 100_000)
 
 # Requests that one web process works on at once, and of them one user's. With the live threads they have no
 # more than the pool's connections.
-_pool: dict[str, Any] | None = DATABASES["default"]["OPTIONS"].get("pool")
-MAX_REQUESTS = env.int("MAX_REQUESTS", max(2, _pool["max_size"] - LIVE_THREADS) if _pool else 16)
-if not 0 < MAX_REQUESTS <= 1000:
-    message = "MAX_REQUESTS is from 1 to 1000"
-    raise ImproperlyConfigured(message)
-MAX_REQUESTS_PER_USER = env.int("MAX_REQUESTS_PER_USER", max(1, min(4, MAX_REQUESTS // 2)))
-if not 0 < MAX_REQUESTS_PER_USER <= MAX_REQUESTS:
-    message = f"MAX_REQUESTS_PER_USER is from 1 to {MAX_REQUESTS}, which is MAX_REQUESTS"
-    raise ImproperlyConfigured(message)
-REQUESTS_PER_SECOND = env.float("REQUESTS_PER_SECOND", 20)
-if not 0 < REQUESTS_PER_SECOND <= 100_000:
-    message = "REQUESTS_PER_SECOND is above 0 and at most 100000"
-    raise ImproperlyConfigured(message)
-REQUEST_BURST = env.int("REQUEST_BURST", 200)
-if not 0 < REQUEST_BURST <= 1_000_000:
-    message = "REQUEST_BURST is from 1 to 1000000"
-    raise ImproperlyConfigured(message)
-
-PAGE_BYTES = env.int("PAGE_BYTES", 1024 * 1024)
-if not 65_536 <= PAGE_BYTES <= 64 * 1024 * 1024:
-    message = "PAGE_BYTES is from 65536 to 67108864"
-    raise ImproperlyConfigured(message)
+MAX_REQUESTS = integer("MAX_REQUESTS", max(2, _pool_size - LIVE_THREADS) if _pool_size else 16, 1, 1000)
+MAX_REQUESTS_PER_USER = integer("MAX_REQUESTS_PER_USER", max(1, min(4, MAX_REQUESTS // 2)), 1, MAX_REQUESTS)
+REQUESTS_PER_SECOND = decimal("REQUESTS_PER_SECOND", 20, 0.001, 100_000)
+REQUEST_BURST = integer("REQUEST_BURST", 200, 1, 1_000_000)
+PAGE_BYTES = integer("PAGE_BYTES", MIB, 64 * 1024, 64 * MIB)
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -210,16 +188,10 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "accounts:sign-in"
 LOGIN_REDIRECT_URL = "workspace:home"
 LOGOUT_REDIRECT_URL = "accounts:sign-in"
-SESSION_IDLE_DAYS = env.int("SESSION_IDLE_DAYS", 14)
-SESSION_DAYS = env.int("SESSION_DAYS", 90)
-if not 1 <= SESSION_IDLE_DAYS <= SESSION_DAYS <= 3650:
-    message = "SESSION_IDLE_DAYS is from 1 to SESSION_DAYS, which is at most 3650"
-    raise ImproperlyConfigured(message)
+SESSION_DAYS = integer("SESSION_DAYS", 90, 1, 3650)
+SESSION_IDLE_DAYS = integer("SESSION_IDLE_DAYS", min(14, SESSION_DAYS), 1, SESSION_DAYS)
 SESSION_COOKIE_AGE = SESSION_IDLE_DAYS * 86_400
-SIGN_IN_LINK_MINUTES = env.int("SIGN_IN_LINK_MINUTES", 60)
-if not 1 <= SIGN_IN_LINK_MINUTES <= 10_080:
-    message = "SIGN_IN_LINK_MINUTES is from 1 to 10080"
-    raise ImproperlyConfigured(message)
+SIGN_IN_LINK_MINUTES = integer("SIGN_IN_LINK_MINUTES", 60, 1, 10_080)
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = env.str("TIME_ZONE", "UTC")
@@ -266,88 +238,49 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# Bodies. Media arrives as raw PUT bodies and has its own cap.
-MAX_BODY_BYTES = env.int("MAX_BODY_BYTES", 1024 * 1024)
-if not 64 * 1024 <= MAX_BODY_BYTES <= 16 * 1024 * 1024:
-    message = "MAX_BODY_BYTES is from 65536 to 16777216: previews are as large, and it is kept in memory"
-    raise ImproperlyConfigured(message)
+# Bodies. Media arrives as raw PUT bodies and has its own cap. Previews are of up to 64 KiB.
+MAX_BODY_BYTES = integer("MAX_BODY_BYTES", MIB, 64 * 1024, 16 * MIB)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
-MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_BYTES", 100 * 1024 * 1024)
-MAX_REFERENCE_BYTES = env.int("MAX_REFERENCE_BYTES", 20 * 1024 * 1024)
-if not 0 < MAX_REFERENCE_BYTES <= 64 * 1024 * 1024:
-    message = "MAX_REFERENCE_BYTES is from 1 to 67108864: workers read no more of a reference image"
-    raise ImproperlyConfigured(message)
-# Uploads on their way, on the disk of a web process: of one caller, and in all.
-UPLOAD_BYTES_PER_CALLER = env.int(
-    "UPLOAD_BYTES_PER_CALLER", max(256 * 1024**2, MAX_UPLOAD_BYTES, MAX_REFERENCE_BYTES)
+MAX_UPLOAD_BYTES = integer("MAX_UPLOAD_BYTES", 100 * MIB, 1)
+# Workers read no more of a reference image.
+MAX_REFERENCE_BYTES = integer("MAX_REFERENCE_BYTES", 20 * MIB, 1, 64 * MIB)
+# Uploads on their way, on the disk of a web process: of one caller, and in all. With less none would come.
+_largest_upload = max(MIB, MAX_UPLOAD_BYTES, MAX_REFERENCE_BYTES)
+UPLOAD_BYTES_PER_CALLER = integer("UPLOAD_BYTES_PER_CALLER", max(256 * MIB, _largest_upload), _largest_upload)
+UPLOAD_BYTES_IN_FLIGHT = integer(
+    "UPLOAD_BYTES_IN_FLIGHT", max(GIB, 4 * UPLOAD_BYTES_PER_CALLER), UPLOAD_BYTES_PER_CALLER
 )
-UPLOAD_BYTES_IN_FLIGHT = env.int("UPLOAD_BYTES_IN_FLIGHT", max(1024**3, 4 * UPLOAD_BYTES_PER_CALLER))
-if max(1024**2, MAX_UPLOAD_BYTES, MAX_REFERENCE_BYTES) > UPLOAD_BYTES_PER_CALLER:
-    message = "UPLOAD_BYTES_PER_CALLER is at least MAX_UPLOAD_BYTES and MAX_REFERENCE_BYTES: else none comes"
-    raise ImproperlyConfigured(message)
-if UPLOAD_BYTES_IN_FLIGHT < UPLOAD_BYTES_PER_CALLER:
-    message = "UPLOAD_BYTES_IN_FLIGHT is at least UPLOAD_BYTES_PER_CALLER"
-    raise ImproperlyConfigured(message)
 # Bodies on their way lie here, on the disk that has room for media: /tmp is often memory.
 BODY_DIR = DATA_DIR / "tmp"
-REFERENCE_QUOTA_BYTES = env.int("REFERENCE_QUOTA_BYTES", 2 * 1024**3)
+REFERENCE_QUOTA_BYTES = integer("REFERENCE_QUOTA_BYTES", 2 * GIB, 0)
 
 # Connections, counted by ourvidz.server.
-MAX_CONNECTIONS = env.int("MAX_CONNECTIONS", 4096)
-MAX_CONNECTIONS_PER_ADDRESS = env.int("MAX_CONNECTIONS_PER_ADDRESS", 512)
-if not all(0 < each <= 65536 for each in (MAX_CONNECTIONS, MAX_CONNECTIONS_PER_ADDRESS)):
-    message = "MAX_CONNECTIONS and MAX_CONNECTIONS_PER_ADDRESS are from 1 to 65536"
-    raise ImproperlyConfigured(message)
-REQUEST_HEADER_SECONDS = env.int("REQUEST_HEADER_SECONDS", 20)
-REQUEST_BODY_SECONDS = env.int("REQUEST_BODY_SECONDS", 60)
-RESPONSE_STALL_SECONDS = env.int("RESPONSE_STALL_SECONDS", 60)
-_deadlines = (REQUEST_HEADER_SECONDS, REQUEST_BODY_SECONDS, RESPONSE_STALL_SECONDS)
-if not all(0 < seconds <= 3600 for seconds in _deadlines):
-    message = "REQUEST_HEADER_SECONDS, REQUEST_BODY_SECONDS and RESPONSE_STALL_SECONDS are from 1 to 3600"
-    raise ImproperlyConfigured(message)
+MAX_CONNECTIONS = integer("MAX_CONNECTIONS", 4096, 1, 65536)
+MAX_CONNECTIONS_PER_ADDRESS = integer("MAX_CONNECTIONS_PER_ADDRESS", 512, 1, 65536)
+REQUEST_HEADER_SECONDS = integer("REQUEST_HEADER_SECONDS", 20, 1, 3600)
+REQUEST_BODY_SECONDS = integer("REQUEST_BODY_SECONDS", 60, 1, 3600)
+RESPONSE_STALL_SECONDS = integer("RESPONSE_STALL_SECONDS", 60, 1, 3600)
 
 # Untrusted media is decoded in processes of their own: how many, and what one file may take.
-DECODERS = env.int("DECODERS", 2)
-DECODE_MEMORY_BYTES = env.int("DECODE_MEMORY_BYTES", 384 * 1024 * 1024)
-DECODE_SECONDS = env.int("DECODE_SECONDS", 30)
-if not 1 <= DECODERS <= 32:
-    message = "DECODERS is from 1 to 32"
-    raise ImproperlyConfigured(message)
-if not 64 * 1024 * 1024 <= DECODE_MEMORY_BYTES <= 16 * 1024**3:
-    message = "DECODE_MEMORY_BYTES is from 67108864 to 17179869184"
-    raise ImproperlyConfigured(message)
-if not 1 <= DECODE_SECONDS <= 600:
-    message = "DECODE_SECONDS is from 1 to 600"
-    raise ImproperlyConfigured(message)
+DECODERS = integer("DECODERS", 2, 1, 32)
+DECODE_MEMORY_BYTES = integer("DECODE_MEMORY_BYTES", 384 * MIB, 64 * MIB, 16 * GIB)
+DECODE_SECONDS = integer("DECODE_SECONDS", 30, 1, 600)
 
-LEASE_SECONDS = env.int("LEASE_SECONDS", 60)
-HEARTBEAT_SECONDS = env.int("HEARTBEAT_SECONDS", 15)
-MAX_ATTEMPTS = env.int("MAX_ATTEMPTS", 3)
-RETRY_BACKOFF_SECONDS = env.int("RETRY_BACKOFF_SECONDS", 5)
-TRASH_DAYS = env.int("TRASH_DAYS", 30)
-SIGN_IN_ATTEMPTS = env.int("SIGN_IN_ATTEMPTS", 10)
-TOKEN_DAYS = env.int("TOKEN_DAYS", 365)
-if not 1 <= TOKEN_DAYS <= 3650:
-    message = "TOKEN_DAYS is 1 to 3650 days"
-    raise ImproperlyConfigured(message)
-REFERENCE_DAYS = env.int("REFERENCE_DAYS", 30)
-OUTBOX_DAYS = env.int("OUTBOX_DAYS", 30)
-if not 1 <= OUTBOX_DAYS <= 3650:
-    message = "OUTBOX_DAYS is 1 to 3650 days"
-    raise ImproperlyConfigured(message)
-MAX_ACTIVE_JOBS = env.int("MAX_ACTIVE_JOBS", 200)
-UNSUCCESSFUL_JOB_DAYS = env.int("UNSUCCESSFUL_JOB_DAYS", 30)
-if not 1 <= UNSUCCESSFUL_JOB_DAYS <= 3650:
-    message = "UNSUCCESSFUL_JOB_DAYS is 1 to 3650 days"
-    raise ImproperlyConfigured(message)
-UNSUCCESSFUL_JOBS = env.int("UNSUCCESSFUL_JOBS", 1000)
-if not 1 <= UNSUCCESSFUL_JOBS <= 1_000_000:
-    message = "UNSUCCESSFUL_JOBS is 1 to 1000000 jobs"
-    raise ImproperlyConfigured(message)
-STORAGE_QUOTA_BYTES = env.int("STORAGE_QUOTA_BYTES", 0)
-if STORAGE_QUOTA_BYTES < 0:
-    message = "STORAGE_QUOTA_BYTES is a number of bytes, 0 for no limit"
-    raise ImproperlyConfigured(message)
+LEASE_SECONDS = integer("LEASE_SECONDS", 60, 1, 86_400)
+HEARTBEAT_SECONDS = integer("HEARTBEAT_SECONDS", 15, 1, 86_400)
+MAX_ATTEMPTS = integer("MAX_ATTEMPTS", 3, 1, 100)
+RETRY_BACKOFF_SECONDS = integer("RETRY_BACKOFF_SECONDS", 5, 0, 86_400)
+MAX_ACTIVE_JOBS = integer("MAX_ACTIVE_JOBS", 200, 0, 1_000_000)
+STORAGE_QUOTA_BYTES = integer("STORAGE_QUOTA_BYTES", 0, 0)
+SIGN_IN_ATTEMPTS = integer("SIGN_IN_ATTEMPTS", 10, 1, 1_000_000)
+TOKEN_DAYS = integer("TOKEN_DAYS", 365, 1, 3650)
+
+# How long things are kept.
+TRASH_DAYS = integer("TRASH_DAYS", 30, 0, 36_500)
+REFERENCE_DAYS = integer("REFERENCE_DAYS", 30, 1, 36_500)
+OUTBOX_DAYS = integer("OUTBOX_DAYS", 30, 1, 3650)
+UNSUCCESSFUL_JOB_DAYS = integer("UNSUCCESSFUL_JOB_DAYS", 30, 1, 3650)
+UNSUCCESSFUL_JOBS = integer("UNSUCCESSFUL_JOBS", 1000, 1, 1_000_000)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -403,9 +336,13 @@ LOGGING = {
             ],
         }
     },
-    "filters": {"refusals": {"()": RefusalLimit}},
+    "filters": {"refusals": {"()": RefusalLimit}, "repeats": {"()": RepeatLimit}},
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "structured", "filters": ["refusals"]}
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "structured",
+            "filters": ["refusals", "repeats"],
+        }
     },
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
     "loggers": {

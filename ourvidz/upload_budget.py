@@ -8,26 +8,22 @@ from contextlib import contextmanager
 
 from django.conf import settings
 
+from ourvidz.refusals import BUSY_WITH_UPLOADS, TOO_MANY_UPLOADS
+
 # A smaller upload counts as much, so that the bytes bound their number too.
 MIN_COUNTED_BYTES = 1024 * 1024
 
 
 class BudgetExceeded(Exception):
-    """Too much is on its way; the same may be sent again after `retry_after` seconds."""
+    """Too much is on its way; the same may be sent again later."""
 
-    status = 503
-    code = "busy_with_uploads"
-    message = "Other uploads are on their way just now. Send this one again in a moment."
-    retry_after = 5
+    refusal = BUSY_WITH_UPLOADS
 
 
 class CallerBudgetExceeded(BudgetExceeded):
     """The caller itself is sending as much as it may at once."""
 
-    status = 429
-    code = "uploads_in_flight"
-    message = "Your other uploads are still on their way. Send this one when they have arrived."
-    retry_after = 2
+    refusal = TOO_MANY_UPLOADS
 
 
 class UploadBudget:

@@ -54,6 +54,10 @@ PITFALLS: Mapping[int, str] = {
     # The numbers left out are named by no test yet.
     40: "A body, an answer, a socket, a decoder or a request without a bound per caller",
     41: "Bytes of a body where none belongs: the next answer or request on that connection is what they say",
+    42: "An image that two readers see differently: bit depth, alpha, orientation, first frame, profile",
+    43: "A whole file called damaged because a decoder raised or died",
+    44: "A setting out of its range that is taken, and destroys data or stops every start",
+    46: "A worker whose faults are its own, and that goes on emptying the queue",
     48: "State that must be one for all processes kept in one process's memory",
     49: "Every socket of an owner rendering the same news again, on one thread",
     52: "Credentials that outlive what was meant to end them: sessions, sockets, links and tokens",

@@ -130,15 +130,9 @@ def test_steps(parts: list[str], servers: dict[str, str]) -> dict[str, Step]:
         "engines": Step("tests of the engines", engines),
     }
     others.append("--ignore=tests/script")  # these start servers of their own, on SQLite
-    # The worker cannot tell which database there is, and these take two minutes.
-    others.append("--ignore=tests/functional/test_what_a_worker_meets.py")
-    # Who may call what, and what the schema says, does not depend on the database.
-    others += [
-        "--ignore=tests/ourvidz/test_every_route.py",
-        "--ignore=tests/ourvidz/test_api_as_documented.py",
-    ]
+    on_postgres = "not browser and (postgres or not any_database)"
     steps |= {
-        "postgres": Step("tests on PostgreSQL", pytest("postgres", *others, "-m", "not browser"), servers),
+        "postgres": Step("tests on PostgreSQL", pytest("postgres", *others, "-m", on_postgres), servers),
         "browser": Step("tests in Chromium", pytest("browser", *others, "-m", "browser"), servers),
     }
     return {name: step for name, step in steps.items() if name in parts}

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 
 def address_of(request: HttpRequest | Request) -> str:
-    """The caller's address: from the proxy's header if HTTPS is set, else of the connection itself.
-
-    Of an IPv6 address the first 64 bits: a caller usually has the whole network.
-    """
+    """The caller's address: from the proxy's header if HTTPS is set, else of the connection itself."""
     return _address(request.headers.get("X-Forwarded-For", ""), request.META.get("REMOTE_ADDR", ""))
 
 
@@ -32,12 +29,13 @@ def address_of_scope(scope: Any) -> str:
 def _address(forwarded: str, connected: str) -> str:
     address = (forwarded.rpartition(",")[2].strip() if settings.HTTPS else "") or connected
     try:
-        return _network_of(ip_address(address))
+        return network_of(ip_address(address))
     except ValueError:
         return str(address)[:ADDRESS_LENGTH]
 
 
-def _network_of(address: IPv4Address | IPv6Address) -> str:
+def network_of(address: IPv4Address | IPv6Address) -> str:
+    """What counts as one address: of IPv6 the first 64 bits, for a caller usually has all the others."""
     if isinstance(address, IPv4Address):
         return str(address)
     return str(address.ipv4_mapped or IPv6Address(int(address) >> 64 << 64))

@@ -1,4 +1,4 @@
-"""ASGI: the types of an application, a request that we put to one ourselves, problem objects as answers."""
+"""ASGI: the types of an application, a request that we put to one ourselves, and whole answers."""
 
 from __future__ import annotations
 
@@ -41,9 +41,28 @@ async def send_problem(
 ) -> None:
     """Answer with a problem object; `retry_after` in seconds."""
     body = json.dumps(problem_object(status, detail, code=code)).encode()
-    headers = {"Content-Type": PROBLEM_JSON, "Content-Length": str(len(body)), "Cache-Control": "no-store"}
+    await send_answer(send, status, PROBLEM_JSON, body, retry_after=retry_after)
+
+
+async def send_answer(
+    send: Send,
+    status: int,
+    content_type: str,
+    body: bytes,
+    *,
+    retry_after: int | None = None,
+    headers: dict[str, str] | None = None,
+) -> None:
+    """Answer with a whole body, kept by no cache; the server leaves it out after HEAD."""
+    named = {
+        "Content-Type": content_type,
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        **(headers or {}),
+    }
     if retry_after is not None:
-        headers["Retry-After"] = str(retry_after)
-    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        named["Retry-After"] = str(retry_after)
+    pairs = [(name.lower().encode(), value.encode()) for name, value in named.items()]
     await send({"type": "http.response.start", "status": int(status), "headers": pairs})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -19,6 +19,8 @@ from rest_framework.response import Response
 from generation.access.principals import principal_of
 
 SCOPE_KEY = "ourvidz.admission"
+# In the scope of an upload that was admitted: its view was asked, and it has been counted.
+ADMITTED_KEY = "ourvidz.admitted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
-"""A semaphore that is fair among callers: whoever asks for much does not starve the others."""
+"""Turns at the decoding processes, for which a thread waits."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from generation.core.fair_slots import FairSlots
 
 
 class NoTurn(Exception):
@@ -13,18 +14,15 @@ class NoTurn(Exception):
 
 
 class FairSemaphore:
-    """`slots` turns at once; callers are served in rotation, each in the order of its own requests.
+    """`slots` turns at once, fair among callers.
 
     With several slots a caller holds all but one at most, so that another finds one.
     """
 
     def __init__(self, slots: int, *, max_waiting: int) -> None:
         self._lock = threading.Lock()
-        self._free = slots
-        self._max_held = max(1, slots - 1)
+        self._slots = FairSlots(total=slots, per_caller=max(1, slots - 1))
         self._max_waiting = max_waiting
-        self._held: Counter[str] = Counter()
-        self._waiting: OrderedDict[str, deque[threading.Event]] = OrderedDict()
 
     @contextmanager
     def turn(self, caller: str, *, wait: float) -> Iterator[None]:
@@ -34,40 +32,18 @@ class FairSemaphore:
             yield
         finally:
             with self._lock:
-                self._free += 1
-                self._held -= Counter([caller])
-                self._serve()
+                self._slots.release(caller)
 
     def _acquire(self, caller: str, wait: float) -> None:
-        called = threading.Event()
+        granted = threading.Event()
         with self._lock:
-            self._waiting.setdefault(caller, deque()).append(called)
-            self._serve()
-            if not called.is_set() and len(self._waiting[caller]) > self._max_waiting:
-                self._leave(caller, called)
+            self._slots.request(caller, granted)
+            if not granted.is_set() and self._slots.waiting(caller) > self._max_waiting:
+                self._slots.cancel(caller, granted)
                 raise NoTurn
-        if called.wait(wait):
+        if granted.wait(wait):
             return
         with self._lock:
-            if not called.is_set():  # else its turn came at the last moment
-                self._leave(caller, called)
+            if not granted.is_set():  # else its turn came at the last moment
+                self._slots.cancel(caller, granted)
                 raise NoTurn
-
-    def _serve(self) -> None:
-        """Call the next of those who may, while there are slots."""
-        while self._free:
-            caller = next((each for each in self._waiting if self._held[each] < self._max_held), None)
-            if caller is None:
-                return
-            called = self._waiting[caller][0]
-            self._leave(caller, called)
-            if caller in self._waiting:
-                self._waiting.move_to_end(caller)
-            self._free -= 1
-            self._held[caller] += 1
-            called.set()
-
-    def _leave(self, caller: str, called: threading.Event) -> None:
-        self._waiting[caller].remove(called)
-        if not self._waiting[caller]:
-            del self._waiting[caller]

@@ -8,6 +8,7 @@ counts are this process's own, in memory: with N web processes a caller has N ti
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import structlog
@@ -15,9 +16,10 @@ from django.conf import settings
 from django.db import Error
 
 from generation.core.client_address import address_of_scope
-from ourvidz.request_limits import refusals
+from generation.http.uploads import ADMITTED_KEY
+from ourvidz.refusals import BUSY, TOO_MANY_AT_ONCE, Refusal, over_rate
 from ourvidz.request_limits.callers import WORKER, Credential, KnownCallers, credential_of, look_up
-from ourvidz.request_limits.slots import FairSlots, NoSlotError
+from ourvidz.request_limits.slots import NoSlotError, RequestSlots
 from ourvidz.request_limits.token_buckets import TokenBuckets
 
 log = structlog.get_logger("ourvidz.requests")
@@ -44,22 +46,26 @@ class RequestLimits:
     def __init__(self, django: Any) -> None:
         self.django = django
         self.known = KnownCallers()
-        self.slots = FairSlots(total=settings.MAX_REQUESTS, per_caller=settings.MAX_REQUESTS_PER_USER)
+        each = {"total": settings.MAX_REQUESTS, "per_caller": settings.MAX_REQUESTS_PER_USER}
+        self.slots = RequestSlots(**each)
+        # Uploads wait for a decoder, holding a thread and no connection: nobody else is to wait for that.
+        self.upload_slots = RequestSlots(**each)
         self.buckets = TokenBuckets(rate=settings.REQUESTS_PER_SECOND, burst=settings.REQUEST_BURST)
         self.logged = TokenBuckets(rate=1 / LOG_EVERY_S, burst=1)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["path"] == "/healthz":
-            await self.django(scope, receive, send)
-            return
         try:
-            slot = _Slot(self.slots, await self._counted_caller(scope))
+            if scope["path"] == "/healthz":  # waits for nobody's requests
+                self._take(f"health checks from {address_of_scope(scope)}")
+                await self.django(scope, receive, send)
+                return
+            slots = self.upload_slots if ADMITTED_KEY in scope else self.slots
+            slot = _Slot(slots, await self.counted_caller(scope))
             await self._serve(slot, scope, receive, send)
         except OverRateError as over:
-            await self._refuse(refusals.over_rate(over.wait_s), scope, send)
+            await self._refuse(over_rate(max(1, math.ceil(over.wait_s))), scope, send)
         except NoSlotError as full:
-            refusal = refusals.too_many_at_once if full.of_caller else refusals.busy
-            await self._refuse(refusal(1), scope, send)
+            await self._refuse(TOO_MANY_AT_ONCE if full.of_caller else BUSY, scope, send)
 
     async def _serve(self, slot: _Slot, scope: Any, receive: Any, send: Any) -> None:
         """Raises NoSlotError."""
@@ -76,7 +82,7 @@ class RequestLimits:
         if slot.refused:
             raise slot.refused
 
-    async def _counted_caller(self, scope: Any) -> str:
+    async def counted_caller(self, scope: Any) -> str:
         """Whose request it is, counted.
 
         Raises:
@@ -88,19 +94,25 @@ class RequestLimits:
         credential = credential_of(scope)
         caller = await self._owner_of(credential, address) if credential else ""
         caller = caller or f"address {address}"
-        if not caller.startswith(WORKER) and (wait_s := self.buckets.take(caller, cost)):
-            raise OverRateError(wait_s)
+        is_outside = caller.startswith(WORKER) or ADMITTED_KEY in scope  # which was counted when it was asked
+        if not is_outside:
+            self._take(caller, cost)
         return caller
+
+    def _take(self, caller: str, cost: float = 1) -> None:
+        if wait_s := self.buckets.take(caller, cost):
+            raise OverRateError(wait_s)
 
     async def _owner_of(self, credential: Credential, address: str) -> str:
         """The user or worker of a credential; empty for nobody's.
 
-        Only nobody's are counted, so that a thousand workers behind one address may come at once.
+        Only nobody's are counted, so that a thousand workers behind one address may come at once; and not one
+        that was somebody's before, so that who guesses there takes no worker its lease.
         """
         newcomers = f"unknown credentials from {address}"
         if (known := self.known.get(credential)) is not None:
             return known
-        if wait_s := self.buckets.wait_of(newcomers):
+        if not self.known.was_somebodys(credential) and (wait_s := self.buckets.wait_of(newcomers)):
             raise OverRateError(wait_s)
         await self.slots.take(newcomers, within_s=WAIT_S)
         try:
@@ -116,17 +128,20 @@ class RequestLimits:
             self.buckets.spend(newcomers)
         return owner
 
-    async def _refuse(self, refusal: refusals.Refusal, scope: Any, send: Any) -> None:
+    async def _refuse(self, refusal: Refusal, scope: Any, send: Any) -> None:
+        self.log_refusal(refusal, scope)
+        await refusal.send(scope, send)
+
+    def log_refusal(self, refusal: Refusal, scope: Any) -> None:
         address = address_of_scope(scope)
         if not self.logged.take(address):
             log.warning("request.refused", reason=refusal.code, address=address, path=scope["path"][:200])
-        await refusal.send(scope, send)
 
 
 class _Slot:
     """A caller's slot, held from the end of a body to the beginning of an answer; both may be slow."""
 
-    def __init__(self, slots: FairSlots, caller: str) -> None:
+    def __init__(self, slots: RequestSlots, caller: str) -> None:
         self.slots, self.caller = slots, caller
         self.is_held = False
         self.refused: NoSlotError | None = None

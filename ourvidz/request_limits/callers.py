@@ -19,7 +19,7 @@ from generation.access import tokens
 
 CREDENTIALS = 10_000
 REMEMBERED_S = 60.0
-WORKER = "worker "
+WORKER, USER = "worker ", "user "
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,11 @@ class KnownCallers:
         caller, until = self._callers.get(credential.digest, ("", 0.0))
         return caller if self._clock() < until else None
 
+    def was_somebodys(self, credential: Credential) -> bool:
+        """Whether it was when it was looked up last, however long ago."""
+        caller, _ = self._callers.get(credential.digest, ("", 0.0))
+        return bool(caller)
+
     def put(self, credential: Credential, caller: str) -> None:
         self._callers[credential.digest] = (caller, self._clock() + REMEMBERED_S)
         self._callers.move_to_end(credential.digest)
@@ -72,12 +77,12 @@ def _look_up(credential: Credential) -> str:
     if not credential.is_token:
         store = import_module(settings.SESSION_ENGINE).SessionStore(credential.text)
         user_id = store.get(SESSION_KEY)
-        return f"user {user_id}" if user_id else ""
+        return f"{USER}{user_id}" if user_id else ""
     if credential.text.startswith(tokens.WORKER_PREFIX):
         worker = tokens.worker_of(credential.text)
         return f"{WORKER}{worker.pk}" if worker else ""
     token = tokens.find_personal_token(credential.text)
-    return f"user {token.owner_id}" if token else ""
+    return f"{USER}{token.owner_id}" if token else ""
 
 
 look_up = database_sync_to_async(_look_up, thread_sensitive=False)

@@ -1,9 +1,10 @@
-"""Slots for requests in work: so many in all, so many of one caller; callers who wait take turns."""
+"""Slots for requests in work, for which a coroutine waits."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+
+from generation.core.fair_slots import FairSlots
 
 
 class NoSlotError(Exception):
@@ -14,14 +15,11 @@ class NoSlotError(Exception):
         self.of_caller = of_caller
 
 
-class FairSlots:
+class RequestSlots:
     """Used on the event loop alone."""
 
     def __init__(self, *, total: int, per_caller: int) -> None:
-        self._free, self._per_caller = total, per_caller
-        self._held: Counter[str] = Counter()
-        # In the order of their turns.
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._slots = FairSlots(total=total, per_caller=per_caller)
 
     async def take(self, caller: str, *, within_s: float) -> None:
         """Take a slot, waiting for one.
@@ -29,45 +27,16 @@ class FairSlots:
         Raises:
             NoSlotError
         """
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(caller, deque()).append(turn)
-        self._pass_on()
+        granted = asyncio.Event()
+        self._slots.request(caller, granted)
         try:
             async with asyncio.timeout(within_s):
-                await turn
+                await granted.wait()
         except BaseException as error:
-            # A turn that came at that very moment is another's.
-            if turn.done() and not turn.cancelled():
-                self.release(caller)
-            else:
-                self._forget(caller, turn)
+            self._slots.cancel(caller, granted)
             if isinstance(error, TimeoutError):
-                raise NoSlotError(of_caller=self._held[caller] >= self._per_caller) from None
+                raise NoSlotError(of_caller=self._slots.has_all_of(caller)) from None
             raise
 
     def release(self, caller: str) -> None:
-        self._held[caller] -= 1
-        if not self._held[caller]:
-            del self._held[caller]
-        self._free += 1
-        self._pass_on()
-
-    def _pass_on(self) -> None:
-        """Give what is free to those who wait; the caller whose turn it was goes to the end."""
-        while self._free and (caller := self._next()):
-            turns = self._waiting.pop(caller)
-            turn = turns.popleft()
-            if turns:
-                self._waiting[caller] = turns
-            self._held[caller] += 1
-            self._free -= 1
-            turn.set_result(None)
-
-    def _next(self) -> str | None:
-        return next((caller for caller in self._waiting if self._held[caller] < self._per_caller), None)
-
-    def _forget(self, caller: str, turn: asyncio.Future[None]) -> None:
-        turns = self._waiting[caller]
-        turns.remove(turn)
-        if not turns:
-            del self._waiting[caller]
+        self._slots.release(caller)

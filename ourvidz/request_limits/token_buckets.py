@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 KEYS = 10_000
+ROUNDING_S = 1e-6  # what the sums of a clock's readings may be off
 
 
 class TokenBuckets:
@@ -26,7 +27,9 @@ class TokenBuckets:
     def wait_of(self, key: str, cost: float = 1) -> float:
         """In how many seconds `cost` can be spent; 0 when it can be now."""
         now = self._clock()
-        return max(0.0, max(self._full_at.get(key, now), now) + cost / self._rate - now - self._seconds)
+        filled_in = max(0.0, self._full_at.get(key, now) - now)
+        wait_s = filled_in + cost / self._rate - self._seconds
+        return wait_s if wait_s > ROUNDING_S else 0.0
 
     def spend(self, key: str, cost: float = 1) -> None:
         """Spend `cost`, or what is left."""

@@ -60,6 +60,15 @@ class Server(SocketServer):
             await connection.drain()
         await super().handle_reply(protocol, message)
 
+    def kill_all_applications(self) -> Any:
+        """As daphne's, which fails at a connection without one and then leaves the rest running."""
+        self.connections: dict[Any, Any] = {
+            protocol: details
+            for protocol, details in self.connections.items()
+            if "application_instance" in details
+        }
+        return super().kill_all_applications()
+
 
 def _log_errors() -> None:
     """Pass Twisted's errors on, which daphne throws away: without a descriptor left it says so only there."""

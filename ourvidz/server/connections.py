@@ -57,6 +57,13 @@ class Connection(LingeringChannel):
             self.setTimeout(settings.REQUEST_HEADER_SECONDS)
         LineReceiver.dataReceived(self, data)  # without starting the timer anew
 
+    def headerReceived(self, line: bytes) -> bool:  # noqa: N802 - Twisted's name
+        try:
+            return bool(super().headerReceived(line))
+        except ValueError:  # a length of more digits than Python reads
+            self._respondToBadRequestAndDisconnect()
+            return False
+
     def allHeadersReceived(self) -> None:  # noqa: N802 - Twisted's name
         if self.length != 0:
             self._allow_body(settings.REQUEST_BODY_SECONDS)

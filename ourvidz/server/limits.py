@@ -14,6 +14,7 @@ from twisted.internet import reactor
 from twisted.internet.protocol import Protocol
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 
+from generation.core.client_address import network_of
 from ourvidz import capacity
 
 log = structlog.get_logger("ourvidz.server")
@@ -30,19 +31,14 @@ REPORT_SECONDS = 5
 
 
 @lru_cache(maxsize=4096)
-def network_of(host: str) -> str | None:
-    """What is counted as one address, of IPv6 its /64; None for a proxy's, which is everybody's."""
+def counted_as(host: str) -> str | None:
+    """Under which address a connection is counted; None for a proxy's, which is everybody's."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return host
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    if settings.HTTPS and address.is_private:
-        return None
-    if isinstance(address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((address.packed[:8] + bytes(8), 64)))
-    return str(address)
+    is_proxy = settings.HTTPS and (getattr(address, "ipv4_mapped", None) or address).is_private
+    return None if is_proxy else network_of(address)
 
 
 class Refusal(Protocol):
@@ -75,7 +71,7 @@ class ConnectionLimits(WrappingFactory):
         self.refused = 0
 
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 - Twisted's name
-        if not self._is_full(network_of(addr.host)):
+        if not self._is_full(counted_as(addr.host)):
             return super().buildProtocol(addr)
         self.refused += 1
         return Refusal()
@@ -95,7 +91,7 @@ class ConnectionLimits(WrappingFactory):
 
     def _count(self, protocol: ProtocolWrapper, change: int) -> None:
         capacity.connections.open = len(self.protocols)
-        network = network_of(protocol.getPeer().host)
+        network = counted_as(protocol.getPeer().host)
         if network is None:
             return
         self._by_network[network] += change

@@ -21,6 +21,8 @@ class Request(StreamedBody):
     def process(self) -> Any:
         # Daphne believes in this prefix of the path, whoever sends it; for a socket it copies these headers.
         self.requestHeaders.removeHeader(b"daphne-root-path")
+        # Our sockets speak none, and daphne fails on one that is not in ASCII.
+        self.requestHeaders.removeHeader(b"sec-websocket-protocol")
         if len(self.requestHeaders.getRawHeaders(b"host", [])) > 1:
             return self.basic_error(400, b"Bad Request", "More than one host")
         if not self.uri.startswith(b"/"):

@@ -82,6 +82,11 @@ class BoundedSocket(WebSocketProtocol):
         asyncio.get_running_loop().call_soon(self._pause_until_open)
         return super().onConnect(request)
 
+    def onClose(self, *how: Any) -> None:  # noqa: N802 - Autobahn's name
+        """Daphne's, unless the handshake was refused before daphne heard of it."""
+        if hasattr(self, "request"):
+            super().onClose(*how)
+
     def _pause_until_open(self) -> None:
         if self.state == self.STATE_CONNECTING:
             self.transport.pauseProducing()
@@ -184,6 +189,11 @@ class SocketFactory(WebSocketFactory):
 
 class SocketServer(daphne.server.Server):
     """A server whose sockets' applications wait while the browser does not read."""
+
+    def protocol_disconnected(self, protocol: Any) -> None:
+        """As daphne's, which has forgotten a socket that was refused some seconds before it is closed."""
+        if protocol in self.connections:
+            super().protocol_disconnected(protocol)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         await super().handle_reply(protocol, message)

@@ -32,6 +32,8 @@ from tests.functional.callers import Person
 from tests.functional.installation import Installation
 from tests.functional.programs import Program, eventually
 
+pytestmark = pytest.mark.any_database
+
 AWAY_S = float(os.environ.get("OUTAGE_SECONDS", "6"))  # two leases; docs/proofs.md has it at ten minutes
 WORKER = [sys.executable, "-m", "ourvidz_worker", "run"]
 

@@ -171,6 +171,7 @@ def served(client: Client, name: str, reference: Reference) -> bytes:
 def test_page_thumbnail_and_worker_see_the_same_picture(
     owner: User, worker: Worker, client: Client, name: str
 ) -> None:
+    """Pitfall 42"""
     made, expected = CASES[name]
     kept = make_reference(owner, made())
     for_worker = given_to_worker(kept, worker)
@@ -186,7 +187,7 @@ def test_page_thumbnail_and_worker_see_the_same_picture(
 
 
 def test_a_colour_profile_is_applied_and_gone(owner: User) -> None:
-    """A photo in Display P3 looked pale to all who ignored its profile; the one here swaps red and blue."""
+    """Pitfall 42: a photo in Display P3 looked pale to some readers; the profile here swaps red and blue."""
     sent = encoded(scene(), "PNG", icc_profile=swapped_profile())
     kept = make_reference(owner, sent)
     with kept.file.open() as file, Picture.open(file) as picture:

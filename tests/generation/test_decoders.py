@@ -34,6 +34,8 @@ from tests.factories import make_reference, make_user, png
 from tests.generation.pictures import chunk, clip, encoded, plain
 from tests.generation.side import in_thread
 
+pytestmark = pytest.mark.any_database
+
 MB = 1024 * 1024
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 
@@ -185,7 +187,7 @@ def test_a_file_of_a_million_parts_is_not_opened_to_count_them(decoders: Callabl
 
 @needs_proc
 def test_bombs_at_once_take_no_more_than_the_processes_may(decoders: Callable[..., DecoderPool]) -> None:
-    """Six took 5.9 GB, an MP4 832 MB, of the web process."""
+    """Pitfall 40: six took 5.9 GB, an MP4 832 MB, of the web process."""
     decoders(decoders=2)
     bombs = [(flat_webp(8000, 8000), "image")] * 6 + [(mp4_that_claims(20_000_000), "video")] * 2
     Path("/proc/self/clear_refs").write_text("5")
@@ -263,6 +265,7 @@ def test_one_process_serves_many_pictures(decoders: Callable[..., DecoderPool]) 
 def test_a_process_that_is_killed_over_a_picture_costs_nobody_anything(
     decoders: Callable[..., DecoderPool],
 ) -> None:
+    """Pitfall 43"""
     pool = decoders(decoders=1)
     pool.warm_up()
     [first] = pool._idle
@@ -414,7 +417,7 @@ def in_order(turns: FairSemaphore, callers: list[str]) -> list[str]:
         for number, caller in enumerate(callers, 1):
             threads.append(threading.Thread(target=ask, args=[caller]))
             threads[-1].start()
-            while sum(map(len, list(turns._waiting.values()))) < number:
+            while turns._slots.waiting(caller) < callers[:number].count(caller):
                 time.sleep(0.001)
     for thread in threads:
         thread.join(30)
@@ -428,6 +431,7 @@ def test_callers_are_served_in_rotation_each_in_its_own_order() -> None:
 
 
 def test_one_caller_never_holds_the_last_slot() -> None:
+    """Pitfall 40"""
     turns = FairSemaphore(2, max_waiting=8)
     with turns.turn("a", wait=1):
         with pytest.raises(NoTurn), turns.turn("a", wait=0.05):
@@ -449,7 +453,7 @@ def test_of_one_caller_a_few_wait_and_the_next_is_refused_at_once() -> None:
     waiting = threading.Thread(target=wait)
     with turns.turn("a", wait=1):
         waiting.start()
-        while not turns._waiting:
+        while not turns._slots.waiting("a"):
             time.sleep(0.001)
         with pytest.raises(NoTurn), turns.turn("a", wait=3600):
             pass
@@ -461,7 +465,7 @@ def test_who_gave_up_is_not_served() -> None:
     turns = FairSemaphore(1, max_waiting=8)
     with turns.turn("a", wait=1), pytest.raises(NoTurn), turns.turn("b", wait=0.01):
         pass
-    assert not turns._waiting
+    assert not turns._slots.waiting("b")
     with turns.turn("c", wait=1):
         pass
 
@@ -492,7 +496,7 @@ def test_who_waits_for_a_turn_holds_no_database_connection(decoders: Callable[..
     with ThreadPoolExecutor(1) as thread:
         with pool._turns.turn("another", wait=1):
             uploading = thread.submit(in_thread, lambda: make_reference(owner))
-            while not pool._turns._waiting:
+            while not pool._turns._slots._waiting:
                 time.sleep(0.001)
             assert in_use() == before
         assert uploading.result(30).width == 64
@@ -501,6 +505,7 @@ def test_who_waits_for_a_turn_holds_no_database_connection(decoders: Callable[..
 def test_without_a_process_nothing_is_kept_and_it_is_sent_again(
     decoders: Callable[..., DecoderPool], owner: User, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Pitfall 43"""
     decoders()
     client.force_login(owner)
     with monkeypatch.context() as patched:

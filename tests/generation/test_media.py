@@ -103,7 +103,7 @@ def test_a_picture_that_moves_is_no_image(kind: str) -> None:
 
 
 def test_the_first_picture_of_a_jpeg_that_holds_several_is_taken() -> None:
-    """As browsers do; phones write them (MPO)."""
+    """Pitfall 43: as browsers do; phones write them (MPO)."""
     found = measured(animated("MPO"))
     assert (found.content_type, found.width, found.height) == ("image/jpeg", 64, 48)
 
@@ -148,6 +148,7 @@ def test_a_picture_that_lacks_only_its_end_is_refused(kind: str, cut: int) -> No
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_bytes_that_a_program_appended_do_no_harm(kind: str) -> None:
+    """Pitfall 43"""
     assert measured(encoded(plain(), kind) + b"made by hand").width == 64
 
 

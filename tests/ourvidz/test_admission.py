@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from asgiref.sync import sync_to_async
 from django.conf import LazySettings
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from generation.http.uploads import upload_rule
+from generation.http.uploads import SCOPE_KEY, upload_rule
 from generation.models import Job, Worker
 from ourvidz.admission import BodyAdmission
 from tests.acting import issue_personal_token, issue_worker_token, upload_reference
@@ -131,6 +132,13 @@ def admission() -> BodyAdmission:
     return BodyAdmission(reads_all, django=application())
 
 
+async def test_a_page_that_sends_too_much_is_told_in_words(admission: BodyAdmission) -> None:
+    call = await Call("POST", "/submit", length=100 * 2**20, accept="application/json").put_to(admission)
+    assert (call.answer, json.loads(call.sent[1]["body"])["ok"]) == ((413, "too_large", 0), False)
+    call = await Call("POST", "/submit", length=100 * 2**20, accept="text/html,*/*").put_to(admission)
+    assert (call.status, b"what you typed is still there" in call.sent[1]["body"]) == (413, True)
+
+
 async def test_a_large_body_is_refused_unread(admission: BodyAdmission, settings: LazySettings) -> None:
     """pitfall 40"""
     settings.MAX_BODY_BYTES = 100
@@ -229,6 +237,25 @@ async def test_a_user_uploads_while_there_is_room(admission: BodyAdmission, sett
     await sync_to_async(lambda: upload_reference(owner_id=owner.pk, content=io.BytesIO(png())))()
     settings.REFERENCE_QUOTA_BYTES = 64 * 1024
     assert (await reference(token).put_to(admission)).answer == (429, "over_reference_quota", 0)
+
+
+async def test_a_caller_whose_views_are_slow_keeps_nobody_waiting() -> None:
+    """Pitfall 40: how many views run at once is bounded for each caller behind this, and only there."""
+    may_answer = asyncio.Event()
+
+    async def slow_for_ada(scope: Any, receive: Any, send: Any) -> None:
+        caller = dict(scope["headers"])[b"authorization"].decode()
+        if caller == "Bearer ada":
+            await may_answer.wait()
+        scope[SCOPE_KEY].caller = caller
+
+    admission = BodyAdmission(reads_all, django=slow_for_ada)
+    waiting = [asyncio.create_task(reference("ada", b"bytes").put_to(admission)) for _ in range(20)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        assert (await reference("bob", b"bytes").put_to(admission)).status == 200
+    may_answer.set()
+    assert {call.status for call in await asyncio.gather(*waiting)} == {200}
 
 
 async def test_uploads_in_flight_are_bounded(

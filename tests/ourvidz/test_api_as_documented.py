@@ -36,7 +36,7 @@ from tests.acting import issue_personal_token, issue_worker_token
 from tests.factories import complete, lease_next, make_job, make_reference, make_user, make_worker
 
 # 10 s each on an idle machine, more than a hundred on a busy one.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.any_database]
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -8,6 +8,8 @@ import pytest
 
 from tests import audit
 
+pytestmark = pytest.mark.any_database
+
 KNOWN = {"name": "django", "version": "5.2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["5.2.1"]}]}
 SOUND = {"name": "pillow", "version": "12.0", "vulns": []}
 UNKNOWN = {"name": "av", "skip_reason": "not found"}

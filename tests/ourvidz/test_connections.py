@@ -11,8 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 
+from ourvidz.server.connections import KEEP_ALIVE_SECONDS
+from ourvidz.server.limits import counted_as
 from tests.servers.web import WebProcess, Wire, signed_in_session, web_process
+
+pytestmark = pytest.mark.any_database
 
 SECONDS = 2
 
@@ -91,10 +96,12 @@ def test_a_slow_body_that_keeps_its_rate_is_read(strict: WebProcess) -> None:
 
 
 def test_an_idle_connection_is_kept(strict: WebProcess) -> None:
+    """It has a deadline of its own, not that of a header."""
+    assert KEEP_ALIVE_SECONDS >= 15
     with strict.wire() as wire:
         wire.ask("/healthz")
         assert wire.answer().status == 200
-        time.sleep(15)
+        time.sleep(2 * SECONDS)
         wire.ask("/healthz")
         assert wire.answer().status == 200
 
@@ -200,3 +207,33 @@ def test_the_limit_on_descriptors_is_raised(tmp_path: Path) -> None:
         assert resource.prlimit(web.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
         with idle_connections(web.port, 300):
             assert web.ask("/healthz").body == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("host", "alone", "behind_a_proxy"),
+    [
+        ("8.8.8.8", "8.8.8.8", "8.8.8.8"),
+        ("::ffff:8.8.8.8", "8.8.8.8", "8.8.8.8"),
+        ("2a00:1:2:3::7", "2a00:1:2:3::", "2a00:1:2:3::"),
+        ("10.0.0.1", "10.0.0.1", None),
+        ("::ffff:10.0.0.1", "10.0.0.1", None),
+        ("::1", "::", None),
+    ],
+)
+def test_an_ipv6_network_is_one_address_and_a_proxy_none(
+    settings: LazySettings, host: str, alone: str, behind_a_proxy: str | None
+) -> None:
+    for settings.HTTPS, counted in ((False, alone), (True, behind_a_proxy)):
+        counted_as.cache_clear()
+        assert counted_as(host) == counted
+    counted_as.cache_clear()
+
+
+def test_at_the_end_all_that_runs_is_stopped_whoever_has_only_begun_to_ask(tmp_path: Path) -> None:
+    with web_process(tmp_path) as web, web.wire() as begun, web.wire() as served:
+        begun.socket.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        served.ask("/healthz")
+        assert served.answer().status == 200
+        web.process.terminate()
+        assert web.process.wait(60) == 0
+        assert "Traceback" not in web.log

@@ -16,6 +16,8 @@ import pytest
 from ourvidz.settings import kept_key
 from tests.factories import make_reference, make_user
 
+pytestmark = pytest.mark.any_database
+
 REPO = Path(__file__).resolve().parents[2]
 
 

@@ -11,12 +11,14 @@ import pytest
 from ourvidz_worker.configuration import CONFIG_VARIABLE
 from ourvidz_worker.options import OPTIONS
 
+pytestmark = pytest.mark.any_database
+
 ROOT = Path(__file__).resolve().parents[2]
 OURS = (
     "accounts", "bench", "docs", "generation", "library", "ourvidz", "script", "static", "templates", "tests",
     "worker", "workspace",
 )  # fmt: skip
-READ_BY_SETTINGS = re.compile(r'\benv\.\w+\(\s*"([A-Z_]+)"')
+READ_BY_SETTINGS = re.compile(r'\b(?:env\.\w+|integer|decimal)\(\s*"([A-Z_]+)"')
 READ_BY_SCRIPTS = re.compile(r'\$\{([A-Z_]+):-|environ(?:\.get\(|\[)"([A-Z_]+)"|\bnumber\("([A-Z_]+)"')
 # Of the shell, pip and uv; and the moment at which script/server began.
 FOREIGN = {

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.any_database
+
 REPO = Path(__file__).resolve().parents[2]
 SHOW = "from ourvidz import settings; print(settings.LIVE_THREADS)"
 

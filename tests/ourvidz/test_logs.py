@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import logging.config
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from django.conf import settings
 from django.test import Client
 
@@ -37,11 +39,14 @@ def clock(caplog: pytest.LogCaptureFixture) -> Iterator[list[float]]:
     """The handler that catches lines has the filter of the site's own, at this time."""
     now = [0.0]
     site: Any = settings.LOGGING
-    (name,) = site["handlers"]["stderr"]["filters"]
-    limit = site["filters"][name]["()"](clock=lambda: now[0])
-    caplog.handler.addFilter(limit)
+    limits = [
+        site["filters"][name]["()"](clock=lambda: now[0]) for name in site["handlers"]["stderr"]["filters"]
+    ]
+    for limit in limits:
+        caplog.handler.addFilter(limit)
     yield now
-    caplog.handler.removeFilter(limit)
+    for limit in limits:
+        caplog.handler.removeFilter(limit)
 
 
 def test_refusals_of_one_address_are_one_line_a_minute(
@@ -71,6 +76,28 @@ def test_refusals_of_many_addresses_are_bounded_too(
     for number in range(600):
         Client(REMOTE_ADDR=f"2001:db8:0:{number:x}::1").get("/nothing")
     assert len(refused(caplog)) == 300
+
+
+def test_a_warning_of_one_caller_is_bounded_and_so_are_tracebacks(
+    caplog: pytest.LogCaptureFixture, clock: list[float]
+) -> None:
+    """What no request is: a refused socket, a disabled worker that asks again, an error of the server's."""
+    log, server = structlog.get_logger("ourvidz.live"), logging.getLogger("daphne.server")
+    for _ in range(300):
+        log.warning("socket.refused", user=7, code=4429)
+        log.info("job.submitted", actor="user:7")
+        server.error("Exception inside application: %s", "one or the other")
+    log.warning("socket.refused", user=8, code=4429)
+    said = Counter(str(record.msg)[:60] for record in caplog.records)
+    assert sorted(said.values()) == [1, 100, 100, 300]
+    caplog.clear()
+    clock[0] = 61.0
+    log.warning("socket.refused", user=7, code=4429)
+    server.error("Exception inside application: %s", "this one")
+    first, second = caplog.records
+    assert isinstance(first.msg, dict)
+    assert first.msg["left_out"] == 200
+    assert second.getMessage().endswith("this one (and 200 more like it, left out here)")
 
 
 def _formatter() -> logging.Formatter:

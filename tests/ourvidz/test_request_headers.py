@@ -10,6 +10,8 @@ import pytest
 
 from tests.servers.web import WebProcess, signed_in_session, web_process
 
+pytestmark = pytest.mark.any_database
+
 SETTINGS = "tests.ourvidz.answer_settings"
 PREFIX_HEADERS = (
     "Daphne-Root-Path: /elsewhere",

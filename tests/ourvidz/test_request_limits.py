@@ -15,9 +15,10 @@ from django.conf import LazySettings
 from django.db import connections
 from django.utils import timezone
 
+from generation.http.uploads import ADMITTED_KEY
 from generation.models import PersonalToken
 from ourvidz.request_limits import RequestLimits
-from ourvidz.request_limits.slots import FairSlots, NoSlotError
+from ourvidz.request_limits.slots import NoSlotError, RequestSlots
 from ourvidz.request_limits.token_buckets import TokenBuckets
 from tests.acting import issue_personal_token, issue_worker_token
 from tests.factories import make_user, make_worker
@@ -44,6 +45,16 @@ def test_a_bucket_gives_its_burst_then_its_rate() -> None:
     assert [buckets.take("ada", 0.5) for _ in range(7)] == [0] * 6 + [0.25]
 
 
+def test_a_full_bucket_gives_its_whole_burst_whatever_the_clock_says() -> None:
+    for rate, burst in [(1 / 60, 1), (20, 1), (20, 200)]:
+        for moment in range(1, 1000):
+            clock = Clock()
+            clock.now = moment * 98.7654321
+            buckets = TokenBuckets(rate=rate, burst=burst, clock=clock)
+            assert not any(buckets.take("ada") for _ in range(burst)), (rate, burst, clock.now)
+            assert buckets.take("ada") > 0
+
+
 def test_what_is_spent_unasked_takes_no_more_than_there_is() -> None:
     buckets = TokenBuckets(rate=1, burst=2, clock=Clock())
     for _ in range(50):
@@ -61,7 +72,7 @@ def test_the_table_of_buckets_is_bounded_and_forgets_what_was_used_least_recentl
 
 
 async def test_one_caller_has_so_many_slots_and_the_others_take_turns() -> None:
-    slots, order = FairSlots(total=3, per_caller=2), list[str]()
+    slots, order = RequestSlots(total=3, per_caller=2), list[str]()
 
     async def work(caller: str) -> None:
         await slots.take(caller, within_s=PATIENCE_S)
@@ -85,7 +96,7 @@ async def test_one_caller_has_so_many_slots_and_the_others_take_turns() -> None:
 
 
 async def test_who_waits_too_long_is_told_why() -> None:
-    slots = FairSlots(total=2, per_caller=1)
+    slots = RequestSlots(total=2, per_caller=1)
     await slots.take("ada", within_s=1)
     with pytest.raises(NoSlotError) as own:
         await slots.take("ada", within_s=0.01)
@@ -95,20 +106,24 @@ async def test_who_waits_too_long_is_told_why() -> None:
     assert (own.value.of_caller, full.value.of_caller) == (True, False)
 
 
-@pytest.mark.parametrize("is_early", [True, False])
-async def test_no_slot_is_lost_when_a_waiting_caller_goes(is_early: bool) -> None:
-    slots = FairSlots(total=1, per_caller=1)
+@pytest.mark.parametrize("goes", ["before", "at the moment before", "at the moment after"])
+async def test_no_slot_is_lost_when_a_waiting_caller_goes(goes: str) -> None:
+    slots = RequestSlots(total=1, per_caller=1)
     await slots.take("ada", within_s=1)
     bob = asyncio.create_task(slots.take("bob", within_s=PATIENCE_S))
     await asyncio.sleep(0)
-    if is_early:
+    if goes == "before":
         bob.cancel()
         await asyncio.wait({bob})
         slots.release("ada")
-    else:  # at the very moment that it is bob's turn
+    elif goes == "at the moment before":
+        bob.cancel()
+        slots.release("ada")
+    else:
         slots.release("ada")
         bob.cancel()
-        await asyncio.wait({bob})
+    await asyncio.wait({bob})
+    assert bob.cancelled()
     await slots.take("eve", within_s=1)
 
 
@@ -120,7 +135,7 @@ class Site:
         self.working = self.most = 0
         self.may_answer = asyncio.Event()
         self.may_answer.set()
-        self.third = asyncio.Event()
+        self.awaited, self.reached = 3, asyncio.Event()
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
         while (message := await receive()).get("more_body"):
@@ -129,8 +144,8 @@ class Site:
             return
         self.working += 1
         self.most = max(self.most, self.working)
-        if self.working == 3:
-            self.third.set()
+        if self.working == self.awaited:
+            self.reached.set()
         await self.may_answer.wait()
         self.working -= 1
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -138,23 +153,26 @@ class Site:
 
     @asynccontextmanager
     async def asks(
-        self, path: str = "/", *, address: str = "192.0.2.1", **headers: str
+        self, path: str = "/", *, address: str = "192.0.2.1", is_admitted: bool = False, **headers: str
     ) -> AsyncIterator[Any]:
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-        scope = {"type": "http", "method": "GET", "path": path, "headers": raw, "client": (address, 9)}
+        scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "headers": raw}
+        scope["client"] = (address, 9)
+        if is_admitted:
+            scope[ADMITTED_KEY] = True
         caller = ApplicationCommunicator(self.limits, scope)
         await caller.send_input({"type": "http.request", "body": b"", "more_body": False})
         yield caller
         await caller.wait(PATIENCE_S)
 
-    async def get(self, path: str = "/", **how: str) -> tuple[int, dict[str, str], bytes]:
+    async def get(self, path: str = "/", **how: Any) -> tuple[int, dict[str, str], bytes]:
         async with self.asks(path, **how) as caller:
             start = await caller.receive_output(PATIENCE_S)
             body = (await caller.receive_output(PATIENCE_S))["body"]
         headers = {name.decode().lower(): value.decode() for name, value in start["headers"]}
         return start["status"], headers, body
 
-    async def statuses(self, times: int, path: str = "/", **how: str) -> list[int]:
+    async def statuses(self, times: int, path: str = "/", **how: Any) -> list[int]:
         return [(await self.get(path, **how))[0] for _ in range(times)]
 
 
@@ -228,12 +246,34 @@ class TestRates:
             assert await site.statuses(1, "/api/v1/me", address="192.0.2.9", **way) == [200]
             assert await site.statuses(1, "/api/v1/me", **way) == [200], "it is known now"
 
-    async def test_thumbnails_cost_a_tenth_and_static_files_and_healthz_nothing(self) -> None:
+    async def test_who_guesses_takes_no_worker_behind_the_same_address_its_lease(self) -> None:
+        site = Site()
+        site.limits.known._clock = clock = Clock()
+        token = await sync_to_async(lambda: issue_worker_token(make_worker()))()
+        worker, path = {"authorization": f"Bearer {token}"}, "/api/v1/worker/job-callback"
+        assert await site.statuses(1, path, **worker) == [200]
+        for number in range(20):
+            await site.get(path, authorization=f"Bearer ovw_{number}")
+        clock.now = 61
+        assert await site.statuses(2, path, **worker) == [200, 200]
+
+    async def test_thumbnails_cost_a_tenth_and_static_files_nothing(self) -> None:
         site = Site()
         assert await site.statuses(60, "/media/image/1/thumbnail") == [200] * 60
-        for path in ("/static/js/page.js", "/healthz"):
-            assert await site.statuses(30, path) == [200] * 30
+        assert await site.statuses(30, "/static/js/page.js") == [200] * 30
         assert await site.statuses(5) == [200] * 4 + [429]
+
+    async def test_health_is_told_to_an_address_whose_other_requests_are_refused(self) -> None:
+        """Not without end: 64 connections that asked for nothing else made an API call ten times as slow."""
+        site = Site()
+        await site.statuses(11)
+        assert await site.statuses(11, "/healthz") == [200] * 10 + [429]
+        assert await site.statuses(1, "/healthz", address="192.0.2.2") == [200]
+
+    async def test_an_upload_was_counted_when_it_was_asked(self) -> None:
+        site = Site()
+        assert [(await site.get(is_admitted=True))[0] for _ in range(30)] == [200] * 30
+        assert await site.statuses(11) == [200] * 10 + [429]
 
     async def test_a_pages_script_and_a_browser_are_told_in_words(self) -> None:
         site = Site()
@@ -263,10 +303,27 @@ class TestRequestsInWork:
         assert site.working == 2
         [bob, _] = await ways_of("bob")
         other = asyncio.create_task(site.get("/api/v1/me", **bob))
-        await asyncio.wait_for(site.third.wait(), PATIENCE_S)
+        await asyncio.wait_for(site.reached.wait(), PATIENCE_S)
         site.may_answer.set()
         assert {status for status, _, _ in await asyncio.gather(other, *many)} == {200}
         assert site.most == 3
+
+    async def test_nobody_waits_for_uploads_that_are_decoded(self) -> None:
+        """Not their sender's heartbeats either."""
+        site = Site()
+        site.may_answer.clear()
+        uploads = [
+            asyncio.create_task(site.get(address=f"192.0.2.{caller}", is_admitted=True))
+            for caller in (1, 2, 3)
+            for _ in range(3)
+        ]
+        await asyncio.sleep(0.1)
+        assert site.working == 6, "they are bounded themselves"
+        site.awaited = 7
+        other = asyncio.create_task(site.get(address="192.0.2.1"))
+        await asyncio.wait_for(site.reached.wait(), PATIENCE_S)
+        site.may_answer.set()
+        assert {status for status, _, _ in await asyncio.gather(other, *uploads)} == {200}
 
     async def test_who_waits_for_too_long_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("ourvidz.request_limits.WAIT_S", 0.05)

@@ -15,6 +15,8 @@ from tests.servers import temporary_postgres
 from tests.servers.process import ServerDidNotStartError
 from tests.servers.web import WebProcess, Wire, web_process
 
+pytestmark = pytest.mark.any_database
+
 SETTINGS = "tests.ourvidz.answer_settings"
 MEGABYTE = 1024 * 1024
 STALL_SECONDS = 2

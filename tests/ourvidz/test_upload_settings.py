@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.any_database
+
 SHOW = "from ourvidz import settings as s; print(s.UPLOAD_BYTES_PER_CALLER, s.UPLOAD_BYTES_IN_FLIGHT)"
 MEGABYTE = 1024 * 1024
 

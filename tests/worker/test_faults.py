@@ -45,7 +45,7 @@ def events(text: str, name: str) -> list[dict[str, Any]]:
 def test_an_engine_that_only_fails_ends_the_process(
     server: ProtocolServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A GPU whose state is spoilt fails every job in milliseconds, and never recovers by itself."""
+    """Pitfall 46: a spoilt GPU fails every job in milliseconds, and never recovers by itself."""
     server.jobs += jobs(20, prompt=PROMPT)
     engine, client = ScriptedEngine(poisoned), Server(server.url, TOKEN)
     with pytest.raises(EngineBroken, match=r"3 jobs in a row.*CUDA error: an illegal memory access"):
