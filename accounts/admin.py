@@ -100,6 +100,8 @@ class AccountAdmin(AsksForPassword, UserAdmin):  # type: ignore[type-arg]
         return self._confirm_or_delete(request, [user]) or redirect("admin:auth_user_changelist")
 
     def _confirm_or_delete(self, request: HttpRequest, users: list[User]) -> HttpResponse | None:
+        if asked := redirect_to_confirm(request):
+            return asked
         if refusal := _refusal(request.user, users):
             self.message_user(request, refusal, messages.ERROR)
             return None

@@ -154,9 +154,8 @@ class WorkerAdmin(SearchById):
 
     @admin.action(description="Revoke all tokens but the newest", permissions=["change"])
     def revoke_older_tokens(self, request: HttpRequest, workers: QuerySet[Worker]) -> None:
-        live = WorkerToken.objects.filter(worker__in=list(workers), revoked_at=None).order_by(
-            "created_at", "id"
-        )
+        of_these = WorkerToken.objects.filter(worker__in=list(workers), revoked_at=None)
+        live = of_these.order_by("created_at", "id")
         newest = {token.worker_id: token.pk for token in live}
         with transaction.atomic():
             revoked = revoke(live.exclude(pk__in=newest.values()), actor=operator_of(request))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import resource
 import signal
@@ -25,6 +26,7 @@ LINE = 3  # the descriptor of the line to the server, in the end
 # Beside what pictures may take: Python's own objects, and what the allocator keeps.
 OWN_BYTES = 48 * 1024 * 1024
 MAX_WRITTEN_BYTES = 64 * 1024 * 1024
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main() -> None:
@@ -104,6 +106,10 @@ def _answer(request: dict[str, Any], files: list[int], memory: int) -> tuple[dic
         except MemoryError:
             message = f"Opening the file takes more than {memory // 1024**2:,} MB of memory."
             return {"code": "too_large", "message": message}, b""
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            return {"code": "disk_full", "message": error.strerror}, b""
     answer = dataclasses.asdict(measured)
     thumbnail = answer.pop("thumbnail")
     return {"measured": answer, "thumbnail_bytes": len(thumbnail)}, thumbnail

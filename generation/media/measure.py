@@ -6,6 +6,7 @@ Accepted by content: PNG, JPEG, WebP for images; MP4, WebM for videos.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import math
 import os
@@ -13,7 +14,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
+
+from django.conf import settings
 
 from generation.core.errors import DecoderUnavailable
 from generation.media.decoders import pool
@@ -66,10 +69,10 @@ def canonical_image(
 
     The first picture in the file, upright, in 8-bit sRGB, laid on white; PNG or JPEG without any metadata.
 
-    Raises: as `measure`.
+    Raises: as `measure`, and OSError for a full disk.
     """
     request = {"media": "image", "max_side": max_side, "max_bytes": max_bytes}
-    with _readable(content) as file, tempfile.TemporaryFile() as out:
+    with _readable(content) as file, _temporary_file() as out:
         answer = pool().ask(request, [file, out.fileno()], caller=caller, wait=wait)
         measured = _measured(*answer, media="image")
         if not 0 < out.seek(0, os.SEEK_END) <= max_bytes:
@@ -85,7 +88,7 @@ def _readable(content: BinaryIO) -> Iterator[int]:
             content.flush()
             source = content.fileno()
         except (io.UnsupportedOperation, AttributeError):  # in memory, or kept elsewhere
-            copy = stack.enter_context(tempfile.TemporaryFile())
+            copy = stack.enter_context(_temporary_file())
             content.seek(0)
             shutil.copyfileobj(content, copy)
             copy.flush()
@@ -95,14 +98,23 @@ def _readable(content: BinaryIO) -> Iterator[int]:
         yield file
 
 
+def _temporary_file() -> IO[bytes]:
+    """Where bodies on their way lie, which has room for it."""
+    settings.BODY_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return tempfile.TemporaryFile(dir=settings.BODY_DIR)
+
+
 def _measured(answer: dict[str, Any], thumbnail: bytes, *, media: str) -> Measured:
     """The answer, if it is one that a sound decoder could give.
 
     Raises:
         BrokenMedia: it refuses the file.
         DecoderUnavailable: it is nonsense.
+        OSError: there was no room for the picture, whatever is in the file.
     """
     match answer:
+        case {"code": "disk_full"}:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         case {"code": str(code), "message": str(message)} if code in REFUSALS:
             raise BrokenMedia(code, "".join(filter(str.isprintable, message))[:MAX_MESSAGE])
         case {"measured": {"width": int(width), "height": int(height)} as all_} if (

@@ -130,9 +130,8 @@ def test_a_user_has_so_many_tokens_and_no_more(db: None, monkeypatch: pytest.Mon
     monkeypatch.setattr(tokens, "MAX_PERSONAL_TOKENS", 3)
     user = make_user()
     client = browser_of(user)
-    assert [client.post("/account/tokens", form_of(client)).status_code for _ in range(4)] == [200] * 3 + [
-        409
-    ]
+    answers = [client.post("/account/tokens", form_of(client)).status_code for _ in range(4)]
+    assert answers == [200, 200, 200, 409]
     refused = client.post("/account/tokens", form_of(client, name="the fourth")).content.decode()
     assert "You may have 3 tokens." in refused
     assert 'value="the fourth"' in refused
@@ -278,6 +277,16 @@ def test_an_operator_confirms_who_it_is_before_changing_users(admin_client: Clie
     assert confirmed["Location"] == path
     admin_client.post(path, new)
     assert User.objects.get(pk=user.pk).check_password("tide and lantern")
+
+
+def test_an_operator_confirms_who_it_is_before_deleting_users(admin_client: Client) -> None:
+    user = make_user()
+    stale(admin_client)
+    chosen = {"action": "delete_accounts", "_selected_action": str(user.pk)}
+    for path, form in ((f"/admin/auth/user/{user.pk}/delete/", {}), ("/admin/auth/user/", chosen)):
+        refused = admin_client.post(path, {**form, "confirmed": "yes"})
+        assert refused["Location"] == f"/account/confirm?next={quote(path, safe='')}"
+    assert User.objects.get(pk=user.pk).is_active
 
 
 def test_an_operator_confirms_who_it_is_before_changing_groups(admin_client: Client) -> None:

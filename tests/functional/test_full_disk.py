@@ -47,6 +47,15 @@ def little_room(live: Installation) -> Iterator[Installation]:
     yield from served(server)
 
 
+@pytest.fixture
+def little_room_for_bodies(live: Installation) -> Iterator[Installation]:
+    """A web server with a disk of 2 MB for bodies on their way."""
+    server = live.beside()
+    server.wrapper = small_disk(live.data / "tmp", "2m")
+    (live.data / "tmp").mkdir(exist_ok=True)
+    yield from served(server)
+
+
 def files_in(folder: Path) -> set[str]:
     found = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)) for path in found} - {"ballast"}
@@ -88,6 +97,23 @@ def test_what_cannot_be_stored_is_stored_when_there_is_room(little_room: Install
     assert worker.is_running
     slots = [asset for each in (earlier, job, meanwhile) for asset in ledger.job(each).slots]
     assert files_in(media) == {file.name for asset in slots for file in (asset.file, asset.thumbnail)}
+
+
+def test_a_reference_is_not_called_broken_for_want_of_room(little_room_for_bodies: Installation) -> None:
+    """A decoding process that could not write its picture died, and the next one too."""
+    assert little_room_for_bodies.web
+    folder = as_seen_by(little_room_for_bodies.web, little_room_for_bodies.data / "tmp")
+    person = little_room_for_bodies.person()
+    person.page("/")
+    headers = {"X-CSRFToken": person.http.cookies["csrftoken"], "Content-Type": "image/jpeg"}
+    content = io.BytesIO()
+    Picture.effect_noise((1000, 1000), 80).save(content, "JPEG", quality=1)
+    with filled(folder, leaving=content.tell() + PART_OF_A_FILE):
+        refused = person.http.put("/api/v1/references", content=content.getvalue(), headers=headers)
+    assert asks_to_come_back(refused), refused.text
+    assert refused.json()["code"] == "disk_full"
+    kept = person.http.put("/api/v1/references", content=content.getvalue(), headers=headers)
+    assert kept.status_code == httpx.codes.CREATED
 
 
 def put(http: httpx.Client, job: dict[str, Any]) -> httpx.Response:
