@@ -159,8 +159,8 @@ def run_parts(parts: list[str]) -> int:
         tests = test_steps(parts, servers)
         lint = lint_steps() if "lint" in parts else []
         lanes = [
-            [*lint, *(tests[name] for name in ("worker", "sqlite", "engines") if name in tests)],
-            [tests[name] for name in ("browser", "postgres") if name in tests],
+            [*lint, *(tests[name] for name in ("sqlite", "engines") if name in tests)],
+            [tests[name] for name in ("browser", "postgres", "worker") if name in tests],
         ]
         with ThreadPoolExecutor(len(lanes)) as pool:
             waiting = [pool.submit(run.lane, lane) for lane in lanes]
