@@ -97,6 +97,13 @@ def refusal(data: Path, **settings: str) -> str:
     return done.stderr
 
 
+def is_open_to_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & 0o077)
+    except FileNotFoundError:  # SQLite deletes its journal with the last connection
+        return False
+
+
 def test_it_starts_restarts_a_killed_worker_and_stops_cleanly(server: Server) -> None:
     link = server.wait_for(r"Sign in +(http://127\.0\.0\.1:\d+/sign-in/once/\S+) ").group(1)
     with urllib.request.urlopen(link) as answer:
@@ -104,8 +111,8 @@ def test_it_starts_restarts_a_killed_worker_and_stops_cleanly(server: Server) ->
 
     assert list((server.data / "spool").glob("*/run-*")), "nothing outside the data folder"
     made = [server.data, *server.data.rglob("*")]
-    assert {"web.log", "db.sqlite3-wal", "spool", "static", "secret_key"} <= {path.name for path in made}
-    assert [path for path in made if path.stat().st_mode & 0o077] == []
+    assert {"web.log", "db.sqlite3", "spool", "static", "secret_key"} <= {path.name for path in made}
+    assert [path for path in made if is_open_to_others(path)] == []
     assert "already running" in refusal(server.data)
 
     killed = server.child("ourvidz-worker")
