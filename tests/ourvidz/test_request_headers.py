@@ -12,7 +12,7 @@ from tests.servers.web import WebProcess, signed_in_session, web_process
 
 pytestmark = pytest.mark.any_database
 
-SETTINGS = "tests.ourvidz.answer_settings"
+SETTINGS = "tests.ourvidz.response_settings"
 PREFIX_HEADERS = (
     "Daphne-Root-Path: /elsewhere",
     "DAPHNE-ROOT-PATH: /elsewhere",

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.ourvidz.answers import FILM_BYTES
+from tests.ourvidz.response_views import FILM_BYTES
 from tests.servers import temporary_postgres
 from tests.servers.process import ServerDidNotStartError
 from tests.servers.web import WebProcess, Wire, web_process
 
 pytestmark = pytest.mark.any_database
 
-SETTINGS = "tests.ourvidz.answer_settings"
+SETTINGS = "tests.ourvidz.response_settings"
 MEGABYTE = 1024 * 1024
 STALL_SECONDS = 2
 

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from ourvidz.settings import *  # noqa: F403
 
-ROOT_URLCONF = "tests.ourvidz.answers"
+ROOT_URLCONF = "tests.ourvidz.response_views"

@@ -12,7 +12,7 @@ from tests.servers.web import WebProcess, web_process
 pytestmark = pytest.mark.any_database
 
 SIZES = (0, 1, 65_535, 65_536, 65_537, 200_000)
-SETTINGS = "tests.ourvidz.answer_settings"
+SETTINGS = "tests.ourvidz.response_settings"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Answers of every kind that a view may give, for tests of what the server makes of them."""
+"""Views with responses of every kind, for tests of what the server makes of them."""
 
 from __future__ import annotations
 
