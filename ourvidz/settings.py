@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
-import structlog
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from ourvidz import private_files
 from ourvidz.environment import decimal, env, integer
-from ourvidz.logs import RefusalLimit, RepeatLimit, without_links
+from ourvidz.log_settings import logging_settings
 
 MIB = 1024**2
 GIB = 1024**3
@@ -309,45 +308,4 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-LOG_JSON = env.bool("LOG_JSON", True)
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.processors.format_exc_info,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-    ],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "structured": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "processor": structlog.processors.JSONRenderer() if LOG_JSON else structlog.dev.ConsoleRenderer(),
-            "foreign_pre_chain": [
-                without_links,
-                structlog.stdlib.add_log_level,
-                structlog.processors.format_exc_info,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-            ],
-        }
-    },
-    "filters": {"refusals": {"()": RefusalLimit}, "repeats": {"()": RepeatLimit}},
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "structured",
-            "filters": ["refusals", "repeats"],
-        }
-    },
-    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "daphne": {"level": "WARNING"},
-        # The web server logs requests itself; Django's own server logger would repeat them.
-        "django.server": {"level": "ERROR"},
-    },
-}
+LOGGING = logging_settings(as_json=env.bool("LOG_JSON", True), level=env.str("LOG_LEVEL", "INFO"))
