@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import connection
 from django.db.models import F
 from django.test import Client
 
@@ -100,7 +99,7 @@ def test_neither_name_nor_address_is_kept(db: None) -> None:
     assert all(len(row.subject) == 64 for row in SignInAttempts.objects.all())
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="needs two writers at once")
+@pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_of_many_attempts_at_once_only_so_many_count(settings: LazySettings) -> None:
     """pitfall 34"""

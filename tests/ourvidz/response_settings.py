@@ -1,4 +1,4 @@
-"""The project's settings, with the answers of `answers` served beside its own."""
+"""The project's settings, with the views of `response_views` served beside its own."""
 
 from __future__ import annotations
 
