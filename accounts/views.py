@@ -87,12 +87,12 @@ def account(request: SignedInRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: SignedInRequest) -> HttpResponse:
-    """Asks for the password again, then goes on to `next`."""
+    """Asks for the password again, unless the sign-in is fresh, then goes on to `next`."""
     wanted = request.GET.get("next", "")
     if not url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure()):
         wanted = settings.LOGIN_REDIRECT_URL
     form = ConfirmForm(request, request.POST if request.method == "POST" else None)
-    if form.is_valid():
+    if form.is_valid() or (not form.is_bound and fresh_sign_in.is_fresh(request.session)):
         return redirect(wanted)
     return render(request, "accounts/confirm.html", {"form": form}, status=_status_of(form))
 

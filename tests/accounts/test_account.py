@@ -229,6 +229,11 @@ def test_without_a_password_a_first_one_takes_a_new_link(db: None) -> None:
     assert not owner.has_usable_password()
 
 
+def test_nobody_is_asked_again_whose_sign_in_is_fresh(admin_client: Client) -> None:
+    assert admin_client.get("/account/confirm?next=/account/")["Location"] == "/account/"
+    assert stale(admin_client).get("/account/confirm?next=/account/").status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/account/password", "/account/tokens", "/account/confirm"])
 def test_wrong_own_passwords_are_counted_as_attempts_to_sign_in(
     db: None, settings: LazySettings, path: str
