@@ -60,12 +60,8 @@ class Position(NamedTuple):
     epoch: str
 
 
-def current_revision(owner_id: int) -> int:
-    """The owner's last revision; 0 before the first change."""
-    return position(owner_id).revision
-
-
 def position(owner_id: int) -> Position:
+    """Where the owner's feed stands; revision 0 before the first change."""
     epoch = Subquery(Uptime.objects.values("epoch")[:1])
     counter = OwnerCounter.objects.filter(pk=owner_id).values_list("revision", "oldest_revision", epoch)
     revision, oldest_revision, began = counter.first() or (0, 0, None)

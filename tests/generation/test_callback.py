@@ -62,7 +62,7 @@ def snapshot(job: Job) -> object:
     row = {**vars(fresh(job))}
     for each in (row, *slots):
         each.pop("_state")
-    return row, slots, feed.current_revision(job.owner_id), Upload.objects.count()
+    return row, slots, feed.position(job.owner_id).revision, Upload.objects.count()
 
 
 @pytest.mark.parametrize("quantity", [1, 3, 6])
@@ -498,7 +498,7 @@ def test_a_report_costs_as_many_queries_for_six_results_as_for_one(owner: User, 
 def test_each_changed_row_gets_the_next_revision(owner: User, worker: Worker) -> None:
     job = held_job(owner, worker, 3)
     reports = [completed(job, slot) for slot in (2, 0)]
-    before = feed.current_revision(owner.pk)
+    before = feed.position(owner.pk).revision
     call_back(job, *reports, status="processing")
     changed = feed.changes(owner_id=owner.pk, after=before)
     rows: list[Any] = [*changed.assets, *changed.jobs]

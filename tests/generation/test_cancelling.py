@@ -68,11 +68,11 @@ def test_cancelling_what_has_ended_changes_nothing(owner: User, worker: Worker) 
     job = make_job(owner)
     cancel(owner_id=owner.pk, job_id=job.pk)
     stopped = fresh(job)
-    before = feed.current_revision(owner.pk)
+    before = feed.position(owner.pk).revision
     assert cancel(owner_id=owner.pk, job_id=done.pk) == "completed"
     assert cancel(owner_id=owner.pk, job_id=stopped.pk) == "cancelled"
     assert fresh(stopped).finished_at == stopped.finished_at
-    assert feed.current_revision(owner.pk) == before
+    assert feed.position(owner.pk).revision == before
 
 
 def test_a_stranger_cannot_cancel_nor_learn_that_the_job_exists(owner: User) -> None:

@@ -29,7 +29,7 @@ def newer(owner: User, after: int = 0, limit: int = 200) -> Changes:
 
 
 def test_an_owner_without_work_is_at_zero(owner: User) -> None:
-    assert newer(owner).revision == feed.current_revision(owner.pk) == 0
+    assert newer(owner).revision == feed.position(owner.pk).revision == 0
 
 
 def test_a_submission_takes_a_revision_for_each_row(owner: User) -> None:
@@ -90,7 +90,7 @@ def test_pages_of_any_size_tell_everything_once(owner: User, worker: Worker, lim
         after, more = changes.revision, changes.more
     kept = [*Job.objects.all(), *Image.objects.all(), *Video.objects.all()]
     assert told == sorted(row.revision for row in kept)
-    assert after == feed.current_revision(owner.pk)
+    assert after == feed.position(owner.pk).revision
 
 
 def test_a_stranger_is_told_nothing(owner: User) -> None:
@@ -102,7 +102,7 @@ def test_owners_count_apart(owner: User) -> None:
     make_job(owner)
     other = make_user()
     make_job(other)
-    assert feed.current_revision(owner.pk) == feed.current_revision(other.pk) == 2
+    assert feed.position(owner.pk).revision == feed.position(other.pk).revision == 2
 
 
 def test_a_revision_ahead_of_the_database_means_reload(owner: User) -> None:
@@ -124,7 +124,7 @@ def test_a_purge_is_told(owner: User, worker: Worker) -> None:
     """Also of two at once, each with a revision of its own."""
     images = complete(make_job(owner, quantity=3), worker)[:2]
     discard(owner_id=owner.pk, assets=[image.pk for image in images])
-    at = feed.current_revision(owner.pk)
+    at = feed.position(owner.pk).revision
     Image.objects.in_trash().update(trashed_at=from_now(-31 * 24 * 3600))
     assert cleanup.purge_trash() == 2
     changes = newer(owner, after=at)
@@ -157,4 +157,4 @@ def test_a_reader_who_has_everything_costs_one_query(owner: User) -> None:
 def test_an_idle_lease_call_changes_nothing(owner: User, worker: Worker) -> None:
     make_job(owner, "video_fast")
     lease(worker=worker, engines=["sdxl"])
-    assert feed.current_revision(owner.pk) == 2
+    assert feed.position(owner.pk).revision == 2

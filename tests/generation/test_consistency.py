@@ -139,7 +139,7 @@ def test_each_kind_is_found_shown_and_mended(partial: Job, kind: str) -> None:
 
 def test_a_mended_slot_says_why_it_is_empty_and_pages_hear_of_it(partial: Job) -> None:
     leave_a_slot_queued(partial)
-    before = feed.current_revision(partial.owner_id)
+    before = feed.position(partial.owner_id).revision
     check("--fix")
     slot = fresh(partial).slots[2]
     assert (slot.status, slot.error_code) == ("failed", "not_delivered")

@@ -57,7 +57,7 @@ def test_an_owner_keeps_so_many_jobs_without_a_result(
     jobs = cancelled_jobs(owner, 12)
     theirs = cancelled_jobs(make_user(), 3)
     waiting = make_job(owner)
-    at = feed.current_revision(owner.pk)
+    at = feed.position(owner.pk).revision
 
     assert cleanup.delete_unsuccessful_jobs() == 7
     assert cleanup.delete_unsuccessful_jobs() == 0
@@ -120,7 +120,7 @@ def test_an_owner_keeps_so_many_tombstones(
     monkeypatch.setattr(cleanup, "MAX_TOMBSTONES", 3)
     settings.UNSUCCESSFUL_JOBS = 1
     cancelled_jobs(owner, 6)
-    before = feed.current_revision(owner.pk)
+    before = feed.position(owner.pk).revision
     cleanup.delete_unsuccessful_jobs()
 
     assert cleanup.delete_old_tombstones() == 2

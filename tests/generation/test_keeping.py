@@ -52,10 +52,10 @@ def test_under_review_nothing_is_saved_until_asked(owner: User, reviewed: list[A
 def test_saving_twice_changes_nothing(owner: User, reviewed: list[Asset]) -> None:
     save(owner_id=owner.pk, assets=ids(reviewed))
     first = fresh(reviewed[0].job).slots[0].saved_at
-    before = feed.current_revision(owner.pk)
+    before = feed.position(owner.pk).revision
     assert save(owner_id=owner.pk, assets=ids(reviewed)) == 0
     assert fresh(reviewed[0].job).slots[0].saved_at == first
-    assert feed.current_revision(owner.pk) == before
+    assert feed.position(owner.pk).revision == before
 
 
 def test_what_has_no_result_cannot_be_moved(owner: User) -> None:
@@ -121,7 +121,7 @@ def test_more_ids_than_one_call_takes_are_refused(owner: User, reviewed: list[As
 
 
 def test_every_moved_row_gets_its_revision(owner: User, reviewed: list[Asset]) -> None:
-    before = feed.current_revision(owner.pk)
+    before = feed.position(owner.pk).revision
     save(owner_id=owner.pk, assets=ids(reviewed))
     changed = feed.changes(owner_id=owner.pk, after=before)
     assert sorted(image.revision for image in changed.assets) == [before + 1, before + 2, before + 3]
@@ -193,7 +193,7 @@ def test_a_result_restored_after_its_job_was_cleared_is_seen_again(
     save(owner_id=owner.pk, assets=ids(reviewed[1:]))
     discard(owner_id=owner.pk, assets=[reviewed[0].pk])
     assert clear(owner_id=owner.pk) == 1
-    before = feed.current_revision(owner.pk)
+    before = feed.position(owner.pk).revision
     restore(owner_id=owner.pk, assets=[reviewed[0].pk])
     assert staged(owner) == [job.pk]
     assert job.pk in {changed.pk for changed in feed.changes(owner_id=owner.pk, after=before).jobs}

@@ -134,7 +134,7 @@ def test_a_replayed_report_racing_itself_counts_once(user: User) -> None:
     make_job(user, quantity=6)
     job = lease_next(make_worker())
     reports = [completed(job, slot) for slot in range(6)]
-    before = feed.current_revision(user.pk)
+    before = feed.position(user.pk).revision
 
     def tell() -> Receipt:
         return call_back(job, *reports)
@@ -143,7 +143,7 @@ def test_a_replayed_report_racing_itself_counts_once(user: User) -> None:
     assert sorted(len(receipt.accepted) for receipt in receipts) == [0] * 7 + [6]
     assert sorted(len(receipt.duplicate) for receipt in receipts) == [0] + [6] * 7
     assert {receipt.job_status for receipt in receipts} == {"completed"}
-    assert feed.current_revision(user.pk) == before + 7
+    assert feed.position(user.pk).revision == before + 7
     assert Attempt.objects.get(job=job).accepted == 6
     consistent(user)
 
@@ -293,7 +293,7 @@ def test_twin_submissions_with_one_key_are_one_job(user: User) -> None:
     answers = together([twin] * 25) + together([twin] * 25)
     assert len({job.pk for job in answers}) == 1
     assert (Job.objects.count(), Image.objects.count()) == (1, 6)
-    assert feed.current_revision(user.pk) == 7
+    assert feed.position(user.pk).revision == 7
     consistent(user)
 
 
@@ -374,7 +374,7 @@ def test_a_reader_with_a_cursor_misses_nothing_of_eight_writers(user: User) -> N
     writers: list[Callable[[], None]] = [partial(write, seed) for seed in range(8)]
     together([read, *writers])
     reader.read_on()
-    assert reader.after == feed.current_revision(user.pk)
+    assert reader.after == feed.position(user.pk).revision
     for row in [*Job.objects.of(user.pk), *Image.objects.filter(owner=user)]:
         assert reader.newest[row.pk] == row.revision
     consistent(user)

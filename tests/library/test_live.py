@@ -48,7 +48,11 @@ def content(user: User, url: str = "/library/") -> str:
 
 
 make = sync_to_async(made)
-revision = sync_to_async(feed.current_revision)
+
+
+@sync_to_async
+def revision(owner_id: int) -> int:
+    return feed.position(owner_id).revision
 
 
 async def test_a_pushed_tile_is_contained_in_the_reloaded_page(owner: User) -> None:

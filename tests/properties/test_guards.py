@@ -64,5 +64,5 @@ def test_only_a_waiting_job_can_be_held(owner: User, worker: Worker) -> None:
     job = make_job(owner)
     held = lease_next(worker)
     with pytest.raises(StateChanged):
-        _lease(make_worker(), job.pk, feed.current_revision(owner.pk) + 1)
+        _lease(make_worker(), job.pk, feed.position(owner.pk).revision + 1)
     assert (fresh(job).leased_by_id, fresh(job).lease_token) == (worker.pk, held.lease_token)

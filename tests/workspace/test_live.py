@@ -121,7 +121,7 @@ def test_a_pushed_stack_is_exactly_the_pages(
 
 def test_a_cleared_job_is_pushed_as_gone_and_is_gone_from_the_page(signed_in: Client, owner: User) -> None:
     (image,) = complete(make_job(owner))
-    before = feed.current_revision(owner.pk)
+    before = feed.position(owner.pk).revision
     acting.clear(owner_id=owner.pk)
     assert pushes(owner, after=before) == [{"id": str(image.job_id), "html": "", "removed": True}]
     assert f"stack-{image.job_id}" not in signed_in.get("/").content.decode()
@@ -132,7 +132,7 @@ def test_a_job_that_the_chore_deleted_is_pushed_as_gone(owner: User, settings: L
     cancelled(owner)
     job = Job.objects.get()
     cancelled(owner)
-    before = feed.current_revision(owner.pk)
+    before = feed.position(owner.pk).revision
     assert cleanup.delete_unsuccessful_jobs() == 1
     assert pushes(owner, after=before) == [{"id": str(job.pk), "html": "", "removed": True}]
 
@@ -141,7 +141,7 @@ def test_a_retry_of_a_cleared_job_brings_it_back(signed_in: Client, owner: User)
     cancelled(owner)
     acting.clear(owner_id=owner.pk)
     job = Job.objects.get()
-    before = feed.current_revision(owner.pk)
+    before = feed.position(owner.pk).revision
     acting.retry(owner_id=owner.pk, job_id=job.pk)
     (pushed,) = pushes(owner, after=before)
     assert pushed["removed"] is False
@@ -151,10 +151,10 @@ def test_a_retry_of_a_cleared_job_brings_it_back(signed_in: Client, owner: User)
 def test_only_what_is_newer_is_pushed(owner: User) -> None:
     """pitfall 23"""
     make_job(owner)
-    before = feed.current_revision(owner.pk)
+    before = feed.position(owner.pk).revision
     second = make_job(owner)
     assert [job["id"] for job in pushes(owner, after=before)] == [str(second.pk)]
-    assert pushes(owner, after=feed.current_revision(owner.pk)) == []
+    assert pushes(owner, after=feed.position(owner.pk).revision) == []
 
 
 def test_a_change_of_one_asset_raises_the_revision_of_its_stack(owner: User) -> None:
@@ -163,7 +163,7 @@ def test_a_change_of_one_asset_raises_the_revision_of_its_stack(owner: User) -> 
     (first,) = pushes(owner, after=0)
     acting.discard(owner_id=owner.pk, assets=[Job.objects.get().slots[0].pk])
     (second,) = pushes(owner, after=0)
-    assert revision_of(second) == feed.current_revision(owner.pk) > revision_of(first)
+    assert revision_of(second) == feed.position(owner.pk).revision > revision_of(first)
 
 
 def revision_of(job: dict[str, Any]) -> int:
@@ -180,4 +180,4 @@ def test_the_page_starts_from_the_revision_it_shows(signed_in: Client, owner: Us
     """pitfall 23"""
     make_job(owner)
     shown = signed_in.get("/").content.decode()
-    assert f'data-revision="{feed.current_revision(owner.pk)}" data-cursor' in shown
+    assert f'data-revision="{feed.position(owner.pk).revision}" data-cursor' in shown

@@ -162,7 +162,7 @@ async def test_progress_is_passed_on_and_is_no_revision(user: User, client: Clie
     await begin(socket)
     await progressed(user, job)
     assert await next_message(socket) == {"type": "progress", "job": str(job.pk)}
-    assert await sync_to_async(feed.current_revision)(user.pk) == 2
+    assert (await sync_to_async(feed.position)(user.pk)).revision == 2
 
 
 async def test_a_page_that_shows_no_progress_hears_of_none(
