@@ -16,34 +16,23 @@ from django.db.models import Sum
 from django.db.models.functions import Greatest
 from django.template.defaultfilters import filesizeformat
 
+from generation.assets.canonical_references import canonical, make_canonical, store
 from generation.catalog.job_types import ReferenceType
 from generation.catalog.submission import InvalidSubmission, ReferenceInput
 from generation.changes import revisions
-from generation.core import audit_log, connections
+from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.core.clock import Now
 from generation.core.errors import DomainError, ReferencesGone
-from generation.core.ids import new_id
 from generation.core.keyset import newest_by_id
 from generation.media import storage
-from generation.media.formats import EXTENSIONS, BrokenMedia
-from generation.media.measure import canonical_image
 from generation.models import Asset, Job, JobReference, JobStatus, Reference, Worker
 
 # A smaller reference counts as this much, so that the quota bounds their number too.
 MIN_COUNTED_BYTES = 64 * 1024
 # px. Phones make images of up to 5,712.
 MAX_SIDE = 6144
-MAX_CANONICAL_BYTES = 64 * 1024 * 1024  # as much as every released worker reads
-# The columns that describe the canonical picture.
-CANONICAL = ("file", "thumbnail", "content_type", "byte_size", "width", "height", "canonical_sha256")
 UNKNOWN_REFERENCE = "You have no such reference image. Choose the image again."
-
-
-class UnusableReference(DomainError):
-    """The bytes are no image that can be kept."""
-
-    code = "unusable_picture"
 
 
 class OverReferenceQuota(DomainError):
@@ -83,25 +72,8 @@ def upload_reference(*, owner_id: int, actor: Actor, content: BinaryIO) -> Refer
     if known.update(used_at=Now()):
         return known.get()
     picture = Reference(owner_id=owner_id, sha256=sha256)
-    _make_canonical(picture, content, max_side=MAX_SIDE)
+    make_canonical(picture, content, max_side=MAX_SIDE)
     return _record(owner_id, actor, [picture])[sha256]
-
-
-def _make_canonical(picture: Reference, content: BinaryIO, *, max_side: int | None) -> None:
-    """Store the canonical picture in `content` under new names, and describe it in the unsaved `picture`."""
-    caller = f"user:{picture.owner_id}"
-    connections.give_back()
-    try:
-        with canonical_image(content, caller=caller, max_side=max_side, max_bytes=MAX_CANONICAL_BYTES) as (
-            measured,
-            file,
-        ):
-            picture.canonical_sha256, picture.byte_size = storage.sha256_and_size(file)
-            picture.content_type = measured.content_type
-            picture.width, picture.height = measured.width, measured.height
-            _store(picture, file, measured.thumbnail)
-    except BrokenMedia as broken:
-        raise UnusableReference(broken.message) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,37 +183,7 @@ def leased_reference(*, worker: Worker, job_id: uuid.UUID, type_: str) -> Refere
     """
     held = JobReference.objects.filter(job=job_id, job__leased_by=worker, job__status=JobStatus.PROCESSING)
     used = held.filter(type=type_).select_related("reference").first()
-    return _canonical(used.reference) if used and used.reference else None
-
-
-def _canonical(reference: Reference) -> Reference | None:
-    """The reference, made canonical at its first use where it is a copy of an image, or an older version's.
-
-    Till then its file has all that its maker wrote into it, which is no worker's business.
-    """
-    if reference.canonical_sha256:
-        return reference
-    made = Reference(owner_id=reference.owner_id)
-    try:
-        with reference.file.open() as content:
-            _make_canonical(made, cast("BinaryIO", content), max_side=None)
-    except FileNotFoundError:
-        return reference  # its delivery says so
-    with transaction.atomic():
-        row = Reference.objects.filter(pk=reference.pk)
-        if row.filter(canonical_sha256="").update(**{name: getattr(made, name) for name in CANONICAL}):
-            storage.delete_after_commit(storage.file_names(reference))
-        else:  # another worker's fetch was first, or it was removed meanwhile
-            storage.delete_after_commit(storage.file_names(made))
-    return row.first()
-
-
-def _store(picture: Reference, content: BinaryIO, thumbnail: bytes) -> None:
-    picture.id = new_id()
-    picture.used_at = Now()
-    stem = f"{storage.references_folder(picture.owner_id)}/{picture.id}"
-    extension = EXTENSIONS[picture.content_type]
-    picture.file, picture.thumbnail = storage.store(stem, content, extension, thumbnail)
+    return canonical(used.reference) if used and used.reference else None
 
 
 def _copies(owner_id: int, actor: Actor, images: dict[str, Asset]) -> dict[str, Reference]:
@@ -267,7 +209,7 @@ def _copy(image: Asset) -> Reference:
     picture = Reference(**{name: getattr(image, name) for name in taken})
     try:
         with image.file.open() as content, image.thumbnail.open() as thumbnail:
-            _store(picture, cast("BinaryIO", content), thumbnail.read())
+            store(picture, cast("BinaryIO", content), thumbnail.read())
     except FileNotFoundError:
         raise InvalidSubmission({"references": UNKNOWN_REFERENCE}) from None
     return picture

@@ -15,7 +15,8 @@ from django.urls import reverse
 from PIL import Image as Picture
 from PIL import ImageChops, ImageCms, ImageDraw, ImageStat
 
-from generation.assets.references import UnusableReference, leased_reference
+from generation.assets.canonical_references import UnusableReference
+from generation.assets.references import leased_reference
 from generation.catalog.submission import ReferenceInput
 from generation.jobs.lease import lease
 from generation.models import Reference, Worker
@@ -286,7 +287,7 @@ def test_what_cannot_be_decoded_any_more_is_refused_to_the_worker_in_words(
 
 
 def test_a_png_too_large_for_workers_becomes_a_jpeg(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generation.assets.references.MAX_CANONICAL_BYTES", 40_000)
+    monkeypatch.setattr("generation.assets.canonical_references.MAX_CANONICAL_BYTES", 40_000)
     noise = Picture.effect_noise((4 * WIDTH, HEIGHT), 60).convert("RGB")
     ImageDraw.Draw(noise).rectangle((0, 0, 20, 20), fill="red")
     kept = make_reference(owner, encoded(noise, "PNG"))

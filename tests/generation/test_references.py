@@ -22,10 +22,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from PIL import Image as Picture
 
+from generation.assets.canonical_references import UnusableReference
 from generation.assets.references import (
     OverReferenceQuota,
     ReferenceInUse,
-    UnusableReference,
     leased_reference,
 )
 from generation.catalog.job_types import JOB_TYPES, POOLS
