@@ -50,7 +50,7 @@ STATES = (
         "len(due_ids)",
     ),
     in_generation(
-        "the lease call reaps nothing", "jobs/lease", "return promote() + reap()", "return promote()"
+        "the lease call reaps nothing", "jobs/lease", "and promote() + reap() and", "and promote() and"
     ),
     in_generation(
         "an open slot ends the job at once",
