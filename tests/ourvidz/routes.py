@@ -100,7 +100,7 @@ ROUTES: dict[str, Route] = {
     "sign-in/once/<path:token>/": anybody(GET=410, POST=410),
     "sign-out/": anybody(POST=302),
     "account/": page(GET=200, **{"*": ALIKE}),
-    "account/confirm": page(GET=200, POST=422),
+    "account/confirm": page(GET=302, POST=422),  # a fresh sign-in is not asked again
     "account/sessions/end-others": page(POST=302),
     "account/sessions/<uuid:session_id>/end": page(POST=404),
     "account/password": page(POST=422),

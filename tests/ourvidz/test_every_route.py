@@ -273,13 +273,16 @@ def test_nobody_gets_at_what_is_anothers(caller: str, victim: Victim) -> None:
     assert victim.state() == before
 
 
+NO_PAGE = {(405,), (302,)}
+
+
 def test_the_owner_finds_all_of_it_there(victim: Victim) -> None:
     """Else nothing would be hidden from the others."""
     client = Client(raise_request_exception=False)
     client.force_login(victim.user)
     missing = []
     for pattern, route in ROUTES.items():
-        if route.audience in {Audience.PAGE, Audience.API, Audience.FILE} and "GET" in route.answers:
+        if route.audience in {Audience.PAGE, Audience.API, Audience.FILE} and route.answer("GET") not in NO_PAGE:
             answer = client.get(victim.path(pattern))
             if answer.status_code != 200 or not body_of(answer):
                 missing.append(f"/{pattern}: {answer.status_code}")
