@@ -282,7 +282,10 @@ def test_the_owner_finds_all_of_it_there(victim: Victim) -> None:
     client.force_login(victim.user)
     missing = []
     for pattern, route in ROUTES.items():
-        if route.audience in {Audience.PAGE, Audience.API, Audience.FILE} and route.answer("GET") not in NO_PAGE:
+        if (
+            route.audience in {Audience.PAGE, Audience.API, Audience.FILE}
+            and route.answer("GET") not in NO_PAGE
+        ):
             answer = client.get(victim.path(pattern))
             if answer.status_code != 200 or not body_of(answer):
                 missing.append(f"/{pattern}: {answer.status_code}")

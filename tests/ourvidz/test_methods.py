@@ -55,3 +55,20 @@ def test_no_method_makes_an_error_of_the_server(*, signed_in: bool) -> None:
         if status >= 500:
             broken.append(f"{method} {path}: {status}")
     assert broken == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/account/password", "/workspace/cancel", "/library/discard", "/sign-out/"])
+def test_a_browser_that_opens_the_address_of_an_action_gets_a_page(path: str) -> None:
+    client = Client()
+    client.force_login(make_user())
+    answer = client.get(path, headers={"Accept": "text/html"})
+    assert answer.status_code == 405
+    assert answer["Allow"].startswith("POST")
+    assert answer["Content-Type"] == "text/html; charset=utf-8"
+    assert 'href="/">Go to the Workspace' in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_what_no_person_reads_stays_without_one() -> None:
+    assert Client().get("/sign-out/", headers={"Accept": "application/json"}).content == b""
