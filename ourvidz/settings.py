@@ -169,8 +169,8 @@ MAX_SOCKETS_PER_USER = integer("MAX_SOCKETS_PER_USER", 128, 1, 100_000)
 MAX_SOCKETS = integer("MAX_SOCKETS", 1024, 1, 100_000)
 
 # Requests that one web process works on at once, and of them one user's. With the live threads they have no
-# more than the pool's connections. Python runs one thread at a time: a third request of one user brings that user
-# nothing and holds up the others.
+# more than the pool's connections. Python runs one thread at a time: a third request of one user brings that
+# user nothing and holds up the others.
 MAX_REQUESTS = integer("MAX_REQUESTS", max(2, _pool_size - LIVE_THREADS) if _pool_size else 16, 1, 1000)
 MAX_REQUESTS_PER_USER = integer("MAX_REQUESTS_PER_USER", min(2, MAX_REQUESTS), 1, MAX_REQUESTS)
 REQUESTS_PER_SECOND = decimal("REQUESTS_PER_SECOND", 20, 0.001, 100_000)
