@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from generation.assets.delivery import download_name
+from generation.core.limits import MAX_RATING
 from generation.models import Asset
 
 
@@ -59,11 +60,28 @@ class Tile:
         return None if self.asset.image_index is None else self.asset.slot + 1
 
     @property
+    def stars(self) -> list[Star]:
+        """The buttons that rate it."""
+        given = self.asset.rating
+        return [
+            Star(stars, stars <= given, 0 if stars == given else stars) for stars in range(1, MAX_RATING + 1)
+        ]
+
+    @property
     def days_left(self) -> int:
         """Days until the trash is emptied of it, begun ones counted; 1 or less on the last day."""
         assert self.asset.trashed_at is not None
         left = self.asset.trashed_at + timedelta(days=settings.TRASH_DAYS) - timezone.now()
         return max(0, math.ceil(left / timedelta(days=1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Star:
+    """One star of a rating. Pressing the last one that is on takes the rating back."""
+
+    number: int
+    is_on: bool
+    sets: int
 
 
 @dataclass(frozen=True, slots=True)

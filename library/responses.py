@@ -19,16 +19,15 @@ MAX_UNDO_IDS = 100  # ids in an address; servers end a request line at 8 KB
 def done(
     request: HttpRequest, message: str, *, undo: str = "", selected: Sequence[uuid.UUID] = ()
 ) -> HttpResponse:
-    """The action succeeded; `undo` names the URL that undoes it for the `selected` assets."""
+    """The action succeeded; `undo` is the address that undoes it, for the `selected` assets if any."""
     if wants_json(request):
         answer: dict[str, object] = {"ok": True, "message": message}
-        if undo and selected:
-            answer["undo"] = {"url": reverse(undo), "fields": as_fields(selected)}
+        if undo:
+            answer["undo"] = {"url": undo, "fields": as_fields(selected)}
         return JsonResponse(answer)
-    undo_url = ""
-    if undo and 0 < len(selected) <= MAX_UNDO_IDS:
-        undo_url = f"{reverse(undo)}?{as_query(selected)}"
-    messages.success(request, message, extra_tags=undo_url)
+    if selected:
+        undo = f"{undo}?{as_query(selected)}" if len(selected) <= MAX_UNDO_IDS else ""
+    messages.success(request, message, extra_tags=undo)
     return redirect(_previous_page(request))
 
 

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from generation.assets.filters import AssetFilter
 from generation.catalog.job_types import JOB_TYPES, Media, ReferenceType
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH, ReferenceInput, Submission
-from generation.core.limits import NAME_LENGTH, SEARCH_LENGTH
+from generation.core.limits import MAX_RATING, NAME_LENGTH, SEARCH_LENGTH
 from generation.http.fields import (
     StrictBooleanField,
     StrictCharField,
@@ -116,9 +116,20 @@ class LibraryQuery(Paging):
         default="", allow_blank=True, max_length=SEARCH_LENGTH, help_text="Words to find in the prompts."
     )
 
+    rating = serializers.IntegerField(
+        default=0, min_value=0, max_value=MAX_RATING, help_text="Only with as many stars or more."
+    )
+    favourite = serializers.BooleanField(default=False, help_text="Only favourites.")
+
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         given = super().to_internal_value(data)
-        only = AssetFilter(given.pop("media"), given.pop("project"), given.pop("q"))
+        only = AssetFilter(
+            media=given.pop("media"),
+            project_id=given.pop("project"),
+            q=given.pop("q"),
+            rating=given.pop("rating"),
+            favourite=given.pop("favourite"),
+        )
         return {"only": only, **given}
 
 
@@ -140,7 +151,7 @@ class FileQuery(serializers.Serializer[object]):
 
 
 class Selection(StrictSerializer):
-    """Assets to move; ids that are not yours are passed over.
+    """Assets to change; ids that are not yours are passed over.
 
     `images` and `videos` are the lists of earlier releases; all three count alike.
     """
@@ -149,9 +160,22 @@ class Selection(StrictSerializer):
     images = serializers.ListField(child=StrictUUIDField(), default=list)
     videos = serializers.ListField(child=StrictUUIDField(), default=list)
 
-    def to_internal_value(self, data: Any) -> dict[str, list[uuid.UUID]]:
-        lists = super().to_internal_value(data)
-        return {"assets": list(dict.fromkeys([*lists["assets"], *lists["images"], *lists["videos"]]))}
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        given = super().to_internal_value(data)
+        ids: list[uuid.UUID] = [id_ for name in ("assets", "images", "videos") for id_ in given.pop(name)]
+        return {"assets": list(dict.fromkeys(ids)), **given}
+
+
+class RatingBody(Selection):
+    """Assets, and the stars that they get."""
+
+    rating = StrictIntegerField(min_value=0, max_value=MAX_RATING, help_text="1 to 5 stars; 0: none.")
+
+
+class FavouriteBody(Selection):
+    """Assets, and whether they are favourites."""
+
+    favourite = StrictBooleanField()
 
 
 class ProjectBody(StrictSerializer):

@@ -64,7 +64,7 @@ class AssetResponse(Failing, serializers.ModelSerializer[Any]):
 
 ASSET_FIELDS = [
     *("id", "job", "project", "media", "status", "prompt", "seed", "error", "file", "thumbnail"),
-    *("content_type", "byte_size", "sha256", "width", "height", "metadata"),
+    *("content_type", "byte_size", "sha256", "width", "height", "metadata", "rating", "favourite"),
     *("created_at", "completed_at", "saved_at", "trashed_at", "revision"),
 ]
 
@@ -189,7 +189,7 @@ class Cancelled(serializers.Serializer[Any]):
 
 
 class Moved(serializers.Serializer[Any]):
-    changed = serializers.IntegerField(help_text="How many assets moved.")
+    changed = serializers.IntegerField(help_text="How many assets were changed.")
 
 
 class JobPage(serializers.Serializer[Any]):

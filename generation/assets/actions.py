@@ -1,4 +1,4 @@
-"""An owner's actions on assets: save to the Library, discard to the trash, restore."""
+"""An owner's actions on assets: save to the Library, discard to the trash, restore, rate, favourite."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Narrow = Callable[["AssetQuerySet[Asset]"], "AssetQuerySet[Asset]"]
 
 def save(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> int:
     """Put results under review into the Library; the number moved."""
-    return _move("saved", owner_id, actor, assets, narrow=lambda q: q.under_review(), saved_at=Now())
+    return len(_change("saved", owner_id, actor, assets, narrow=lambda q: q.under_review(), saved_at=Now()))
 
 
 def discard(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> int:
@@ -30,7 +30,7 @@ def discard(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> int:
     def discardable(q: AssetQuerySet[Asset]) -> AssetQuerySet[Asset]:
         return q.completed().outside_trash()
 
-    return _move("discarded", owner_id, actor, assets, narrow=discardable, trashed_at=Now())
+    return len(_change("discarded", owner_id, actor, assets, narrow=discardable, trashed_at=Now()))
 
 
 @transaction.atomic
@@ -42,9 +42,30 @@ def restore(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> int:
     """
     check_count(assets)
     jobs = _lock_jobs_to_review(owner_id, assets)
-    moved = _move("restored", owner_id, actor, assets, narrow=lambda q: q.in_trash(), trashed_at=None)
+    moved = _change("restored", owner_id, actor, assets, narrow=lambda q: q.in_trash(), trashed_at=None)
     writes.write_each(owner_id, [job for job in jobs if job.cleared_at], cleared_at=None)
-    return moved
+    return len(moved)
+
+
+def rate(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID], rating: int) -> int:
+    """Give completed assets 1 to 5 stars, or 0 to take them back; the number changed."""
+
+    def differing(q: AssetQuerySet[Asset]) -> AssetQuerySet[Asset]:
+        return q.completed().exclude(rating=rating)
+
+    return len(_change("rated", owner_id, actor, assets, narrow=differing, rating=rating))
+
+
+def set_favourite(
+    *, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID], favourite: bool
+) -> list[uuid.UUID]:
+    """Mark completed assets as favourites, or no longer; the ids of those that changed, for the undo."""
+
+    def differing(q: AssetQuerySet[Asset]) -> AssetQuerySet[Asset]:
+        return q.completed().exclude(favourite=favourite)
+
+    verb = "favourited" if favourite else "unfavourited"
+    return _change(verb, owner_id, actor, assets, narrow=differing, favourite=favourite)
 
 
 def _lock_jobs_to_review(owner_id: int, asset_ids: Sequence[uuid.UUID]) -> list[Job]:
@@ -60,13 +81,14 @@ def check_count(ids: Sequence[uuid.UUID]) -> None:
 
 
 @transaction.atomic
-def _move(
+def _change(
     verb: str, owner_id: int, actor: Actor, ids: Sequence[uuid.UUID], *, narrow: Narrow, **change: object
-) -> int:
+) -> list[uuid.UUID]:
+    """Write `change` to those of the owner's assets that `narrow` leaves; their ids."""
     check_count(ids)
     mine = Asset.objects.of(owner_id).filter(pk__in=ids)
-    moved = list(narrow(mine).select_for_update().order_by("id"))
-    writes.write_each(owner_id, moved, **change)
-    for asset in moved:
+    assets = list(narrow(mine).select_for_update().order_by("id"))
+    writes.write_each(owner_id, assets, **change)
+    for asset in assets:
         audit_log.after_commit(f"asset.{verb}", actor=actor, asset=str(asset.pk), job=str(asset.job_id))
-    return len(moved)
+    return [asset.pk for asset in assets]

@@ -9,9 +9,11 @@ from typing import Self
 from urllib.parse import urlencode
 
 from generation.catalog.job_types import Media
-from generation.core.limits import SEARCH_LENGTH
+from generation.core.limits import MAX_RATING, SEARCH_LENGTH
 from generation.models import Project
 from generation.models.asset import A, AssetQuerySet
+
+RATINGS = [str(stars) for stars in range(1, MAX_RATING + 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +23,22 @@ class AssetFilter:
     media: str = ""
     project_id: uuid.UUID | None = None
     q: str = ""
+    rating: int = 0  # as many stars or more
+    favourite: bool = False
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
         """The filter in a page's query string; invalid values are ignored."""
         media = query.get("media", "")
         q = query.get("q", "").replace("\0", "").strip()[:SEARCH_LENGTH]
-        return cls(media if media in Media.values else "", _uuid(query.get("project", "")), q)
+        stars = query.get("rating", "")
+        return cls(
+            media=media if media in Media.values else "",
+            project_id=_uuid(query.get("project", "")),
+            q=q,
+            rating=int(stars) if stars in RATINGS else 0,
+            favourite=query.get("favourite") == "1",
+        )
 
     def within(self, projects: Iterable[Project]) -> Self:
         """The filter without a project that is none of these: the page must show the filter it applies."""
@@ -35,11 +46,22 @@ class AssetFilter:
         return self if known else replace(self, project_id=None)
 
     def __bool__(self) -> bool:
-        return bool(self.media or self.project_id or self.q)
+        return self != type(self)()
+
+    @property
+    def narrows_more(self) -> bool:
+        """Whether there is more to it than `q`."""
+        return bool(replace(self, q=""))
 
     def to_query(self, **overrides: str) -> str:
         """The filter as a query string, with some fields overridden."""
-        fields = {"q": self.q, "media": self.media, "project": str(self.project_id or "")} | overrides
+        fields = {
+            "q": self.q,
+            "media": self.media,
+            "project": str(self.project_id or ""),
+            "rating": str(self.rating or ""),
+            "favourite": "1" if self.favourite else "",
+        } | overrides
         return urlencode({name: value for name, value in fields.items() if value})
 
     def apply(self, assets: AssetQuerySet[A]) -> AssetQuerySet[A]:
@@ -50,6 +72,10 @@ class AssetFilter:
             assets = assets.filter(media=self.media)
         if self.project_id:
             assets = assets.filter(project_id=self.project_id)
+        if self.rating:
+            assets = assets.filter(rating__gte=self.rating)
+        if self.favourite:
+            assets = assets.filter(favourite=True)
         return assets.filter(prompt__icontains=self.q) if self.q else assets
 
 

@@ -8,7 +8,7 @@ from django.db.models import F, Q
 
 from generation.catalog.job_types import Media
 from generation.core.ids import new_id
-from generation.core.limits import ERROR_CODE_LENGTH, ERROR_MESSAGE_LENGTH
+from generation.core.limits import ERROR_CODE_LENGTH, ERROR_MESSAGE_LENGTH, MAX_RATING
 from generation.models.project import Project
 from generation.models.statuses import AssetStatus
 
@@ -75,6 +75,9 @@ class Asset(models.Model):
     duration = models.FloatField(null=True, help_text="Measured, s.")
     frames = models.PositiveIntegerField(null=True)
 
+    rating = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="Stars, 1 to 5; 0: none.")
+    favourite = models.BooleanField(default=False, db_default=False)
+
     completed_at = models.DateTimeField(null=True)
     saved_at = models.DateTimeField(null=True, help_text="In the Library since.")
     trashed_at = models.DateTimeField(null=True, help_text="In the trash since.")
@@ -95,6 +98,16 @@ class Asset(models.Model):
             ),
             models.Index(
                 "project", F("saved_at").desc(), F("id").desc(), name="asset_project", condition=IN_LIBRARY
+            ),
+            models.Index(
+                *("owner", F("saved_at").desc(), F("id").desc()),
+                name="asset_favourites",
+                condition=IN_LIBRARY & Q(favourite=True),
+            ),
+            models.Index(
+                *("owner", F("saved_at").desc(), F("id").desc()),
+                name="asset_rated",
+                condition=IN_LIBRARY & Q(rating__gt=0),
             ),
             models.Index(
                 *("owner", F("trashed_at").desc(), F("id").desc()),
@@ -119,6 +132,7 @@ class Asset(models.Model):
             ),
             models.CheckConstraint(condition=Q(status__in=AssetStatus.values), name="asset_status_known"),
             models.CheckConstraint(condition=Q(seed__gte=0), name="asset_seed_not_negative"),
+            models.CheckConstraint(condition=Q(rating__lte=MAX_RATING), name="asset_rating_at_most_five"),
             models.CheckConstraint(
                 condition=~Q(status="completed")
                 | (

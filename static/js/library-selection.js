@@ -56,11 +56,12 @@ function clear() {
 }
 
 /** @param {SubmitEvent} event */
-async function move(event) {
+async function act(event) {
   event.preventDefault();
   const { submitter } = event;
   submitter?.setAttribute("aria-busy", "true");
-  const done = await perform(form.action, new FormData(form));
+  const url = submitter?.getAttribute("formaction") ?? form.action;
+  const done = await perform(url, new FormData(form));
   submitter?.removeAttribute("aria-busy");
   if (!done) return;
   clear();
@@ -98,7 +99,7 @@ export function start() {
   }
   grid.addEventListener("click", clicked);
   grid.addEventListener("tiles-changed", show);
-  form.addEventListener("submit", move);
+  form.addEventListener("submit", act);
   form.addEventListener("reset", () => setTimeout(() => press(false))); // when the boxes are clear
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && isSelecting() && !document.querySelector("dialog[open]")) clear();

@@ -226,9 +226,16 @@ const KEYS = {
   " ": togglePlay,
 };
 
+/**
+ * The button beside the picture that a key presses.
+ * @param {string} key
+ */
+const buttonOf = (key) => findAll(about, "[data-key]", HTMLButtonElement).find((each) => each.dataset.key === key);
+
 /** @param {KeyboardEvent} event */
 function keyed(event) {
-  const action = KEYS[event.key];
+  const button = buttonOf(event.key.toLowerCase());
+  const action = KEYS[event.key] ?? (button && (() => button.click()));
   const onControl = event.key === " " && targetOf(event)?.closest("button, a, summary");
   if (!dialog.open || !action || onControl || event.altKey || event.ctrlKey || event.metaKey) return;
   event.preventDefault();

@@ -124,3 +124,26 @@ def test_without_a_script_the_page_of_the_picture_has_its_actions(
     page.get_by_role("button", name="Save").click()
     expect(toast(page)).to_contain_text("Saved to the Library.")
     assert Image.objects.in_library().filter(owner=owner).count() == 1
+
+
+def test_stars_and_the_heart_are_given_by_key_and_taken_back(page: Page) -> None:
+    cards(page, "done").nth(1).get_by_role("link").first.click()
+    assert_shows(page, 1)
+    card = cards(page, "done").nth(1)
+
+    page.keyboard.press("4")
+    expect(toast(page)).to_contain_text("Rated 4 of 5.")
+    expect(viewer(page).get_by_role("button", name="4 of 5 stars")).to_have_attribute("aria-pressed", "true")
+    expect(viewer(page).get_by_role("button", name="5 of 5 stars")).to_have_attribute("aria-pressed", "false")
+    expect(card.get_by_text("4 of 5 stars")).to_have_count(1)
+
+    page.keyboard.press("f")
+    heart = viewer(page).get_by_role("button", name="Favourite")
+    expect(heart).to_have_attribute("aria-pressed", "true")
+    expect(card.get_by_text("Favourite", exact=True)).to_have_count(1)
+
+    page.keyboard.press("4")
+    expect(card.get_by_text("4 of 5 stars")).to_have_count(0)
+    toast(page).get_by_role("button", name="Undo").click()
+    expect(card.get_by_text("4 of 5 stars")).to_have_count(1)
+    assert is_same_page(page)

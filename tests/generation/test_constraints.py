@@ -142,6 +142,8 @@ def test_a_key_is_once_for_each_owner(waiting: Job) -> None:
         {"status": "done"},
         {"status": "completed"},
         {"seed": -1},
+        {"rating": 6},
+        {"rating": -1},
         {"file": "x.png"},
         {"sha256": "abc"},
         {"saved_at": NOW},
@@ -200,7 +202,7 @@ def test_a_job_has_one_video(owner: User) -> None:
     video = make_job(owner, "video_fast").slots[0]
     refused_copy(video)
     refused(video, image_index=0)
-    for values in ({"seed": -1}, {"status": "completed"}, {"status": "x"}, {"saved_at": NOW}):
+    for values in ({"seed": -1}, {"rating": 6}, {"status": "completed"}, {"status": "x"}, {"saved_at": NOW}):
         refused(video, **values)
 
 

@@ -138,3 +138,21 @@ async def test_a_socket_with_too_many_fields_is_refused_quietly(owner: User) -> 
     connected, _ = await communicator.connect()
 
     assert not connected
+
+
+async def test_a_tile_leaves_and_joins_a_page_that_shows_favourites(owner: User) -> None:
+    """Pitfall 23."""
+    [asset] = await make(owner, quantity=1)
+    seen = await revision(owner.pk)
+    favour = sync_to_async(acting.set_favourite)
+
+    async with socket(owner, "favourite=1&rating=4", after=seen) as page:
+        await assets(page)
+        await favour(owner_id=owner.pk, assets=[asset.pk], favourite=True)
+        assert (await assets(page))[str(asset.pk)]["removed"]
+        await sync_to_async(acting.rate)(owner_id=owner.pk, assets=[asset.pk], rating=4)
+        joined = (await assets(page))[str(asset.pk)]
+        assert "4 of 5 stars" in joined["html"]
+        assert joined["html"] in await content(owner, "/library/?favourite=1&rating=4")
+        await favour(owner_id=owner.pk, assets=[asset.pk], favourite=False)
+        assert (await assets(page))[str(asset.pk)]["removed"]

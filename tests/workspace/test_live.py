@@ -86,6 +86,16 @@ def one_discarded(owner: User) -> None:
     acting.discard(owner_id=owner.pk, assets=[Job.objects.get().slots[0].pk])
 
 
+def rated(owner: User) -> None:
+    (image,) = complete(make_job(owner))
+    acting.rate(owner_id=owner.pk, assets=[image.pk], rating=4)
+
+
+def favourite(owner: User) -> None:
+    (image,) = complete(make_job(owner))
+    acting.set_favourite(owner_id=owner.pk, assets=[image.pk], favourite=True)
+
+
 def enhanced(owner: User) -> None:
     make_job(owner, "image7b_fast_enhanced", "<b>a heron</b>")
     job = lease_next(make_worker())
@@ -103,6 +113,8 @@ CHANGES = [
     under_review,
     one_saved,
     one_discarded,
+    rated,
+    favourite,
     enhanced,
 ]
 

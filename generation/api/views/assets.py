@@ -14,7 +14,14 @@ from rest_framework.response import Response
 
 from generation.access.principals import principal_of
 from generation.api.pages import Item, bounded_page
-from generation.api.requests import FileQuery, LibraryQuery, Paging, Selection
+from generation.api.requests import (
+    FavouriteBody,
+    FileQuery,
+    LibraryQuery,
+    Paging,
+    RatingBody,
+    Selection,
+)
 from generation.api.responses import (
     ONE_ASSET,
     AssetPage,
@@ -192,42 +199,63 @@ class VideoThumbnail(AssetFile):
     thumbnail = True
 
 
-class Move(ApiView):
-    """One bulk move of at most 500 assets."""
+class BulkAction(ApiView):
+    """One action on at most 500 assets, with the fields of its body."""
 
     required_scopes: ClassVar = {"POST": Scope.MANAGE}
-    move: ClassVar[Callable[..., int]]
+    body: ClassVar[type[Selection]] = Selection
+    act: ClassVar[Callable[..., int | list[uuid.UUID]]]
 
     def post(self, request: Request) -> Response:
-        selection = body_of(request, Selection)
-        changed = self.move(owner_id=owner_of(request).pk, actor=principal_of(request), **selection)
-        return Response(Moved({"changed": changed}).data)
+        fields = body_of(request, self.body)
+        changed = self.act(owner_id=owner_of(request).pk, actor=principal_of(request), **fields)
+        count = changed if isinstance(changed, int) else len(changed)
+        return Response(Moved({"changed": count}).data)
 
 
-def _moves(name: str, summary: str) -> Callable[[type[Move]], type[Move]]:
-    responses = {200: Moved, **problems(403, 413, 422)}
-    described = extend_schema(
-        operation_id=name, summary=summary, tags=["assets"], request=Selection, responses=responses
-    )
-    return extend_schema_view(post=described)
+def _describes(name: str, summary: str) -> Callable[[type[BulkAction]], type[BulkAction]]:
+    def describe(view: type[BulkAction]) -> type[BulkAction]:
+        responses = {200: Moved, **problems(403, 413, 422)}
+        described = extend_schema(
+            operation_id=name, summary=summary, tags=["assets"], request=view.body, responses=responses
+        )
+        return extend_schema_view(post=described)(view)
+
+    return describe
 
 
-@_moves("assets_save", "Save to the Library")
-class Save(Move):
+@_describes("assets_save", "Save to the Library")
+class Save(BulkAction):
     """Put results under review into the Library."""
 
-    move = staticmethod(actions.save)
+    act = staticmethod(actions.save)
 
 
-@_moves("assets_discard", "Discard to the trash")
-class Discard(Move):
+@_describes("assets_discard", "Discard to the trash")
+class Discard(BulkAction):
     """Move completed assets to the trash, where they stay for a while."""
 
-    move = staticmethod(actions.discard)
+    act = staticmethod(actions.discard)
 
 
-@_moves("assets_restore", "Restore from the trash")
-class Restore(Move):
+@_describes("assets_restore", "Restore from the trash")
+class Restore(BulkAction):
     """Bring assets back from the trash to where they were."""
 
-    move = staticmethod(actions.restore)
+    act = staticmethod(actions.restore)
+
+
+@_describes("assets_rate", "Rate")
+class Rate(BulkAction):
+    """Give completed assets stars, or take them back."""
+
+    body = RatingBody
+    act = staticmethod(actions.rate)
+
+
+@_describes("assets_favourite", "Mark as favourites")
+class Favourite(BulkAction):
+    """Mark completed assets as favourites, or no longer."""
+
+    body = FavouriteBody
+    act = staticmethod(actions.set_favourite)

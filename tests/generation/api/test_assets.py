@@ -144,11 +144,22 @@ def test_results_under_review_wait_until_saved(mine: APIClient, owner: User) -> 
     assert library(mine) == [str(asset.pk)]
 
 
-@pytest.mark.parametrize("move", ["save", "discard", "restore"])
-def test_a_stranger_moves_nothing(stranger: APIClient, owner: User, move: str) -> None:
+@pytest.mark.parametrize(
+    ("action", "fields"),
+    [
+        ("save", {}),
+        ("discard", {}),
+        ("restore", {}),
+        ("rate", {"rating": 5}),
+        ("favourite", {"favourite": True}),
+    ],
+)
+def test_a_stranger_changes_nothing(
+    stranger: APIClient, owner: User, action: str, fields: dict[str, object]
+) -> None:
     (asset,) = finished(owner)
 
-    answer = stranger.post(f"/api/v1/assets/{move}", {"images": [str(asset.pk)]})
+    answer = stranger.post(f"/api/v1/assets/{action}", {"images": [str(asset.pk)], **fields})
 
     assert answer.json() == {"changed": 0}
     assert Image.objects.get().revision == asset.revision
@@ -195,3 +206,47 @@ def test_a_move_takes_five_hundred_at_most(mine: APIClient) -> None:
     response = mine.post("/api/v1/assets/discard", body)
 
     assert (response.status_code, response.json()["code"]) == (422, "too_many")
+
+
+def test_ratings_and_favourites_are_set_listed_and_filtered(mine: APIClient, owner: User) -> None:
+    picture, clip = finished(owner)[0], finished(owner, "video_fast")[0]
+    both = {"assets": [str(picture.pk), str(clip.pk)]}
+
+    assert mine.post("/api/v1/assets/rate", both | {"rating": 3}).json() == {"changed": 2}
+    assert mine.post("/api/v1/assets/rate", {"videos": [str(clip.pk)], "rating": 5}).json() == {"changed": 1}
+    assert mine.post("/api/v1/assets/favourite", both | {"favourite": True}).json() == {"changed": 2}
+    one = {"assets": [str(picture.pk)], "favourite": False}
+    assert mine.post("/api/v1/assets/favourite", one).json() == {"changed": 1}
+
+    record = mine.get(f"/api/v1/assets/{clip.pk}").json()
+    assert (record["rating"], record["favourite"]) == (5, True)
+    for query, found in (
+        ({"rating": 4}, [clip]),
+        ({"rating": 3}, [clip, picture]),
+        ({"favourite": 1}, [clip]),
+    ):
+        listed = mine.get("/api/v1/assets", query).json()["assets"]
+        assert [asset["id"] for asset in listed] == [str(asset.pk) for asset in found], query
+
+
+@pytest.mark.parametrize(
+    ("action", "fields", "wrong"),
+    [
+        ("rate", {"rating": 6}, "rating"),
+        ("rate", {"rating": -1}, "rating"),
+        ("rate", {"rating": "5"}, "rating"),
+        ("rate", {}, "rating"),
+        ("favourite", {"favourite": 1}, "favourite"),
+        ("favourite", {}, "favourite"),
+    ],
+)
+def test_a_wrong_rating_is_refused(
+    mine: APIClient, owner: User, action: str, fields: dict[str, object], wrong: str
+) -> None:
+    (asset,) = finished(owner)
+
+    response = mine.post(f"/api/v1/assets/{action}", {"assets": [str(asset.pk)], **fields})
+
+    assert response.status_code == 422
+    assert list(response.json()["errors"]) == [wrong]
+    assert Image.objects.get().revision == asset.revision
