@@ -45,8 +45,11 @@ ICONS = (
     "wrench",
     "x",
 )
-# On the symbol itself: what refers to it brings the size and, by `color`, the colour.
-STROKE = 'fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
+# On the symbol itself: what refers to it brings the size and, by `color` and `--icon-fill`, the colours.
+STROKE = (
+    'fill="var(--icon-fill, none)" stroke="currentColor"'
+    ' stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
+)
 
 USE = '<svg class="icon" width="{0}" height="{0}" aria-hidden="true"><use href="#icon-{1}"/></svg>'
 

@@ -32,10 +32,12 @@ export async function post(url, data) {
  * POSTs an action and says what came of it; whether it succeeded.
  * @param {string} url
  * @param {FormData} data
+ * @param {{isSeen?: boolean}} [options] isSeen: success shows by itself where the action stands, and is undone there
  */
-export async function perform(url, data) {
+export async function perform(url, data, { isSeen = false } = {}) {
   try {
     const outcome = /** @type {Outcome} */ ((await post(url, data)).body);
+    if (outcome.ok && isSeen) return true;
     say(outcome.message ?? "That did not work.", { undo: outcome.undo, level: outcome.ok ? "info" : "error" });
     return outcome.ok;
   } catch (error) {
@@ -62,7 +64,7 @@ async function act(button) {
     for (const value of [values].flat()) data.append(name, value);
   }
   button.setAttribute("aria-busy", "true");
-  const done = await perform(button.formAction, data);
+  const done = await perform(button.formAction, data, { isSeen: "seen" in button.dataset });
   button.removeAttribute("aria-busy");
   if (done) document.dispatchEvent(new CustomEvent("acted"));
 }

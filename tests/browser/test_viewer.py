@@ -132,7 +132,6 @@ def test_stars_and_the_heart_are_given_by_key_and_taken_back(page: Page) -> None
     card = cards(page, "done").nth(1)
 
     page.keyboard.press("4")
-    expect(toast(page)).to_contain_text("Rated 4 of 5.")
     expect(viewer(page).get_by_role("button", name="4 of 5 stars")).to_have_attribute("aria-pressed", "true")
     expect(viewer(page).get_by_role("button", name="5 of 5 stars")).to_have_attribute("aria-pressed", "false")
     expect(card.get_by_text("4 of 5 stars")).to_have_count(1)
@@ -144,6 +143,5 @@ def test_stars_and_the_heart_are_given_by_key_and_taken_back(page: Page) -> None
 
     page.keyboard.press("4")
     expect(card.get_by_text("4 of 5 stars")).to_have_count(0)
-    toast(page).get_by_role("button", name="Undo").click()
-    expect(card.get_by_text("4 of 5 stars")).to_have_count(1)
+    expect(toast(page)).to_have_count(0)  # the stars say it, and take it back
     assert is_same_page(page)
