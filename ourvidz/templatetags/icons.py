@@ -46,10 +46,8 @@ ICONS = (
     "x",
 )
 # On the symbol itself: what refers to it brings the size and, by `color` and `--icon-fill`, the colours.
-STROKE = (
-    'fill="var(--icon-fill, none)" stroke="currentColor"'
-    ' stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
-)
+STROKE = 'stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
+FILL = 'fill="var(--icon-fill, none)"'
 
 USE = '<svg class="icon" width="{0}" height="{0}" aria-hidden="true"><use href="#icon-{1}"/></svg>'
 
@@ -81,4 +79,4 @@ def icon_sprite() -> SafeString:
 def _symbol(name: str) -> str:
     drawn = lucide(name, size=None)
     shape = drawn[drawn.index(">") + 1 : drawn.rindex("</svg>")].strip()
-    return f'<symbol id="icon-{name}" viewBox="0 0 24 24" {STROKE}>{shape}</symbol>'
+    return f'<symbol id="icon-{name}" viewBox="0 0 24 24" {FILL} {STROKE}>{shape}</symbol>'
