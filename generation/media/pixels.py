@@ -28,9 +28,16 @@ PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 
 def orientation_of(picture: Image.Image) -> int:
-    """1 to 8, as EXIF counts; 1, upright, for what says nothing or nonsense."""
+    """1 to 8, as EXIF counts; 1, upright, for what says nothing or nonsense.
+
+    As browsers do: not of a WebP, and from EXIF alone, where Pillow's own `getexif` believes XMP and texts.
+    """
+    if picture.format == "WEBP":
+        return 1
+    exif = Image.Exif()
     try:
-        value = picture.getexif().get(ORIENTATION, 1)
+        exif.load(picture.info.get("exif", b""))
+        value = exif.get(ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - a damaged EXIF block raises anything; the picture is not damaged by it
         return 1
     return value if value in TURNS else 1
