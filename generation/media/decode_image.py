@@ -59,6 +59,10 @@ def measure_image(content: BinaryIO, *, max_side: int | None, memory: int) -> Me
         frames = getattr(picture, "n_frames", 1)
         if frames > 1 and stream.kind != "JPEG":
             raise BrokenMedia("wrong_format", f"This file holds {frames:,} pictures, where one is taken.")
+        if stream.is_arithmetic:
+            raise BrokenMedia(
+                "wrong_format", "This JPEG is coded arithmetically, which browsers do not show."
+            )
         width, height = picture.size
         if stream.kind == "JPEG":
             # The whole file is read all the same, at a fraction of the memory and the time.
@@ -117,6 +121,8 @@ def _opened(
                 if stream.is_progressive:
                     loading = DECODED_BYTES[kind] + COEFFICIENT_BYTES
                     check_pixels(*picture.size, memory // max(bytes_of[kind], loading))
+                if kind == "PNG":
+                    pixels.set_said_profile(picture, stream.cicp)
                 yield picture, stream
         except (BrokenMedia, MemoryError):
             raise

@@ -22,18 +22,20 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Not a stuffed byte, filling, or a restart marker, all of which may stand inside a scan.
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 SOI, EOI, SOS, TEM = 0xD8, 0xD9, 0xDA, 0x01
-PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
+PROGRESSIVE, ARITHMETIC = {0xC2, 0xCA}, {0xC9, 0xCA}
 FRAME_HEADERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 LOSSLESS, HIERARCHICAL = {0xC3, 0xC7, 0xCB, 0xCF}, {0xC5, 0xC6, 0xCD, 0xCE}
 
 
 @dataclass(frozen=True, slots=True)
 class ImageStream:
-    """The kind as Pillow names it, and the first byte behind the picture."""
+    """The kind as Pillow names it, and the first byte behind the picture; of a PNG the data of its cICP."""
 
     kind: str
     end: int
     is_progressive: bool = False
+    is_arithmetic: bool = False
+    cicp: bytes = b""
 
 
 def kind_of(content: BinaryIO) -> str:
@@ -92,13 +94,16 @@ def png_parts(content: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _png(content: BinaryIO, _length: int) -> ImageStream:
-    end = 0
+    end, cicp = 0, b""
     for name, start, end in png_parts(content):
         if not _is_checksum_right(content, name, start, end):
             part = name.decode("latin-1")
             message = f"The PNG is damaged: the checksum of its part {part} at byte {start - 8:,} is wrong."
             raise BrokenMedia("broken_media", message)
-    return ImageStream("PNG", end + 4)
+        if name == b"cICP":
+            content.seek(start)
+            cicp = content.read(min(4, end - start))
+    return ImageStream("PNG", end + 4, cicp=cicp)
 
 
 def _is_checksum_right(content: BinaryIO, name: bytes, start: int, end: int) -> bool:
@@ -117,16 +122,15 @@ def blocks(content: BinaryIO, start: int, end: int) -> Iterator[bytes]:
 
 
 def _jpeg(content: BinaryIO, length: int) -> ImageStream:
-    at, scans, is_progressive = 2, 0, False
+    at, scans, frame_header = 2, 0, 0
     for _ in range(MAX_SEGMENTS):
         marker, at = _next_marker(content, at, length)
         if marker == EOI:
             if not scans:
                 raise BrokenMedia("broken_media", f"The JPEG ends at byte {at:,}, before any picture.")
-            return ImageStream("JPEG", at, is_progressive)
+            return ImageStream("JPEG", at, frame_header in PROGRESSIVE, frame_header in ARITHMETIC)
         if marker in (SOI, TEM):
             continue
-        is_progressive |= marker in PROGRESSIVE
         scans += marker == SOS
         if scans > MAX_SCANS:
             raise BrokenMedia("too_large", f"The JPEG has more than {MAX_SCANS} scans.")
@@ -134,6 +138,7 @@ def _jpeg(content: BinaryIO, length: int) -> ImageStream:
         segment = content.read(8)
         if marker in FRAME_HEADERS and len(segment) == 8:
             _check_frame_header(marker, segment)
+            frame_header = marker
         at += int.from_bytes(segment[:2], "big")
     raise _too_many_parts("JPEG")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import av
+from av.sidedata.sidedata import Type
 from av.stream import Disposition
 from av.video.reformatter import ColorPrimaries, Colorspace, ColorTrc
 from PIL import Image
@@ -130,6 +131,10 @@ def as_shown(frame: av.VideoFrame, stream: av.VideoStream, matrix: tuple[float, 
     else:
         height = round(height / stretch)
     check_pixels(width, height, MAX_VIDEO_PIXELS)
+    if stream.container.format.name.startswith("matroska") and Type.DISPLAYMATRIX in frame.side_data:
+        raise BrokenMedia(
+            "wrong_format", "A WebM that says how its pictures are turned is not turned everywhere."
+        )
     return Shown(width, height, _turn(matrix))
 
 

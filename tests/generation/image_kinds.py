@@ -13,7 +13,7 @@ from typing import Any
 import av
 import numpy as np
 from PIL import Image as Picture
-from PIL import ImageChops, ImageStat
+from PIL import ImageChops, ImageCms, ImageStat
 
 from tests.generation.pictures import chunk, encoded
 
@@ -25,6 +25,7 @@ XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 # Every depth that the PNG specification allows, by colour type.
 PNG_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+P3 = (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)  # white, red, green, blue
 PNG_COLOURS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGBA"}
 
 
@@ -150,6 +151,60 @@ def seen_by_pyav(pixels: str) -> Picture.Image:
     if pixels.startswith(("gray", "ya")):
         return shown.convert("L").convert("RGB")
     return shown
+
+
+def with_parts(picture: Picture.Image, *parts: bytes) -> bytes:
+    """A PNG with these parts in front of its pixels."""
+    content = encoded(picture, "PNG")
+    return content[:33] + b"".join(parts) + content[33:]
+
+
+def gamma(value: float) -> bytes:
+    return chunk(b"gAMA", struct.pack(">I", round(value * 100_000)))
+
+
+def primaries(*values: float) -> bytes:
+    return chunk(b"cHRM", struct.pack(">8I", *(round(each * 100_000) for each in values)))
+
+
+def linear(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def in_srgb(light: np.ndarray[Any, Any]) -> Picture.Image:
+    """Linear light in sRGB, encoded."""
+    light = np.clip(light, 0, 1)
+    levels = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+    return Picture.fromarray(np.round(255 * levels).astype(np.uint8)).convert("RGB")
+
+
+def from_p3(light: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """From Display P3 to sRGB, linear."""
+    matrix = [[1.2249, -0.2247, 0], [-0.0420, 1.0419, 0], [-0.0197, -0.0786, 1.0979]]
+    return light @ np.asarray(matrix).T
+
+
+def levels_of(picture: Picture.Image) -> np.ndarray[Any, Any]:
+    return np.asarray(picture, np.float64) / 255
+
+
+def with_profile_applied() -> Picture.Image:
+    shown = ImageCms.profileToProfile(
+        scene(), ImageCms.ImageCmsProfile(io.BytesIO(swapped_profile())), ImageCms.createProfile("sRGB")
+    )
+    assert shown is not None
+    return shown
+
+
+def swapped_profile() -> bytes:
+    """sRGB with the columns of red and blue changed over."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    red, blue = (profile.index(tag, 128) for tag in (b"rXYZ", b"bXYZ"))
+    profile[red + 4 : red + 12], profile[blue + 4 : blue + 12] = (
+        profile[blue + 4 : blue + 12],
+        profile[red + 4 : red + 12],
+    )
+    return bytes(profile)
 
 
 def png_samples(depth: int, colours: int) -> tuple[np.ndarray[Any, Any], Picture.Image]:
@@ -279,6 +334,43 @@ KINDS: dict[str, ImageKind] = {
         f"WebP of orientation {each}": ImageKind(partial(turned, "WEBP", each), partial(stored, each))
         for each in range(1, 9)
     },
+    **{
+        f"{kind} with a colour profile": ImageKind(
+            partial(
+                lambda kind: encoded(scene(), kind, quality=95, lossless=True, icc_profile=swapped_profile()),
+                kind,
+            ),
+            with_profile_applied,
+        )
+        for kind in ("PNG", "JPEG", "WEBP")
+    },
+    "PNG in linear light": ImageKind(
+        lambda: with_parts(scene(), gamma(1)), lambda: in_srgb(levels_of(scene()))
+    ),
+    "PNG in linear grey": ImageKind(lambda: with_parts(grey(), gamma(1)), lambda: in_srgb(levels_of(grey()))),
+    "PNG with the usual gamma": ImageKind(lambda: with_parts(scene(), gamma(0.45455)), scene),
+    "PNG whose gamma is overruled by sRGB": ImageKind(
+        lambda: with_parts(scene(), chunk(b"sRGB", b"\0"), gamma(1)), scene
+    ),
+    "PNG with the primaries of Display P3": ImageKind(
+        lambda: with_parts(scene(), gamma(0.45455), primaries(*P3)),
+        lambda: in_srgb(from_p3(levels_of(scene()) ** 2.2)),
+    ),
+    "PNG with cICP of Display P3": ImageKind(
+        lambda: with_parts(scene(), chunk(b"cICP", bytes((12, 13, 0, 1)))),
+        lambda: in_srgb(from_p3(linear(levels_of(scene())))),
+    ),
+    "PNG with cICP of BT.709": ImageKind(
+        lambda: with_parts(scene(), chunk(b"cICP", bytes((1, 1, 0, 1)))),
+        lambda: in_srgb(levels_of(scene()) ** 2.4),
+    ),
+    "PNG with cICP of sRGB and a profile": ImageKind(
+        lambda: with_parts(scene(), chunk(b"cICP", bytes((1, 13, 0, 1))), gamma(1)), scene
+    ),
+    "PNG with a gamma that cannot be": ImageKind(lambda: with_parts(scene(), gamma(0)), scene),
+    "PNG with primaries that cannot be": ImageKind(
+        lambda: with_parts(scene(), gamma(0.45455), primaries(0, 0, 0, 0, 0, 0, 0, 0)), scene
+    ),
     "JPEG whose XMP alone says that it is turned": ImageKind(
         lambda: encoded(scene(), "JPEG", quality=95, xmp=XMP), scene
     ),

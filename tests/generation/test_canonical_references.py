@@ -28,6 +28,7 @@ from tests.generation.image_kinds import (
     difference,
     half_clear,
     scene,
+    swapped_profile,
 )
 from tests.generation.pictures import encoded
 
@@ -78,17 +79,6 @@ def test_a_colour_profile_is_applied_and_gone(owner: User) -> None:
         assert "icc_profile" not in picture.info
         assert difference(picture, scene()) > TOLERANCE
         assert difference(picture, expected) < 1
-
-
-def swapped_profile() -> bytes:
-    """sRGB with the columns of red and blue changed over."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    red, blue = (profile.index(tag, 128) for tag in (b"rXYZ", b"bXYZ"))
-    profile[red + 4 : red + 12], profile[blue + 4 : blue + 12] = (
-        profile[blue + 4 : blue + 12],
-        profile[red + 4 : red + 12],
-    )
-    return bytes(profile)
 
 
 @pytest.mark.parametrize("profile", [b"nonsense", b"\0" * 200])

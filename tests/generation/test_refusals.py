@@ -19,7 +19,7 @@ from generation.media.formats import BrokenMedia
 from generation.media.measure import measure
 from generation.models import Worker
 from tests.factories import lease_next, make_job, upload
-from tests.generation.image_kinds import png_of, scene
+from tests.generation.image_kinds import png_of, scene, with_parts
 from tests.generation.mp4_boxes import changed
 from tests.generation.pictures import animated, chunk, encoded, plain
 from tests.generation.video_kinds import video
@@ -126,12 +126,18 @@ IMAGES: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "cannot be unpacked behind byte 41",
     ),
     "three bits": (lambda: of_part(b"IHDR", header(3, 2)), "wrong_format", "No PNG has 3 bits"),
+    "HDR": (
+        lambda: with_parts(scene(), chunk(b"cICP", bytes((9, 16, 0, 1)))),
+        "wrong_format",
+        "cICP (9, 16, 0, 1)",
+    ),
     "no width": (lambda: of_part(b"IHDR", header(8, 2, width=0)), "broken_media", "how large its picture is"),
     "texts of 70 MB": (lambda: with_texts(70, MB), "too_large", "A text or colour profile"),
     "lossless JPEG": (lambda: jpeg_with(0xC3), "wrong_format", "a JPEG stored without loss"),
     "hierarchical JPEG": (lambda: jpeg_with(0xC5), "wrong_format", "hierarchical"),
     "JPEG of 12 bits": (lambda: jpeg_with(0xC1, 12), "wrong_format", "a JPEG of 12 bits a channel"),
     "JPEG of two channels": (lambda: jpeg_with(0xC0, components=2), "wrong_format", "a JPEG of 2 channels"),
+    "arithmetic JPEG": (lambda: jpeg_with(0xC9), "wrong_format", "coded arithmetically"),
     "FFmpeg's lossless JPEG": (lossless_jpeg, "wrong_format", "a JPEG stored without loss"),
     "JPEG without a picture": (lambda: b"\xff\xd8\xff\xd9", "broken_media", "ends at byte 4"),
     "part of a WebP": (webp_whose_part_goes_on, "broken_media", "its part VP8 at byte 12 goes on"),
@@ -210,9 +216,10 @@ def test_a_decoder_without_threads_or_files_does_not_blame_the_film(
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno, "Resource temporarily unavailable")
 
-    monkeypatch.setattr(decode_video.av, "open", refuse)
+    film = io.BytesIO(video())
+    monkeypatch.setattr(av, "open", refuse)
     with pytest.raises(OSError, match="temporarily"):
-        decode_video.measure_video(io.BytesIO(video()))
+        decode_video.measure_video(film)
 
 
 def test_workers_and_people_read_the_same_words(owner: User, worker: Worker, client: Client) -> None:

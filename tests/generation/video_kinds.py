@@ -261,6 +261,9 @@ REFUSED: dict[str, Refused] = {
     "PQ": Refused(partial(video, tags=(("color_trc", 16),)), "wrong_format", "high dynamic range"),
     "very wide pixels": Refused(partial(video, aspect=Fraction(20)), "wrong_format", "20 times as wide"),
     "mirrored": Refused(lambda: with_matrix(video(), -1, 0, 0, 1), "wrong_format", "mirrors"),
+    "a WebM that is turned": Refused(
+        partial(video, "webm", "libvpx", rotation=90), "wrong_format", "not turned everywhere"
+    ),
     "turned by 45°": Refused(
         lambda: with_matrix(video(), 0.7071, 0.7071, -0.7071, 0.7071), "wrong_format", "slants"
     ),
