@@ -20,6 +20,8 @@ def container_of(content: BinaryIO) -> str:
         return "mp4"
     if _doc_type(head) == b"webm":
         return "webm"
+    if kind == "a WebM video":
+        raise BrokenMedia("broken_media", "The header of the WebM cannot be read: its parts do not fit.")
     raise BrokenMedia("wrong_format", f"This is {kind}; MP4 and WebM videos are taken.")
 
 

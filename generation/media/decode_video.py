@@ -70,7 +70,8 @@ def measure_video(content: BinaryIO) -> Measured:
         raise
     except Exception as error:  # hostile bytes make decoders raise anything
         _raise_if_of_the_process(error)
-        raise BrokenMedia("broken_media", f"The video cannot be opened: {_reason(error)}.") from error
+        message = f"The video ends where it should, but cannot be opened: FFmpeg says “{_reason(error)}”."
+        raise BrokenMedia("broken_media", message) from error
     finally:
         gc.collect()  # containers, and frames with them, refer to themselves
 
@@ -111,7 +112,9 @@ def _decoded(packet: av.Packet[Any], seen: Seen) -> list[av.VideoFrame]:
     except Exception as error:
         _raise_if_of_the_process(error)
         place = f" at byte {packet.pos:,}" if packet.pos is not None and packet.pos >= 0 else ""
-        message = f"Picture {seen.packets:,} of the video{place} cannot be decoded: {_reason(error)}."
+        message = (
+            f"Picture {seen.packets:,} of the video{place} cannot be decoded: FFmpeg says “{_reason(error)}”."
+        )
         raise BrokenMedia("broken_media", message) from error
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from PIL import PngImagePlugin, UnidentifiedImageError
 
 from generation.media.formats import MAX_PIXELS, BrokenMedia, check_pixels, cut_off
-from generation.media.image_streams import BLOCK_BYTES, blocks, png_parts
+from generation.media.image_streams import BLOCK_BYTES, blocks, part_at, png_parts
 
 MAX_TEXT = PngImagePlugin.MAX_TEXT_CHUNK  # that Pillow unpacks, a colour profile too
 MAX_TEXTS = PngImagePlugin.MAX_TEXT_MEMORY
@@ -34,7 +34,8 @@ def find_fault(content: BinaryIO, kind: str, error: Exception) -> BrokenMedia:
 def _as_the_decoder_says(kind: str, error: Exception) -> BrokenMedia:
     known = not isinstance(error, UnidentifiedImageError) and str(error)
     reason = f"it says “{str(error)[:120].rstrip('.')}”" if known else "it does not say why"
-    return BrokenMedia("broken_media", f"The {kind} ends where it should, but its decoder stops: {reason}.")
+    name = {"WEBP": "WebP"}.get(kind, kind)
+    return BrokenMedia("broken_media", f"The {name} ends where it should, but its decoder stops: {reason}.")
 
 
 def _png(content: BinaryIO) -> BrokenMedia | None:
@@ -110,8 +111,7 @@ def _webp(content: BinaryIO) -> BrokenMedia | None:
         header = content.read(8)
         behind = at + 8 + int.from_bytes(header[4:], "little")
         if behind > end:
-            part = header[:4].decode("latin-1").strip()
-            return cut_off("WebP", end, f"its part {part} at byte {at:,} goes on")
+            return cut_off("WebP", end, f"{part_at(header[:4], at)} goes on")
         at = behind + behind % 2
     return None
 

@@ -97,9 +97,8 @@ def _png(content: BinaryIO, _length: int) -> ImageStream:
     end, cicp = 0, b""
     for name, start, end in png_parts(content):
         if not _is_checksum_right(content, name, start, end):
-            part = name.decode("latin-1")
-            message = f"The PNG is damaged: the checksum of its part {part} at byte {start - 8:,} is wrong."
-            raise BrokenMedia("broken_media", message)
+            message = f"the checksum of {part_at(name, start - 8)} is wrong"
+            raise BrokenMedia("broken_media", f"The PNG is damaged: {message}.")
         if name == b"cICP":
             content.seek(start)
             cicp = content.read(min(4, end - start))
@@ -111,6 +110,13 @@ def _is_checksum_right(content: BinaryIO, name: bytes, start: int, end: int) -> 
     for block in blocks(content, start, end):
         checksum = zlib.crc32(block, checksum)
     return content.read(4) == checksum.to_bytes(4, "big")
+
+
+def part_at(name: bytes, start: int) -> str:
+    """A part of a file in words, by its name where it has one."""
+    known = name.strip()
+    named = f" {known.decode('ascii')}" if known.isalnum() else ""
+    return f"its part{named} at byte {start:,}"
 
 
 def blocks(content: BinaryIO, start: int, end: int) -> Iterator[bytes]:

@@ -78,7 +78,7 @@ def _check_codec(what: str, stream: av.stream.Stream, taken: tuple[str, ...], co
     codec = "" if context is None else context.codec.canonical_name
     if codec in taken:
         return
-    found = NAMES.get(codec, codec) or f"an unknown codec ({stream.codec_tag})"
+    found = NAMES.get(codec, codec) or "nothing that FFmpeg knows"
     names = [NAMES[each] for each in taken]
     kind = {"mp4": "an MP4", "webm": "a WebM"}[container]
     verb = "are" if what == "pictures" else "is"

@@ -21,6 +21,8 @@ from tests.generation.image_kinds import (
     on_white,
 )
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.mark.parametrize("name", KINDS)
 def test_the_thumbnail_shows_what_the_file_does(name: str) -> None:

@@ -12,6 +12,8 @@ from generation.media.measure import measure
 from tests.generation.image_kinds import TOLERANCE, difference
 from tests.generation.video_kinds import KINDS, Shown
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.mark.parametrize("name", KINDS)
 def test_a_video_is_measured_as_a_browser_shows_it_or_refused_by_what_it_is(name: str) -> None:

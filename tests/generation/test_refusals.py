@@ -179,6 +179,11 @@ VIDEOS: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "behind the end": (pointing_behind_the_end, "broken_media", "its table stco names byte 1,000,000"),
     "a PNG": (lambda: png_of(8, 2), "wrong_format", "This is a PNG image"),
     "an AVIF": (lambda: b"\0\0\0\x20ftypavif" + b"\0" * 99, "wrong_format", "This is an AVIF image"),
+    "a WebM whose header does not fit": (
+        lambda: video("webm", "libvpx").replace(b"\x42\xf2\x81", b"\x42\xf2\xff", 1),
+        "broken_media",
+        "its parts do not fit",
+    ),
     "a playlist": (lambda: b"#EXTM3U\n", "wrong_format", "This is a playlist"),
     "an elementary stream": (
         lambda: b"\0\0\0\x01\x67" + b"\0" * 99,

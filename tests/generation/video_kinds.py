@@ -250,6 +250,9 @@ REFUSED: dict[str, Refused] = {
     "Motion JPEG in MP4": Refused(
         partial(video, codec="mjpeg", pixels="yuvj420p"), "wrong_format", "Motion JPEG"
     ),
+    "an unknown codec": Refused(
+        lambda: video().replace(b"avc1\0\0\0", b"zzzz\0\0\0"), "wrong_format", "nothing that FFmpeg knows"
+    ),
     "MPEG-2": Refused(partial(video, codec="mpeg2video"), "wrong_format", "MPEG-2"),
     "QuickTime": Refused(partial(video, "mov"), "wrong_format", "a QuickTime video"),
     "Matroska": Refused(partial(video, "matroska"), "wrong_format", "a Matroska video"),
