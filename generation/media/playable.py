@@ -18,6 +18,7 @@ from generation.media.formats import MAX_VIDEO_PIXELS, BrokenMedia, check_pixels
 
 PICTURE_CODECS = {"mp4": ("h264", "vp9", "av1"), "webm": ("vp8", "vp9", "av1")}
 SOUND_CODECS = {"mp4": ("aac", "mp3", "opus", "flac"), "webm": ("opus", "vorbis")}
+H264_PROFILES = ("Baseline", "Constrained Baseline", "Main", "High")
 PIXEL_FORMATS = ("yuv420p", "yuvj420p")  # 8 bits, 4:2:0
 NAMES = {
     "h264": "H.264",
@@ -121,6 +122,9 @@ def as_shown(frame: av.VideoFrame, stream: av.VideoStream, matrix: tuple[float, 
     Raises BrokenMedia for pixels and geometry that some browser shows otherwise.
     """
     _check_pixel_format(frame)
+    if stream.codec_context.codec.canonical_name == "h264" and stream.profile not in H264_PROFILES:
+        message = f"It is H.264 of the profile {stream.profile}, which not every browser plays"
+        raise BrokenMedia("wrong_format", f"{message}; use Main or High, not lossless.")
     width, height = frame.width, frame.height
     stretch = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
     if not Fraction(1, MAX_STRETCH) <= stretch <= MAX_STRETCH:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -53,8 +54,9 @@ async ([bytes, type]) => {
 
 
 @pytest.fixture(scope="module")
-def page(browser: Browser) -> Page:
-    return browser.new_page()
+def page(browser: Browser) -> Iterator[Page]:
+    with browser.new_page() as opened:
+        yield opened
 
 
 def shown(page: Page, content: bytes, content_type: str) -> tuple[Picture.Image, float | None]:

@@ -214,6 +214,8 @@ PLAYABLE: dict[str, Shown] = {
     "H.264 without B-frames": Shown(partial(video, options=(("bf", "0"),))),
     "H.264, index first": Shown(partial(video, flags="faststart")),
     "H.264 in fragments": Shown(partial(video, flags="frag_keyframe+empty_moov"), duration=1.0625),
+    "H.264 of the least profile": Shown(partial(video, options=(("profile", "baseline"),))),
+    "H.264, interlaced": Shown(partial(video, options=(("x264-params", "interlaced=1"),))),
     "VP9 in MP4": Shown(partial(video, codec="libvpx-vp9")),
     "AV1 in MP4": Shown(partial(video, codec="libsvtav1")),
     "VP8": Shown(partial(video, "webm", "libvpx")),
@@ -245,6 +247,9 @@ PLAYABLE: dict[str, Shown] = {
 }
 REFUSED: dict[str, Refused] = {
     "HEVC": Refused(partial(video, codec="libx265"), "wrong_format", "HEVC (H.265)"),
+    "lossless H.264": Refused(
+        partial(video, options=(("qp", "0"),)), "wrong_format", "the profile High 4:4:4 Predictive"
+    ),
     "MPEG-4 part 2": Refused(partial(video, codec="mpeg4"), "wrong_format", "MPEG-4 part 2"),
     "ProRes": Refused(partial(video, "mov", "prores_ks", "yuv422p10le"), "wrong_format", "a QuickTime video"),
     "Motion JPEG in MP4": Refused(
