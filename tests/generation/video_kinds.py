@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial
@@ -15,6 +15,7 @@ from typing import Any
 import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
+from av.video.reformatter import Colorspace
 from PIL import Image as Picture
 
 from tests.generation.mp4_boxes import with_edits, with_matrix, with_pixels_of
@@ -41,7 +42,7 @@ def scene(width: int = WIDTH, height: int = HEIGHT) -> Picture.Image:
     picture = Picture.new("RGB", (width, height))
     for number, colour in enumerate(QUARTERS):
         x, y = number % 2 * width // 2, number // 2 * height // 2
-        picture.paste(colour, (x, y, x + width // 2, y + height // 2))
+        picture.paste(colour, (x, y, width, height))
     return picture
 
 
@@ -61,9 +62,12 @@ def video(
     flags: str = "",
     tags: tuple[tuple[str, int], ...] = (),
     tracks: int = 1,
-    metadata: tuple[tuple[str, str], ...] = (),
+    matrix: Colorspace = Colorspace.ITU601,
 ) -> bytes:
-    """Frames at these times, in 16ths of a second; all but the first are grey."""
+    """Frames at these times, in 16ths of a second; all but the first are black.
+
+    `matrix` is what the colours are made with; what the file says of them is in `tags`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "video"
         with av.open(str(path), "w", format=container, options={"movflags": flags} if flags else {}) as out:
@@ -75,11 +79,10 @@ def video(
                     stream.codec_context.sample_aspect_ratio = aspect
                 for name, value in tags:
                     setattr(stream.codec_context, name, value)
-                stream.metadata.update(dict(metadata))
             audio = out.add_stream(sound, rate=48_000) if sound else None
             for stream in streams:
                 for number, time in enumerate(times):
-                    out.mux(stream.encode(_frame(number, time, size, tags, pixels in GREY)))
+                    out.mux(stream.encode(_frame(number, time, size, matrix, is_grey=pixels in GREY)))
                 out.mux(stream.encode(None))
             if audio:
                 _write_sound(out, audio, sound_seconds)
@@ -95,26 +98,20 @@ def _track(out: Any, codec: str, pixels: str, size: tuple[int, int], options: di
 
 
 def _frame(
-    number: int, time: int, size: tuple[int, int], tags: Sequence[tuple[str, int]], is_grey: bool
+    number: int, time: int, size: tuple[int, int], matrix: Colorspace, *, is_grey: bool
 ) -> av.VideoFrame:
     picture = Picture.new("RGB", size, (number, number, number)) if number else scene(*size)
     frame = av.VideoFrame.from_image(picture)
-    frame.pts, frame.time_base = time, Fraction(1, RATE)
-    matrix = dict(tags).get("colorspace", 5)
     converted = frame.reformat(
         format="gray" if is_grey else "yuv420p", dst_colorspace=matrix, dst_color_range=1
     )
     converted.pts, converted.time_base = time, Fraction(1, RATE)
-    for name, value in tags:
-        if hasattr(converted, name):
-            setattr(converted, name, value)
     return converted
 
 
 def _write_sound(out: Any, stream: Any, seconds: float) -> None:
     size = stream.codec_context.frame_size or 1024
-    formats = [each.name for each in stream.codec_context.codec.audio_formats]
-    kind = stream.codec_context.format.name if stream.codec_context.format else formats[0]
+    kind = stream.codec_context.format.name
     for at in range(0, int(48_000 * seconds), size):
         frame = av.AudioFrame.from_ndarray(np.zeros((2, size), np.float32), format="fltp", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = 48_000, at, Fraction(1, 48_000)
@@ -221,6 +218,7 @@ PLAYABLE: dict[str, Shown] = {
     "VP8": Shown(partial(video, "webm", "libvpx")),
     "VP9": Shown(partial(video, "webm", "libvpx-vp9")),
     "AV1": Shown(partial(video, "webm", "libsvtav1")),
+    "an odd size": Shown(partial(video, "webm", "libvpx-vp9", size=(95, 63)), size=(95, 63)),
     "frames of changing length": Shown(partial(video, times=SLOW), duration=2.25),
     "frames of changing length in WebM": Shown(partial(video, "webm", "libvpx", times=SLOW), duration=2.313),
     "turned by 90°": Shown(partial(video, rotation=90), size=(HEIGHT, WIDTH), turn=3),
@@ -238,7 +236,16 @@ PLAYABLE: dict[str, Shown] = {
         partial(video, aspect=Fraction(2), rotation=90), size=(HEIGHT, 2 * WIDTH), turn=3
     ),
     "turned by its stream alone": Shown(turned_by_its_stream),
-    "BT.709": Shown(partial(video, tags=(("colorspace", 1), ("color_primaries", 1), ("color_trc", 1)))),
+    "BT.709": Shown(
+        partial(
+            video,
+            tags=(("colorspace", 1), ("color_primaries", 1), ("color_trc", 1)),
+            matrix=Colorspace.ITU709,
+        )
+    ),
+    "HD without a word about its colours": Shown(
+        partial(video, size=(1280, 720), matrix=Colorspace.ITU709), size=(1280, 720)
+    ),
     "with AAC": Shown(partial(video, sound="aac")),
     "with MP3": Shown(partial(video, sound="libmp3lame")),
     "with Opus": Shown(partial(video, "webm", "libvpx", sound="libopus")),
