@@ -54,7 +54,7 @@ PITFALLS: Mapping[int, str] = {
     # The numbers left out are named by no test yet.
     40: "A body, an answer, a socket, a decoder or a request without a bound per caller",
     41: "Bytes of a body where none belongs: the next answer or request on that connection is what they say",
-    42: "An image that two readers see differently: bit depth, alpha, orientation, first frame, profile",
+    42: "A file that two readers see differently: depth, alpha, orientation, first frame, colours, length",
     43: "A whole file called damaged because a decoder raised or died",
     44: "A setting out of its range that is taken, and destroys data or stops every start",
     46: "A worker whose faults are its own, and that goes on emptying the queue",

@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from generation.media.formats import cut_off
+from generation.media.file_kinds import HEAD_BYTES, kind_by_head
+from generation.media.formats import BrokenMedia, cut_off
 
 EBML, DOC_TYPE = 0x1A45DFA3, 0x4282
-MAX_HEADER_BYTES = 4096
 
 
 def container_of(content: BinaryIO) -> str:
-    """`mp4`, `webm`, or nothing for what is neither; QuickTime and Matroska are neither."""
+    """`mp4` or `webm`. Raises BrokenMedia, naming other kinds of files; QuickTime and Matroska are others."""
     content.seek(0)
-    head = content.read(MAX_HEADER_BYTES)
-    if head[4:8] == b"ftyp" and head[8:12] != b"qt  ":
+    head = content.read(HEAD_BYTES)
+    kind = kind_by_head(head)
+    if kind == "an MP4 video":
         return "mp4"
-    return "webm" if _doc_type(head) == b"webm" else ""
+    if _doc_type(head) == b"webm":
+        return "webm"
+    if kind == "a WebM video":
+        raise BrokenMedia("broken_media", "The header of the WebM cannot be read: its parts do not fit.")
+    raise BrokenMedia("wrong_format", f"This is {kind}; MP4 and WebM videos are taken.")
 
 
 def check_whole_video(content: BinaryIO, container: str) -> None:

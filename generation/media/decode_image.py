@@ -18,6 +18,7 @@ from generation.media.formats import (
     Measured,
     check_pixels,
 )
+from generation.media.image_faults import find_fault
 from generation.media.image_streams import ImageStream, find_stream, kind_of, webp_size
 
 # Pillow loads them when they are needed, and by then the process may open no files. EXIF is a TIFF.
@@ -58,6 +59,10 @@ def measure_image(content: BinaryIO, *, max_side: int | None, memory: int) -> Me
         frames = getattr(picture, "n_frames", 1)
         if frames > 1 and stream.kind != "JPEG":
             raise BrokenMedia("wrong_format", f"This file holds {frames:,} pictures, where one is taken.")
+        if stream.is_arithmetic:
+            raise BrokenMedia(
+                "wrong_format", "This JPEG is coded arithmetically, which browsers do not show."
+            )
         width, height = picture.size
         if stream.kind == "JPEG":
             # The whole file is read all the same, at a fraction of the memory and the time.
@@ -116,11 +121,13 @@ def _opened(
                 if stream.is_progressive:
                     loading = DECODED_BYTES[kind] + COEFFICIENT_BYTES
                     check_pixels(*picture.size, memory // max(bytes_of[kind], loading))
+                if kind == "PNG":
+                    pixels.set_said_profile(picture, stream.cicp)
                 yield picture, stream
         except (BrokenMedia, MemoryError):
             raise
         except Exception as error:  # hostile bytes make decoders raise anything
-            raise _broken_inside(kind, error) from error
+            raise find_fault(content, kind, error) from error
 
 
 def _check_limits(size: tuple[int, int], max_side: int | None, room: int) -> None:
@@ -129,13 +136,6 @@ def _check_limits(size: tuple[int, int], max_side: int | None, room: int) -> Non
     if max_side and max(width, height) > max_side:
         message = f"The picture has {width:,} × {height:,} px; at most {max_side} px a side are taken here."
         raise BrokenMedia("too_large", message)
-
-
-def _broken_inside(kind: str, error: Exception) -> BrokenMedia:
-    if "too large" in str(error):  # Pillow's own bounds of texts and profiles that unpack
-        return BrokenMedia("too_large", f"A text or colour profile in the {kind} unpacks to too many bytes.")
-    reason = str(error)[:120] or type(error).__name__
-    return BrokenMedia("broken_media", f"The {kind} is whole outside and damaged inside: {reason}.")
 
 
 def _write(canvas: Image.Image, out: BinaryIO, *, lossless: bool, max_bytes: int) -> tuple[str, Image.Image]:

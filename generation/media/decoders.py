@@ -112,6 +112,11 @@ def _environment() -> dict[str, str]:
     return ENVIRONMENT | {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
 
 
+def _how(returncode: int) -> str:
+    """How a process ended, in words."""
+    return f"signal {-returncode}" if returncode < 0 else f"status {returncode}"
+
+
 class DecoderPool:
     """At most `decoders` processes, and as many files at once; fair among callers."""
 
@@ -143,11 +148,13 @@ class DecoderPool:
             raise TooManyDecodes from None
 
     def _ask(self, request: dict[str, Any], files: Sequence[int]) -> tuple[dict[str, Any], bytes]:
+        ended = 0
         for _ in range(2):
             decoder = self._take()
             try:
                 answer = decoder.ask(request, files)
             except DecoderDied as died:
+                ended = died.returncode
                 log.warning("decoder.died", pid=decoder.pid, status=died.returncode)
                 if died.returncode in STOPPED_BY_LIMIT:
                     message = f"Opening the file takes more than {self._seconds} s."
@@ -155,7 +162,7 @@ class DecoderPool:
             else:
                 self._put(decoder)
                 return answer
-        raise BrokenMedia("broken_media", "The file made two decoders fail; it is damaged inside.")
+        raise BrokenMedia("broken_media", f"Two decoders ended while they opened the file ({_how(ended)}).")
 
     def _take(self) -> Decoder:
         while True:

@@ -6,53 +6,49 @@ Bytes behind that end (the video of a "motion photo", a program's own) are no pa
 from __future__ import annotations
 
 import re
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from generation.media.file_kinds import HEAD_BYTES, kind_by_head
 from generation.media.formats import MAX_SCANS, BrokenMedia, cut_off
 
 CHUNK_BYTES = 16 * 1024
+BLOCK_BYTES = 64 * 1024
 # Both far above what programs write; each is one step of a loop.
 MAX_SEGMENTS = 20_000
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Not a stuffed byte, filling, or a restart marker, all of which may stand inside a scan.
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 SOI, EOI, SOS, TEM = 0xD8, 0xD9, 0xDA, 0x01
-PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
-# What people try: named, so that they know which file they chose.
-OTHER_KINDS = (
-    (re.compile(rb"GIF8[79]a"), "a GIF image"),
-    (re.compile(rb"II\*\0|MM\0\*"), "a TIFF image"),
-    (re.compile(rb"BM.{12}", re.DOTALL), "a BMP image"),
-    (re.compile(rb"....ftypavi[fs]", re.DOTALL), "an AVIF image"),
-    (re.compile(rb"....ftyp(hei|hev|mif1|msf1)", re.DOTALL), "a HEIC image"),
-    (re.compile(rb"....ftyp", re.DOTALL), "a video"),
-    (re.compile(rb"\x1a\x45\xdf\xa3"), "a video"),
-    (re.compile(rb"%PDF-"), "a PDF document"),
-    (re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)?<svg", re.DOTALL), "an SVG drawing"),
-)
+PROGRESSIVE, ARITHMETIC = {0xC2, 0xCA}, {0xC9, 0xCA}
+FRAME_HEADERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+LOSSLESS, HIERARCHICAL = {0xC3, 0xC7, 0xCB, 0xCF}, {0xC5, 0xC6, 0xCD, 0xCE}
 
 
 @dataclass(frozen=True, slots=True)
 class ImageStream:
-    """The kind as Pillow names it, and the first byte behind the picture."""
+    """The kind as Pillow names it, and the first byte behind the picture; of a PNG the data of its cICP."""
 
     kind: str
     end: int
     is_progressive: bool = False
+    is_arithmetic: bool = False
+    cicp: bytes = b""
 
 
 def kind_of(content: BinaryIO) -> str:
     """The kind of the image by its first bytes. Raises BrokenMedia, naming other kinds of files."""
     content.seek(0)
-    head = content.read(512)
+    head = content.read(HEAD_BYTES)
     if head.startswith(PNG_SIGNATURE):
         return "PNG"
     if head.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
-    raise BrokenMedia("wrong_format", f"This is {_other_kind(head)}; PNG, JPEG and WebP images are taken.")
+    raise BrokenMedia("wrong_format", f"This is {kind_by_head(head)}; PNG, JPEG and WebP images are taken.")
 
 
 def find_stream(content: BinaryIO, kind: str) -> ImageStream:
@@ -77,13 +73,12 @@ def webp_size(content: BinaryIO) -> tuple[int, int]:
     return int.from_bytes(data[6:8], "little") & 0x3FFF, int.from_bytes(data[8:10], "little") & 0x3FFF
 
 
-def _other_kind(head: bytes) -> str:
-    if not head:
-        return "an empty file"
-    return next((name for start, name in OTHER_KINDS if start.match(head)), "no image of a known kind")
+def png_parts(content: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Each chunk up to IEND: its type, and where its data starts and ends.
 
-
-def _png(content: BinaryIO, length: int) -> ImageStream:
+    Raises BrokenMedia for one that goes on behind the end of the file.
+    """
+    length = content.seek(0, 2)
     start = len(PNG_SIGNATURE)
     for _ in range(MAX_SEGMENTS):
         content.seek(start)
@@ -91,27 +86,83 @@ def _png(content: BinaryIO, length: int) -> ImageStream:
         end = start + 12 + int.from_bytes(header[:4], "big")
         if len(header) < 8 or end > length:
             raise cut_off("PNG", length, f"its part at byte {start:,} goes on")
+        yield header[4:], start + 8, end - 4
         if header[4:] == b"IEND":
-            return ImageStream("PNG", end)
+            return
         start = end
     raise _too_many_parts("PNG")
 
 
+def _png(content: BinaryIO, _length: int) -> ImageStream:
+    end, cicp = 0, b""
+    for name, start, end in png_parts(content):
+        if not _is_checksum_right(content, name, start, end):
+            message = f"the checksum of {part_at(name, start - 8)} is wrong"
+            raise BrokenMedia("broken_media", f"The PNG is damaged: {message}.")
+        if name == b"cICP":
+            content.seek(start)
+            cicp = content.read(min(4, end - start))
+    return ImageStream("PNG", end + 4, cicp=cicp)
+
+
+def _is_checksum_right(content: BinaryIO, name: bytes, start: int, end: int) -> bool:
+    checksum = zlib.crc32(name)
+    for block in blocks(content, start, end):
+        checksum = zlib.crc32(block, checksum)
+    return content.read(4) == checksum.to_bytes(4, "big")
+
+
+def part_at(name: bytes, start: int) -> str:
+    """A part of a file in words, by its name where it has one."""
+    known = name.strip()
+    named = f" {known.decode('ascii')}" if known.isalnum() else ""
+    return f"its part{named} at byte {start:,}"
+
+
+def blocks(content: BinaryIO, start: int, end: int) -> Iterator[bytes]:
+    """The bytes from `start` to `end`, some at a time."""
+    content.seek(start)
+    while start < end and (block := content.read(min(BLOCK_BYTES, end - start))):
+        yield block
+        start += len(block)
+
+
 def _jpeg(content: BinaryIO, length: int) -> ImageStream:
-    at, scans, is_progressive = 2, 0, False
+    at, scans, frame_header = 2, 0, 0
     for _ in range(MAX_SEGMENTS):
         marker, at = _next_marker(content, at, length)
         if marker == EOI:
-            return ImageStream("JPEG", at, is_progressive)
+            if not scans:
+                raise BrokenMedia("broken_media", f"The JPEG ends at byte {at:,}, before any picture.")
+            return ImageStream("JPEG", at, frame_header in PROGRESSIVE, frame_header in ARITHMETIC)
         if marker in (SOI, TEM):
             continue
-        is_progressive |= marker in PROGRESSIVE
         scans += marker == SOS
         if scans > MAX_SCANS:
             raise BrokenMedia("too_large", f"The JPEG has more than {MAX_SCANS} scans.")
         content.seek(at)
-        at += int.from_bytes(content.read(2), "big")
+        segment = content.read(8)
+        if marker in FRAME_HEADERS and len(segment) == 8:
+            _check_frame_header(marker, segment)
+            frame_header = marker
+        at += int.from_bytes(segment[:2], "big")
     raise _too_many_parts("JPEG")
+
+
+def _check_frame_header(marker: int, segment: bytes) -> None:
+    """Raises BrokenMedia for kinds of JPEG that browsers do not show."""
+    precision, components = segment[2], segment[7]
+    kind = ""
+    if marker in LOSSLESS:
+        kind = "stored without loss"
+    elif marker in HIERARCHICAL:
+        kind = "stored in several resolutions (hierarchical)"
+    elif precision != 8:
+        kind = f"of {precision} bits a channel"
+    elif components not in (1, 3, 4):
+        kind = f"of {components} channels"
+    if kind:
+        raise BrokenMedia("wrong_format", f"This is a JPEG {kind}, which browsers do not show.")
 
 
 def _next_marker(content: BinaryIO, at: int, length: int) -> tuple[int, int]:

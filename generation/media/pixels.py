@@ -9,6 +9,8 @@ import io
 
 from PIL import Image, ImageChops, ImageCms
 
+from generation.media.png_colours import said_profile
+
 BACKGROUND = "white"  # under what is transparent
 STRIP_PIXELS = 1_000_000
 ORIENTATION = 0x0112
@@ -28,12 +30,26 @@ PROFILE_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 
 
 def orientation_of(picture: Image.Image) -> int:
-    """1 to 8, as EXIF counts; 1, upright, for what says nothing or nonsense."""
+    """1 to 8, as EXIF counts; 1, upright, for what says nothing or nonsense.
+
+    As browsers do: not of a WebP, and from EXIF alone, where Pillow's own `getexif` believes XMP and texts.
+    """
+    if picture.format == "WEBP":
+        return 1
+    exif = Image.Exif()
     try:
-        value = picture.getexif().get(ORIENTATION, 1)
+        exif.load(picture.info.get("exif", b""))
+        value = exif.get(ORIENTATION, 1)
     except Exception:  # noqa: BLE001 - a damaged EXIF block raises anything; the picture is not damaged by it
         return 1
     return value if value in TURNS else 1
+
+
+def set_said_profile(picture: Image.Image, cicp: bytes) -> None:
+    """Give a PNG that says its colours in other words the profile that says the same. Raises BrokenMedia."""
+    profile = said_profile(picture.info, cicp, is_grey=_colour_mode(picture) == "L")
+    if cicp or profile:
+        picture.info["icc_profile"] = profile
 
 
 def upright(picture: Image.Image, orientation: int) -> Image.Image:

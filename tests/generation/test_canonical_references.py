@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from django.core.files.base import ContentFile
 from django.test import Client
 from django.urls import reverse
 from PIL import Image as Picture
-from PIL import ImageChops, ImageCms, ImageDraw, ImageStat
+from PIL import ImageCms, ImageDraw
 
 from generation.assets.canonical_references import UnusableReference
 from generation.assets.references import leased_reference
@@ -22,134 +20,17 @@ from generation.jobs.lease import lease
 from generation.models import Reference, Worker
 from ourvidz_worker.engines.references import decode_image
 from tests.factories import complete, make_job, make_reference, png
+from tests.generation.image_kinds import (
+    HEIGHT,
+    KINDS,
+    TOLERANCE,
+    WIDTH,
+    difference,
+    half_clear,
+    scene,
+    swapped_profile,
+)
 from tests.generation.pictures import encoded
-
-WIDTH, HEIGHT = 96, 64
-TOLERANCE = 6.0  # mean levels of 255: what JPEG and WebP lose
-TRAILER = b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 400  # 100 KB, as the video of a motion photo
-
-
-def scene() -> Picture.Image:
-    """Smooth, and different in each corner, so that a turn or a clipped half shows."""
-    ramp = Picture.linear_gradient("L").resize((WIDTH, HEIGHT))
-    across = ramp.transpose(Picture.Transpose.ROTATE_90).resize((WIDTH, HEIGHT))
-    return Picture.merge("RGB", (ramp, across, Picture.new("L", (WIDTH, HEIGHT), 90)))
-
-
-def grey() -> Picture.Image:
-    return scene().convert("L")
-
-
-def half_clear(mode: str) -> Picture.Image:
-    """Its right half is transparent, with black left under it."""
-    picture = scene() if mode == "RGBA" else grey()
-    clear = (WIDTH // 2, 0, WIDTH, HEIGHT)
-    picture.paste(0, clear)
-    alpha = Picture.new("L", picture.size, 255)
-    alpha.paste(0, clear)
-    picture.putalpha(alpha)
-    return picture
-
-
-def on_white(picture: Picture.Image) -> Picture.Image:
-    white = Picture.new("RGBA", picture.size, "white")
-    white.alpha_composite(picture.convert("RGBA"))
-    return white.convert("RGB")
-
-
-def deep() -> Picture.Image:
-    """16 bits a pixel."""
-    return grey().convert("I").point(lambda value: value * 257).convert("I;16")
-
-
-def keyed() -> tuple[Picture.Image, Picture.Image]:
-    """One grey level in 16 bits is transparent, and what is to be seen."""
-    level = grey().getpixel((WIDTH // 2, HEIGHT // 2))
-    shown = grey().point(lambda value: 255 if value == level else value).convert("RGB")
-    return deep(), shown
-
-
-def turned(orientation: int) -> bytes:
-    exif = Picture.Exif()
-    exif[0x0112] = orientation
-    undo = {
-        1: [],
-        2: [Picture.Transpose.FLIP_LEFT_RIGHT],
-        3: [Picture.Transpose.ROTATE_180],
-        4: [Picture.Transpose.FLIP_TOP_BOTTOM],
-        5: [Picture.Transpose.TRANSPOSE],
-        6: [Picture.Transpose.ROTATE_90],
-        7: [Picture.Transpose.TRANSVERSE],
-        8: [Picture.Transpose.ROTATE_270],
-    }[orientation]
-    picture = scene()
-    for step in undo:
-        picture = picture.transpose(step)
-    return encoded(picture, "JPEG", quality=95, exif=exif)
-
-
-def moving(kind: str) -> bytes:
-    others = [Picture.new("RGB", (WIDTH, HEIGHT), colour) for colour in ("red", "blue")]
-    return encoded(scene(), kind, save_all=True, append_images=others)
-
-
-def with_trailer(kind: str) -> bytes:
-    return encoded(scene(), kind) + TRAILER
-
-
-CASES: dict[str, tuple[Callable[[], bytes], Callable[[], Picture.Image]]] = {
-    "PNG RGB": (lambda: encoded(scene(), "PNG"), scene),
-    "PNG L": (lambda: encoded(grey(), "PNG"), lambda: grey().convert("RGB")),
-    "PNG 1": (lambda: encoded(grey().convert("1"), "PNG"), lambda: grey().convert("1").convert("RGB")),
-    "PNG P": (lambda: encoded(scene().quantize(255), "PNG"), lambda: scene().quantize(255).convert("RGB")),
-    "PNG P clear": (
-        lambda: encoded(Picture.new("P", (WIDTH, HEIGHT), 0), "PNG", transparency=b"\0"),
-        lambda: Picture.new("RGB", (WIDTH, HEIGHT), "white"),
-    ),
-    "PNG RGB key": (
-        lambda: encoded(Picture.new("RGB", (WIDTH, HEIGHT), (1, 2, 3)), "PNG", transparency=(1, 2, 3)),
-        lambda: Picture.new("RGB", (WIDTH, HEIGHT), "white"),
-    ),
-    "PNG L key": (
-        lambda: encoded(Picture.new("L", (WIDTH, HEIGHT), 7), "PNG", transparency=7),
-        lambda: Picture.new("RGB", (WIDTH, HEIGHT), "white"),
-    ),
-    "PNG LA": (lambda: encoded(half_clear("LA"), "PNG"), lambda: on_white(half_clear("LA"))),
-    "PNG RGBA": (lambda: encoded(half_clear("RGBA"), "PNG"), lambda: on_white(half_clear("RGBA"))),
-    "PNG 16 bit": (lambda: encoded(deep(), "PNG"), lambda: grey().convert("RGB")),
-    "PNG 16 bit key": (
-        lambda: encoded(
-            keyed()[0],
-            "PNG",
-            transparency=int(grey().getpixel((WIDTH // 2, HEIGHT // 2))) * 257,  # type: ignore[arg-type]
-        ),
-        lambda: keyed()[1],
-    ),
-    "JPEG RGB": (lambda: encoded(scene(), "JPEG", quality=95), scene),
-    "JPEG progressive": (lambda: encoded(scene(), "JPEG", quality=95, progressive=True), scene),
-    "JPEG L": (lambda: encoded(grey(), "JPEG", quality=95), lambda: grey().convert("RGB")),
-    "JPEG CMYK": (
-        lambda: encoded(scene().convert("CMYK"), "JPEG", quality=95),
-        lambda: scene().convert("CMYK").convert("RGB"),
-    ),
-    "WebP lossy": (lambda: encoded(scene(), "WEBP", quality=95), scene),
-    "WebP lossless": (lambda: encoded(scene(), "WEBP", lossless=True), scene),
-    "WebP RGBA": (
-        lambda: encoded(half_clear("RGBA"), "WEBP", lossless=True, exact=True),
-        lambda: on_white(half_clear("RGBA")),
-    ),
-    "APNG": (lambda: moving("PNG"), scene),
-    "WebP moving": (lambda: moving("WEBP"), scene),
-    "MPO": (lambda: moving("MPO"), scene),
-    **{f"orientation {each}": (partial(turned, each), scene) for each in range(1, 9)},
-    **{f"{kind} and a trailer": (partial(with_trailer, kind), scene) for kind in ("PNG", "JPEG", "WEBP")},
-}
-
-
-def difference(one: Picture.Image, other: Picture.Image) -> float:
-    """The mean difference in levels, the largest of the channels."""
-    assert one.size == other.size
-    return max(ImageStat.Stat(ImageChops.difference(one.convert("RGB"), other.convert("RGB"))).mean)
 
 
 def given_to_worker(reference: Reference, worker: Worker) -> bytes:
@@ -168,21 +49,21 @@ def served(client: Client, name: str, reference: Reference) -> bytes:
     return b"".join(response)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", KINDS)
 def test_page_thumbnail_and_worker_see_the_same_picture(
     owner: User, worker: Worker, client: Client, name: str
 ) -> None:
     """Pitfall 42"""
-    made, expected = CASES[name]
-    kept = make_reference(owner, made())
+    kind = KINDS[name]
+    kept = make_reference(owner, kind.made())
     for_worker = given_to_worker(kept, worker)
     on_page = served(client, "reference-file", kept)
     assert for_worker == on_page
     seen = decode_image(for_worker)  # as a released worker reads it
     small = Picture.open(io.BytesIO(served(client, "reference-thumbnail", kept)))
-    assert (kept.width, kept.height) == seen.size == small.size == (WIDTH, HEIGHT)
-    assert difference(seen, expected()) < TOLERANCE
-    assert difference(small, expected()) < TOLERANCE
+    assert (kept.width, kept.height) == seen.size == small.size == kind.expected().size
+    assert difference(seen, kind.expected()) < TOLERANCE
+    assert difference(small, kind.expected()) < TOLERANCE
     with Picture.open(io.BytesIO(on_page)) as picture:
         assert picture.mode == "RGB"
 
@@ -198,17 +79,6 @@ def test_a_colour_profile_is_applied_and_gone(owner: User) -> None:
         assert "icc_profile" not in picture.info
         assert difference(picture, scene()) > TOLERANCE
         assert difference(picture, expected) < 1
-
-
-def swapped_profile() -> bytes:
-    """sRGB with the columns of red and blue changed over."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    red, blue = (profile.index(tag, 128) for tag in (b"rXYZ", b"bXYZ"))
-    profile[red + 4 : red + 12], profile[blue + 4 : blue + 12] = (
-        profile[blue + 4 : blue + 12],
-        profile[red + 4 : red + 12],
-    )
-    return bytes(profile)
 
 
 @pytest.mark.parametrize("profile", [b"nonsense", b"\0" * 200])

@@ -65,7 +65,8 @@ def test_a_clip_of_each_kind_is_measured_from_its_frames(
 ) -> None:
     found = measured(clip(container, codec), "video")
     assert (found.content_type, found.extension) == (content_type, container)
-    assert (found.width, found.height, found.frames, found.duration) == (64, 64, 16, 1.0)
+    assert (found.width, found.height, found.frames) == (64, 64, 16)
+    assert found.duration == pytest.approx(1.0, abs=0.001)  # a WebM counts in milliseconds, and says 1.001
     assert thumbnail(found).size == (64, 64)
 
 

@@ -63,7 +63,8 @@ def test_the_extension_is_that_of_the_bytes(job: Job, kind: str, content: bytes)
 
 def test_a_clip_is_measured(video_job: Job) -> None:
     kept = upload(video_job, 0, clip("webm", "libvpx-vp9"))
-    assert (kept.content_type, kept.frames, kept.duration) == ("video/webm", 16, 1.0)
+    assert (kept.content_type, kept.frames) == ("video/webm", 16)
+    assert kept.duration == pytest.approx(1.0, abs=0.001)  # a WebM counts in milliseconds
 
 
 def test_the_same_bytes_again_answer_with_the_first_upload(job: Job, settings: LazySettings) -> None:

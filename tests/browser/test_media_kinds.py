@@ -1,0 +1,94 @@
+"""What Chromium shows of every kind of image and video that is accepted: the same as the tables say."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from PIL import Image as Picture
+from playwright.sync_api import Browser, Page
+
+from generation.media.measure import measure
+from tests.generation import image_kinds, video_kinds
+from tests.generation.image_kinds import TOLERANCE, difference
+
+# An image or video from bytes, drawn on white as its first picture: its size, its length, its pixels.
+SHOW = """
+async ([bytes, type]) => {
+  const body = Uint8Array.from(atob(bytes), (char) => char.charCodeAt(0));
+  const address = URL.createObjectURL(new Blob([body], { type }));
+  const isVideo = type.startsWith("video/");
+  const shown = document.createElement(isVideo ? "video" : "img");
+  document.body.append(shown);
+  const ready = new Promise((resolve, reject) => {
+    if (isVideo) shown.requestVideoFrameCallback(resolve);
+    else shown.addEventListener("load", resolve);
+    shown.addEventListener("error", () => reject(new Error(shown.error?.message ?? "not shown")));
+  });
+  shown.muted = true;
+  shown.preload = "auto";
+  shown.src = address;
+  await ready;
+  const canvas = document.createElement("canvas");
+  canvas.width = isVideo ? shown.videoWidth : shown.naturalWidth;
+  canvas.height = isVideo ? shown.videoHeight : shown.naturalHeight;
+  const context = canvas.getContext("2d");
+  context.fillStyle = "white";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(shown, 0, 0, canvas.width, canvas.height);
+  const pixels = canvas.toDataURL("image/png").split(",")[1];
+  if (isVideo) {  // at its end the player knows its length
+    const ended = new Promise((resolve) => shown.addEventListener("seeked", resolve));
+    shown.currentTime = shown.duration;
+    await ended;
+  }
+  const answer = { duration: shown.duration ?? null, pixels };
+  shown.remove();
+  URL.revokeObjectURL(address);
+  return answer;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    with browser.new_page() as opened:
+        yield opened
+
+
+def shown(page: Page, content: bytes, content_type: str) -> tuple[Picture.Image, float | None]:
+    answer: Any = page.evaluate(SHOW, [base64.b64encode(content).decode(), content_type])
+    return Picture.open(io.BytesIO(base64.b64decode(answer["pixels"]))), answer["duration"]
+
+
+IMAGES = [name for name, kind in image_kinds.KINDS.items() if not kind.moves]
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_chromium_shows_the_image_that_the_table_says(page: Page, name: str) -> None:
+    """Pitfall 42"""
+    kind = image_kinds.KINDS[name]
+    content = kind.made()
+    measured = measure(io.BytesIO(content), media="image")
+    picture, _ = shown(page, content, measured.content_type)
+    assert picture.size == (measured.width, measured.height)
+    assert difference(picture, kind.expected()) < TOLERANCE
+
+
+VIDEOS = [name for name, kind in video_kinds.KINDS.items() if isinstance(kind, video_kinds.Shown)]
+
+
+@pytest.mark.parametrize("name", VIDEOS)
+def test_chromium_plays_the_video_that_the_table_says(page: Page, name: str) -> None:
+    """Pitfall 42"""
+    kind = video_kinds.KINDS[name]
+    assert isinstance(kind, video_kinds.Shown)
+    content = kind.made()
+    measured = measure(io.BytesIO(content), media="video")
+    picture, duration = shown(page, content, measured.content_type)
+    assert picture.size == (measured.width, measured.height)
+    assert difference(picture, kind.picture) < TOLERANCE
+    assert duration == pytest.approx(measured.duration, abs=0.05)
