@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.core.management.base import CommandError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import Error
+
 from ourvidz.database_copy.databases import target
 
 TABLE = "ourvidz_move"
@@ -16,6 +20,18 @@ EMPTIED = "emptied"
 
 def exists() -> bool:
     return TABLE in target().introspection.table_names()
+
+
+def require_whole(connection: BaseDatabaseWrapper) -> None:
+    """Raises `CommandError` where this database is a copy that was not finished: rows are missing."""
+    try:
+        is_half_done = TABLE in connection.introspection.table_names()
+    except Error:  # it is away: whoever needs it says so
+        return
+    if is_half_done:
+        raise CommandError(
+            "This database is a half-done copy: finish `manage.py move_to` with the database that was in use."
+        )
 
 
 def create() -> None:

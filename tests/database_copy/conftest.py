@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -23,12 +24,11 @@ LAST_ID = 3  # of a user who was deleted
 
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    folder = tmp_path_factory.mktemp("move")
-    if server := os.environ.get("DATABASE_URL"):
-        yield Databases(folder, server)
-        return
-    with temporary_postgres() as server:
-        yield Databases(folder, server)
+    named = os.environ.get("DATABASE_URL")
+    with contextlib.nullcontext(named) if named else temporary_postgres() as server:
+        made = Databases(tmp_path_factory.mktemp("move"), server)
+        yield made
+        made.drop()
 
 
 @pytest.fixture(scope="session")

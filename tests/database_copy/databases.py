@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,6 +54,7 @@ class Databases:
 
     folder: Path
     server: str
+    made: list[str] = field(default_factory=list)  # on the server
 
     def new(self, engine: str, template: str = "") -> str:
         """The URL of one that is empty, or a copy of one that nobody has open."""
@@ -64,18 +65,26 @@ class Databases:
                 file.write_bytes(Path(template.removeprefix("sqlite:///")).read_bytes())
             return f"sqlite:///{file}"
         source = urlsplit(template).path.strip("/") or "template1"
-        with psycopg.connect(self.server, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}"'.encode())
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}"')
+        self.made.append(name)
         return urlsplit(self.server)._replace(path=f"/{name}").geturl()
+
+    def drop(self) -> None:
+        for name in self.made:
+            self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def _execute(self, query: str) -> None:
+        with psycopg.connect(self.server, autocommit=True) as connection:
+            connection.execute(query.encode())
 
     def move(self, source: str, target: str, *words: str) -> subprocess.CompletedProcess[str]:
         """`manage.py move_to` as the operator of `source` gives it."""
-        return self._python(source, "manage.py", "move_to", f"--database-url={target}", *words)
+        return self.python(source, "manage.py", "move_to", f"--database-url={target}", *words)
 
     def move_and_kill(self, source: str, target: str) -> subprocess.CompletedProcess[str]:
-        return self._python(source, "-c", KILLED, target)
+        return self.python(source, "-c", KILLED, target)
 
-    def _python(self, source: str, *words: str) -> subprocess.CompletedProcess[str]:
+    def python(self, source: str, *words: str) -> subprocess.CompletedProcess[str]:
         environment = {
             "PATH": os.environ["PATH"],
             "DATA_DIR": str(self.folder / "data"),

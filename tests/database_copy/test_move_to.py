@@ -68,6 +68,9 @@ def test_a_killed_move_goes_on(databases: Databases, old: Old, migrated: Old, en
     killed = databases.move_and_kill(source, target)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert execute(target, "SELECT count(*) FROM generation_asset") == [(5,)]
+    for command in ("prepare", "serve"):
+        refused = databases.python(target, "manage.py", command)
+        assert (refused.returncode, "half-done copy" in refused.stderr) == (1, True), refused.stderr
 
     moved = databases.move(source, target)
     assert moved.returncode == 0, moved.stderr

@@ -57,5 +57,6 @@ def test_a_server_goes_on_from_its_new_database(
             assert [machine.finish()["job_id"] for _ in range(2)] == [waiting, new]
             assert Job.objects.filter(status="completed").count() == 3
             assert site.user().pk > person.user.pk
+            site.tidy()
         status, told, trouble = manage(site, "check_consistency", "--skip-files")
         assert status == 0, told
