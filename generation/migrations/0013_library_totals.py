@@ -7,8 +7,13 @@ from django.db.models.functions import Coalesce
 
 def fill(apps, schema_editor):
     """Count what each owner has in the Library, by its index, in one statement."""
-    counters = apps.get_model("generation", "OwnerCounter").objects
-    assets = apps.get_model("generation", "Asset").objects.filter(saved_at__isnull=False, trashed_at=None)
+    database = schema_editor.connection.alias
+    counters = apps.get_model("generation", "OwnerCounter").objects.using(database)
+    assets = (
+        apps.get_model("generation", "Asset")
+        .objects.using(database)
+        .filter(saved_at__isnull=False, trashed_at=None)
+    )
     mine = assets.filter(owner=OuterRef("pk")).order_by().values("owner")
 
     def sum_of(aggregate):

@@ -7,8 +7,9 @@ from django.db.models.functions import Coalesce
 
 def fill(apps, schema_editor):
     """Count the bytes of each owner's results, by its index, in one statement."""
-    counters = apps.get_model("generation", "OwnerCounter").objects
-    results = apps.get_model("generation", "Asset").objects.filter(status="completed")
+    database = schema_editor.connection.alias
+    counters = apps.get_model("generation", "OwnerCounter").objects.using(database)
+    results = apps.get_model("generation", "Asset").objects.using(database).filter(status="completed")
     mine = results.filter(owner=OuterRef("pk")).order_by().values("owner")
     counters.update(stored_bytes=Coalesce(Subquery(mine.annotate(sum=Sum("byte_size")).values("sum")), 0))
 

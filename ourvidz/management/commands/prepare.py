@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import connection
 
 from accounts.first_account import ensure_owner, needs_link
 from accounts.sign_in_links import sign_in_path
@@ -12,6 +13,7 @@ from generation.access.tokens import issue_worker_token
 from generation.catalog.job_types import Engine
 from generation.core.actors import SYSTEM
 from generation.models import Worker
+from ourvidz.database_copy import state
 
 
 class Command(BaseCommand):
@@ -27,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, default=1, help="How many bundled workers get a token.")
 
     def handle(self, *args: Any, workers: int, **options: Any) -> None:
+        state.require_whole(connection)
         call_command("migrate", verbosity=0, skip_checks=True)
         owner = ensure_owner()
         bundled = [_bundled_worker(number + 1) for number in range(workers)]

@@ -4,7 +4,9 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
+from ourvidz.database_copy import state
 from ourvidz.server import serve
 
 
@@ -17,6 +19,8 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=settings.PORT)
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
+        state.require_whole(connection)
+        connection.close()
         if not serve(host=host, port=port):
             message = f"{host}:{port} cannot be listened on; is it in use?"
             raise CommandError(message)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from accounts.models import SignInAttempts, SignInLink, UserSession
+from generation.models import FairnessClock, Job, OutboxEvent, Uptime
+from tests.database_copy.databases import Databases
+from tests.servers import temporary_postgres
+from tests.upgrade.database import ALIAS, OwnDatabase, opened
+from tests.upgrade.old_rows import OldRows
+
+LAST_ID = 3  # of a user who was deleted
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    named = os.environ.get("DATABASE_URL")
+    with contextlib.nullcontext(named) if named else temporary_postgres() as server:
+        made = Databases(tmp_path_factory.mktemp("move"), server)
+        yield made
+        made.drop()
+
+
+@pytest.fixture(scope="session")
+def _unblocked(django_db_blocker: Any) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        yield
+
+
+@pytest.fixture(scope="session")
+def old(_unblocked: None, databases: Databases) -> Mapping[str, str]:
+    """On each engine, one that an early version made and filled, migrated to this one; to be read only."""
+    return {engine: _filled(databases.new(engine)) for engine in ("sqlite", "postgres")}
+
+
+@pytest.fixture(scope="session")
+def migrated(_unblocked: None, databases: Databases) -> Mapping[str, str]:
+    """On each engine, one with all tables and no rows; to be copied: migrating takes most of a small move."""
+    made = {engine: databases.new(engine) for engine in ("sqlite", "postgres")}
+    for url in made.values():
+        with opened(url) as database:
+            database.migrate()
+    return made
+
+
+def _filled(url: str) -> str:
+    with opened(url) as database:
+        database.migrate("generation", "0005")
+        database.migrate("admin")
+        OldRows(database.apps_at("0005_newest_attempts")).fill()
+        database.migrate()
+        _fill_what_came_later(database)
+    return url
+
+
+def _fill_what_came_later(database: OwnDatabase) -> None:
+    def create(model: Any, **values: Any) -> Any:
+        return model._base_manager.using(ALIAS).create(**values)
+
+    owner = User.objects.using(ALIAS).get()
+    now = timezone.now()
+    gone = [create(User, username=name) for name in ("gone", "gone too")]
+    assert gone[-1].pk == LAST_ID
+    User.objects.using(ALIAS).filter(username__startswith="gone").delete()
+    group = create(Group, name="editors")
+    group.permissions.add(*Permission.objects.using(ALIAS).filter(codename="change_image"))
+    owner.groups.add(group)
+    owner.user_permissions.add(*Permission.objects.using(ALIAS).filter(codename__startswith="view_"))
+    # Engines sort these differently, by bytes and by language.
+    for number, key in enumerate(("Zeta", "alpha", "ßeta", "_under", "Éclair", "eclair", "9")):
+        session = create(Session, session_key=key, session_data="data", expire_date=now + timedelta(days=1))
+        create(UserSession, session=session, user=owner, last_seen_at=now)
+        create(SignInAttempts, subject=key, count=number, began_at=now)
+        create(FairnessClock, pool=key, virtual_time=number)
+    create(SignInLink, user=owner, digest="9" * 64, expires_at=now)
+    job = Job.objects.using(ALIAS).first()
+    # Written as 1e22 and 1.0 on SQLite, and by PostgreSQL as whole numbers or not.
+    payload = {
+        "large": 1e22,
+        "whole": 1.0,
+        "tiny": 1e-7,
+        "b": [None, "灯台\n"],
+        "a": {"z": -0.0, "y": {}},
+    }
+    event = {"owner": owner, "kind": "job.ended", "revision": 1, "job_id": job.pk, "created_at": now}
+    create(OutboxEvent, **event, payload=payload)
+    content_type = Permission.objects.using(ALIAS).get(codename="change_image").content_type
+    create(LogEntry, user=owner, content_type=content_type, object_id="x", action_flag=CHANGE)
+    create(Uptime, since=now, last_beat_at=now - timedelta(seconds=50), epoch=now)
