@@ -19,7 +19,7 @@ from tests.servers.process import ServerDidNotStartError
 
 SIZES = (0, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = (0, 400)
-NAMES = ("queue", "legacy", "overhead", "live", "siege")
+NAMES = ("queue", "legacy", "overhead", "live", "siege", "estimates")
 OWN_DATABASE = {"overhead", "live", "siege"}  # they have a server with a database of its own
 
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django import forms
 
 from generation.access.projects import DEFAULT_NAME, owned_projects
-from generation.catalog.job_types import SDXL_SIZES, Media
+from generation.catalog.job_types import JOB_TYPES, SDXL_SIZES, JobType, Media, ReferenceType
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
 from generation.core.limits import NAME_LENGTH
 from workspace import job_type_choice
@@ -135,6 +135,42 @@ class ComposerForm(forms.Form):
             "references",
         )
         return any(self[name].value() not in (None, "", False, []) or self[name].errors for name in names)
+
+
+class ForecastJob(TypedDict):
+    """A job that is not submitted."""
+
+    job_type: JobType
+    quantity: int
+    references: list[str]
+
+
+class ForecastForm(forms.Form):
+    """What the composer would submit, as far as it decides where the job would stand."""
+
+    job_type = forms.ChoiceField(choices=[(name, job_type.title) for name, job_type in JOB_TYPES.items()])
+    quantity = forms.IntegerField()
+    references = forms.MultipleChoiceField(choices=ReferenceType.choices, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        if not self.errors and given["quantity"] not in JOB_TYPES[given["job_type"]].quantities:
+            self.add_error("quantity", "This job type does not make as many.")
+        elif not self.errors and (
+            wrong := JOB_TYPES[given["job_type"]].references_error(given["references"])
+        ):
+            self.add_error("references", wrong)
+        return given
+
+    @property
+    def job(self) -> ForecastJob:
+        """Of a valid form, for `forecast`."""
+        given = self.cleaned_data
+        return {
+            "job_type": JOB_TYPES[given["job_type"]],
+            "quantity": given["quantity"],
+            "references": sorted(set(given["references"])),
+        }
 
 
 def _lines(text: str) -> str:

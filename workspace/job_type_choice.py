@@ -41,5 +41,5 @@ def _outline(job_type: JobType) -> dict[str, object]:
         "title": job_type.title,
         "references": list(job_type.references),
         "aspects": list(job_type.sizes),
-        "seconds": {quantity: job_type.estimate(quantity) for quantity in job_type.quantities},
+        "quantities": list(job_type.quantities),
     }

@@ -11,6 +11,8 @@ from generation.jobs.listing import jobs_with_slots
 from generation.jobs.progress import JobProgress, progress_of
 from generation.models import Asset, AssetStatus, Job, JobStatus
 from generation.queue.estimates import QueuePosition, queue_positions
+from generation.queue.snapshot import Snapshot
+from workspace.estimates import duration, position_in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,9 @@ class Stack:
 
     @property
     def estimated_time(self) -> str:
-        """The estimated run time of the whole job on an idle worker, in words."""
-        return duration(self.job.type.estimate(self.job.quantity))
+        """The estimated run time of the whole job alone, in words; empty unless it waits."""
+        runs_for = self.position.runs_for if self.position else None
+        return duration(runs_for) if runs_for else ""
 
     @property
     def queue_text(self) -> str:
@@ -71,10 +74,7 @@ class Stack:
         position = self.position
         if position is None or not position.served:
             return self._unserved_text
-        if position.position is None:
-            return "far back in the line"
-        where = "next in line" if position.position == 1 else f"number {position.position} in line"
-        return where if position.done_in is None else f"{where}, done in about {duration(position.done_in)}"
+        return position_in_words(position)
 
     @property
     def _unserved_text(self) -> str:
@@ -133,13 +133,9 @@ def owned_stack(owner_id: int, job_id: uuid.UUID) -> Stack:
 
 def stacks_of(jobs: Sequence[Job]) -> list[Stack]:
     """The jobs as stacks with their queue positions and progress; the queries do not grow with them."""
-    positions, progress = queue_positions(jobs), progress_of(jobs)
+    snapshot = Snapshot(job.pool for job in jobs if job.status == JobStatus.QUEUED)
+    positions, progress = queue_positions(jobs, snapshot), progress_of(jobs, snapshot)
     return [Stack(job, positions.get(job.pk), progress.get(job.pk)) for job in jobs]
-
-
-def duration(seconds: int) -> str:
-    """A rough length of time, as people say it."""
-    return f"{seconds} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
 def _count(slots: list[Asset], status: AssetStatus) -> int:

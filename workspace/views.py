@@ -29,7 +29,8 @@ from generation.jobs import listing as job_listing
 from generation.media.formats import CONTENT_TYPES
 from generation.queue import estimates
 from workspace import composer
-from workspace.forms import ComposerForm, new_form_key
+from workspace.estimates import forecast_in_words
+from workspace.forms import ComposerForm, ForecastForm, new_form_key
 from workspace.job_type_choice import combinations
 from workspace.presenters import owned_stack, stacks_of
 from workspace.responses import done, refused, wants_json
@@ -115,9 +116,13 @@ def submit(request: OwnersRequest) -> HttpResponse:
 @never_cache
 @login_required
 @require_safe
-def offered(request: OwnersRequest) -> HttpResponse:
-    """The pools that running workers offer now, for the composer to say what would have to wait."""
-    return JsonResponse({"pools": sorted(estimates.live_capacity().workers_of)})
+def forecast(request: OwnersRequest) -> HttpResponse:
+    """How long a job would wait and run if it was submitted now, for the composer to say before that."""
+    form = ForecastForm(request.GET)
+    if not form.is_valid():
+        return JsonResponse({"ok": False, "errors": form.errors}, status=422)
+    expected = estimates.forecast(owner_id=request.user.pk, **form.job)
+    return JsonResponse({"ok": True, "served": expected.served, "text": forecast_in_words(expected)})
 
 
 @action

@@ -118,11 +118,18 @@ class UsedReference(serializers.Serializer[JobReference]):
 
 
 class QueuePositionResponse(serializers.Serializer[QueuePosition]):
-    """Where a waiting job stands. Times are from what the live workers really need, null while unknown."""
+    """Where a waiting job stands. Times are null while unknown."""
 
     position = serializers.IntegerField(allow_null=True, help_text="1 is next; null: far back.")
     starts_in = serializers.IntegerField(allow_null=True, help_text="s")
     done_in = serializers.IntegerField(allow_null=True, help_text="s")
+    runs_for = serializers.IntegerField(allow_null=True, help_text="s, of the run alone.")
+    not_before = serializers.IntegerField(
+        allow_null=True, help_text="s; of a job far back, which starts no sooner."
+    )
+    ahead = serializers.IntegerField(
+        allow_null=True, help_text="Of a job far back: at least so many wait before it."
+    )
     served = serializers.BooleanField(help_text="Whether a live worker does this kind of job.")
 
 

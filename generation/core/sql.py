@@ -12,7 +12,9 @@ from typing import Any
 from django.db import connection, models
 
 # Where the databases differ. `now` is the moment of the statement, in SQLite as Django writes moments;
-# `later` is `%(seconds)s` after it. Each percent sign is doubled, as in every statement with parameters.
+# `later` is `%(seconds)s` after it. `among` and `among_end` surround a subquery of ids that depends on other
+# rows, so that those ids are looked up by index. Each percent sign is doubled, as in every statement with
+# parameters.
 _SQLITE_MOMENT = "REPLACE(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f000', {}), '.000000', '')"
 DIALECTS: Mapping[str, Mapping[str, str]] = {
     "postgresql": {
@@ -21,6 +23,8 @@ DIALECTS: Mapping[str, Mapping[str, str]] = {
         "skip_locked": "FOR UPDATE SKIP LOCKED",
         "json_array": "JSON_BUILD_ARRAY",
         "json_array_agg": "JSON_AGG",
+        "among": "= ANY (ARRAY(",
+        "among_end": "))",
     },
     "sqlite": {
         "now": _SQLITE_MOMENT.format("'NOW'"),
@@ -28,6 +32,8 @@ DIALECTS: Mapping[str, Mapping[str, str]] = {
         "skip_locked": "",  # one transaction writes at a time
         "json_array": "JSON_ARRAY",
         "json_array_agg": "JSON_GROUP_ARRAY",
+        "among": "IN (",
+        "among_end": ")",
     },
 }
 _UUID: models.UUIDField[Any, Any] = models.UUIDField()

@@ -6,11 +6,9 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from django.db.models import OuterRef, Subquery
-
-from generation.models import AssetStatus, Attempt, Job, JobStatus, Preview, WorkerSpeed
+from generation.models import AssetStatus, Job, JobStatus, Preview
+from generation.queue.snapshot import RunningJob, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +25,18 @@ class JobProgress:
     previews: Mapping[int, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The running attempt: since when, and the worker's speed (s for one result), None while unknown."""
-
-    since: datetime
-    speed: float | None
-
-
-def progress_of(jobs: Iterable[Job]) -> dict[uuid.UUID, JobProgress]:
-    """The progress of those jobs (with their assets) that run; two queries, none if none runs."""
+def progress_of(jobs: Iterable[Job], snapshot: Snapshot | None = None) -> dict[uuid.UUID, JobProgress]:
+    """The progress of those jobs (with their assets) that run; none of its queries if none runs."""
     running = [job for job in jobs if job.status == JobStatus.PROCESSING]
     if not running:
         return {}
-    leases, previews = _leases(running), _previews(running)
-    return {job.pk: _progress(job, leases[job.pk], previews[job.pk]) for job in running if job.pk in leases}
-
-
-def _leases(jobs: Iterable[Job]) -> dict[uuid.UUID, Lease]:
-    speed = WorkerSpeed.objects.filter(worker=OuterRef("worker"), job_type=OuterRef("job__job_type")).values(
-        "seconds"
-    )
-    attempts = Attempt.objects.filter(job__in=[job.pk for job in jobs], ended_at=None)
-    found = attempts.annotate(speed=Subquery(speed)).values_list("job_id", "leased_at", "speed")
-    return {job_id: Lease(since, speed) for job_id, since, speed in found}
+    snapshot, previews = snapshot or Snapshot(), _previews(running)
+    leases = snapshot.running
+    return {
+        job.pk: _progress(job, lease, snapshot.seconds_left(lease), previews[job.pk])
+        for job in running
+        if (lease := leases.get(job.pk))
+    }
 
 
 def _previews(jobs: Iterable[Job]) -> dict[uuid.UUID, dict[int, str]]:
@@ -64,7 +50,7 @@ def _previews(jobs: Iterable[Job]) -> dict[uuid.UUID, dict[int, str]]:
     return found
 
 
-def _progress(job: Job, lease: Lease, previews: Mapping[int, str]) -> JobProgress:
+def _progress(job: Job, lease: RunningJob, seconds_left: float, previews: Mapping[int, str]) -> JobProgress:
     """Split the attempt's progress by slot; an attempt makes its slots one after the other."""
     attempted = [
         asset for asset in job.slots if asset.completed_at is None or asset.completed_at >= lease.since
@@ -74,9 +60,7 @@ def _progress(job: Job, lease: Lease, previews: Mapping[int, str]) -> JobProgres
     slot = _in_work([asset.slot for asset in attempted], still_open, job.current_slot, made)
     before = next((place for place, asset in enumerate(attempted) if asset.slot == slot), 0)
     percent = max(0, min(100, round(100 * (made - before))))
-    made = max(made, len(attempted) - len(still_open))
-    speed = lease.speed or job.type.estimate(1)
-    left = max(1, round(speed * (len(attempted) - made)))
+    left = max(1, round(seconds_left))
     return JobProgress(slot, percent if slot is not None else 100, left, previews)
 
 

@@ -20,7 +20,7 @@ from generation.jobs.finish import ASSET_END, Reason, finish_or_requeue
 from generation.jobs.lease import lock_leased_job
 from generation.jobs.report_rules import AssetReport, Evaluation, evaluate
 from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outcome, Upload, Worker
-from generation.queue import estimates
+from generation.queue.speeds import record_run
 
 RESULT_FIELDS = (
     *ASSET_END,
@@ -208,7 +208,7 @@ def _record_speed(job: Job, assets: Sequence[Asset], completed: Sequence[Asset],
     assert job.leased_at is not None
     others = [asset for asset in assets if asset not in completed]
     before = [asset for asset in others if asset.completed_at and asset.completed_at >= job.leased_at]
-    estimates.record_run(
+    record_run(
         worker=worker,
         job_type=job.job_type,
         seconds=job.lease_seconds,

@@ -1,133 +1,112 @@
-"""Queue positions with estimated start and end, from the measured speeds of the live workers."""
+"""Queue positions with estimated start and end, and the forecast of a job that is not submitted yet."""
 
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 
-from django.db import transaction
-from django.db.models import Case, F, QuerySet, Value, When
-from django.db.models.functions import Now
+from generation.catalog.job_types import JobType
+from generation.models import Job, JobStatus
+from generation.queue import fairness
+from generation.queue.simulation import ClaimOrder, Line, Simulation, WaitingJob
+from generation.queue.snapshot import Snapshot
 
-from generation.catalog.job_types import JOB_TYPES
-from generation.models import Job, JobStatus, Worker, WorkerSpeed
-
-ALIVE_SECONDS = 60
-# Jobs further back get no position.
-WINDOW = 200
-# The weight of the newest lease in a worker's moving average.
-WEIGHT = 0.3
+# Sorts behind every job with the same tag, as the newest does.
+_NEWEST = uuid.UUID(int=2**128 - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """A queued job's position: 1 is next; None is beyond the window.
+    """A queued job's position: 1 is next; None is further back than is read.
 
-    Seconds are None while unknown. `served` is False when no live worker offers the job's pool.
+    Seconds are None while unknown; `runs_for` is of the run alone. `served` is False when no live worker
+    offers the job's pool. A job without a position starts no sooner than `not_before`, behind at least
+    `ahead` others.
     """
 
     position: int | None
     starts_in: int | None
     done_in: int | None
     served: bool
+    runs_for: int | None = None
+    not_before: int | None = None
+    ahead: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """The capacity of the live workers: how many serve each pool, and how fast they are."""
-
-    workers_of: Mapping[str, int]
-    seconds_of: Mapping[str, float]
-
-    def seconds(self, job_type: str, slots: int) -> float:
-        """Expected run time of `slots` results: as measured, else the job type's own estimate."""
-        measured = self.seconds_of.get(job_type)
-        return measured * slots if measured else JOB_TYPES[job_type].estimate(slots)
-
-
-def live_workers() -> QuerySet[Worker]:
-    """Workers seen in the last minute that take jobs."""
-    seen = Worker.objects.enabled().filter(last_seen_at__gte=Now() - timedelta(seconds=ALIVE_SECONDS))
-    return seen.filter(draining=False)
-
-
-def live_capacity() -> Capacity:
-    """The live workers with their mean speed for each job type; two queries."""
-    alive = list(live_workers())
-    workers_of: dict[str, int] = defaultdict(int)
-    for worker in alive:
-        for pool in worker.pools:
-            workers_of[pool] += 1
-    speeds: dict[str, list[float]] = defaultdict(list)
-    for speed in WorkerSpeed.objects.filter(worker__in=alive):
-        speeds[speed.job_type].append(speed.seconds)
-    return Capacity(workers_of, {name: sum(all_) / len(all_) for name, all_ in speeds.items()})
-
-
-def queue_positions(jobs: Iterable[Job]) -> dict[uuid.UUID, QueuePosition]:
+def queue_positions(jobs: Iterable[Job], snapshot: Snapshot | None = None) -> dict[uuid.UUID, QueuePosition]:
     """The positions of those jobs that are queued; the queries do not grow with them."""
     queued = [job for job in jobs if job.status == JobStatus.QUEUED]
     if not queued:
         return {}
-    capacity = live_capacity()
-    found: dict[uuid.UUID, QueuePosition] = {}
-    for engine in sorted({job.engine for job in queued}):
-        found |= _positions_in(engine, [job for job in queued if job.engine == engine], capacity)
-    return found
+    snapshot = snapshot or Snapshot(job.pool for job in queued)
+    return {job.pk: _position(job, snapshot) for job in queued}
 
 
-def _positions_in(engine: str, queued: Sequence[Job], capacity: Capacity) -> dict[uuid.UUID, QueuePosition]:
-    line = Job.objects.claimable().filter(engine=engine).order_by(F("priority").desc(), "fair_tag", "id")
-    ahead: dict[uuid.UUID, tuple[int, float]] = {}
-    position, seconds = 1, 0.0
-    for job_id, pool, job_type, quantity in line.values_list("pk", "pool", "job_type", "quantity")[:WINDOW]:
-        ahead[job_id] = position, seconds
-        # A job that no live worker can do delays nobody.
-        if pool in capacity.workers_of or not capacity.workers_of:
-            position, seconds = position + 1, seconds + capacity.seconds(job_type, quantity)
-    return {job.pk: _position(job, ahead.get(job.pk), capacity) for job in queued}
+def forecast(
+    *, owner_id: int, job_type: JobType, quantity: int, references: Iterable[str] = ()
+) -> QueuePosition:
+    """Where a job would stand if the owner submitted it now; a constant number of queries."""
+    pool = job_type.pool(references)
+    snapshot = Snapshot([pool])
+    if pool not in snapshot.served_pools:
+        runs_for = snapshot.run_times.seconds(None, job_type.name, quantity)
+        return QueuePosition(None, None, None, served=False, runs_for=_whole(runs_for))
+    job = Job(owner_id=owner_id, job_type=job_type.name, engine=job_type.engine, pool=pool, quantity=quantity)
+    tag = fairness.start_tag(job, cost=job_type.estimate(quantity))
+    newest = WaitingJob(ClaimOrder(0, tag, _NEWEST), pool, job_type.name, quantity)
+    line = snapshot.lines.get(pool, Line(()))
+    if line.is_cut and newest.order > line.jobs[-1].order:
+        return _beyond(pool, snapshot.simulation)
+    with_it = Line(sorted([*line.jobs, newest], key=lambda each: each.order), line.is_cut)
+    return _simulated(_NEWEST, pool, snapshot.simulate({**snapshot.lines, pool: with_it}))
 
 
-def _position(job: Job, ahead: tuple[int, float] | None, capacity: Capacity) -> QueuePosition:
-    workers = capacity.workers_of.get(job.pool, 0)
-    if ahead is None or not workers:
-        return QueuePosition(ahead[0] if ahead else None, None, None, served=workers > 0)
-    position, seconds = ahead
-    starts_in = seconds / workers
-    done_in = starts_in + capacity.seconds(job.job_type, job.quantity)
-    return QueuePosition(position, round(starts_in), max(1, round(done_in)), served=True)
+def _position(job: Job, snapshot: Snapshot) -> QueuePosition:
+    if job.pool not in snapshot.served_pools:
+        seconds = snapshot.run_times.seconds(None, job.job_type, job.quantity)
+        position = _place_without_worker(job, snapshot)
+        return QueuePosition(position, None, None, served=False, runs_for=_whole(seconds))
+    if job.retry_at is not None:
+        return QueuePosition(None, None, None, served=True)
+    return _started(job, snapshot) or _simulated(job.pk, job.pool, snapshot.simulation)
 
 
-@transaction.atomic
-def record_benchmark(*, worker: Worker, seconds: Mapping[str, float], with_: str) -> None:
-    """Store a worker's benchmark (s for one result, by job type) as its speed until its first finished lease.
+def _started(job: Job, snapshot: Snapshot) -> QueuePosition | None:
+    """A job that a worker leased after its row was read."""
+    running = snapshot.running.get(job.pk)
+    if running is None:
+        return None
+    left = _whole(snapshot.seconds_left(running))
+    return QueuePosition(1, 0, left, served=True, runs_for=left)
 
-    `with_` is the software and the device that it was measured with.
-    """
-    Worker.objects.filter(pk=worker.pk).update(benchmarked_at=Now(), benchmarked_with=with_[:250])
-    speeds = [
-        WorkerSpeed(worker=worker, job_type=name, seconds=of_one, benchmark=of_one, samples=0)
-        for name, of_one in seconds.items()
-    ]
-    WorkerSpeed.objects.bulk_create(
-        speeds, update_conflicts=True, unique_fields=["worker", "job_type"], update_fields=["benchmark"]
+
+def _simulated(job_id: uuid.UUID, pool: str, simulation: Simulation) -> QueuePosition:
+    run = simulation.runs.get(job_id)
+    if run is None:
+        return _beyond(pool, simulation)
+    return QueuePosition(
+        run.ahead + 1,
+        round(run.starts_in),
+        _whole(run.done_in),
+        served=True,
+        runs_for=_whole(run.seconds),
     )
-    untried = WorkerSpeed.objects.filter(worker=worker, job_type__in=list(seconds), samples=0)
-    untried.update(seconds=F("benchmark"))
 
 
-def record_run(*, worker: Worker, job_type: str, seconds: float, slots: int) -> None:
-    """Update the worker's mean by one finished lease of `slots` results; the first replaces its benchmark."""
-    if slots < 1 or seconds <= 0:
-        return
-    sample = seconds / slots
-    mine = WorkerSpeed.objects.filter(worker=worker, job_type=job_type)
-    mean = F("seconds") * (1 - WEIGHT) + sample * WEIGHT
-    moved = Case(When(samples=0, then=Value(sample)), default=mean)
-    if not mine.update(seconds=moved, samples=F("samples") + 1):
-        WorkerSpeed.objects.bulk_create(
-            [WorkerSpeed(worker=worker, job_type=job_type, seconds=sample)], ignore_conflicts=True
-        )
+def _beyond(pool: str, simulation: Simulation) -> QueuePosition:
+    not_before, ahead = simulation.reached.get(pool, 0.0), simulation.claims_of.get(pool, 0)
+    return QueuePosition(None, None, None, served=True, not_before=round(not_before), ahead=ahead)
+
+
+def _place_without_worker(job: Job, snapshot: Snapshot) -> int | None:
+    """Among the jobs that no worker is there for: of its engine without any worker, else of its pool."""
+    pools = [job.pool] if snapshot.live_workers else list(snapshot.lines)
+    waiting = [each for pool in pools for each in snapshot.lines.get(pool, Line(())).jobs]
+    alike = sorted(each.order for each in waiting if each.engine == job.engine)
+    mine = ClaimOrder(-job.priority, job.fair_tag, job.pk)
+    return alike.index(mine) + 1 if mine in alike else None
+
+
+def _whole(seconds: float) -> int:
+    return max(1, round(seconds))

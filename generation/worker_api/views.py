@@ -21,7 +21,7 @@ from generation.jobs.previews import MAX_BYTES, store_preview
 from generation.jobs.report import report
 from generation.jobs.uploads import require_slot, store_upload
 from generation.media.formats import CONTENT_TYPES
-from generation.queue.estimates import record_benchmark
+from generation.queue.speeds import record_benchmark
 from generation.worker_api.authentication import IsWorker, WorkerTokenAuthentication, worker_of
 from generation.worker_api.reports import (
     Benchmark,

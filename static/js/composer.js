@@ -1,6 +1,7 @@
 // The composer: shows what applies, keeps the draft, sends without leaving the page.
 import { excuse, post } from "./act.js";
 import { byId, copyOf, data, find, findAll, targetOf } from "./dom.js";
+import * as forecast from "./forecast.js";
 import * as references from "./references.js";
 import { say } from "./toast.js";
 import { user } from "./user.js";
@@ -32,7 +33,6 @@ const make = find(form, ".make", HTMLButtonElement);
 const more = byId("more", HTMLDetailsElement);
 const chips = byId("chips", HTMLElement);
 const chipTemplate = byId("chip", HTMLTemplateElement);
-const estimate = byId("estimate", HTMLElement);
 /** @type {Record<string, JobType>} */
 const combinations = JSON.parse(byId("combinations", HTMLScriptElement).textContent);
 const finger = matchMedia("(pointer: coarse)");
@@ -72,15 +72,10 @@ function aspects(type) {
   if (aspect.selectedOptions[0]?.disabled) aspect.value = "";
 }
 
-/** @param {number} seconds */
-function words(seconds) {
-  return seconds < 90 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
-}
-
 function update() {
   const { media, engine, quantity } = fields;
   const type = choice();
-  const counts = Object.keys(type.seconds);
+  const counts = type.quantities;
   applies("quantity", counts.length > 1);
   applies("engine", media.value === "image");
   applies("enhance", media.value === "video" || engine.value !== "sdxl");
@@ -88,7 +83,7 @@ function update() {
   references.fit(type);
   aspects(type);
   const count = (counts.length > 1 && quantity.value) || String(counts[0]);
-  estimate.textContent = `${type.title}, usually about ${words(type.seconds[count] ?? 0)}`;
+  forecast.show(type, count, references.types());
   showChips();
 }
 
@@ -247,6 +242,7 @@ function forgive(event) {
 /** @param {{afterwards: () => void}} page what it does after a submission */
 export function start({ afterwards }) {
   references.start({ onChange: update });
+  forecast.start({ onServed: references.showWhetherServed });
   form.addEventListener("input", update);
   form.addEventListener("input", forgive);
   form.addEventListener("change", update);

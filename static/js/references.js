@@ -29,7 +29,6 @@ const chips = byId("reference-chips", HTMLElement);
 const rowTemplate = byId("reference", HTMLTemplateElement);
 const chipTemplate = byId("reference-chip", HTMLTemplateElement);
 const FRAMES = ["start_frame", "end_frame"];
-const OFFERED_MS = 10000;
 const DRAFT = `ourvidz-references-${user}`;
 const AWAY = "The server did not answer.";
 
@@ -40,7 +39,7 @@ const uploads = new Map(); // row -> ends with its upload
 const requests = new WeakMap();
 
 /** @type {JobType} */
-let type = { name: "", title: "", references: [], aspects: [], seconds: {} }; // what the composer would make
+let type = { name: "", title: "", references: [], aspects: [], quantities: [] }; // what the composer would make
 let changed = () => {};
 
 const rows = () => findAll(list, "[data-reference]", HTMLElement);
@@ -76,7 +75,7 @@ export function fit(chosen, first) {
   pick.disabled = given.size >= type.references.length;
   pickLine.hidden = pick.disabled;
   showChips();
-  showWhetherServed();
+  if (!given.size) showWhetherServed(true);
   keepDraft();
 }
 
@@ -147,34 +146,12 @@ function showChips() {
   );
 }
 
-/** @type {{at: number, pools: string[]}} */
-let known = { at: -Infinity, pools: [] }; // those that a worker that is running now serves
+/** What they are used for. */
+export const types = () => inUse().map((row) => purpose(row).value);
 
-async function offeredPools() {
-  if (performance.now() - known.at > OFFERED_MS) {
-    const answer = await fetch(data(field, "offered"), { credentials: "same-origin", redirect: "error" });
-    known = { at: performance.now(), pools: (await answer.json()).pools };
-  }
-  return known.pools;
-}
-
-function wantedPool() {
-  const types = inUse().map((row) => purpose(row).value);
-  return [type.name, ...types.sort()].join("+");
-}
-
-async function showWhetherServed() {
-  const pool = wantedPool();
-  if (!inUse().length) {
-    unserved.hidden = true;
-    return;
-  }
-  try {
-    const pools = await offeredPools();
-    if (pool === wantedPool()) unserved.hidden = pools.includes(pool);
-  } catch {
-    unserved.hidden = true; // nothing is known
-  }
+/** @param {boolean} served whether a worker that is running now does this */
+export function showWhetherServed(served) {
+  unserved.hidden = served || !inUse().length;
 }
 
 // Adding and removing

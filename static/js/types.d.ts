@@ -9,8 +9,8 @@ interface JobType {
   references: string[];
   /** the first is its usual one */
   aspects: string[];
-  /** an estimate for each quantity it can make */
-  seconds: Record<string, number>;
+  /** how many it can make at a time */
+  quantities: number[];
 }
 
 /** The answer to an action. */

@@ -85,6 +85,21 @@ def test_the_live_benchmark_loses_and_doubles_nothing() -> None:
     assert (live["lost"], live["doubled"]) == (0, 0)
 
 
+def test_estimates_are_closer_than_those_before() -> None:
+    """Pitfall 32. Two small fleets; the whole of it is `script/bench estimates`."""
+    command = [sys.executable, "-m", "bench", "estimates", "--quick"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    estimates = json.loads(done.stdout.splitlines()[-1])
+
+    assert estimates["median_relative_error"] < 0.25
+    assert estimates["median_relative_error"] < estimates["median_of_the_estimates_before"]
+    assert estimates["estimates"] > 50
+    assert estimates["without_an_estimate"] == 0
+    for reading in estimates["readings"]:
+        assert (reading["positions_queries"], reading["forecast_queries"]) == (5, 9), reading
+
+
 def test_the_siege_says_what_each_attack_took_from_honest_callers() -> None:
     """Pitfall 40. Two attacks that are cheap, the one known by its effect and the one by its count."""
     command = [sys.executable, "-m", "bench", "siege", "--quick", "--attacks", "head,unknown"]

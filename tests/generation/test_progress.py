@@ -126,7 +126,7 @@ def test_only_jobs_in_hand_are_told_and_the_queries_do_not_grow(owner: User) -> 
         with CaptureQueriesContext(connection) as queries:
             assert len(progress_of(jobs)) == len(counts) + 1
         counts.append(len(queries))
-    assert counts == [2, 2]
+    assert counts == [5, 5]
 
 
 def test_a_preview_of_an_earlier_lease_is_not_shown(owner: User, worker: Worker) -> None:

@@ -109,7 +109,7 @@ ROUTES: dict[str, Route] = {
     # The Workspace and the Library
     "": page(GET=200),
     "workspace/submit": page(POST=422),
-    "workspace/offered": page(GET=200),
+    "workspace/forecast": page(GET=422),
     "workspace/cancel": page(POST=302),
     "workspace/clear": page(POST=302),
     "workspace/restore": page(ASSETS, POST=302),

@@ -273,7 +273,7 @@ def test_nobody_gets_at_what_is_anothers(caller: str, victim: Victim) -> None:
     assert victim.state() == before
 
 
-NO_PAGE = {(405,), (302,)}
+NO_PAGE = {(405,), (302,), (422,)}  # the last is a question, asked here without its words
 
 
 def test_the_owner_finds_all_of_it_there(victim: Victim) -> None:

@@ -10,9 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from generation.catalog.job_types import JOB_TYPES
-from generation.models import Image, Job, Reference, Video, Worker
+from generation.models import Image, Job, Reference, Video
 from tests.acting import create_project
-from tests.factories import complete, make_job, make_reference, make_user, make_worker
+from tests.factories import complete, make_job, make_reference, make_user
 from workspace.job_type_choice import combinations
 from workspace.references import Row
 
@@ -360,10 +360,3 @@ def test_an_image_that_is_not_there_brings_nothing(signed_in: Client, stranger: 
 def test_a_strangers_image_brings_nothing(signed_in: Client) -> None:
     [image] = complete(make_job(make_user()))
     assert signed_in.get(f"/?image={image.pk}").context["form"].initial["references"] == []
-
-
-def test_the_page_can_ask_what_running_workers_offer(signed_in: Client) -> None:
-    worker = make_worker()
-    Worker.objects.filter(pk=worker.pk).update(pools=["video_fast+start_frame"], last_seen_at=timezone.now())
-    assert signed_in.get("/workspace/offered").json() == {"pools": ["video_fast+start_frame"]}
-    assert Client().get("/workspace/offered").status_code == 302

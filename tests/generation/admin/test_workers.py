@@ -14,7 +14,7 @@ from django.utils import timezone
 from generation.admin.workers import WorkerAdmin
 from generation.jobs.lease import reap
 from generation.models import Attempt, Job, Worker
-from generation.queue.estimates import record_benchmark, record_run
+from generation.queue.speeds import record_benchmark, record_run
 from tests.factories import (
     call_back,
     complete,

@@ -8,7 +8,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from generation.models import Worker, WorkerSpeed
-from generation.queue.estimates import live_capacity, queue_positions, record_run
+from generation.queue.estimates import queue_positions
+from generation.queue.speeds import record_run, run_times
 from tests.factories import make_job
 from tests.generation.worker_api.conftest import Machine
 
@@ -65,7 +66,10 @@ def test_a_benchmark_speaks_for_its_own_worker_alone(machine: Machine, other: Ma
     send(machine, {"sdxl_image_fast": 40})
     send(other, {"sdxl_image_fast": 10})
     assert (pace_of(machine)[0], pace_of(other)[0]) == (40, 10)
-    assert live_capacity().seconds("sdxl_image_fast", 2) == 50, "both are alive"
+    times = run_times([machine.worker.pk, other.worker.pk])
+    assert times.seconds(machine.worker.pk, "sdxl_image_fast", 2) == 80
+    assert times.seconds(other.worker.pk, "sdxl_image_fast", 2) == 20
+    assert times.seconds(None, "sdxl_image_fast", 2) == pytest.approx(50), "of one that is not known"
 
 
 @pytest.mark.parametrize(
