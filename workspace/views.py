@@ -29,9 +29,10 @@ from generation.jobs import listing as job_listing
 from generation.media.formats import CONTENT_TYPES
 from generation.queue import estimates
 from workspace import composer
+from workspace.consumers import pushed_stack
 from workspace.forms import ComposerForm, new_form_key
 from workspace.job_type_choice import combinations
-from workspace.presenters import owned_stack, stacks_of
+from workspace.presenters import owned_stack, stacks_of, staged_stack
 from workspace.responses import done, refused, wants_json
 
 EXAMPLES = (
@@ -106,6 +107,8 @@ def submit(request: OwnersRequest) -> HttpResponse:
     composer.remember(request, form, job)
     if wants_json(request):
         answer: dict[str, object] = {"ok": True, "job": str(job.pk), "key": new_form_key()}
+        # The page shows the job by this answer, whether or not its socket lives.
+        answer["stack"] = pushed_stack(staged_stack(request.user.pk, job.pk))
         if form.cleaned_data["new_project"]:
             answer["project"] = {"id": str(job.project_id), "name": job.project.name}
         return JsonResponse(answer)
