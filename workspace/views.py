@@ -32,6 +32,7 @@ from workspace import composer
 from workspace.consumers import pushed_stack
 from workspace.forms import ComposerForm, new_form_key
 from workspace.job_type_choice import combinations
+from workspace.not_sent import not_sent
 from workspace.presenters import owned_stack, stacks_of, staged_stack
 from workspace.responses import done, refused, wants_json
 
@@ -96,8 +97,15 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
     return render(request, "workspace/home.html", context, status=status)
 
 
+@never_cache
+@require_POST
+def submit(request: HttpRequest) -> HttpResponse:
+    # A redirect to the sign-in page would lose what was typed.
+    return _submit(request) if request.user.is_authenticated else not_sent(request)
+
+
 @action
-def submit(request: OwnersRequest) -> HttpResponse:
+def _submit(request: OwnersRequest) -> HttpResponse:
     form = ComposerForm(request.user, request.POST)
     job = composer.submit_form(request.user, principal_of(request), form) if form.is_valid() else None
     if job is None:
