@@ -24,6 +24,6 @@ setInterval(() => {
   const waits = document.querySelector('.stack[data-status="queued"]');
   if (waits && live.isLive() && document.visibilityState === "visible") refresh().catch(() => {});
 }, QUEUE_MS);
-start({ afterwards: catchUp });
+start({ onMade: (job) => changes({ jobs: [job] }) });
 // The address stays the Workspace's: that is what the page asks for again, and where a reload leads.
 startViewer(stacks, { tiles: results, addressOf: () => location.href });
