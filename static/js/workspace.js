@@ -12,9 +12,10 @@ const live = connect({
   on: { changes, progress, reload: () => location.reload() },
 });
 
-// Without a socket the page asks for itself after each of its own actions.
+// Without a socket the page asks for itself after each of its own actions; with one it makes sure that it still has one.
 function catchUp() {
-  if (!live.isLive()) refresh().catch(() => {});
+  if (live.isLive()) live.probe();
+  else refresh().catch(() => {});
 }
 document.addEventListener("acted", catchUp);
 
