@@ -60,6 +60,7 @@ def test_a_page_is_the_same_in_every_zone(owner: User, settings: LazySettings, p
         ("Pacific/Auckland", "2024-11-13", "13 November 2024"),
         ("America/New_York", "2024-11-12", "12 November 2024"),
         ("UTC", "2024-11-12", "12 November 2024"),
+        ("Asia/Calcutta", "2024-11-13", "13 November 2024"),  # as Chromium calls it
     ],
 )
 @pytest.mark.parametrize("path", ["/library/", "/library/trash/"])
