@@ -19,6 +19,8 @@ SETTINGS = (
     ("seed", "Seed"),
     ("engine", "Engine"),
     ("new_project", "New project"),
+    ("review", "Review first"),
+    ("enhance", "Enhance the prompt"),
 )
 
 

@@ -13,6 +13,7 @@ TYPED = {
     "quality": "high",
     "seed": "0",
     "new_project": "Harbour",
+    "review": "on",
 }
 
 
@@ -24,7 +25,13 @@ def test_a_plain_form_gets_its_texts_back(client: Client, db: None) -> None:
     assert "no-store" in answer["Cache-Control"]
     assert "&lt;/textarea&gt;&lt;script&gt;alert(1)&lt;/script&gt; a fox</textarea>" in html
     assert "fog</textarea>" in html
-    assert "Quality: <bdi>high</bdi> · Seed: <bdi>0</bdi> · New project: <bdi>Harbour</bdi>" in html
+    for setting in (
+        "Quality: <bdi>high",
+        "Seed: <bdi>0",
+        "New project: <bdi>Harbour",
+        "Review first: <bdi>on",
+    ):
+        assert setting in html
     assert 'href="/sign-in/"' in html
     assert not Job.objects.exists()
 
