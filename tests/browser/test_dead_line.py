@@ -83,6 +83,24 @@ def test_a_page_that_wakes_catches_up_at_once(
     assert is_same_page(page)
 
 
+def test_a_laptop_that_slept_catches_up_at_once(
+    live: Installation, line: Line, browsers: Browsers, owner: User
+) -> None:
+    """Nothing tells a page that its machine slept, but a clock that is ahead."""
+    browsers.network_is_cut = True
+    page = browsers.context(owner).new_page()
+    page.clock.install()
+    page.goto(f"{line.address}/")
+    go_live(page)
+    never_reloaded(page)
+    line.mute_sockets()
+    line.unmute()
+    missed = live.person(owner).submit(prompt="missed")
+    page.clock.fast_forward(3_600_000)
+    expect(stack(page, missed)).to_be_visible(timeout=8_000)
+    assert is_same_page(page)
+
+
 def test_an_action_finds_out_that_the_line_is_dead(
     live: Installation, line: Line, page: Page, machine: Machine, owner: User
 ) -> None:

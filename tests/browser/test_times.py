@@ -73,7 +73,7 @@ def saved(live: Installation, machine: Machine, owner: User, *moments: datetime)
     for moment in moments:
         job = live.person(owner).submit()
         machine.finish()
-        Image.objects.filter(job=job).update(saved_at=moment)
+        Image.objects.filter(job__pk=job).update(saved_at=moment)
 
 
 def test_a_day_is_the_readers_also_at_the_first_visit_and_for_what_is_pushed(
