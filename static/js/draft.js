@@ -20,16 +20,33 @@ function controls() {
   return named.filter(({ name }) => name && !/^(csrfmiddlewaretoken|key|references-.*)$/.test(name));
 }
 
-/** @returns {Draft} */
-function read() {
+/**
+ * @param {(control: Control) => {value: string, checked: boolean}} state
+ * @returns {Draft}
+ */
+function read(state = now) {
   /** @type {Draft["values"]} */
   const values = {};
   for (const control of controls()) {
-    if (control.type === "checkbox") values[control.name] = control instanceof HTMLInputElement && control.checked;
-    else if (control.type !== "radio" || (control instanceof HTMLInputElement && control.checked))
-      values[control.name] = control.value;
+    const { value, checked } = state(control);
+    if (control.type === "checkbox") values[control.name] = checked;
+    else if (control.type !== "radio" || checked) values[control.name] = value;
   }
   return { values, references: references.kept() };
+}
+
+/** @param {Control} control */
+const now = (control) => ({ value: control.value, checked: control instanceof HTMLInputElement && control.checked });
+
+/**
+ * As the server filled it. A browser that goes back or reloads may have filled it otherwise since.
+ * @param {Control} control
+ */
+function served(control) {
+  if (control instanceof HTMLInputElement) return { value: control.defaultValue, checked: control.defaultChecked };
+  if (control instanceof HTMLTextAreaElement) return { value: control.defaultValue, checked: false };
+  const chosen = [...control.options].find((option) => option.defaultSelected) ?? control.options[0];
+  return { value: chosen?.value ?? "", checked: false };
 }
 
 /** @param {Draft} draft */
@@ -67,10 +84,10 @@ function stored() {
 
 /** Keeps the form as it is now, unless it is as it was sent. */
 export function keep() {
-  const now = read();
+  const draft = read();
   try {
-    if (text(now) === sent && !pressed) sessionStorage.removeItem(DRAFT_KEY);
-    else sessionStorage.setItem(DRAFT_KEY, JSON.stringify({ ...now, key: pressed }));
+    if (text(draft) === sent && !pressed) sessionStorage.removeItem(DRAFT_KEY);
+    else sessionStorage.setItem(DRAFT_KEY, JSON.stringify({ ...draft, key: pressed }));
     isKept = true;
   } catch {
     isKept = false; // storage is off, or full: the page itself still holds it
@@ -151,7 +168,7 @@ export function begin({ update, admitReference, isRefused }) {
   const { image, isFilled } = takeAsked();
   const draft = stored();
   const brought = references.kept().find(({ source }) => source === `image:${image}`);
-  if (!isRefused && !isFilled && !brought) sent = text(read());
+  if (!isRefused && !isFilled && !brought) sent = text(read(served));
   if (draft && !isFilled && !isRefused) {
     pressed = draft.key ?? "";
     if (pressed) fields.key.value = pressed;

@@ -92,6 +92,35 @@ def test_everything_is_kept_over_a_reload_and_another_page(page: Page, owner: Us
     assert page.evaluate("Object.keys(sessionStorage)") == [], "what was sent is no draft"
 
 
+def test_back_and_a_reload_after_it_lose_nothing(page: Page) -> None:
+    filled = fill(page)
+    page.get_by_role("link", name="Library", exact=True).click()
+    go_live(page)
+    page.go_back()
+    go_live(page)
+    assert form(page) == filled
+    page.reload()
+    assert form(page) == filled
+
+
+def test_what_the_browser_itself_puts_back_is_still_a_draft(page: Page) -> None:
+    """Firefox fills a reloaded form as it stood, before any script runs."""
+    page.add_init_script(
+        """document.addEventListener("readystatechange", () => {
+          const typed = sessionStorage.getItem("once");
+          if (typed === null || document.readyState !== "interactive") return;
+          sessionStorage.removeItem("once");
+          document.getElementById("id_prompt").value = typed;
+        });"""
+    )
+    write(page, "boats")
+    page.evaluate("sessionStorage.setItem('once', 'boats')")
+    for _ in range(2):
+        page.reload()
+        go_live(page)
+        expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("boats")
+
+
 @pytest.mark.parametrize(
     ("control", "value"), [("aspect", "16:9"), ("engine", "wan"), ("new_project", "Northern light")]
 )
