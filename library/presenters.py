@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cached_property
 
 from django.conf import settings
@@ -33,13 +33,8 @@ class Tile:
 
     @property
     def key(self) -> str:
-        """Sorts as text as the page is sorted, the other way round."""
+        """The moment in UTC and the id: sorts as text as the page is sorted, the other way round."""
         return f"{self.moment.astimezone(UTC):%Y%m%d%H%M%S%f}-{self.asset.pk.hex}"
-
-    @property
-    def day(self) -> date:
-        """In UTC, as the page is for every reader."""
-        return self.moment.astimezone(UTC).date()
 
     @property
     def ratio(self) -> str:
@@ -92,10 +87,14 @@ class Day:
     tiles: list[Tile]
 
 
-def by_day(assets: Iterable[Asset], *, in_trash: bool = False) -> list[Day]:
-    """Assets that are in the page's order, under their dates."""
+def by_day(assets: Iterable[Asset], *, zone: tzinfo, in_trash: bool = False) -> list[Day]:
+    """Assets that are in the page's order, under their dates in `zone`.
+
+    The tiles themselves are the same for every reader, so that sockets can share them.
+    """
     tiles = [Tile(asset, in_trash) for asset in assets]
-    return [Day(day, list(same)) for day, same in itertools.groupby(tiles, lambda tile: tile.day)]
+    days = itertools.groupby(tiles, lambda tile: tile.moment.astimezone(zone).date())
+    return [Day(day, list(same)) for day, same in days]
 
 
 def clock(seconds: float | None) -> str:

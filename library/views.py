@@ -24,6 +24,7 @@ from generation.core.keyset import BadCursor
 from generation.core.limits import MAX_RATING, SEARCH_LENGTH
 from generation.models import Asset
 from library.presenters import Tile, by_day
+from library.reader_zone import reader_zone
 from library.responses import done, refused
 
 
@@ -37,7 +38,7 @@ def home(request: HttpRequest) -> HttpResponse:
     filters = AssetFilter.from_query(request.GET).within(projects)
     page = _page(request, filters)
     context: dict[str, object] = {
-        "days": by_day(page.assets),
+        "days": by_day(page.assets, zone=reader_zone(request)),
         "more": _more(request, page, filters),
         "filters": filters,
     }
@@ -74,7 +75,7 @@ def trash(request: HttpRequest) -> HttpResponse:
     except BadCursor as error:
         raise Http404 from error
     context: dict[str, object] = {
-        "days": by_day(page.assets, in_trash=True),
+        "days": by_day(page.assets, zone=reader_zone(request), in_trash=True),
         "more": _more(request, page, AssetFilter()),
     }
     if _wants_fragment(request):

@@ -52,6 +52,8 @@ PITFALLS: Mapping[int, str] = {
     34: "Limits that are shown and enforced nowhere",
     35: "Expiry that is promised and run by nothing",
     # The numbers left out are named by no test yet.
+    37: "A dead line that looks live; a submission that only the socket shows",
+    38: "Typed settings lost on reload, on another page, after a lost session",
     40: "A body, an answer, a socket, a decoder or a request without a bound per caller",
     41: "Bytes of a body where none belongs: the next answer or request on that connection is what they say",
     42: "A file that two readers see differently: depth, alpha, orientation, first frame, colours, length",

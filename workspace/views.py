@@ -29,10 +29,12 @@ from generation.jobs import listing as job_listing
 from generation.media.formats import CONTENT_TYPES
 from generation.queue import estimates
 from workspace import composer
+from workspace.consumers import pushed_stack
 from workspace.estimates import forecast_in_words
 from workspace.forms import ComposerForm, ForecastForm, new_form_key
 from workspace.job_type_choice import combinations
-from workspace.presenters import owned_stack, stacks_of
+from workspace.not_sent import not_sent
+from workspace.presenters import owned_stack, stacks_of, staged_stack
 from workspace.responses import done, refused, wants_json
 
 EXAMPLES = (
@@ -96,8 +98,15 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
     return render(request, "workspace/home.html", context, status=status)
 
 
+@never_cache
+@require_POST
+def submit(request: HttpRequest) -> HttpResponse:
+    # A redirect to the sign-in page would lose what was typed.
+    return _submit(request) if request.user.is_authenticated else not_sent(request)
+
+
 @action
-def submit(request: OwnersRequest) -> HttpResponse:
+def _submit(request: OwnersRequest) -> HttpResponse:
     form = ComposerForm(request.user, request.POST)
     job = composer.submit_form(request.user, principal_of(request), form) if form.is_valid() else None
     if job is None:
@@ -107,6 +116,8 @@ def submit(request: OwnersRequest) -> HttpResponse:
     composer.remember(request, form, job)
     if wants_json(request):
         answer: dict[str, object] = {"ok": True, "job": str(job.pk), "key": new_form_key()}
+        # The page shows the job by this answer, whether or not its socket lives.
+        answer["stack"] = pushed_stack(staged_stack(request.user.pk, job.pk))
         if form.cleaned_data["new_project"]:
             answer["project"] = {"id": str(job.project_id), "name": job.project.name}
         return JsonResponse(answer)

@@ -53,17 +53,19 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     The browser's first message is `{"after": revision, "user": id}`: the page's revision and its user. The
     browser then gets `changes` with everything newer, rendered by the page's own partials, and between them
     `progress`: a job with new progress but no new revision, rendered likewise. `reload` means that its
-    revision is from another database. The socket is closed when its session has ended.
+    revision is from another database. A `heartbeat` comes every 15 s, whatever else does: a browser that
+    hears nothing for longer has lost the line. The socket is closed when its session has ended.
 
     `send` waits while the browser does not read; the hints that come meanwhile are merged.
     """
 
     recheck_seconds: ClassVar[float] = 25.0
+    heartbeat_seconds: ClassVar[float] = 15.0  # static/js/live.js waits for it
 
     is_open = False
     is_counted = False
     session_key: str | None = None  # None without session middleware in front
-    rechecks: asyncio.Task[None] | None = None
+    periodic: tuple[asyncio.Task[None], ...] = ()
     work: asyncio.Task[None] | None = None
 
     def page_of(self, owner_id: int) -> LivePage:
@@ -76,7 +78,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         finally:  # however it ended: a handler that raised is not followed by disconnect()
             if self.is_counted:
                 open_sockets.release(self.page.owner_id)
-            if self.rechecks:
+            if self.periodic:
                 self._stop()
                 await self._with_layer(self.channel_layer.group_discard)
 
@@ -107,7 +109,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
         self.pending = PendingUpdates()
         self.session_unchecked = True  # the session may have ended before this socket could be told
         self.is_open = True
-        self.rechecks = asyncio.create_task(self._recheck())
+        self.periodic = (asyncio.create_task(self._recheck()), asyncio.create_task(self._heartbeat()))
         await self._with_layer(self.channel_layer.group_add)
         await self.accept()
 
@@ -176,6 +178,12 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             await asyncio.sleep(self.recheck_seconds)
             await self._with_layer(self.channel_layer.group_add)
             self._request_session_check()
+
+    async def _heartbeat(self) -> None:
+        """Tell the browser that the line is alive; the socket's own pings are hidden from its script."""
+        while True:
+            await asyncio.sleep(self.heartbeat_seconds)
+            await self.send_json({"type": "heartbeat"})
 
     def _request_session_check(self) -> None:
         self.session_unchecked = self.pending.recheck = True
@@ -247,7 +255,7 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
     def _stop(self) -> None:
         """Nothing is sent from now on."""
         self.is_open = False
-        for task in (self.rechecks, self.work):
+        for task in (*self.periodic, self.work):
             if task and task is not asyncio.current_task():
                 task.cancel()
 

@@ -4,6 +4,8 @@ import { byId, targetOf } from "./dom.js";
 import { say } from "./toast.js";
 
 const AWAY = "The server did not answer, so this may not have arrived. Try again in a moment.";
+const SIGNED_OUT = "You were signed out, so nothing was done.";
+const ANSWER_MS = 30000; // a line that is dead without being closed never answers
 const GONE = { ok: false, message: "That is not here any more." };
 
 export class SignedOut extends Error {}
@@ -21,6 +23,7 @@ export async function post(url, data) {
     headers: { Accept: "application/json" },
     credentials: "same-origin",
     redirect: "manual",
+    signal: AbortSignal.timeout(ANSWER_MS),
   });
   // A redirect here is one to the sign-in page.
   if (response.type === "opaqueredirect" || response.status === 403) throw new SignedOut();
@@ -47,13 +50,15 @@ export async function perform(url, data, { isSeen = false } = {}) {
 }
 
 /**
- * Says in words why a post brought no answer.
+ * Says in words why a post brought no answer. A page whose user was signed out leads to the sign-in page, unless what it
+ * holds would be lost with it.
  * @param {unknown} error
+ * @param {{away?: string, signedOut?: string, mayLeave?: boolean}} [options]
  */
-export function excuse(error) {
-  if (!(error instanceof SignedOut)) return say(AWAY, { level: "error" });
-  say("You were signed out. Sign in again; what you typed is kept.", { level: "error" });
-  setTimeout(() => location.reload(), 2500);
+export function excuse(error, { away = AWAY, signedOut = SIGNED_OUT, mayLeave = true } = {}) {
+  if (!(error instanceof SignedOut)) return say(away, { level: "error" });
+  say(signedOut, { level: "error" });
+  if (mayLeave) setTimeout(() => location.reload(), 2500);
 }
 
 /** @param {HTMLButtonElement} button */

@@ -1,42 +1,15 @@
-// The composer: shows what applies, keeps the draft, sends without leaving the page.
-import { excuse, post } from "./act.js";
-import { byId, copyOf, data, find, findAll, targetOf } from "./dom.js";
+// The composer: shows what applies, and what is in force.
+import { fields, form, make, more } from "./composer-form.js";
+import { byId, copyOf, find, findAll } from "./dom.js";
+import * as draft from "./draft.js";
 import * as forecast from "./forecast.js";
 import * as references from "./references.js";
-import { say } from "./toast.js";
-import { user } from "./user.js";
+import { isRefused, start as startSending } from "./submit.js";
 
-/** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
-
-/**
- * The form's controls by their names.
- * @typedef {object} Fields
- * @property {HTMLInputElement} key
- * @property {HTMLTextAreaElement} prompt
- * @property {RadioNodeList} media
- * @property {RadioNodeList} quality
- * @property {RadioNodeList} quantity
- * @property {HTMLSelectElement} aspect
- * @property {HTMLTextAreaElement} negative_prompt
- * @property {HTMLInputElement} seed
- * @property {HTMLSelectElement} engine
- * @property {HTMLInputElement} enhance
- * @property {HTMLSelectElement} project
- * @property {HTMLInputElement} new_project
- * @property {HTMLInputElement} review
- */
-
-const form = byId("composer", HTMLFormElement);
-const fields = /** @type {HTMLFormControlsCollection & Fields} */ (form.elements);
-const { prompt } = fields;
-const make = find(form, ".make", HTMLButtonElement);
-const more = byId("more", HTMLDetailsElement);
 const chips = byId("chips", HTMLElement);
 const chipTemplate = byId("chip", HTMLTemplateElement);
 /** @type {Record<string, JobType>} */
 const combinations = JSON.parse(byId("combinations", HTMLScriptElement).textContent);
-const finger = matchMedia("(pointer: coarse)");
-const DRAFT = `ourvidz-draft-${user}`;
 
 function choice() {
   const { media, quality, engine, enhance } = fields;
@@ -115,7 +88,7 @@ function reset(control) {
   if (control instanceof HTMLInputElement && control.type === "checkbox") control.checked = false;
   else control.value = "";
   if (control === fields.new_project) fields.project.value = "";
-  update();
+  changed();
   make.focus();
 }
 
@@ -135,143 +108,47 @@ function showChips() {
   );
 }
 
-const errorSlots = () => findAll(form, "[data-error]", HTMLElement);
-const firstError = () => errorSlots().find((slot) => slot.childNodes.length);
-
-/** @param {HTMLElement} slot for the errors of one field */
-function controlOf(slot) {
-  const control = fields.namedItem(data(slot, "error"));
-  return control instanceof HTMLElement ? control : null;
-}
-
-/**
- * Shows errors beside their fields.
- * @param {Record<string, string[]>} errors
- */
-function showErrors(errors) {
-  for (const slot of errorSlots()) {
-    const sentences = errors[data(slot, "error")] ?? [];
-    slot.replaceChildren(...sentences.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
-    if (sentences.length) controlOf(slot)?.setAttribute("aria-invalid", "true");
-    else controlOf(slot)?.removeAttribute("aria-invalid");
-    if (sentences.length && more.contains(slot)) more.open = true;
-  }
-  const first = firstError();
-  if (first) (controlOf(first) ?? prompt).focus();
-}
-
-// The draft
-function keepDraft() {
-  try {
-    sessionStorage.setItem(DRAFT, prompt.value);
-  } catch {
-    // storage is off: the page itself still holds the text
-  }
-}
-
-function restoreDraft() {
-  const asked = new URLSearchParams(location.search);
-  if (asked.has("image")) {
-    asked.delete("image");
-    history.replaceState(null, "", `${location.pathname}${asked.size ? `?${asked}` : ""}`);
-  }
-  if (asked.has("prompt") || asked.has("from")) {
-    // Filled on request: from here on it is a draft like any other.
-    asked.delete("prompt");
-    asked.delete("from");
-    asked.delete("seed");
-    history.replaceState(null, "", `${location.pathname}${asked.size ? `?${asked}` : ""}`);
-    keepDraft();
-    prompt.focus();
-    prompt.setSelectionRange(prompt.value.length, prompt.value.length);
-  } else if (!firstError()) {
-    const draft = sessionStorage.getItem(DRAFT);
-    if (draft !== null) prompt.value = draft;
-  }
-}
-
-/**
- * The project that was named is there now.
- * @param {{id: string, name: string}} made
- */
-function choose({ id, name }) {
-  const { project, new_project } = fields;
-  if (![...project.options].some((option) => option.value === id)) project.add(new Option(name, id));
-  project.value = id;
-  new_project.value = "";
+/** What is chosen cannot use a reference image: the engine and enhancing give way; whether they had to. */
+function admitReference() {
+  if (choice().references.length) return false;
+  fields.engine.value = "";
+  fields.enhance.checked = false;
   update();
+  return true;
 }
 
-/** @param {() => void} afterwards */
-async function send(afterwards) {
-  make.setAttribute("aria-busy", "true");
-  try {
-    if (!(await references.settled())) return;
-    const { status, body } = await post(form.action, new FormData(form));
-    const answer = /** @type {Submitted} */ (body);
-    if (status === 422) return showErrors(answer.errors);
-    if (!answer.ok) return say(answer.message, { level: "error" });
-    showErrors({});
-    fields.key.value = answer.key;
-    if (answer.project) choose(answer.project);
-    if (finger.matches && document.activeElement === prompt) prompt.blur(); // the keyboard covers what is made
-    afterwards();
-  } catch (error) {
-    excuse(error);
-  } finally {
-    make.removeAttribute("aria-busy");
-  }
+function changed() {
+  update();
+  draft.keep();
 }
 
-// As a plain form, once every picture has arrived.
-async function sendPlainly() {
-  if (await references.settled()) form.requestSubmit();
+/** @param {HTMLAnchorElement} link */
+function useExample(link) {
+  const fill = () => {
+    fields.prompt.value = link.textContent;
+  };
+  draft.replace("The example is in the form.", fill, update);
+  fields.prompt.focus();
 }
 
-/**
- * A sentence about what was typed goes once that is typed anew.
- * @param {Event} event
- */
-function forgive(event) {
-  const control = targetOf(event);
-  if (!control) return;
-  form.querySelector(`[data-error="${control.getAttribute("name")}"]`)?.replaceChildren();
-  control.removeAttribute("aria-invalid");
-}
-
-/** @param {{afterwards: () => void}} page what it does after a submission */
-export function start({ afterwards }) {
-  references.start({ onChange: update });
+/** @param {{onMade: (job: Change) => void}} page shows a job that was made */
+export function start({ onMade }) {
+  const asked = new URLSearchParams(location.search);
+  references.start({ onChange: changed });
   forecast.start({ onServed: references.showWhetherServed });
-  form.addEventListener("input", update);
-  form.addEventListener("input", forgive);
-  form.addEventListener("change", update);
-  prompt.addEventListener("input", keepDraft);
-  prompt.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
-  });
-  form.addEventListener("submit", (event) => {
-    keepDraft();
-    // On a page of older work the new stack has no place: the plain way leads to the newest.
-    if (new URLSearchParams(location.search).has("cursor") && references.ready()) return;
-    event.preventDefault();
-    if (new URLSearchParams(location.search).has("cursor")) return sendPlainly();
-    if (!make.hasAttribute("aria-busy")) send(afterwards);
-  });
+  draft.begin({ update, admitReference, isRefused: isRefused() });
+  startSending({ update, onMade });
+  for (const name of ["input", "change"]) form.addEventListener(name, changed);
   for (const link of findAll(document, "[data-example]", HTMLAnchorElement)) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
-      prompt.value = link.textContent;
-      keepDraft();
-      prompt.focus();
+      useExample(link);
     });
   }
-  const brought = new URLSearchParams(location.search).has("image"); // a picture whose use is to be said
-  try {
-    restoreDraft();
-  } catch {
-    // storage is off
+  if (asked.has("prompt") || asked.has("from")) {
+    fields.prompt.focus();
+    fields.prompt.setSelectionRange(fields.prompt.value.length, fields.prompt.value.length);
   }
-  more.open = brought || more.querySelector("[data-error]:not(:empty)") !== null;
-  update();
+  // A picture whose use is to be said, or what was refused
+  more.open = asked.has("image") || more.querySelector("[data-error]:not(:empty)") !== null;
 }

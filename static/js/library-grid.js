@@ -1,7 +1,7 @@
 // The tiles on the page: pushed ones go where the order puts them, the next page is fetched before the end is reached.
 import { byId, copyOf, data, element, find, findAll, targetOf } from "./dom.js";
 import { update } from "./morph.js";
-import { showTimes } from "./times.js";
+import { dateOf, showTimes } from "./times.js";
 
 const grid = byId("grid", HTMLElement);
 const none = byId("none", HTMLElement);
@@ -11,6 +11,15 @@ const own = location.href; // an open viewer shows another
 
 /** @param {HTMLElement} tile */
 const key = (tile) => data(tile, "key");
+
+/**
+ * The reader's date of a tile. Its key begins with its moment in UTC: 20241112233000.
+ * @param {HTMLElement} tile
+ */
+function dateOfTile(tile) {
+  const moment = key(tile).replace(/^(....)(..)(..)(..)(..)(..).*/, "$1-$2-$3T$4:$5:$6Z");
+  return dateOf(new Date(moment));
+}
 
 /**
  * @param {string | undefined} media
@@ -55,14 +64,22 @@ function makeDay(date) {
 }
 
 /**
+ * Where the tiles of a tile's day are.
+ * @param {HTMLElement} tile
+ */
+function rowsFor(tile) {
+  const date = dateOfTile(tile);
+  return rowsOf(dayOf(date) ?? makeDay(date));
+}
+
+/**
  * Puts a tile, new or not, where its key says; false when that is on another page.
  * @param {HTMLElement} tile
  */
 function insert(tile) {
   const below = tiles().some((other) => key(other) < key(tile));
   if ((!below && link()) || (top && key(tile) > top)) return false;
-  const date = data(tile, "day");
-  const rows = rowsOf(dayOf(date) ?? makeDay(date));
+  const rows = rowsFor(tile);
   rows.insertBefore(tile, tilesOf(rows).find((other) => key(other) < key(tile)) ?? null);
   return true;
 }
@@ -174,7 +191,7 @@ async function load(next) {
   try {
     const page = element(`<div>${await fetched(next.href, { "X-Fragment": "1" })}</div>`);
     next.parentElement?.remove();
-    for (const day of findAll(page, ".day", HTMLElement)) join(day);
+    for (const tile of tilesOf(page)) join(tile);
     apply(meanwhile);
     grid.append(...page.querySelectorAll(":scope > p"));
     updateState();
@@ -185,17 +202,19 @@ async function load(next) {
   }
 }
 
-/** @param {HTMLElement} day of the next page */
-function join(day) {
-  const isHere = (/** @type {HTMLElement} */ tile) => document.getElementById(tile.id) !== null;
-  const fresh = tilesOf(day).filter((tile) => !isHere(tile));
-  tilesOf(day).filter(isHere).forEach(put);
-  const same = dayOf(data(day, "day"));
-  if (same) rowsOf(same).append(...fresh);
-  else if (fresh.length) {
-    rowsOf(day).replaceChildren(...fresh);
-    grid.append(day);
-  }
+/** @param {HTMLElement} tile of the next page, in its order */
+function join(tile) {
+  if (document.getElementById(tile.id)) put(tile);
+  else rowsFor(tile).append(tile);
+}
+
+/** The server may have grouped by another zone's days: at a first visit it does not know the reader's. */
+function regroup() {
+  const all = tiles();
+  if (all.every((tile) => dateOfTile(tile) === tile.closest(".day")?.getAttribute("data-day"))) return;
+  for (const tile of all) rowsFor(tile).append(tile);
+  for (const day of days()) if (!tilesOf(day).length) day.remove();
+  showTimes(grid);
 }
 
 const observer = new IntersectionObserver(
@@ -212,6 +231,7 @@ function watch() {
 }
 
 export function start() {
+  regroup();
   grid.addEventListener("click", (event) => {
     const pressed = targetOf(event)?.closest("[data-more]");
     if (!(pressed instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey) return;

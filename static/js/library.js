@@ -14,7 +14,8 @@ const live = connect({
   on: { changes, reload: () => location.reload() },
 });
 document.addEventListener("acted", () => {
-  if (!live.isLive()) refresh().catch(() => {});
+  if (live.isLive()) live.probe();
+  else refresh().catch(() => {});
 });
 startGrid();
 startFilters();

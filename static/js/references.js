@@ -1,10 +1,8 @@
 // Reference images: picked, dropped or pasted into the composer, sent at once, chosen for what the kind of work can use.
 import { byId, copyOf, data, find, findAll } from "./dom.js";
 import { say } from "./toast.js";
-import { user } from "./user.js";
 
 /** @typedef {{id: string, thumbnail: string}} Uploaded */
-/** @typedef {{source: string, type: string, strength: string, thumbnail: string}} Kept a row in the draft */
 
 /** Why a picture did not arrive, and whether sending it again may help. */
 class Refusal extends Error {
@@ -29,7 +27,6 @@ const chips = byId("reference-chips", HTMLElement);
 const rowTemplate = byId("reference", HTMLTemplateElement);
 const chipTemplate = byId("reference-chip", HTMLTemplateElement);
 const FRAMES = ["start_frame", "end_frame"];
-const DRAFT = `ourvidz-references-${user}`;
 const AWAY = "The server did not answer.";
 
 /** @type {Map<HTMLElement, Promise<void>>} */
@@ -76,7 +73,6 @@ export function fit(chosen, first) {
   pickLine.hidden = pick.disabled;
   showChips();
   if (!given.size) showWhetherServed(true);
-  keepDraft();
 }
 
 /** @param {HTMLElement} [first] */
@@ -185,13 +181,18 @@ function watch(row) {
 
 /** @param {HTMLElement} row */
 function remove(row) {
+  discard(row);
+  renumber();
+  changed();
+}
+
+/** @param {HTMLElement} row */
+function discard(row) {
   requests.get(row)?.abort();
   uploads.delete(row);
   const { src } = picture(row);
   row.remove();
   if (src.startsWith("blob:")) URL.revokeObjectURL(src);
-  renumber();
-  changed();
 }
 
 /** @param {Iterable<File>} files */
@@ -328,40 +329,51 @@ export async function settled() {
 }
 
 // The draft: what has arrived is still there after a reload.
-function keepDraft() {
-  const kept = rows()
+
+/**
+ * The rows whose pictures have arrived.
+ * @returns {KeptReference[]}
+ */
+export function kept() {
+  return rows()
     .filter((row) => source(row).value)
     .map((row) => ({
       source: source(row).value,
       type: purpose(row).value,
       strength: strength(row).value,
-      thumbnail: row.dataset.thumbnail ?? picture(row).getAttribute("src"),
+      thumbnail: row.dataset.thumbnail ?? picture(row).getAttribute("src") ?? "",
     }));
-  try {
-    sessionStorage.setItem(DRAFT, JSON.stringify(kept));
-  } catch {
-    // storage is off: the page itself still holds them
-  }
 }
 
-function restoreDraft() {
-  const asked = new URLSearchParams(location.search);
-  if (asked.has("image") || asked.has("from") || field.querySelector("[data-error] p")) return;
-  /** @type {Kept[] | null} */
-  const kept = JSON.parse(sessionStorage.getItem(DRAFT) ?? "null");
-  if (!kept) return;
-  list.replaceChildren(
-    ...kept.map((each) => {
-      const row = copyOf(rowTemplate);
-      source(row).value = each.source;
-      purpose(row).value = each.type;
-      strength(row).value = each.strength;
-      row.dataset.thumbnail = each.thumbnail;
-      picture(row).src = each.thumbnail;
-      return row;
-    }),
-  );
+/** @param {KeptReference[]} drafted the rows from now on */
+export function restore(drafted) {
+  for (const row of rows()) discard(row);
+  for (const each of drafted) append(each);
+}
+
+/**
+ * Adds an image of the owner's; where every place is taken, it takes the last one's.
+ * @param {KeptReference} image
+ */
+export function bring(image) {
+  if (rows().some((row) => source(row).value === image.source)) return;
+  const last = inUse().at(-1);
+  if (last && inUse().length >= type.references.length) discard(last);
+  append(image);
+  changed();
+}
+
+/** @param {KeptReference} drafted */
+function append(drafted) {
+  const row = copyOf(rowTemplate);
+  source(row).value = drafted.source;
+  purpose(row).value = drafted.type;
+  strength(row).value = drafted.strength;
+  row.dataset.thumbnail = drafted.thumbnail;
+  picture(row).src = drafted.thumbnail;
+  list.append(row);
   renumber();
+  watch(row);
 }
 
 /** @param {DragEvent} event */
@@ -370,11 +382,6 @@ const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes(
 /** @param {{onChange: () => void}} page what it does when something about the pictures has changed */
 export function start({ onChange }) {
   changed = onChange;
-  try {
-    restoreDraft();
-  } catch {
-    // storage is off, or what it holds is of another version
-  }
   rows().forEach(watch);
   pick.addEventListener("change", (event) => {
     event.stopPropagation();

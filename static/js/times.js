@@ -1,24 +1,43 @@
-// Times in the reader's zone and language. The server writes them in UTC, the same for everybody.
+// Times in the reader's zone and language. The server writes moments in UTC, the same for everybody.
 const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-// A day of the Library is one of UTC: another zone would name a day that the tiles under it are not of.
+// Of a date without a time, which is nobody's moment.
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeZone: "UTC" });
 const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
-const DAY_MS = 24 * 60 * 60 * 1000;
+const LOOK_MS = 5000;
 
-/** @param {Date} midnight of UTC */
-function day(midnight) {
-  const ago = Math.floor(Date.now() / DAY_MS) - midnight.getTime() / DAY_MS;
-  if (ago !== 0 && ago !== 1) return DAY.format(midnight);
+/**
+ * The reader's date of a moment, as in `datetime`: 2024-11-12.
+ * @param {Date} moment
+ */
+export function dateOf(moment) {
+  const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
+  return `${String(moment.getFullYear()).padStart(4, "0")}-${two(moment.getMonth() + 1)}-${two(moment.getDate())}`;
+}
+
+/** @param {number} ago in days */
+function dateAgo(ago) {
+  const now = new Date();
+  return dateOf(new Date(now.getFullYear(), now.getMonth(), now.getDate() - ago, 12));
+}
+
+/** @param {string} date */
+function day(date) {
+  const ago = [0, 1].find((days) => dateAgo(days) === date);
+  if (ago === undefined) return DAY.format(new Date(date));
   const words = RELATIVE.format(-ago, "day");
   return words.charAt(0).toLocaleUpperCase() + words.slice(1);
 }
 
-/** @param {HTMLTimeElement} time */
-function words(time) {
-  const moment = new Date(time.dateTime);
-  if (!time.dateTime.includes("T")) return day(moment);
-  return ("date" in time.dataset ? DATE : MOMENT).format(moment);
+/**
+ * The words for a time, and those that the pointer brings up.
+ * @param {HTMLTimeElement} time
+ */
+function words({ dateTime, dataset }) {
+  const moment = new Date(dateTime);
+  if (!dateTime.includes("T")) return { text: day(dateTime), title: DAY.format(moment) };
+  return { text: ("date" in dataset ? DATE : MOMENT).format(moment), title: EXACT.format(moment) };
 }
 
 /**
@@ -27,7 +46,20 @@ function words(time) {
  */
 export function showTimes(root) {
   for (const time of root.querySelectorAll("time")) {
-    const text = words(time);
+    const { text, title } = words(time);
     if (time.textContent !== text) time.textContent = text;
+    if (time.title !== title) time.title = title;
   }
+}
+
+/** What was today is yesterday after midnight, without a reload. */
+export function keepDays() {
+  let today = dateAgo(0);
+  const look = () => {
+    if (dateAgo(0) === today) return;
+    today = dateAgo(0);
+    showTimes(document);
+  };
+  setInterval(look, LOOK_MS);
+  document.addEventListener("visibilitychange", look);
 }

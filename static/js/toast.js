@@ -34,11 +34,11 @@ export function adopt(container) {
 const words = (toast) => find(toast, "span", HTMLElement);
 
 /**
- * Says `text`.
+ * Says `text`. Undo posts `undo`, or calls `restore` where the page itself can take it back.
  * @param {string} text
- * @param {{undo?: Undo, level?: "info" | "error"}} [options]
+ * @param {{undo?: Undo, restore?: () => void, level?: "info" | "error"}} [options]
  */
-export function say(text, { undo, level = "info" } = {}) {
+export function say(text, { undo, restore, level = "info" } = {}) {
   const toast = copyOf(template);
   words(toast).textContent = text;
   toast.dataset.level = level;
@@ -47,12 +47,19 @@ export function say(text, { undo, level = "info" } = {}) {
     button.setAttribute("formaction", undo.url);
     button.dataset.fields = JSON.stringify(undo.fields ?? {});
     button.addEventListener("click", () => queueMicrotask(() => toast.remove()));
+  } else if (restore) {
+    for (const name of ["form", "formaction"]) button.removeAttribute(name);
+    button.type = "button";
+    button.addEventListener("click", () => {
+      toast.remove();
+      restore();
+    });
   } else {
     button.remove();
   }
   // What only confirms makes room; what can be undone and what went wrong stays.
   for (const plain of box.querySelectorAll('[data-toast]:not([data-level="error"], :has([data-undo]))')) plain.remove();
-  for (const same of [...box.children]) if (words(same).textContent === text && !undo) same.remove();
+  for (const same of [...box.children]) if (words(same).textContent === text && !undo && !restore) same.remove();
   while (box.children.length > 2) box.firstElementChild?.remove();
   box.append(toast);
   watch(toast);

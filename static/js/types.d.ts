@@ -34,11 +34,13 @@ interface Submitted {
   errors: Record<string, string[]>;
   /** of the next submission */
   key: string;
+  /** the job that was made */
+  stack: Change;
   /** that was made with it */
   project?: { id: string; name: string };
 }
 
-/** What a socket says: `changes` up to a revision, or `progress`, of the rows that the page shows; or `reload`. */
+/** What a socket says: `changes` up to a revision, or `progress`, of the rows that the page shows; `reload`, `heartbeat`. */
 interface Message {
   type: string;
   revision: number;
@@ -54,4 +56,24 @@ interface Change {
   media?: string;
   html: string;
   removed: boolean;
+}
+
+/** What a person fills in or chooses in the composer. */
+type Control = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
+
+/** A reference image in the draft. */
+interface KeptReference {
+  source: string;
+  type: string;
+  strength: string;
+  thumbnail: string;
+}
+
+/** All that is in the composer. */
+interface Draft {
+  /** by the names of the controls */
+  values: Record<string, string | boolean>;
+  references: KeptReference[];
+  /** of a press on Make that was not answered yet */
+  key?: string;
 }

@@ -12,9 +12,10 @@ const live = connect({
   on: { changes, progress, reload: () => location.reload() },
 });
 
-// Without a socket the page asks for itself after each of its own actions.
+// Without a socket the page asks for itself after each of its own actions; with one it makes sure that it still has one.
 function catchUp() {
-  if (!live.isLive()) refresh().catch(() => {});
+  if (live.isLive()) live.probe();
+  else refresh().catch(() => {});
 }
 document.addEventListener("acted", catchUp);
 
@@ -24,6 +25,6 @@ setInterval(() => {
   const waits = document.querySelector('.stack[data-status="queued"]');
   if (waits && live.isLive() && document.visibilityState === "visible") refresh().catch(() => {});
 }, QUEUE_MS);
-start({ afterwards: catchUp });
+start({ onMade: (job) => changes({ jobs: [job] }) });
 // The address stays the Workspace's: that is what the page asks for again, and where a reload leads.
 startViewer(stacks, { tiles: results, addressOf: () => location.href });

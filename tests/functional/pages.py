@@ -135,7 +135,7 @@ class Page(threading.Thread):
             tries += 1
 
     def _receive(self, message: dict[str, Any]) -> None:
-        assert message["type"] in ("changes", "progress"), message
+        assert message["type"] in ("changes", "progress", "heartbeat"), message
         if message["type"] == "changes":
             self.stacks |= {job["id"]: job["html"] for job in message["jobs"]}
             self.revision = max(self.revision, message["revision"])

@@ -43,6 +43,7 @@ class Route:
     answers: Mapping[str, Statuses]
     body: Mapping[str, Any] = field(default_factory=dict)
     changes_by: str = "manage"  # the scope that a token needs for what is no reading
+    without_session: Mapping[str, int] = field(default_factory=dict)  # by method, where it differs
 
     def scope(self, method: str) -> str:
         return "read" if method in {"GET", "HEAD"} else self.changes_by
@@ -108,7 +109,10 @@ ROUTES: dict[str, Route] = {
     "account/tokens/<uuid:token_id>/revoke": page(POST=404),
     # The Workspace and the Library
     "": page(GET=200),
-    "workspace/submit": page(POST=422),
+    # Without a redirect, which would lose what was typed.
+    "workspace/submit": Route(
+        Audience.PAGE, {"POST": 422}, without_session=dict.fromkeys(METHODS, 405) | {"POST": 403}
+    ),
     "workspace/forecast": page(GET=422),
     "workspace/cancel": page(POST=302),
     "workspace/clear": page(POST=302),

@@ -190,7 +190,8 @@ def expected(route: Route, caller: str, method: str) -> tuple[int, ...]:
     if route.audience is Audience.SCHEMA and caller not in KNOWN_TO_THE_API:
         return (401,)
     if route.audience in REFUSALS and route.audience not in CREDENTIALS[caller]:
-        return (REFUSALS[route.audience], *((403,) if caller == FORGED else ()))
+        refusal = route.without_session.get(method, REFUSALS[route.audience])
+        return (refusal, *((403,) if caller == FORGED else ()))
     if caller == FORGED:
         return (
             (403, 405, 415)

@@ -286,7 +286,7 @@ class TestRates:
         status, headers, body = await site.get("/workspace/submit", accept="text/html,*/*")
         assert (status, headers["x-frame-options"], headers["cache-control"]) == (429, "DENY", "no-store")
         assert "script-src 'self'" in headers["content-security-policy"]
-        assert b"what you typed is still there" in body
+        assert b"most browsers still show what you typed" in body
 
 
 @pytest.mark.usefixtures("_limited")

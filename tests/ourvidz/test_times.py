@@ -1,4 +1,4 @@
-"""Pages show times in UTC, whoever reads them: a script says them in the reader's zone."""
+"""Pages write moments in UTC for everybody, and a script says them in the reader's zone."""
 
 from __future__ import annotations
 
@@ -52,3 +52,45 @@ def test_a_page_is_the_same_in_every_zone(owner: User, settings: LazySettings, p
         answers.add(FRESH.sub("", client.get(address).content.decode()))
     assert len(answers) == 1
     assert PAGES[path] in answers.pop()
+
+
+@pytest.mark.parametrize(
+    ("cookie", "day", "heading"),
+    [
+        ("Pacific/Auckland", "2024-11-13", "13 November 2024"),
+        ("America/New_York", "2024-11-12", "12 November 2024"),
+        ("UTC", "2024-11-12", "12 November 2024"),
+        ("Asia/Calcutta", "2024-11-13", "13 November 2024"),  # as Chromium calls it
+    ],
+)
+@pytest.mark.parametrize("path", ["/library/", "/library/trash/"])
+def test_a_day_of_the_library_is_one_of_the_readers(
+    owner: User, path: str, cookie: str, day: str, heading: str
+) -> None:
+    """A browser in Tokyo saw yesterday."""
+    client = Client()
+    client.force_login(owner)
+    client.cookies["timezone"] = cookie
+    assert f'<time datetime="{day}">{heading}</time>' in client.get(path).content.decode()
+
+
+@pytest.mark.parametrize(
+    "cookie", ["", "Mars/Olympus", "../../../etc/passwd", "America", "/etc/localtime", "a\0b"]
+)
+def test_a_zone_that_nobody_knows_is_utc(owner: User, cookie: str) -> None:
+    client = Client()
+    client.force_login(owner)
+    client.cookies["timezone"] = cookie
+    assert PAGES["/library/"] in client.get("/library/").content.decode()
+
+
+def test_a_tile_is_the_same_in_every_zone(owner: User) -> None:
+    """Sockets share its HTML, whoever reads it."""
+    client = Client()
+    client.force_login(owner)
+    tiles = set()
+    for zone in ("UTC", "Pacific/Auckland", "America/New_York"):
+        client.cookies["timezone"] = zone
+        html = client.get("/library/").content.decode()
+        tiles.add(html[html.index("<li ") : html.index("</li>")])
+    assert len(tiles) == 1

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from generation.catalog.job_types import JOB_TYPES
 from generation.models import Image, Job, Reference, Video
+from tests import acting
 from tests.acting import create_project
 from tests.factories import complete, make_job, make_reference, make_user
 from workspace.job_type_choice import combinations
@@ -174,6 +175,22 @@ def test_the_same_press_twice_makes_one_job(signed_in: Client) -> None:
     first, again = (signed_in.post(SUBMIT, asked(key="k1"), headers=JSON).json() for _ in range(2))
     assert first["job"] == again["job"]
     assert Job.objects.count() == 1
+
+
+def test_the_answer_shows_the_job_as_the_page_does(signed_in: Client, owner: User) -> None:
+    """Pitfall 37: only the socket showed it, and that may be dead."""
+    answer = signed_in.post(SUBMIT, asked(quantity="3"), headers=JSON).json()
+    stack = answer["stack"]
+    assert (stack["id"], stack["removed"]) == (answer["job"], False)
+    assert stack["html"].strip() in signed_in.get("/").content.decode()
+
+
+def test_a_replay_of_what_was_cleared_since_shows_nothing(signed_in: Client, owner: User) -> None:
+    job = signed_in.post(SUBMIT, asked(key="k1"), headers=JSON).json()["job"]
+    acting.cancel(owner_id=owner.pk, job_id=job)
+    acting.clear(owner_id=owner.pk)
+    again = signed_in.post(SUBMIT, asked(key="k1"), headers=JSON).json()
+    assert again["stack"] == {"id": job, "html": "", "removed": True}
 
 
 def test_changed_and_sent_again_with_the_old_key_it_is_another_job(signed_in: Client) -> None:

@@ -74,6 +74,10 @@ class RestlessPage(Page):
     recheck_seconds = 0.2
 
 
+class LivelyPage(Page):
+    heartbeat_seconds = 0.2
+
+
 class SmallPage(Page):
     shows = FewIds
 

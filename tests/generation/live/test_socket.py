@@ -31,6 +31,7 @@ from tests.generation.live.pages import (
     WAIT_SECONDS,
     HeldIds,
     Ids,
+    LivelyPage,
     Open,
     Page,
     RestlessPage,
@@ -226,13 +227,21 @@ async def test_a_new_password_closes_the_sockets_of_the_old(
     assert await socket.receive_output(timeout=10) == {"type": "websocket.close", "code": SIGNED_OUT}
 
 
+async def test_a_socket_on_which_nothing_happens_is_heard(client: Client, open_page: Open) -> None:
+    """Pitfall 37: a browser's script hears no pings, so a dead line and a quiet one were the same to it."""
+    socket = await open_page(client, LivelyPage)
+    await begin(socket)
+    for _ in range(2):
+        assert await next_message(socket) == {"type": "heartbeat"}
+
+
 async def test_no_recheck_outlives_its_socket(client: Client, open_page: Open) -> None:
     before = asyncio.all_tasks()
     socket = await open_page(client, RestlessPage)
     await begin(socket)
     await socket.disconnect(timeout=10)
     await asyncio.sleep(0.05)
-    assert not [task for task in asyncio.all_tasks() - before if "_recheck" in repr(task)]
+    assert not periodic(asyncio.all_tasks() - before)
 
 
 async def test_no_recheck_outlives_a_socket_that_failed(client: Client, open_page: Open) -> None:
@@ -250,7 +259,11 @@ async def test_no_recheck_outlives_a_socket_that_failed(client: Client, open_pag
     await socket.send_json_to({"after": 0})
     assert await socket.receive_output(timeout=10) == {"type": "websocket.close", "code": FAILED}
     await asyncio.sleep(0.05)
-    assert not [task for task in asyncio.all_tasks() - before if "_recheck" in repr(task)]
+    assert not periodic(asyncio.all_tasks() - before)
+
+
+def periodic(tasks: set[asyncio.Task[Any]]) -> list[asyncio.Task[Any]]:
+    return [task for task in tasks if "_recheck" in repr(task) or "_heartbeat" in repr(task)]
 
 
 async def test_a_recheck_survives_a_failure(user: User, client: Client, open_page: Open) -> None:

@@ -1,0 +1,184 @@
+// The draft: all that is in the composer, kept in this tab from the first keystroke until it is sent.
+import { fields, form } from "./composer-form.js";
+import * as references from "./references.js";
+import { say } from "./toast.js";
+import { DRAFT_KEY } from "./user.js";
+
+const FILLED_BY = ["from", "prompt", "seed"]; // in the address: the server filled the form on request
+let sent = ""; // the form as it was sent last, or as the server filled it: no draft
+let pressed = "";
+let isKept = true;
+
+/** @returns {Control[]} */
+function controls() {
+  const named = [...form.elements].filter(
+    (control) =>
+      control instanceof HTMLInputElement ||
+      control instanceof HTMLSelectElement ||
+      control instanceof HTMLTextAreaElement,
+  );
+  return named.filter(({ name }) => name && !/^(csrfmiddlewaretoken|key|references-.*)$/.test(name));
+}
+
+/**
+ * @param {(control: Control) => {value: string, checked: boolean}} state
+ * @returns {Draft}
+ */
+function read(state = now) {
+  /** @type {Draft["values"]} */
+  const values = {};
+  for (const control of controls()) {
+    const { value, checked } = state(control);
+    if (control.type === "checkbox") values[control.name] = checked;
+    else if (control.type !== "radio" || checked) values[control.name] = value;
+  }
+  return { values, references: references.kept() };
+}
+
+/** @param {Control} control */
+const now = (control) => ({ value: control.value, checked: control instanceof HTMLInputElement && control.checked });
+
+/**
+ * As the server filled it. A browser that goes back or reloads may have filled it otherwise since.
+ * @param {Control} control
+ */
+function served(control) {
+  if (control instanceof HTMLInputElement) return { value: control.defaultValue, checked: control.defaultChecked };
+  if (control instanceof HTMLTextAreaElement) return { value: control.defaultValue, checked: false };
+  const chosen = [...control.options].find((option) => option.defaultSelected) ?? control.options[0];
+  return { value: chosen?.value ?? "", checked: false };
+}
+
+/** @param {Draft} draft */
+function write({ values, references: rows }) {
+  for (const control of controls()) {
+    const value = values[control.name];
+    if (value === undefined) continue;
+    if (control instanceof HTMLInputElement && control.type === "checkbox") control.checked = value === true;
+    else if (control instanceof HTMLInputElement && control.type === "radio")
+      control.checked ||= control.value === value;
+    else if (!(control instanceof HTMLSelectElement) || hasOption(control, String(value)))
+      control.value = String(value);
+  }
+  references.restore(rows);
+}
+
+/**
+ * A project may be gone since.
+ * @param {HTMLSelectElement} select
+ * @param {string} value
+ */
+const hasOption = (select, value) => [...select.options].some((option) => option.value === value);
+
+/** @param {Draft} draft */
+const text = ({ values, references: rows }) => JSON.stringify([values, rows]);
+
+/** @returns {Draft | null} */
+function stored() {
+  try {
+    return JSON.parse(sessionStorage.getItem(DRAFT_KEY) ?? "null");
+  } catch {
+    return null; // storage is off
+  }
+}
+
+/** Keeps the form as it is now, unless it is as it was sent. */
+export function keep() {
+  const draft = read();
+  try {
+    if (text(draft) === sent && !pressed) sessionStorage.removeItem(DRAFT_KEY);
+    else sessionStorage.setItem(DRAFT_KEY, JSON.stringify({ ...draft, key: pressed }));
+    isKept = true;
+  } catch {
+    isKept = false; // storage is off, or full: the page itself still holds it
+  }
+}
+
+/** Make was pressed: until that is answered, sending it again is the same press, also after a reload. */
+export function press() {
+  pressed = fields.key.value;
+  keep();
+}
+
+/** @param {{isSent: boolean}} answer to the press */
+export function answered({ isSent }) {
+  pressed = "";
+  if (isSent) sent = text(read());
+  keep();
+}
+
+/** What becomes of the form when its page is left now. */
+export function fate() {
+  if (!isKept) return { isKept, words: "This browser keeps nothing: copy what you typed before you sign in again." };
+  const pictures = references.ready() ? "" : ", but for the pictures that had not arrived";
+  return { isKept, words: `Sign in again; all that is in the form is kept${pictures}.` };
+}
+
+/**
+ * Changes the form by `change`; what it held and was not sent can be brought back.
+ * @param {string} words for what happened
+ * @param {() => void} change
+ * @param {() => void} update shows what the form holds
+ */
+export function replace(words, change, update) {
+  const before = stored();
+  change();
+  update();
+  keep();
+  if (before) offer(words, before, update);
+}
+
+/**
+ * @param {string} words
+ * @param {Draft} before
+ * @param {() => void} update
+ */
+function offer(words, before, update) {
+  if (text(before) === text(read())) return;
+  const restore = () => {
+    write(before);
+    update();
+    keep();
+    fields.prompt.focus();
+  };
+  say(words, { restore });
+}
+
+/** Takes what was asked for out of the address, so that a reload does not ask again. */
+function takeAsked() {
+  const asked = new URLSearchParams(location.search);
+  const image = asked.get("image");
+  const isFilled = FILLED_BY.some((name) => asked.has(name));
+  if (image !== null || isFilled) {
+    for (const name of [...FILLED_BY, "image"]) asked.delete(name);
+    history.replaceState(null, "", `${location.pathname}${asked.size ? `?${asked}` : ""}`);
+  }
+  return { image, isFilled };
+}
+
+/**
+ * Fills the form: with what the address asks for, else with the draft, else as the server did.
+ * @param {object} composer
+ * @param {() => void} composer.update shows what the form holds
+ * @param {() => boolean} composer.admitReference changes what cannot use a reference image; whether it did
+ * @param {boolean} composer.isRefused whether the page says what is wrong with what was sent
+ */
+export function begin({ update, admitReference, isRefused }) {
+  update();
+  const { image, isFilled } = takeAsked();
+  const draft = stored();
+  const brought = references.kept().find(({ source }) => source === `image:${image}`);
+  if (!isRefused && !isFilled && !brought) sent = text(read(served));
+  if (draft && !isFilled && !isRefused) {
+    pressed = draft.key ?? "";
+    if (pressed) fields.key.value = pressed;
+    write(draft);
+    update();
+  }
+  if (draft && brought && !isFilled) {
+    if (admitReference()) offer("Set back to what can use a reference image.", draft, update);
+    references.bring(brought);
+  }
+  keep();
+  if (draft && isFilled) offer("Filled in. What you had not sent was replaced.", draft, update);
+}

@@ -1,0 +1,112 @@
+// Sending the composer without leaving the page. The answer shows the job, whether or not the page's socket lives.
+import { excuse, post } from "./act.js";
+import { fields, form, isOlderWork, make, more } from "./composer-form.js";
+import { data, findAll, targetOf } from "./dom.js";
+import * as draft from "./draft.js";
+import * as references from "./references.js";
+import { say } from "./toast.js";
+
+/**
+ * @typedef {object} Composer
+ * @property {() => void} update shows what the form holds
+ * @property {(job: Change) => void} onMade shows a job
+ */
+
+const AWAY = "The server did not answer. Press Make again in a moment: what has arrived is not made twice.";
+const finger = matchMedia("(pointer: coarse)");
+
+const errorSlots = () => findAll(form, "[data-error]", HTMLElement);
+const firstError = () => errorSlots().find((slot) => slot.childNodes.length);
+
+/** Whether something was refused. */
+export const isRefused = () => Boolean(firstError());
+
+/** @param {HTMLElement} slot for the errors of one field */
+function controlOf(slot) {
+  const control = fields.namedItem(data(slot, "error"));
+  return control instanceof HTMLElement ? control : null;
+}
+
+/**
+ * Shows errors beside their fields.
+ * @param {Record<string, string[]>} errors
+ */
+function showErrors(errors) {
+  for (const slot of errorSlots()) {
+    const sentences = errors[data(slot, "error")] ?? [];
+    slot.replaceChildren(...sentences.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+    if (sentences.length) controlOf(slot)?.setAttribute("aria-invalid", "true");
+    else controlOf(slot)?.removeAttribute("aria-invalid");
+    if (sentences.length && more.contains(slot)) more.open = true;
+  }
+  const first = firstError();
+  if (first) (controlOf(first) ?? fields.prompt).focus();
+}
+
+/**
+ * A sentence about what was typed goes once that is typed anew.
+ * @param {Event} event
+ */
+function forgive(event) {
+  const control = targetOf(event);
+  if (!control) return;
+  form.querySelector(`[data-error="${control.getAttribute("name")}"]`)?.replaceChildren();
+  control.removeAttribute("aria-invalid");
+}
+
+/**
+ * The project that was named is there now.
+ * @param {{id: string, name: string}} made
+ */
+function choose({ id, name }) {
+  const { project, new_project } = fields;
+  if (![...project.options].some((option) => option.value === id)) project.add(new Option(name, id));
+  project.value = id;
+  new_project.value = "";
+}
+
+/** @param {Composer} composer */
+async function send(composer) {
+  make.setAttribute("aria-busy", "true");
+  try {
+    if (await references.settled()) await press(composer);
+  } catch (error) {
+    const { words, isKept } = draft.fate();
+    excuse(error, { away: AWAY, signedOut: `You were signed out, so nothing was made. ${words}`, mayLeave: isKept });
+  } finally {
+    make.removeAttribute("aria-busy");
+  }
+}
+
+/** @param {Composer} composer */
+async function press(composer) {
+  draft.press();
+  const { status, body } = await post(form.action, new FormData(form));
+  const answer = /** @type {Submitted} */ (body);
+  if (!answer.ok) {
+    draft.answered({ isSent: false });
+    if (status === 422) showErrors(answer.errors);
+    else say(answer.message, { level: "error" });
+    return;
+  }
+  showErrors({});
+  fields.key.value = answer.key;
+  if (answer.project) choose(answer.project);
+  composer.update();
+  draft.answered({ isSent: true });
+  if (isOlderWork()) return location.assign(location.pathname); // the new stack is on the newest page
+  if (finger.matches && document.activeElement === fields.prompt) fields.prompt.blur(); // the keyboard covers what is made
+  composer.onMade(answer.stack);
+}
+
+/** @param {Composer} composer */
+export function start(composer) {
+  form.addEventListener("input", forgive);
+  fields.prompt.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!make.hasAttribute("aria-busy")) send(composer);
+  });
+}

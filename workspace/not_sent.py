@@ -1,0 +1,36 @@
+"""The answer to a composer that was sent after its session had ended."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from workspace.responses import wants_json
+
+SIGNED_OUT = "You are signed out, so this was not sent."
+TEXTS = (("prompt", "Prompt"), ("negative_prompt", "Negative prompt"))
+SETTINGS = (
+    ("media", "Kind"),
+    ("quality", "Quality"),
+    ("quantity", "How many"),
+    ("aspect", "Aspect ratio"),
+    ("seed", "Seed"),
+    ("engine", "Engine"),
+    ("new_project", "New project"),
+    ("review", "Review first"),
+    ("enhance", "Enhance the prompt"),
+)
+
+
+def not_sent(request: HttpRequest) -> HttpResponse:
+    """403, with what was typed to be copied: whose it was is not known, so no session may hold it."""
+    if wants_json(request):
+        return JsonResponse({"ok": False, "message": SIGNED_OUT}, status=HTTPStatus.FORBIDDEN)
+    context = {"texts": _sent(request, TEXTS), "settings": _sent(request, SETTINGS)}
+    return render(request, "workspace/not_sent.html", context, status=HTTPStatus.FORBIDDEN)
+
+
+def _sent(request: HttpRequest, names: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    return [(label, value) for name, label in names if (value := request.POST.get(name, "").strip())]
