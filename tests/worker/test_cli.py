@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,8 @@ def test_what_libraries_warn_of_is_a_line_like_any_other() -> None:
     (event,) = [json.loads(line) for line in done.stderr.splitlines()]
     assert (event["event"], event["kind"]) == ("library_warning", "FutureWarning")
     assert event["message"] == "it is deprecated"
+    assert event["where"].startswith("<string>:")
+    assert datetime.fromisoformat(event["at"]).tzinfo
 
 
 def test_a_port_that_is_taken_may_be_free_at_the_next_start(server: ProtocolServer) -> None:

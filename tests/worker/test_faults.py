@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -56,7 +57,8 @@ def test_an_engine_that_only_fails_ends_the_process(
     failures = events(capsys.readouterr().err, "engine_failed")
     assert [each["error"] for each in failures] == ["RuntimeError"] * MAX_ENGINE_FAILURES
     assert failures[0]["message"] == "CUDA error: an illegal memory access over …"
-    assert failures[0]["at"].startswith("test_faults.py:")
+    assert failures[0]["where"].startswith("test_faults.py:")
+    assert all(datetime.fromisoformat(each["at"]).tzinfo for each in failures), "when, not where"
 
 
 def test_an_engine_that_cannot_even_be_unloaded_ends_the_process(server: ProtocolServer) -> None:
