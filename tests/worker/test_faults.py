@@ -82,6 +82,23 @@ def test_faults_between_jobs_that_succeed_end_nothing(server: ProtocolServer) ->
     assert [each["status"] for each in callbacks(server)] == ["completed", "failed"] * 3
 
 
+def test_a_failed_slot_is_logged_with_code_and_reason(
+    server: ProtocolServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.jobs += [job_body(width=9000), job_body() | {"job_id": "job-2"}]
+    rejection = {"image_index": 0, "code": "broken_media", "message": "It has no end."}
+    server.script("POST /job-callback", 200, {"rejected": []})
+    server.script("POST /job-callback", 200, {"rejected": [rejection]})
+    with working(server, SketchEngine()):
+        wait_for(lambda: len(callbacks(server)) == 2)
+        wait_for(lambda: len(server.seen("/lease")) == 3)
+    logged = capsys.readouterr().err
+    (failure,), (refusal,) = events(logged, "slot_failed"), events(logged, "asset_rejected")
+    assert (failure["job_id"], failure["slot"], failure["code"]) == ("job-1", 0, "unsupported_size")
+    assert "px a side" in failure["reason"]
+    assert (refusal["code"], refusal["reason"]) == ("broken_media", "It has no end.")
+
+
 def test_a_refused_upload_fails_its_slot(server: ProtocolServer) -> None:
     """Given back instead, which costs no attempt, the job came again at once and for ever."""
     server.jobs.append(job_body(slots=2))

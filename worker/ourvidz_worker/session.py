@@ -10,7 +10,7 @@ from threading import Event
 from typing import Any
 
 from ourvidz_worker import __version__, log
-from ourvidz_worker.callbacks import completed_asset, failed_asset, rejection_codes
+from ourvidz_worker.callbacks import completed_asset, failed_asset, rejections
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import NULL_PREVIEWS, Engine, FinishedSlot, Previews
 from ourvidz_worker.engines.pools import with_references
@@ -222,15 +222,19 @@ class Session:
         """Uploads a slot's file; returns the slot's entry for the callback."""
         slot, outcome = pending.finished.slot, pending.finished.outcome
         if isinstance(outcome, AssetError):
-            return failed_asset(slot, outcome)
+            return self._failed_entry(slot, outcome)
         try:
             upload = self._upload(pending, outcome.content_type)
         except OSError as error:
             message = f"The worker cannot read the result that it kept: {error.strerror}."
             upload = Upload("", AssetError("spool_failed", message, retryable=True))
         if upload.error:
-            return failed_asset(slot, upload.error)
+            return self._failed_entry(slot, upload.error)
         return completed_asset(slot, outcome, upload.upload_id)
+
+    def _failed_entry(self, slot: Slot, error: AssetError) -> dict[str, Any]:
+        log.event("slot_failed", job_id=self._job.id, slot=slot.number, code=error.code, reason=error.message)
+        return failed_asset(slot, error)
 
     def _upload(self, pending: PendingUpload, content_type: str) -> Upload:
         limit = self._job.max_upload_bytes
@@ -251,8 +255,8 @@ class Session:
         is_completed = asset["status"] == "completed"
         self._delivered += is_completed
         response = self._server.report(self._job, self._callback(asset), halted=self._halted)
-        for code in rejection_codes(response):
-            log.event("asset_rejected", job_id=self._job.id, slot=slot.number, code=code)
+        for code, reason in rejections(response):
+            log.event("asset_rejected", job_id=self._job.id, slot=slot.number, code=code, reason=reason)
             self._delivered = max(0, self._delivered - is_completed)
 
     def _callback(self, asset: dict[str, Any]) -> dict[str, Any]:
