@@ -76,6 +76,13 @@ def test_a_wrong_option_ends_with_one_sentence(arguments: list[str], sentence: s
 
 
 @pytest.mark.parametrize("command", ["run", "check", "bench"])
+def test_an_option_is_taken_by_its_whole_name(command: str) -> None:
+    result = run(command, "--engin", "sketch", "--server", "http://localhost:1", "--token", "t")
+    assert result.returncode == 2
+    assert "unrecognized arguments: --engin" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "check", "bench"])
 @pytest.mark.parametrize(
     "variables", [{"SSL_CERT_FILE": "/nowhere/certificates"}, {"ALL_PROXY": "socks5://127.0.0.1:1"}]
 )

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -60,14 +61,16 @@ def _dispatch(flags: argparse.Namespace, config: Configuration) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    # Without abbreviations: a later version's option would change what a unit's `--engin` means.
     parser = argparse.ArgumentParser(
-        prog="ourvidz-worker", description="Makes what an OurVidz server asks for."
+        prog="ourvidz-worker", description="Makes what an OurVidz server asks for.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"ourvidz-worker {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    add_options(commands.add_parser("run", help="lease jobs and work until told to stop"))
-    add_options(commands.add_parser("check", help="say what is missing, one line each; 0 when nothing is"))
-    bench = commands.add_parser("bench", help="measure the seconds for one result of each job type")
+    add_command = partial(commands.add_parser, allow_abbrev=False)
+    add_options(add_command("run", help="lease jobs and work until told to stop"))
+    add_options(add_command("check", help="say what is missing, one line each; 0 when nothing is"))
+    bench = add_command("bench", help="measure the seconds for one result of each job type")
     bench.add_argument("--runs", type=int, choices=range(1, 21), default=1, metavar="N", help="1 by default")
     bench.add_argument(
         "--job-type",
