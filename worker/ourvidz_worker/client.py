@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from ourvidz_worker import log
+from ourvidz_worker.certificates import certificates_problem
 from ourvidz_worker.errors import (
     ConnectionUnusable,
     Halted,
@@ -59,6 +60,8 @@ class Server:
     def __init__(self, url: str, token: str, patience: float = RESULT_PATIENCE_S) -> None:
         self._patience = patience
         self.on_contact: OnContact = lambda *, connected: None
+        if problem := certificates_problem(url):
+            raise ConnectionUnusable(problem)
         try:
             self._http = httpx.Client(
                 base_url=f"{url.rstrip('/')}/api/v1/worker/",
