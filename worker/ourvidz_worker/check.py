@@ -14,6 +14,7 @@ from ourvidz_worker.configuration import Configuration, connection_problem, defa
 from ourvidz_worker.engines import GPU_PACKAGES, missing_packages
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, ServerRefused, ServerUnavailable, TokenRefused
+from ourvidz_worker.plain_http import plain_port_problem
 from ourvidz_worker.weight_files import format_problem, is_cached, part_sizes, total_size
 
 if TYPE_CHECKING:  # it imports torch
@@ -56,7 +57,7 @@ def report(config: Configuration, write: Callable[[str], object]) -> int:
 
 def check_server(config: Configuration) -> CheckResult:
     """Checks that the server can be reached and accepts the token."""
-    if problem := connection_problem(config):
+    if problem := connection_problem(config) or plain_port_problem(config.server):
         return CheckResult("server", "", problem)
     server = Server(config.server, config.token)
     try:

@@ -25,7 +25,7 @@ from ourvidz_worker.configuration import (
 )
 from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES
 from ourvidz_worker.errors import ConnectionUnusable
-from ourvidz_worker.plain_http import Reach, reach_of
+from ourvidz_worker.plain_http import Reach, plain_port_problem, reach_of
 
 if TYPE_CHECKING:
     from ourvidz_worker.spool import Spool
@@ -52,7 +52,7 @@ def _dispatch(flags: argparse.Namespace, config: Configuration) -> int:
 
         return report(config, sys.stdout.write)
     if flags.command == "run":
-        problem = connection_problem(config)
+        problem = connection_problem(config) or plain_port_problem(config.server)
         return _fail(problem) if problem else _run(config)
     if flags.report and (problem := _server_problem(config)):
         status = EXIT_USAGE if connection_problem(config) else EXIT_FAILURE
