@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -24,10 +24,11 @@ from ourvidz_worker.configuration import (
     state_directory,
 )
 from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES
-from ourvidz_worker.errors import ConnectionUnusable
+from ourvidz_worker.errors import ConnectionUnusable, ServerUnavailable, WorkerDisabled
 from ourvidz_worker.plain_http import Reach, plain_port_problem, reach_of
 
 if TYPE_CHECKING:
+    from ourvidz_worker.client import Server
     from ourvidz_worker.spool import Spool
 
 EXIT_FAILURE, EXIT_USAGE = 1, 2
@@ -146,6 +147,7 @@ def _run(config: Configuration) -> int:
         log.event("options_unused", engine=config.engine.engine, options=", ".join(config.unused))
     server = Server(config.server, config.token, config.patience)
     try:
+        _check_access(server)
         health = WorkerHealth(config.stuck_after)
         runner = Runner(server, create_engine(config.engine), spool, health)
         _stop_on_signals(runner.stop)
@@ -162,6 +164,15 @@ def _run(config: Configuration) -> int:
         if spool is not None:
             spool.close()
     return 0
+
+
+def _check_access(server: Server) -> None:
+    """Asks before minutes of loading what would be refused after them. Raises TokenRefused, ServerRefused.
+
+    A server that is away or has disabled this worker may think otherwise by then.
+    """
+    with suppress(ServerUnavailable, WorkerDisabled):
+        server.check_access()
 
 
 def _open_spool(config: Configuration) -> Spool | None:

@@ -30,6 +30,7 @@ API = "/api/v1/worker/"
 LEASE_WAIT_S = 25.0
 RESULT_PATIENCE_S = 600.0  # a restart of the server must not lose a result
 RELEASE_PATIENCE_S = 10.0
+ACCESS_TIMEOUT_S = 10.0
 PREVIEW_PATIENCE_S = 5.0
 MAX_REFERENCE_BYTES = 64 * 2**20
 MIN_DELAY_S, MAX_DELAY_S = 0.5, 30.0
@@ -106,7 +107,7 @@ class Server:
         another process may be running.
         """
         try:
-            self._request("POST", "lease", json={})
+            self._request("POST", "lease", json={}, timeout=ACCESS_TIMEOUT_S)
         except ServerRefused as refused:
             if refused.status != 422:
                 raise
