@@ -200,8 +200,29 @@ def test_weights_too_large_for_the_device_are_an_error_in_one_line(
 
     monkeypatch.setattr("diffusers.DiffusionPipeline.to", refuse)
     engine = create_engine(EngineSettings(engine="sdxl", model=str(models / "sdxl")))
-    with pytest.raises(EngineUnusable, match=r"do not fit into the memory of CPU.*--offload model"):
+    with pytest.raises(EngineUnusable, match=r"do not fit into the memory of CPU.*: --precision bfloat16"):
         engine.load()
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "offload", "advice"),
+    [
+        ("cuda", torch.float16, "none", "--offload model needs less"),
+        ("cuda", torch.float16, "model", "--offload sequential needs the least"),
+        ("cuda", torch.float16, "sequential", ""),
+        ("cuda", torch.float32, "sequential", "--precision bfloat16 needs half"),
+        ("cpu", torch.float32, "none", "--precision bfloat16 needs half"),
+        ("cpu", torch.bfloat16, "none", ""),
+        ("mps", torch.float16, "none", ""),
+    ],
+)
+def test_out_of_memory_advises_what_is_not_set_yet(
+    device: str, precision: Any, offload: Any, advice: str
+) -> None:
+    from ourvidz_worker.engines.diffusion.placement import Placement, memory_advice
+
+    settings = EngineSettings(engine="sdxl", offload=offload)
+    assert memory_advice(settings, Placement(device, precision)) == advice
 
 
 @pytest.mark.parametrize(
@@ -229,6 +250,8 @@ def test_when_nothing_helps_the_slots_fail_and_the_worker_lives(models: Path) ->
     for error in outcomes:
         assert isinstance(error, AssetError)
         assert (error.code, error.retryable) == ("out_of_memory", True)
+        assert error.advice == "Out of memory on " + make.engine.device + ": --precision bfloat16 needs half."
+        assert error.message == "The worker has too little memory for this."
     notes = make.engine.job_metadata(job(slots=2))["notes"]
     assert notes == ["out of memory; went on with a tiled VAE"]
     assert make.results(job())

@@ -111,11 +111,20 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class AssetError:
-    """The error of a slot without a result; `retryable`: another attempt may succeed."""
+    """The error of a slot without a result; `retryable`: another attempt may succeed.
+
+    `message` is for the user, whom the server shows it to; `advice`, which names options and machines, is for
+    the operator, and goes to the log alone.
+    """
 
     code: str
     message: str
     retryable: bool
+    advice: str = ""
+
+    @property
+    def for_operator(self) -> str:
+        return f"{self.message} {self.advice}".rstrip()
 
     def body(self) -> dict[str, Any]:
         return {"code": self.code, "message": self.message, "retryable": self.retryable}

@@ -233,7 +233,9 @@ class Session:
         return completed_asset(slot, outcome, upload.upload_id)
 
     def _failed_entry(self, slot: Slot, error: AssetError) -> dict[str, Any]:
-        log.event("slot_failed", job_id=self._job.id, slot=slot.number, code=error.code, reason=error.message)
+        log.event(
+            "slot_failed", job_id=self._job.id, slot=slot.number, code=error.code, reason=error.for_operator
+        )
         return failed_asset(slot, error)
 
     def _upload(self, pending: PendingUpload, content_type: str) -> Upload:

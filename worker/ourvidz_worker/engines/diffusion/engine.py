@@ -28,6 +28,7 @@ from ourvidz_worker.engines.diffusion.placement import (
     empty_cache,
     is_out_of_memory,
     library_versions,
+    memory_advice,
     peak_memory_mib,
     reset_peak_memory,
 )
@@ -72,8 +73,8 @@ class DiffusionEngine(ABC):
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            message = f"the weights do not fit into the memory of {self.device}: --offload model needs less"
-            raise EngineUnusable(message) from error
+            problem = f"the weights do not fit into the memory of {self.device}"
+            raise EngineUnusable(self._with_advice(problem)) from error
 
     @abstractmethod
     def load_weights(self) -> None: ...
@@ -220,8 +221,14 @@ class DiffusionEngine(ABC):
         return [self._out_of_memory() for _ in slots]
 
     def _out_of_memory(self) -> AssetError:
-        message = f"Out of memory on {self.device}; --offload model needs less."
-        return AssetError("out_of_memory", message, retryable=True)
+        message = "The worker has too little memory for this."
+        advice = self._with_advice(f"Out of memory on {self.device}")
+        return AssetError("out_of_memory", message, retryable=True, advice=f"{advice}.")
+
+    def _with_advice(self, problem: str) -> str:
+        """`problem`, which is too little memory, and the option that helps, if there is one left."""
+        advice = memory_advice(self.settings, self.placement)
+        return f"{problem}: {advice}" if advice else problem
 
     def _reduce_memory(self, job: Job, stats: JobStats, size: int) -> int:
         """Returns the next batch size; at one, turns VAE tiling on for this job instead."""
