@@ -13,7 +13,7 @@ from ourvidz_worker import __version__, log
 from ourvidz_worker.callbacks import completed_asset, failed_asset, rejections
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import NULL_PREVIEWS, Engine, FinishedSlot, Previews
-from ourvidz_worker.engines.pools import with_references
+from ourvidz_worker.engines.pools import pool_of
 from ourvidz_worker.errors import (
     Halted,
     LeaseLost,
@@ -202,7 +202,7 @@ class Session:
     def _unsupported_references(self) -> AssetError | None:
         """The error of a job whose references this worker did not offer; it is not generated without them."""
         types = [each.type for each in self._job.references]
-        if not types or with_references([self._job.job_type], *types)[0] in self._engine.pools:
+        if not types or pool_of(self._job) in self._engine.pools:
             return None
         message = f"This worker cannot use {' and '.join(sorted(types))} references for this job type."
         return AssetError("reference_unsupported", message, retryable=True)
