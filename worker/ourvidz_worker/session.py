@@ -12,7 +12,7 @@ from typing import Any
 from ourvidz_worker import __version__, log
 from ourvidz_worker.callbacks import completed_asset, failed_asset, rejections
 from ourvidz_worker.client import Server
-from ourvidz_worker.engines.base import NULL_PREVIEWS, Engine, FinishedSlot, Previews
+from ourvidz_worker.engines.base import NULL_PREVIEWS, Engine, FinishedSlot, Previews, Result
 from ourvidz_worker.engines.pools import pool_of
 from ourvidz_worker.errors import (
     Halted,
@@ -39,7 +39,8 @@ def _ignore_progress(share: float, stage: str) -> None:
 class Session:
     """Ends early once `halted` is set: by a cancel, a lost lease or a shutdown.
 
-    `engine_error`: the class and message of the exception that the engine raised, if it did.
+    `engine_error`: the class and message of the exception that the engine raised, if it did. `results`: how
+    many the engine made; `errors`: those of the slots that it did not make.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class Session:
         health: WorkerHealth | None = None,
     ) -> None:
         self.engine_error = ""
+        self.results = 0
+        self.errors: list[AssetError] = []
         self._server = server
         self._engine = engine
         self._job = job
@@ -122,6 +125,7 @@ class Session:
             for finished in self._finished_slots():
                 self._add_time("drawing", started)
                 del self._unfinished[finished.slot.number]
+                self._count(finished.outcome)
                 if not self._unfinished:
                     self._engine_metadata = self._engine.job_metadata(self._job)
                     self._heartbeat.set_stage("uploading")
@@ -132,6 +136,12 @@ class Session:
             self._health.set_activity("delivering")
             queue.finish()
         return "completed" if self._delivered else "failed"
+
+    def _count(self, outcome: Result | AssetError) -> None:
+        if isinstance(outcome, AssetError):
+            self.errors.append(outcome)
+        else:
+            self.results += 1
 
     def _pending_upload(self, finished: FinishedSlot) -> PendingUpload:
         slot, outcome = finished.slot, finished.outcome
