@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-import httpx
-
 from ourvidz_worker.weight_files import MARKER_FILES, split_hub_name, weight_names
 
 DIFFUSERS_TAG = "diffusers:"
@@ -47,7 +45,7 @@ def hub_weights(about: str, location: str) -> HubWeights:
     repository, inside = split_hub_name(location)
     try:
         info = HfApi().model_info(repository, files_metadata=True, timeout=20)
-    except (OSError, ValueError, httpx.HTTPError) as error:
+    except Exception as error:
         first_line = (str(error).strip().splitlines() or [""])[0]
         raise HubProblem(f"{location} cannot be had from the hub: {first_line[:200]}") from error
     if info.gated and not get_token():

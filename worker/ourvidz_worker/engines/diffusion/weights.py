@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
 from safetensors import SafetensorError
 
+from ourvidz_worker.downloads import download_progress
 from ourvidz_worker.engines.diffusion.placement import Placement, is_out_of_memory
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
@@ -42,9 +43,14 @@ def load_pipeline(pipeline_class: Any, location: str, settings: EngineSettings, 
 
 @contextmanager
 def translate_load_errors(location: str, settings: EngineSettings) -> Iterator[None]:
-    """Turns what libraries raise while they load weights into EngineUnusable, except out of memory."""
+    """Turns what libraries raise while they load weights into EngineUnusable, except out of memory.
+
+    Shows how far a download is.
+    """
+    is_fetched = settings.allow_download and not is_on_disk(location)
     try:
-        yield
+        with download_progress(location) if is_fetched else nullcontext():
+            yield
     except LOAD_ERRORS as error:
         if is_out_of_memory(error):
             raise
