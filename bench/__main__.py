@@ -35,7 +35,7 @@ class Options:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="script/bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="script/bench", description=__doc__, allow_abbrev=False)
     parser.add_argument("names", nargs="+", choices=NAMES)
     parser.add_argument("--sizes", help=f"backlogs, by commas; {','.join(map(str, SIZES))}")
     parser.add_argument("--quick", action="store_true", help="small numbers, to see that it runs")

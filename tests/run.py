@@ -198,6 +198,7 @@ def main() -> int:
         prog="script/test",
         description="Runs every check and test. Any other arguments go to pytest, on SQLite.",
         epilog="; ".join(f"{name}: {what}" for name, what in PARTS.items()),
+        allow_abbrev=False,
     )
     parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")
     parser.add_argument("--engines", action="store_true", help="everything, and the part engines")

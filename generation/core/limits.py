@@ -11,6 +11,7 @@ ADDRESS_LENGTH = 45  # of the longest IPv6 address as text
 POOL_LENGTH = 100
 STAGE_LENGTH = 40
 DEVICE_LENGTH = 120  # of its software too
+REASON_LENGTH = 300
 ERROR_CODE_LENGTH = 40
 ERROR_MESSAGE_LENGTH = 500
 METADATA_BYTES = 32 * 1024  # as JSON, of one asset or one job

@@ -35,7 +35,13 @@ class LeaseView(WorkerView):
         worker, body = worker_of(request), body_of(request, LeaseRequest)
         software = f"{body['version']} {body['worker_engine']}".strip()[:120]
         pools = offered_pools(worker, body["engines"], body["pools"])
-        record_offer(worker, pools=pools, software=software, device=body["device"])
+        record_offer(
+            worker,
+            pools=pools,
+            software=software,
+            device=body["device"],
+            withdrawn={each["pool"]: each["reason"] for each in body["withdrawn"]},
+        )
         job = lease(worker=worker, engines=body["engines"], pools=body["pools"])
         if job is None:
             return Response(status=status.HTTP_204_NO_CONTENT)

@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 from generation.catalog.job_types import JOB_TYPES, Engine, ReferenceType
-from generation.core.limits import DEVICE_LENGTH, POOL_LENGTH
+from generation.core.limits import DEVICE_LENGTH, POOL_LENGTH, REASON_LENGTH
 from generation.http.fields import StrictCharField, StrictSerializer, TextChoicesField
 from generation.jobs import previews
 from generation.media.formats import CONTENT_TYPES
@@ -23,6 +23,13 @@ PREVIEW_RULES = {
     "max_side": previews.MAX_SIDE,
     "every_seconds": previews.EVERY_SECONDS,
 }
+
+
+class WithdrawnPool(StrictSerializer):
+    """A pool that the worker does not offer for the time being, although it is set up for it."""
+
+    pool = StrictCharField(max_length=POOL_LENGTH)
+    reason = StrictCharField(allow_blank=True, max_length=REASON_LENGTH, help_text="For the operator.")
 
 
 @extend_schema_serializer(
@@ -57,6 +64,12 @@ class LeaseRequest(StrictSerializer):
     )
     device = StrictCharField(
         default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="What it computes on."
+    )
+    withdrawn = serializers.ListField(
+        child=WithdrawnPool(),
+        default=list,
+        max_length=200,
+        help_text="Pools that it would offer, were it not for faults of its own, such as too little memory.",
     )
 
 

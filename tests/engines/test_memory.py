@@ -6,6 +6,7 @@ import json
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,30 +85,115 @@ def test_a_single_slot_goes_on_with_vae_tiling(models: Path, wan: Make) -> None:
 
 
 @contextmanager
-def decoder_full_once(vae: Any) -> Iterator[None]:
-    decode, calls = vae.decode, []
+def decoder_without_memory(vae: Any, untiled: int) -> Iterator[list[int]]:
+    """The decoder has memory for latents narrower than `untiled`; yields the widths that it was given."""
+    widths: list[int] = []
 
-    def refuse(*given: Any, **named: Any) -> Any:
-        calls.append(1)
-        if len(calls) == 1:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return decode(*given, **named)
+    def refuse(module: Any, given: Any) -> None:
+        widths.append(given[0].shape[-1])
+        if widths[-1] >= untiled:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB.")
 
-    vae.decode = refuse
+    hook = vae.decoder.register_forward_pre_hook(refuse)
     try:
-        yield
+        yield widths
     finally:
-        vae.decode = decode
+        hook.remove()
+
+
+@contextmanager
+def counted(model: Any) -> Iterator[list[None]]:
+    calls: list[None] = []
+    hook = model.register_forward_pre_hook(lambda *_: calls.append(None))
+    try:
+        yield calls
+    finally:
+        hook.remove()
+
+
+NOTE = "the VAE ran out of memory; it decoded the same latents in tiles"
+
+
+def test_a_decoder_without_memory_repeats_no_denoising(models: Path) -> None:
+    """It denoised everything again, and did so in each later job."""
+    make = Make(engine="sdxl", model=str(models / "sdxl"))
+    pipeline, wanted = make.engine._text, job(slots=2, width=160, height=160, steps=3)
+    untiled = 160 // pipeline.vae_scale_factor
+    with counted(pipeline.unet) as steps, decoder_without_memory(pipeline.vae, untiled) as widths:
+        first = make.results(wanted)
+        assert len(steps) == 2 * 3
+        assert make.engine.job_metadata(wanted)["notes"] == [NOTE]
+        assert widths.count(untiled) == 1
+        again = make.results(wanted)
+        assert len(steps) == 2 * 2 * 3
+        assert widths.count(untiled) == 1, "of this pool and size it knows now"
+        assert "notes" not in make.engine.job_metadata(wanted)
+    assert [each.media for each in again] == [each.media for each in first]
+    assert {each.metadata["vae_tiling"] for each in (*first, *again)} == {True}
+
+
+def test_what_is_smaller_or_of_another_pool_is_decoded_whole(models: Path, sdxl: Make) -> None:
+    """The pixels of a job depend on no other job that had memory enough."""
+    make = Make(engine="sdxl", model=str(models / "sdxl"))
+    large = job(width=160, height=160, job_type="sdxl_image_fast")
+    with decoder_without_memory(make.engine._text.vae, 160 // make.engine._text.vae_scale_factor):
+        assert make.results(large)[0].metadata["vae_tiling"]
+    for other in (job(job_type="sdxl_image_fast"), replace(large, job_type="sdxl_image_high")):
+        (made,) = make.results(other)
+        assert not made.metadata["vae_tiling"]
+        assert made.media == sdxl.results(other)[0].media
+
+
+def test_a_film_is_denoised_once_too(models: Path, wan: Make) -> None:
+    make = Make(engine="wan", model=str(models / "wan"))
+    pipeline, wanted = make.engine._text, film(width=320, height=320, frames=5)
+    with counted(pipeline.transformer) as steps, decoder_without_memory(pipeline.vae, 40):
+        (made,) = make.results(wanted)
+    assert len(steps) == 2 * wanted.parameters.steps, "with and without the prompt"
+    assert made.metadata["vae_tiling"]
+
+
+def test_a_decoder_that_has_no_memory_for_tiles_either_fails_the_slots(models: Path) -> None:
+    make = Make(engine="sdxl", model=str(models / "sdxl"))
+    with counted(make.engine._text.unet) as steps, decoder_without_memory(make.engine._text.vae, 0):
+        errors = [each.outcome for each in make(job(slots=2))]
+    assert [isinstance(each, AssetError) and each.code for each in errors] == ["out_of_memory"] * 2
+    assert len(steps) == 2 * 2
+    assert make.results(job())
 
 
 def test_a_decoder_without_memory_breaks_no_later_job(models: Path) -> None:
     """In half precision the VAE is widened to decode. It stayed wide, and all that followed failed."""
     make = Make(engine="sdxl", model=str(models / "sdxl"), precision="float16")
-    make.engine._text.vae.register_to_config(force_upcast=True)  # as SDXL's own is
-    before = make.results(job())[0]
-    with decoder_full_once(make.engine._text.vae):
-        assert make.results(job())
-    assert make.results(job())[0].media == before.media
+    vae = make.engine._text.vae
+    vae.register_to_config(force_upcast=True)  # as SDXL's own is
+    small = job(width=64, height=64)
+    before = make.results(small)[0]
+    with decoder_without_memory(vae, 160 // make.engine._text.vae_scale_factor):
+        assert make.results(job(width=160, height=160))
+    assert make.results(small)[0].media == before.media
+    assert vae.dtype == torch.float16
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_decoding_apart_gives_the_pipelines_own_pixels(models: Path, precision: str) -> None:
+    from ourvidz_worker.engines.diffusion.decoding import decode_film, decode_picture
+
+    for kind, decode, given in (
+        ("sdxl", decode_picture, {"width": 128, "height": 96}),
+        ("wan", decode_film, {"width": 64, "height": 48, "num_frames": 9}),
+    ):
+        make = Make(engine=kind, model=str(models / kind), precision=precision)
+        pipeline = make.engine._text
+        pipeline.vae.register_to_config(force_upcast=True)
+
+        def made(output_type: str, pipeline: Any = pipeline, given: Any = given) -> Any:
+            seeded = {"generator": torch.Generator().manual_seed(7), "output_type": output_type}
+            with torch.inference_mode():
+                return pipeline(prompt="waves", num_inference_steps=2, **given, **seeded)[0]
+
+        with torch.inference_mode():
+            assert np.array_equal(decode(pipeline, made("latent")), made("np")[0])
 
 
 def test_a_tiled_decoder_decodes_less_than_a_whole_picture_at_once(models: Path) -> None:
@@ -200,8 +286,29 @@ def test_weights_too_large_for_the_device_are_an_error_in_one_line(
 
     monkeypatch.setattr("diffusers.DiffusionPipeline.to", refuse)
     engine = create_engine(EngineSettings(engine="sdxl", model=str(models / "sdxl")))
-    with pytest.raises(EngineUnusable, match=r"do not fit into the memory of CPU.*--offload model"):
+    with pytest.raises(EngineUnusable, match=r"do not fit into the memory of CPU.*: --precision bfloat16"):
         engine.load()
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "offload", "advice"),
+    [
+        ("cuda", torch.float16, "none", "--offload model needs less"),
+        ("cuda", torch.float16, "model", "--offload sequential needs the least"),
+        ("cuda", torch.float16, "sequential", ""),
+        ("cuda", torch.float32, "sequential", "--precision bfloat16 needs half"),
+        ("cpu", torch.float32, "none", "--precision bfloat16 needs half"),
+        ("cpu", torch.bfloat16, "none", ""),
+        ("mps", torch.float16, "none", ""),
+    ],
+)
+def test_out_of_memory_advises_what_is_not_set_yet(
+    device: str, precision: Any, offload: Any, advice: str
+) -> None:
+    from ourvidz_worker.engines.diffusion.placement import Placement, memory_advice
+
+    settings = EngineSettings(engine="sdxl", offload=offload)
+    assert memory_advice(settings, Placement(device, precision)) == advice
 
 
 @pytest.mark.parametrize(
@@ -229,6 +336,8 @@ def test_when_nothing_helps_the_slots_fail_and_the_worker_lives(models: Path) ->
     for error in outcomes:
         assert isinstance(error, AssetError)
         assert (error.code, error.retryable) == ("out_of_memory", True)
+        assert error.advice == "Out of memory on " + make.engine.device + ": --precision bfloat16 needs half."
+        assert error.message == "The worker has too little memory for this."
     notes = make.engine.job_metadata(job(slots=2))["notes"]
     assert notes == ["out of memory; went on with a tiled VAE"]
     assert make.results(job())

@@ -30,8 +30,9 @@ def test_invalid_numbers_are_delivered_as_no_picture(engine: str, request: pytes
         hook.remove()
     error = outcomes[0]
     assert isinstance(error, AssetError)
-    assert (error.code, error.retryable) == ("not_a_picture", False)
-    assert "--precision" in error.message
+    assert (error.code, error.retryable) == ("not_a_picture", True)
+    assert "--precision" in error.advice
+    assert "--" not in error.message, "which the user reads"
     assert not any(isinstance(each, AssetError) for each in outcomes[1:])
 
 

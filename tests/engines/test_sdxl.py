@@ -58,7 +58,7 @@ def test_a_result_says_how_to_repeat_it(sdxl: Make) -> None:
     assert metadata["seed"] == 0
     assert {"steps", "guidance", "sampler", "precision", "model", "batch"} <= set(metadata)
     job_metadata = sdxl.engine.job_metadata(wanted)
-    assert set(job_metadata["stages"]) == {"generating", "encoding"}
+    assert set(job_metadata["stages"]) == {"generating", "decoding", "encoding"}
     assert job_metadata["device"].startswith("CPU")
     assert job_metadata["memory_peak_mib"] > 50
     assert set(job_metadata["libraries"]) == {"torch", "diffusers", "transformers"}
@@ -71,7 +71,12 @@ def test_a_job_for_another_pipeline_says_that_it_loads(sdxl: Make) -> None:
     assert [stage for _, stage in sdxl.progress].count("loading") == 1
     shares = [share for share, _ in sdxl.progress]
     assert shares == sorted(shares)
-    assert set(sdxl.engine.job_metadata(wanted)["stages"]) == {"loading", "generating", "encoding"}
+    assert set(sdxl.engine.job_metadata(wanted)["stages"]) == {
+        "loading",
+        "generating",
+        "decoding",
+        "encoding",
+    }
 
 
 def test_progress_follows_the_steps(sdxl: Make) -> None:

@@ -116,7 +116,7 @@ def bite(place: Place, sabotage: Sabotage) -> Result:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="script/bite", description=__doc__)
+    parser = argparse.ArgumentParser(prog="script/bite", description=__doc__, allow_abbrev=False)
     parser.add_argument("words", nargs="*", help="only those with such a word in their names")
     parser.add_argument("--list", action="store_true", help="only tell what there is")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time")

@@ -14,7 +14,7 @@ from tests.servers.valkey import temporary_redis
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.servers", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.servers", description=__doc__, allow_abbrev=False)
     for name in ("postgres", "redis", "chromium"):
         parser.add_argument(f"--{name}", action="store_true")
     parser.add_argument("command", nargs="+")

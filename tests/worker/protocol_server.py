@@ -32,6 +32,7 @@ class ProtocolServer:
 
     `hold_s`: how long a lease waits for a job; `slow_s`: how long a preview takes, `upload_s` an upload,
     `lease_s` the body of an answer to a lease. Of a body over `largest_kept` bytes nothing is kept.
+    `probes`: the empty lease requests, which only ask whether they would be refused; `requests`: all others.
     """
 
     url: str = ""
@@ -45,6 +46,7 @@ class ProtocolServer:
     lease_s: float = 0.0
     largest_kept: int = 2**30
     requests: list[Request] = field(default_factory=list)
+    probes: list[Request] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
     released: Event = field(default_factory=Event)
 
@@ -69,9 +71,10 @@ class ProtocolServer:
             return len({request.port for request in self.requests})
 
     def answer(self, request: Request) -> tuple[int, dict[str, str], Any]:
+        is_probe = request.path.endswith("/lease") and request.body == b"{}"
         with self.lock:
-            self.requests.append(request)
-        if request.path.endswith("/lease") and not self.jobs:
+            (self.probes if is_probe else self.requests).append(request)
+        if request.path.endswith("/lease") and not self.jobs and not is_probe:
             self.released.wait(self.hold_s)
         if "/previews/" in request.path:
             self.released.wait(self.slow_s)
@@ -84,6 +87,8 @@ class ProtocolServer:
                     return scripted.pop(0)
             if request.headers.get("authorization") != f"Bearer {self.token}":
                 return 401, {}, {"title": "Unauthorized"}
+            if is_probe:
+                return 422, {}, {"title": "Invalid"}
             return self._default_answer(request)
 
     def delay_body(self, path: str) -> None:

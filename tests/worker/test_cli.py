@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -75,17 +76,33 @@ def test_a_wrong_option_ends_with_one_sentence(arguments: list[str], sentence: s
 
 
 @pytest.mark.parametrize("command", ["run", "check", "bench"])
+def test_an_option_is_taken_by_its_whole_name(command: str) -> None:
+    result = run(command, "--engin", "sketch", "--server", "http://localhost:1", "--token", "t")
+    assert result.returncode == 2
+    assert "unrecognized arguments: --engin" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "check", "bench"])
 @pytest.mark.parametrize(
-    "variables", [{"SSL_CERT_FILE": "/nowhere/certificates"}, {"ALL_PROXY": "socks5://127.0.0.1:1"}]
+    ("variables", "sentence"),
+    [
+        (
+            {"SSL_CERT_FILE": "/nowhere/certificates"},
+            "SSL_CERT_FILE is /nowhere/certificates, which cannot be used: No such file or directory",
+        ),
+        ({"SSL_CERT_FILE": __file__}, f"SSL_CERT_FILE is {__file__}, which cannot be used: it holds no"),
+        ({"SSL_CERT_FILE": "", "SSL_CERT_DIR": "/nowhere"}, "SSL_CERT_DIR is /nowhere, which is no folder"),
+        ({"ALL_PROXY": "socks5://127.0.0.1:1"}, "cannot connect with this address and the environment's"),
+    ],
 )
 def test_an_environment_without_a_way_out_ends_with_one_sentence(
-    command: str, variables: dict[str, str]
+    command: str, variables: dict[str, str], sentence: str
 ) -> None:
     flags = ["--job-type", "image_fast"] if command == "bench" else []
     result = run(command, "--server", "https://localhost:1", "--token", "t", *flags, **variables)
     assert result.returncode == 2
-    assert "ourvidz-worker: cannot connect with" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert f"ourvidz-worker: {sentence}" in result.stderr
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_log_on_a_full_disk_stops_no_worker(server: ProtocolServer) -> None:
@@ -107,6 +124,22 @@ def test_a_refused_token_ends_with_one_sentence(server: ProtocolServer) -> None:
     assert result.returncode == 2
     assert "refused this worker's token" in result.stderr
     assert "ovw_wrong" not in result.stderr
+
+
+def test_a_refused_token_ends_it_before_anything_is_loaded(server: ProtocolServer) -> None:
+    """Weights take minutes, and here not even the libraries to load them are imported."""
+    result = run(
+        *("run", "--server", server.url, "--engine", "sdxl", "--model", "/nowhere"),
+        OURVIDZ_WORKER_TOKEN="ovw_wrong",
+    )
+    assert result.returncode == 2
+    assert result.stderr == "ourvidz-worker: the server refused this worker's token\n"
+
+
+def test_a_server_that_is_away_keeps_nobody_from_loading() -> None:
+    result = run("run", "--server", "http://127.0.0.1:9", "--token", "t", "--engine", "sdxl")
+    assert result.returncode == 1
+    assert "the engine sdxl needs" in result.stderr
 
 
 @pytest.mark.parametrize("status", [404, 403])
@@ -156,6 +189,8 @@ def test_what_libraries_warn_of_is_a_line_like_any_other() -> None:
     (event,) = [json.loads(line) for line in done.stderr.splitlines()]
     assert (event["event"], event["kind"]) == ("library_warning", "FutureWarning")
     assert event["message"] == "it is deprecated"
+    assert event["where"].startswith("<string>:")
+    assert datetime.fromisoformat(event["at"]).tzinfo
 
 
 def test_a_port_that_is_taken_may_be_free_at_the_next_start(server: ProtocolServer) -> None:

@@ -156,6 +156,28 @@ def test_a_reference_comes_from_the_workers_own_server(client: Server, server: P
     assert asked.headers["authorization"] == f"Bearer {TOKEN}"
 
 
+@pytest.mark.parametrize(
+    ("at", "named", "asked"),
+    [
+        ("", "/api/v1/worker/jobs/7/file", "/api/v1/worker/jobs/7/file"),
+        ("/studio/", "/api/v1/worker/jobs/7/file", "/studio/api/v1/worker/jobs/7/file"),
+        ("/studio/", "/studio/api/v1/worker/jobs/7/file", "/studio/api/v1/worker/jobs/7/file"),
+        ("/a/b", "/media/file?signed=1&file", "/a/b/media/file?signed=1&file"),
+        ("/api", "/api/v1/worker/jobs/7/file", "/api/api/v1/worker/jobs/7/file"),
+        ("/api", "/api/api/v1/worker/jobs/7/file", "/api/api/v1/worker/jobs/7/file"),
+    ],
+)
+def test_a_reference_of_a_server_behind_a_path_keeps_it(
+    server: ProtocolServer, at: str, named: str, asked: str
+) -> None:
+    """Whether the server knows of its path or only its proxy does."""
+    server.script("GET file", 200, "picture")
+    client = Server(server.url + at, TOKEN)
+    assert client.reference(f"https://the.server{named}", halted=Event()) == b'"picture"'
+    client.close()
+    assert [request.path for request in server.requests] == [asked]
+
+
 def test_leasing_from_a_server_that_is_away_says_so_at_once() -> None:
     client = Server("http://127.0.0.1:9", TOKEN)
     with pytest.raises(ServerUnavailable):

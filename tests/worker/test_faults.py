@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -19,7 +20,7 @@ from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import EngineBroken, Halted, ServerRefused, ServerUnavailable, TokenRefused
 from ourvidz_worker.health import WorkerHealth
 from ourvidz_worker.log import describe_error
-from ourvidz_worker.protocol import Job, Offer, parse_job
+from ourvidz_worker.protocol import AssetError, Job, Offer, parse_job
 from ourvidz_worker.runner import MAX_ENGINE_FAILURES, Runner, ShutDown
 from ourvidz_worker.spool import Spool
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
@@ -56,7 +57,8 @@ def test_an_engine_that_only_fails_ends_the_process(
     failures = events(capsys.readouterr().err, "engine_failed")
     assert [each["error"] for each in failures] == ["RuntimeError"] * MAX_ENGINE_FAILURES
     assert failures[0]["message"] == "CUDA error: an illegal memory access over …"
-    assert failures[0]["at"].startswith("test_faults.py:")
+    assert failures[0]["where"].startswith("test_faults.py:")
+    assert all(datetime.fromisoformat(each["at"]).tzinfo for each in failures), "when, not where"
 
 
 def test_an_engine_that_cannot_even_be_unloaded_ends_the_process(server: ProtocolServer) -> None:
@@ -78,6 +80,42 @@ def test_faults_between_jobs_that_succeed_end_nothing(server: ProtocolServer) ->
     with working(server, engine):
         wait_for(lambda: len(callbacks(server)) == 6)
     assert [each["status"] for each in callbacks(server)] == ["completed", "failed"] * 3
+
+
+def test_advice_for_the_operator_is_logged_and_not_sent(
+    server: ProtocolServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Users read "--offload model needs less", and could do nothing about it."""
+
+    def without_memory(job: Job, report_progress: ReportProgress) -> Iterator[FinishedSlot]:
+        advice = "--offload model needs less."
+        yield FinishedSlot(job.slots[0], AssetError("out_of_memory", "Too little.", True, advice))
+
+    server.jobs.append(job_body())
+    with working(server, ScriptedEngine(without_memory)):
+        wait_for(lambda: ended(server))
+    (callback,) = server.seen("/job-callback")
+    assert callback.json["assets"][0]["error"]["message"] == callback.json["error_message"] == "Too little."
+    assert b"--offload" not in callback.body
+    (failure,) = events(capsys.readouterr().err, "slot_failed")
+    assert failure["reason"] == "Too little. --offload model needs less."
+
+
+def test_a_failed_slot_is_logged_with_code_and_reason(
+    server: ProtocolServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.jobs += [job_body(width=9000), job_body() | {"job_id": "job-2"}]
+    rejection = {"image_index": 0, "code": "broken_media", "message": "It has no end."}
+    server.script("POST /job-callback", 200, {"rejected": []})
+    server.script("POST /job-callback", 200, {"rejected": [rejection]})
+    with working(server, SketchEngine()):
+        wait_for(lambda: len(callbacks(server)) == 2)
+        wait_for(lambda: len(server.seen("/lease")) >= 3)
+    logged = capsys.readouterr().err
+    (failure,), (refusal,) = events(logged, "slot_failed"), events(logged, "asset_rejected")
+    assert (failure["job_id"], failure["slot"], failure["code"]) == ("job-1", 0, "unsupported_size")
+    assert "px a side" in failure["reason"]
+    assert (refusal["code"], refusal["reason"]) == ("broken_media", "It has no end.")
 
 
 def test_a_refused_upload_fails_its_slot(server: ProtocolServer) -> None:

@@ -15,6 +15,7 @@ from ourvidz_worker.engines.base import Engine, FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import MalformedLease
 from ourvidz_worker.health import WorkerHealth
+from ourvidz_worker.pool_guard import PoolGuard
 from ourvidz_worker.protocol import Job, parse_job
 from ourvidz_worker.runner import Runner, ShutDown
 from ourvidz_worker.spool import Spool
@@ -35,9 +36,10 @@ def working(
     spool: Spool | None = None,
     health: WorkerHealth | None = None,
     patience: float = 600.0,
+    guard: PoolGuard | None = None,
 ) -> Iterator[Runner]:
     client = Server(server.url, TOKEN, patience)
-    runner = Runner(client, engine, spool, health)
+    runner = Runner(client, engine, spool, health, guard)
     thread = Thread(target=runner.run)
     thread.start()
     try:

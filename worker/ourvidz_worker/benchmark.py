@@ -89,7 +89,7 @@ def _timed(engine: Engine, job: Job) -> tuple[float, str]:
         made = [each.outcome for each in engine.generate(job, lambda share, stage: None, lambda: False)]
     except Exception as error:  # noqa: BLE001 an engine may raise anything; the table shows it
         return time.monotonic() - began, f"{type(error).__name__}: {error}"
-    problems = [each.message for each in made if isinstance(each, AssetError)]
+    problems = [each.for_operator for each in made if isinstance(each, AssetError)]
     return time.monotonic() - began, problems[0] if problems else ""
 
 

@@ -37,9 +37,10 @@ def failed_asset(slot: Slot, error: AssetError) -> dict[str, Any]:
     }
 
 
-def rejection_codes(response: Mapping[str, Any]) -> list[str]:
-    """The codes of the assets that the response to a callback rejects; tolerates a malformed one."""
+def rejections(response: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Code and message of each asset that the response to a callback rejects; tolerates a malformed one."""
     rejected = response.get("rejected")
     if not isinstance(rejected, list):
         return []
-    return [str(each.get("code")) if isinstance(each, dict) else "unknown" for each in rejected]
+    entries = [each if isinstance(each, dict) else {"code": "unknown"} for each in rejected]
+    return [(str(each.get("code")), str(each.get("message", ""))) for each in entries]

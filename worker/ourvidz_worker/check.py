@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,7 +14,8 @@ from ourvidz_worker.configuration import Configuration, connection_problem, defa
 from ourvidz_worker.engines import GPU_PACKAGES, missing_packages
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, ServerRefused, ServerUnavailable, TokenRefused
-from ourvidz_worker.weight_files import format_problem, is_cached, part_sizes, total_size
+from ourvidz_worker.plain_http import plain_port_problem
+from ourvidz_worker.weights_check import PIPELINES, Weights, inspect_weights
 
 if TYPE_CHECKING:  # it imports torch
     from ourvidz_worker.engines.diffusion.placement import Placement
@@ -56,7 +57,7 @@ def report(config: Configuration, write: Callable[[str], object]) -> int:
 
 def check_server(config: Configuration) -> CheckResult:
     """Checks that the server can be reached and accepts the token."""
-    if problem := connection_problem(config):
+    if problem := connection_problem(config) or plain_port_problem(config.server):
         return CheckResult("server", "", problem)
     server = Server(config.server, config.token)
     try:
@@ -98,35 +99,27 @@ def _check_gpu(config: Configuration) -> Iterator[CheckResult]:
         yield CheckResult("libraries", "", f"{', '.join(names)}: pip install './worker[gpu]'")
         return
     yield CheckResult("libraries", ", ".join(f"{name} {_version(name)}" for name in GPU_PACKAGES))
-    yield from _check_device(config)
-    settings = config.engine
-    adapters = settings.style_adapter or settings.character_adapter
-    for about, location in (
-        ("model", settings.model),
-        ("image model", settings.image_model),
-        ("enhancer", settings.enhancer),
-        ("style adapter", settings.style_adapter),
-        ("character adapter", settings.character_adapter),
-        ("image encoder", settings.image_encoder),
-    ):
-        is_needed = about == "model" or (about == "image encoder" and bool(adapters))
-        if location or is_needed:
-            yield _check_weights(about, location, config)
+    placement, device = _check_device(config.engine)
+    yield device
+    if placement is not None and config.engine.attention != "auto":
+        yield _check_attention(config.engine, placement)
+    float_bytes = 4 if placement is not None and placement.precision_name == "float32" else 2
+    weights = list(inspect_weights(config.engine, float_bytes))
+    if placement is not None:
+        yield from _check_memory(weights, config.engine.offload, placement)
+    for each in weights:
+        yield CheckResult(each.about, each.answer, each.problem)
 
 
-def _check_device(config: Configuration) -> Iterator[CheckResult]:
+def _check_device(settings: EngineSettings) -> tuple[Placement | None, CheckResult]:
     from ourvidz_worker.engines.diffusion.placement import choose_placement
 
     try:
-        placement = choose_placement(config.engine, half="bfloat16")
+        placement = choose_placement(settings, half="bfloat16")
     except EngineUnusable as unusable:
-        yield CheckResult("device", "", str(unusable))
-        return
+        return None, CheckResult("device", "", str(unusable))
     slow = "; real weights take minutes for an image here" if placement.device == "cpu" else ""
-    yield CheckResult("device", f"{placement.describe()}{slow}")
-    if config.engine.attention != "auto":
-        yield _check_attention(config.engine, placement)
-    yield from _check_memory(config.engine, placement)
+    return placement, CheckResult("device", f"{placement.describe()}{slow}")
 
 
 def _check_attention(settings: EngineSettings, placement: Placement) -> CheckResult:
@@ -139,18 +132,16 @@ def _check_attention(settings: EngineSettings, placement: Placement) -> CheckRes
     return CheckResult("attention", settings.attention)
 
 
-def _check_memory(settings: EngineSettings, placement: Placement) -> Iterator[CheckResult]:
-    """Reports only what can never fit: weights may be stored with twice the precision that is used."""
+def _check_memory(weights: Sequence[Weights], offload: str, placement: Placement) -> Iterator[CheckResult]:
+    """Reports only what can never fit: the weights alone, without what they compute with."""
     from ourvidz_worker.engines.diffusion.placement import memory_bytes
 
-    share = 1 if placement.precision_name == "float32" else 0.5
-    pipelines, enhancer = (settings.model, settings.image_model), settings.enhancer
-    total = share * sum(map(total_size, (*pipelines, enhancer)))
-    largest_part = share * max(
-        (each for location in (*pipelines, enhancer) for each in part_sizes(location)), default=0
-    )
-    one_at_a_time = share * (max(map(total_size, pipelines)) + total_size(enhancer))
-    needed = {"none": one_at_a_time, "model": largest_part, "sequential": 0}[settings.offload]
+    sizes = {each.about: each.sizes for each in weights}
+    total = sum(map(sum, sizes.values()))
+    pipelines = [sum(sizes.get(about, ())) for about in PIPELINES]
+    one_at_a_time = total - sum(pipelines) + max(pipelines)  # of two pipelines, only one is on the GPU
+    largest_part = max((size for parts in sizes.values() for size in parts), default=0)
+    needed = {"none": one_at_a_time, "model": largest_part, "sequential": 0}[offload]
     has_own_memory = placement.device == "cuda"  # parts that are not on the GPU are in main memory
     yield _memory_result("memory", *memory_bytes(placement.device), needed if has_own_memory else total)
     if has_own_memory:
@@ -161,20 +152,6 @@ def _memory_result(about: str, free: int, total: int, needed: float) -> CheckRes
     available = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
     too_little = f"{available}; the weights alone take {needed / 2**30:.1f} GiB there"
     return CheckResult(about, available, too_little if needed > total else "")
-
-
-def _check_weights(about: str, location: str, config: Configuration) -> CheckResult:
-    if not location:
-        return CheckResult(about, "", f"name the weights with --{about.replace(' ', '-')}")
-    if problem := format_problem(about, location):
-        return CheckResult(about, "", problem)
-    if Path(location).exists():
-        return CheckResult(about, f"{location}, {total_size(location) / 2**30:.1f} GiB")
-    if is_cached(about, location):
-        return CheckResult(about, f"{location}, which was fetched before")
-    if config.engine.allow_download:
-        return CheckResult(about, f"{location}, from the hub when the worker starts")
-    return CheckResult(about, "", f"no folder {location}; a hub name needs --allow-download")
 
 
 def _version(name: str) -> str:

@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -23,10 +24,11 @@ from ourvidz_worker.configuration import (
     state_directory,
 )
 from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES
-from ourvidz_worker.errors import ConnectionUnusable
-from ourvidz_worker.plain_http import Reach, reach_of
+from ourvidz_worker.errors import ConnectionUnusable, ServerUnavailable, WorkerDisabled
+from ourvidz_worker.plain_http import Reach, plain_port_problem, reach_of
 
 if TYPE_CHECKING:
+    from ourvidz_worker.client import Server
     from ourvidz_worker.spool import Spool
 
 EXIT_FAILURE, EXIT_USAGE = 1, 2
@@ -51,7 +53,7 @@ def _dispatch(flags: argparse.Namespace, config: Configuration) -> int:
 
         return report(config, sys.stdout.write)
     if flags.command == "run":
-        problem = connection_problem(config)
+        problem = connection_problem(config) or plain_port_problem(config.server)
         return _fail(problem) if problem else _run(config)
     if flags.report and (problem := _server_problem(config)):
         status = EXIT_USAGE if connection_problem(config) else EXIT_FAILURE
@@ -60,14 +62,16 @@ def _dispatch(flags: argparse.Namespace, config: Configuration) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    # Without abbreviations: a later version's option would change what a unit's `--engin` means.
     parser = argparse.ArgumentParser(
-        prog="ourvidz-worker", description="Makes what an OurVidz server asks for."
+        prog="ourvidz-worker", description="Makes what an OurVidz server asks for.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"ourvidz-worker {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    add_options(commands.add_parser("run", help="lease jobs and work until told to stop"))
-    add_options(commands.add_parser("check", help="say what is missing, one line each; 0 when nothing is"))
-    bench = commands.add_parser("bench", help="measure the seconds for one result of each job type")
+    add_command = partial(commands.add_parser, allow_abbrev=False)
+    add_options(add_command("run", help="lease jobs and work until told to stop"))
+    add_options(add_command("check", help="say what is missing, one line each; 0 when nothing is"))
+    bench = add_command("bench", help="measure the seconds for one result of each job type")
     bench.add_argument("--runs", type=int, choices=range(1, 21), default=1, metavar="N", help="1 by default")
     bench.add_argument(
         "--job-type",
@@ -143,6 +147,7 @@ def _run(config: Configuration) -> int:
         log.event("options_unused", engine=config.engine.engine, options=", ".join(config.unused))
     server = Server(config.server, config.token, config.patience)
     try:
+        _check_access(server)
         health = WorkerHealth(config.stuck_after)
         runner = Runner(server, create_engine(config.engine), spool, health)
         _stop_on_signals(runner.stop)
@@ -159,6 +164,15 @@ def _run(config: Configuration) -> int:
         if spool is not None:
             spool.close()
     return 0
+
+
+def _check_access(server: Server) -> None:
+    """Asks before minutes of loading what would be refused after them. Raises TokenRefused, ServerRefused.
+
+    A server that is away or has disabled this worker may think otherwise by then.
+    """
+    with suppress(ServerUnavailable, WorkerDisabled):
+        server.check_access()
 
 
 def _open_spool(config: Configuration) -> Spool | None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from ourvidz_worker import log
+from ourvidz_worker.certificates import certificates_problem
 from ourvidz_worker.errors import (
     ConnectionUnusable,
     Halted,
@@ -25,9 +26,11 @@ from ourvidz_worker.errors import (
 from ourvidz_worker.protocol import AssetError, Job, Lease, Offer, Upload, parse_job, url_safe
 from ourvidz_worker.responses import MAX_RESPONSE_BYTES, MAX_RESPONSE_S, ServerResponse, read_response
 
+API = "/api/v1/worker/"
 LEASE_WAIT_S = 25.0
 RESULT_PATIENCE_S = 600.0  # a restart of the server must not lose a result
 RELEASE_PATIENCE_S = 10.0
+ACCESS_TIMEOUT_S = 10.0
 PREVIEW_PATIENCE_S = 5.0
 MAX_REFERENCE_BYTES = 64 * 2**20
 MIN_DELAY_S, MAX_DELAY_S = 0.5, 30.0
@@ -58,10 +61,13 @@ class Server:
 
     def __init__(self, url: str, token: str, patience: float = RESULT_PATIENCE_S) -> None:
         self._patience = patience
+        self._path = urlsplit(url).path.rstrip("/")  # where a proxy serves the whole server
         self.on_contact: OnContact = lambda *, connected: None
+        if problem := certificates_problem(url):
+            raise ConnectionUnusable(problem)
         try:
             self._http = httpx.Client(
-                base_url=f"{url.rstrip('/')}/api/v1/worker/",
+                base_url=f"{url.rstrip('/')}{API}",
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=httpx.Timeout(60.0, connect=10.0),
                 limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_S),
@@ -101,7 +107,7 @@ class Server:
         another process may be running.
         """
         try:
-            self._request("POST", "lease", json={})
+            self._request("POST", "lease", json={}, timeout=ACCESS_TIMEOUT_S)
         except ServerRefused as refused:
             if refused.status != 422:
                 raise
@@ -156,13 +162,18 @@ class Server:
             ServerRefused: it does not exist, or is larger than MAX_REFERENCE_BYTES.
         """
         parts = urlsplit(url)
-        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        path = self._public_path(parts.path) + (f"?{parts.query}" if parts.query else "")
         target = self._http.base_url.copy_with(raw_path=path.encode())
         return self._retry(
             lambda: self._request("GET", str(target), MAX_REFERENCE_BYTES, self._patience).content,
             self._patience,
             halted,
         )
+
+    def _public_path(self, path: str) -> str:
+        """The server's `path` with that of the proxy, of which the server may know nothing."""
+        is_public = path.startswith(f"{self._path}/") and not path.startswith(API)
+        return path if is_public else self._path + path
 
     def release(self, job: Lease) -> None:
         body, path = {"lease_token": job.lease_token}, f"jobs/{job.id}/release"

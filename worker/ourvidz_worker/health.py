@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -35,6 +35,7 @@ class WorkerHealth:
         self._last_progress: object = None
         self._last_change = time.monotonic()
         self._connected = False
+        self._withdrawn: dict[str, str] = {}  # the reason, by pool
         self._jobs_by_ending: Counter[str] = Counter()
         self._busy_s = 0.0
 
@@ -51,6 +52,10 @@ class WorkerHealth:
     def set_connected(self, *, connected: bool) -> None:
         with self._lock:
             self._connected = connected
+
+    def set_withdrawn(self, reasons: Mapping[str, str]) -> None:
+        with self._lock:
+            self._withdrawn = dict(reasons)
 
     def record_job(self, ending: str, seconds: float) -> None:
         with self._lock:
@@ -73,6 +78,7 @@ class WorkerHealth:
                 "connected": self._connected,
                 "seconds_since_progress": round(idle_s, 1),
                 "version": __version__,
+                "withdrawn": dict(self._withdrawn),
             }
 
     def metrics(self) -> str:
@@ -83,6 +89,7 @@ class WorkerHealth:
             "ourvidz_worker_connected": int(bool(facts["connected"])),
             "ourvidz_worker_working": int(facts["status"] in ("working", "delivering", "stuck")),
             "ourvidz_worker_seconds_since_progress": facts["seconds_since_progress"],
+            "ourvidz_worker_withdrawn_pools": len(self._withdrawn),
         }
         lines = [
             line for name, value in gauges.items() for line in (f"# TYPE {name} gauge", f"{name} {value}")

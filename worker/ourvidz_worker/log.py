@@ -62,8 +62,8 @@ def capture_warnings() -> None:
         line: str | None = None,
     ) -> None:
         first_line = str(message).strip().partition("\n")[0]
-        at = f"{Path(filename).name}:{lineno}"
-        event("library_warning", kind=category.__name__, message=first_line[:MAX_MESSAGE_LENGTH], at=at)
+        where = f"{Path(filename).name}:{lineno}"
+        event("library_warning", kind=category.__name__, message=first_line[:MAX_MESSAGE_LENGTH], where=where)
 
     warnings.showwarning = log_warning
 
@@ -75,7 +75,11 @@ def describe_error(error: BaseException, *secrets: str) -> dict[str, str]:
     message = (_redact(str(error), secrets).strip().splitlines() or [""])[0]
     frames = traceback.extract_tb(error.__traceback__)[: -MAX_FRAMES - 1 : -1]
     places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
-    return {"error": type(error).__name__, "message": message[:MAX_MESSAGE_LENGTH], "at": " < ".join(places)}
+    return {
+        "error": type(error).__name__,
+        "message": message[:MAX_MESSAGE_LENGTH],
+        "where": " < ".join(places),
+    }
 
 
 def _redact(message: str, secrets: tuple[str, ...]) -> str:
@@ -88,7 +92,8 @@ def _redact(message: str, secrets: tuple[str, ...]) -> str:
 
 
 def _json_line(now: datetime, name: str, facts: dict[str, object]) -> str:
-    return json.dumps({"at": now.isoformat(timespec="milliseconds"), "event": name, **facts}, default=str)
+    stamp = {"at": now.isoformat(timespec="milliseconds"), "event": name}
+    return json.dumps(stamp | facts | stamp, default=str)  # a fact of the same name replaces neither
 
 
 def _text_line(now: datetime, name: str, facts: dict[str, object]) -> str:

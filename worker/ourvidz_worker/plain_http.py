@@ -1,11 +1,20 @@
-"""How far plain HTTP to a server goes: whoever is on the way reads the token, prompts and results."""
+"""How far plain HTTP to a server goes: whoever is on the way reads the token, prompts and results.
+
+And whether a server answers plain HTTP where https:// was said.
+"""
 
 from __future__ import annotations
 
+import re
 import socket
+import ssl
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+PROBE_S = 2.0
+STATUS_LINE = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
 # Names that no public DNS has: of one network, or of containers beside each other.
 LOCAL_SUFFIXES = (".local", ".lan", ".home", ".internal", ".home.arpa")
@@ -45,3 +54,52 @@ def _reach_of_address(address: IPv4Address | IPv6Address) -> Reach:
         return Reach.THIS_MACHINE
     # Also what carriers and VPNs such as Tailscale share, 100.64.0.0/10.
     return Reach.PUBLIC if address.is_global else Reach.PRIVATE
+
+
+def plain_port_problem(url: str) -> str:
+    """Why https:// cannot work at this address, in a sentence; empty if it may.
+
+    A server that takes the start of TLS for the start of a request waits for its end, and the client for an
+    answer, until one of them gives up. A plain request, without a token, is answered at once.
+    """
+    parts = urlsplit(url)
+    if parts.scheme != "https" or _is_proxied(parts.hostname or ""):
+        return ""
+    answer = STATUS_LINE.match(_plain_answer(parts))
+    if answer is None:
+        return ""
+    # A TLS server, too, may say in plain HTTP that it wants TLS (400), or where to go (30x).
+    if 300 <= int(answer[1]) <= 400 and _speaks_tls(parts):
+        return ""
+    return f"{url} answers plain HTTP: say http://, or name the port that answers https://"
+
+
+def _is_proxied(host: str) -> bool:
+    return bool({"https", "all"} & getproxies().keys()) and not proxy_bypass(host)
+
+
+def _plain_answer(parts: SplitResult) -> bytes:
+    request = f"GET {parts.path}/ HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n"
+    try:
+        with _connection(parts) as connection:
+            connection.sendall(request.encode())
+            return connection.recv(64)
+    except OSError:
+        return b""
+
+
+def _speaks_tls(parts: SplitResult) -> bool:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # only asked whether it is TLS
+    try:
+        with (
+            _connection(parts) as connection,
+            context.wrap_socket(connection, server_hostname=parts.hostname),
+        ):
+            return True
+    except OSError:
+        return False
+
+
+def _connection(parts: SplitResult) -> socket.socket:
+    return socket.create_connection((parts.hostname or "", parts.port or 443), PROBE_S)

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from ourvidz_worker.errors import MalformedLease
 
+MAX_REASON_LENGTH = 300  # characters
+
 Media = Literal["image", "video"]
 CallbackStatus = Literal["processing", "completed", "failed"]
 
@@ -90,16 +92,20 @@ class Lease(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What this worker can do, sent with every lease request."""
+    """What this worker can do, sent with every lease request.
+
+    `withdrawn`: the reason for each pool that it does not offer for the time being.
+    """
 
     engines: tuple[str, ...]
     pools: tuple[str, ...]
     worker_engine: str
     version: str
     device: str
+    withdrawn: Mapping[str, str] = field(default_factory=dict)
 
     def body(self, wait_s: float) -> dict[str, Any]:
-        return {
+        body: dict[str, Any] = {
             "engines": list(self.engines),
             "pools": list(self.pools),
             "wait_s": wait_s,
@@ -107,15 +113,30 @@ class Offer:
             "device": self.device,
             "worker_engine": self.worker_engine,
         }
+        if self.withdrawn:  # an older server refuses a field that it does not know
+            body["withdrawn"] = [
+                {"pool": pool, "reason": reason[:MAX_REASON_LENGTH]}
+                for pool, reason in self.withdrawn.items()
+            ]
+        return body
 
 
 @dataclass(frozen=True, slots=True)
 class AssetError:
-    """The error of a slot without a result; `retryable`: another attempt may succeed."""
+    """The error of a slot without a result; `retryable`: another attempt may succeed.
+
+    `message` is for the user, whom the server shows it to; `advice`, which names options and machines, is for
+    the operator, and goes to the log alone.
+    """
 
     code: str
     message: str
     retryable: bool
+    advice: str = ""
+
+    @property
+    def for_operator(self) -> str:
+        return f"{self.message} {self.advice}".rstrip()
 
     def body(self) -> dict[str, Any]:
         return {"code": self.code, "message": self.message, "retryable": self.retryable}

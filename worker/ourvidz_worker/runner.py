@@ -8,6 +8,7 @@ from threading import Event
 from ourvidz_worker import __version__, log
 from ourvidz_worker.client import LEASE_WAIT_S, Server, backoff
 from ourvidz_worker.engines.base import Engine
+from ourvidz_worker.engines.pools import pool_of
 from ourvidz_worker.errors import (
     EngineBroken,
     Halted,
@@ -17,6 +18,7 @@ from ourvidz_worker.errors import (
     WorkerDisabled,
 )
 from ourvidz_worker.health import WorkerHealth
+from ourvidz_worker.pool_guard import OWN_FAULTS, PoolGuard
 from ourvidz_worker.protocol import Job, Offer
 from ourvidz_worker.session import Session
 from ourvidz_worker.spool import Spool
@@ -34,10 +36,17 @@ class Runner:
     """`stop` may be called from a signal handler of the thread that is inside `run`."""
 
     def __init__(
-        self, server: Server, engine: Engine, spool: Spool | None = None, health: WorkerHealth | None = None
+        self,
+        server: Server,
+        engine: Engine,
+        spool: Spool | None = None,
+        health: WorkerHealth | None = None,
+        guard: PoolGuard | None = None,
     ) -> None:
         self._server = server
         self._health = health or WorkerHealth()
+        self._guard = guard or PoolGuard()
+        self._sends_withdrawn = True
         server.on_contact = self._health.set_connected
         self._spool = spool
         self._engine = engine
@@ -82,14 +91,12 @@ class Runner:
         self._health.set_activity("idle")
 
     def _work(self) -> None:
-        engine = self._engine
-        offer = Offer(engine.serves, engine.pools, engine.name, __version__, engine.device)
         failures = 0
         while not self._stopping.is_set():
             try:
                 if self._spool is not None:
                     recover_spool(self._server, self._spool, self._stopping)
-                job = self._poll(offer)
+                job = self._poll()
             except Halted:
                 continue
             except (ServerUnavailable, ServerRefused, MalformedLease) as error:
@@ -101,19 +108,44 @@ class Runner:
             if job is not None:
                 self._run_job(job)
 
-    def _poll(self, offer: Offer) -> Job | None:
+    def _offer(self) -> Offer:
+        engine, withdrawn = self._engine, self._guard.withdrawn()
+        self._health.set_withdrawn(withdrawn)
+        pools = self._guard.offered(engine.pools)
+        return Offer(
+            engine.serves,
+            pools,
+            engine.name,
+            __version__,
+            engine.device,
+            withdrawn if self._sends_withdrawn else {},
+        )
+
+    def _poll(self) -> Job | None:
         self._is_interruptible = True
         try:
             self._raise_if_stopping()
             # The first request does not wait: its response shows that the address and the token are right.
             wait_s = LEASE_WAIT_S if self._connected else 0.0
-            job = self._server.lease(offer, wait_s, self._on_lease_response)
+            job = self._lease(wait_s)
         finally:
             self._is_interruptible = False
         if not self._connected:
             self._connected = True
             log.event("connected")
         return job
+
+    def _lease(self, wait_s: float) -> Job | None:
+        """Leaves out why pools are withdrawn after a server has refused it as an unknown field."""
+        offer = self._offer()
+        try:
+            return self._server.lease(offer, wait_s, self._on_lease_response)
+        except ServerRefused as refused:
+            if not offer.withdrawn or refused.status != 422:
+                raise
+        self._sends_withdrawn, self._is_interruptible = False, True
+        self._raise_if_stopping()
+        return self._server.lease(self._offer(), wait_s, self._on_lease_response)
 
     def _raise_if_stopping(self) -> None:
         """Handles a stop that came while nothing could be interrupted."""
@@ -158,12 +190,22 @@ class Runner:
         self._health.set_activity("idle")
         self._health.record_job(ending, seconds)
         log.event("job_ended", job_id=job.id, ending=ending, seconds=round(seconds, 2))
+        self._guard_pool(job, session)
         self._engine_failures = self._engine_failures + 1 if session.engine_error else 0
         self._undelivered_jobs = self._undelivered_jobs + 1 if ending == "undeliverable" else 0
         if session.engine_error and not self._stopping.is_set():
             self._restart_engine(session.engine_error)
         if failures_in_a_row := max(self._engine_failures, self._undelivered_jobs):
             self._stopping.wait(backoff(failures_in_a_row))
+
+    def _guard_pool(self, job: Job, session: Session) -> None:
+        """A job that was stopped, or failed for a reason of its own, says nothing about its pool."""
+        if session.results:
+            self._guard.record_result(pool_of(job))
+        elif len(session.errors) == len(job.slots) and OWN_FAULTS.issuperset(e.code for e in session.errors):
+            error = session.errors[-1]
+            reason = session.engine_error or error.for_operator
+            self._guard.record_fault(pool_of(job), job.id, f"{error.code}: {reason}")
 
     def _restart_engine(self, reason: str) -> None:
         """Reloads the engine: after an error a GPU may fail until its memory, or the process, is new."""

@@ -10,10 +10,10 @@ from threading import Event
 from typing import Any
 
 from ourvidz_worker import __version__, log
-from ourvidz_worker.callbacks import completed_asset, failed_asset, rejection_codes
+from ourvidz_worker.callbacks import completed_asset, failed_asset, rejections
 from ourvidz_worker.client import Server
-from ourvidz_worker.engines.base import NULL_PREVIEWS, Engine, FinishedSlot, Previews
-from ourvidz_worker.engines.pools import with_references
+from ourvidz_worker.engines.base import NULL_PREVIEWS, Engine, FinishedSlot, Previews, Result
+from ourvidz_worker.engines.pools import pool_of
 from ourvidz_worker.errors import (
     Halted,
     LeaseLost,
@@ -39,7 +39,8 @@ def _ignore_progress(share: float, stage: str) -> None:
 class Session:
     """Ends early once `halted` is set: by a cancel, a lost lease or a shutdown.
 
-    `engine_error`: the class and message of the exception that the engine raised, if it did.
+    `engine_error`: the class and message of the exception that the engine raised, if it did. `results`: how
+    many the engine made; `errors`: those of the slots that it did not make.
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class Session:
         health: WorkerHealth | None = None,
     ) -> None:
         self.engine_error = ""
+        self.results = 0
+        self.errors: list[AssetError] = []
         self._server = server
         self._engine = engine
         self._job = job
@@ -122,6 +125,7 @@ class Session:
             for finished in self._finished_slots():
                 self._add_time("drawing", started)
                 del self._unfinished[finished.slot.number]
+                self._count(finished.outcome)
                 if not self._unfinished:
                     self._engine_metadata = self._engine.job_metadata(self._job)
                     self._heartbeat.set_stage("uploading")
@@ -132,6 +136,12 @@ class Session:
             self._health.set_activity("delivering")
             queue.finish()
         return "completed" if self._delivered else "failed"
+
+    def _count(self, outcome: Result | AssetError) -> None:
+        if isinstance(outcome, AssetError):
+            self.errors.append(outcome)
+        else:
+            self.results += 1
 
     def _pending_upload(self, finished: FinishedSlot) -> PendingUpload:
         slot, outcome = finished.slot, finished.outcome
@@ -202,7 +212,7 @@ class Session:
     def _unsupported_references(self) -> AssetError | None:
         """The error of a job whose references this worker did not offer; it is not generated without them."""
         types = [each.type for each in self._job.references]
-        if not types or with_references([self._job.job_type], *types)[0] in self._engine.pools:
+        if not types or pool_of(self._job) in self._engine.pools:
             return None
         message = f"This worker cannot use {' and '.join(sorted(types))} references for this job type."
         return AssetError("reference_unsupported", message, retryable=True)
@@ -222,15 +232,21 @@ class Session:
         """Uploads a slot's file; returns the slot's entry for the callback."""
         slot, outcome = pending.finished.slot, pending.finished.outcome
         if isinstance(outcome, AssetError):
-            return failed_asset(slot, outcome)
+            return self._failed_entry(slot, outcome)
         try:
             upload = self._upload(pending, outcome.content_type)
         except OSError as error:
             message = f"The worker cannot read the result that it kept: {error.strerror}."
             upload = Upload("", AssetError("spool_failed", message, retryable=True))
         if upload.error:
-            return failed_asset(slot, upload.error)
+            return self._failed_entry(slot, upload.error)
         return completed_asset(slot, outcome, upload.upload_id)
+
+    def _failed_entry(self, slot: Slot, error: AssetError) -> dict[str, Any]:
+        log.event(
+            "slot_failed", job_id=self._job.id, slot=slot.number, code=error.code, reason=error.for_operator
+        )
+        return failed_asset(slot, error)
 
     def _upload(self, pending: PendingUpload, content_type: str) -> Upload:
         limit = self._job.max_upload_bytes
@@ -251,8 +267,8 @@ class Session:
         is_completed = asset["status"] == "completed"
         self._delivered += is_completed
         response = self._server.report(self._job, self._callback(asset), halted=self._halted)
-        for code in rejection_codes(response):
-            log.event("asset_rejected", job_id=self._job.id, slot=slot.number, code=code)
+        for code, reason in rejections(response):
+            log.event("asset_rejected", job_id=self._job.id, slot=slot.number, code=code, reason=reason)
             self._delivered = max(0, self._delivered - is_completed)
 
     def _callback(self, asset: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+
+from ourvidz_worker.safetensors_files import is_complete, loaded_bytes
 
 # The file that identifies each kind of folder; an adapter is a file itself.
 MARKER_FILES = {
@@ -11,6 +14,7 @@ MARKER_FILES = {
     "enhancer": "config.json",
     "image encoder": "config.json",
 }
+READ_SUFFIXES = (".json", ".model", ".safetensors", ".txt")
 
 
 def split_hub_name(location: str) -> tuple[str, str]:
@@ -20,53 +24,83 @@ def split_hub_name(location: str) -> tuple[str, str]:
     return f"{owner}/{name}", inside
 
 
+def is_on_disk(location: str) -> bool:
+    """Whether there is such a file or folder here, readable or not; otherwise it may be a hub name."""
+    try:
+        Path(location).stat()
+    except PermissionError:
+        return True
+    except (OSError, ValueError):  # there is none, or there can be none of such a name
+        return False
+    return True
+
+
+def read_problem(location: str) -> str:
+    """What of this file or folder may not be read, and why; empty if all of it may."""
+    path = Path(location)
+    try:
+        path.stat()
+        folders = [path, *(each for each in path.iterdir() if each.is_dir())] if path.is_dir() else []
+        files = [file for folder in folders for file in folder.iterdir()] if folders else [path]
+        for file in files:
+            if file.suffix in READ_SUFFIXES:
+                file.open("rb").close()
+    except OSError as error:
+        return f"{error.filename} cannot be read: {error.strerror}"
+    return ""
+
+
 def format_problem(about: str, location: str) -> str:
     """Why this location holds no model, enhancer and so on; empty if it does, or if it does not exist."""
-    path = Path(location)
-    if not path.exists():
+    if not is_on_disk(location):
         return ""
-    marker = MARKER_FILES.get(about)
+    if problem := read_problem(location):
+        return problem
+    path, marker = Path(location), MARKER_FILES.get(about)
     if marker is None:
         is_fit = path.is_file() and path.suffix == ".safetensors"
         return "" if is_fit else f"{location} is no .safetensors file"
     if not (path / marker).is_file():
         return f"{location} is no folder in diffusers' format: it has no {marker}"
-    return "" if weight_files(location) else f"{location} has no .safetensors files"
-
-
-def is_cached(about: str, location: str) -> bool:
-    """Whether the hub's cache on this machine has these weights."""
-    from huggingface_hub import try_to_load_from_cache
-
-    repository, inside = split_hub_name(location)
-    marker = MARKER_FILES.get(about)
-    name = inside if marker is None else f"{inside}/{marker}".lstrip("/")
-    try:
-        return isinstance(try_to_load_from_cache(repository, name), str)
-    except ValueError:  # no repository has such a name
-        return False
+    if not weight_files(location):
+        return f"{location} has no .safetensors files"
+    return next((f"{file} is incomplete" for file in weight_files(location) if not is_complete(file)), "")
 
 
 def weight_files(location: str) -> list[Path]:
-    """The files that will be read: of a part in two precisions, those with the wider one."""
+    """The files that will be read. Raises OSError."""
     folder = Path(location)
     if folder.is_file():
         return [folder]
-    # A pipeline's folder may hold the same weights once more, as one file for other programs.
+    found = (*folder.glob("*.safetensors"), *folder.glob("*/*.safetensors"))
+    names = [file.relative_to(folder).as_posix() for file in found]
     is_pipeline = (folder / "model_index.json").is_file()
-    files_found = list(folder.glob("*/*.safetensors" if is_pipeline else "*.safetensors"))
-    full_precision = [file for file in files_found if ".fp16" not in file.name]
-    folders = {file.parent for file in full_precision}
-    return full_precision + [file for file in files_found if file.parent not in folders]
+    return [folder / name for name in weight_names(names, is_pipeline=is_pipeline)]
 
 
-def total_size(location: str) -> int:
-    """The size of all weights in bytes; 0 if there are none."""
-    return sum(part_sizes(location))
+def weight_names(names: Iterable[str], *, is_pipeline: bool) -> list[str]:
+    """Of the files of a folder, those that will be read: of a part in two precisions, the wider one.
+
+    A pipeline's folder may hold the same weights once more, as one file for other programs.
+    """
+    depth = 2 if is_pipeline else 1
+    found = [name for name in names if name.endswith(".safetensors") and len(PurePath(name).parts) == depth]
+    full_precision = [name for name in found if ".fp16" not in PurePath(name).name]
+    folders = {PurePath(name).parent for name in full_precision}
+    return full_precision + [name for name in found if PurePath(name).parent not in folders]
 
 
-def part_sizes(location: str) -> list[int]:
-    """The size of each part of a pipeline in bytes: a part moves to the GPU as a whole."""
-    files_found = weight_files(location) if location else []
-    folders = {file.parent for file in files_found}
-    return [sum(file.stat().st_size for file in files_found if file.parent == part) for part in folders]
+def part_sizes(location: str, float_bytes: int | None = None) -> list[int]:
+    """The size of each part of a pipeline in bytes: a part moves to the GPU as a whole.
+
+    With `float_bytes` it is the size in memory, of numbers of so many bytes each. Nothing is known of what
+    cannot be read.
+    """
+    parts: dict[Path, int] = {}
+    try:
+        for file in weight_files(location) if location else []:
+            size = file.stat().st_size if float_bytes is None else loaded_bytes(file, float_bytes)
+            parts[file.parent] = parts.get(file.parent, 0) + size
+    except OSError:
+        return []
+    return list(parts.values())

@@ -6,10 +6,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from accounts.deletion import delete_account
 from generation.core.actors import SYSTEM
+from generation.core.commands import StrictCommand
 from generation.jobs.owner_deletion import owner_totals
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 TELL_SECONDS = 5.0
 
 
-class Command(BaseCommand):
+class Command(StrictCommand):
     help = (
         "Delete an account with its jobs, images, videos, references, projects, tokens and files, for good. "
         "The user is signed out at once; a run that was stopped half-way is taken up by the next one."

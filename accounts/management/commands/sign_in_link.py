@@ -5,12 +5,13 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from accounts.sign_in_links import sign_in_path
+from generation.core.commands import StrictCommand
 
 
-class Command(BaseCommand):
+class Command(StrictCommand):
     help = (
         "Print the path of a link that signs a user in once, within "
         f"{settings.SIGN_IN_LINK_MINUTES} minutes. It replaces an older one."

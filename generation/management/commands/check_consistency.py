@@ -4,14 +4,15 @@ import sys
 from itertools import islice
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from generation.core.commands import StrictCommand
 from generation.maintenance.consistency import FILES, ROWS, Check
 
 SHOWN_IDS = 20
 
 
-class Command(BaseCommand):
+class Command(StrictCommand):
     help = (
         "Find inconsistencies: rows that disagree, rows without files, files without rows. "
         "Prints each kind with its number and ids, and changes nothing without --fix. "

@@ -5,15 +5,16 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from generation.access.tokens import TooManyTokens, issue_personal_token
 from generation.core.actors import SYSTEM
+from generation.core.commands import StrictCommand
 from generation.core.limits import NAME_LENGTH
 from generation.models import Scope
 
 
-class Command(BaseCommand):
+class Command(StrictCommand):
     help = "Print a personal API token. It is shown this once; only its SHA-256 is kept."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -3,11 +3,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from generation.access.tokens import issue_worker_token
 from generation.catalog.job_types import Engine
 from generation.core.actors import SYSTEM
+from generation.core.commands import StrictCommand
 from generation.core.limits import NAME_LENGTH
 from generation.models import Worker
 
@@ -22,7 +23,7 @@ def engines_of(text: str) -> list[str]:
     return sorted(set(names))
 
 
-class Command(BaseCommand):
+class Command(StrictCommand):
     help = "Register a worker and print its token. It is shown this once; only its SHA-256 is kept."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.db import Error, close_old_connections
 
 from generation.assets.previews import delete_previews
+from generation.core.commands import StrictCommand
 from generation.jobs.lease import promote, reap
 from generation.maintenance import cleanup
 
@@ -32,7 +33,7 @@ HOURLY: Mapping[str, Callable[[], int]] = {
 ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
 
-class Command(BaseCommand):
+class Command(StrictCommand):
     help = (
         "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
         "uploads, reference images, outbox events, sessions and jobs without a result. Each is "

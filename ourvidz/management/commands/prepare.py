@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.db import connection
 
 from accounts.first_account import ensure_owner, needs_link
@@ -12,11 +12,12 @@ from accounts.sign_in_links import sign_in_path
 from generation.access.tokens import issue_worker_token
 from generation.catalog.job_types import Engine
 from generation.core.actors import SYSTEM
+from generation.core.commands import StrictCommand
 from generation.models import Worker
 from ourvidz.database_copy import state
 
 
-class Command(BaseCommand):
+class Command(StrictCommand):
     help = (
         "Migrate, make the first account; the last line is JSON: a sign-in link while nobody has a password, "
         "and workers' tokens."

@@ -3,14 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 
+from generation.core.commands import StrictCommand
 from ourvidz.database_copy import state
 from ourvidz.server import serve
 
 
-class Command(BaseCommand):
+class Command(StrictCommand):
     help = "Serve pages, REST, the worker protocol and sockets with daphne, until stopped."
     requires_system_checks = ()
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from structlog.testing import capture_logs
 
 from generation.jobs.lease import MAX_EMPTY_ATTEMPTS, reap
 from generation.models import Attempt, Image, Job, Worker
@@ -82,9 +83,29 @@ def test_what_the_worker_says_of_itself_is_kept(machine: Machine) -> None:
     assert worker.pools == ["video_fast"]
 
 
+def test_why_a_worker_withdraws_a_pool_is_logged_when_its_offer_changes(
+    machine: Machine, owner: User
+) -> None:
+    """Pitfall 46. When nothing is left, it names a pool that does not exist, and is given nothing."""
+    make_job(owner)
+    faults = [{"pool": "sdxl_image_fast", "reason": "not_a_picture: invalid numbers"}]
+    machine.lease(pools=["image_fast", "sdxl_image_fast+style"])
+    with capture_logs() as lines:
+        for _ in range(2):
+            assert machine.lease(pools=["none"], withdrawn=faults).status_code == 204
+    (line,) = [line for line in lines if line["event"] == "pool_withdrawn"]
+    assert (line["log_level"], line["worker_id"]) == ("warning", str(machine.worker.pk))
+    assert {name: line[name] for name in ("pool", "reason")} == faults[0]
+    assert Worker.objects.get().pools == []
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("withdrawn", "all"),
+        ("withdrawn", [{"pool": "image_fast"}]),
+        ("withdrawn", [{"pool": "image_fast", "reason": "", "shell": "rm"}]),
+        ("withdrawn", [{"pool": "image_fast", "reason": "x" * 301}]),
         ("engines", []),
         ("engines", ["flux"]),
         ("engines", "sdxl"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import combinations
 
+from ourvidz_worker.protocol import Job
+
 SDXL_IMAGES = ("sdxl_image_fast", "sdxl_image_high")
 WAN_IMAGES = ("image_fast", "image_high")
 WAN_VIDEOS = ("video_fast", "video_high")
@@ -16,6 +18,11 @@ def with_references(job_types: Iterable[str], *types: str) -> tuple[str, ...]:
     """The pools of these job types with references of exactly these types."""
     suffix = "".join(f"+{each}" for each in sorted(types))
     return tuple(f"{job_type}{suffix}" for job_type in job_types)
+
+
+def pool_of(job: Job) -> str:
+    """The pool that a job comes from."""
+    return with_references([job.job_type], *(each.type for each in job.references))[0]
 
 
 def with_any_of(job_types: Iterable[str], types: Iterable[str]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from ourvidz_worker.engines.references import decode_image, find_reference
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.protocol import Job, Reference
-from ourvidz_worker.weight_files import split_hub_name
+from ourvidz_worker.weight_files import is_on_disk, split_hub_name
 
 Weights = dict[str, dict[str, Any]]
 
@@ -85,7 +84,7 @@ def _encoder(settings: EngineSettings, placement: Placement) -> Any:
         raise EngineUnusable(
             "a style or character adapter needs the CLIP it was trained with: --image-encoder"
         )
-    repository, subfolder = (location, "") if Path(location).is_dir() else split_hub_name(location)
+    repository, subfolder = (location, "") if is_on_disk(location) else split_hub_name(location)
     with translate_load_errors(location, settings):
         encoder = CLIPVisionModelWithProjection.from_pretrained(
             repository,
@@ -111,7 +110,7 @@ def _weights(location: str, encoder: Any, settings: EngineSettings) -> Weights:
 def _file(location: str, settings: EngineSettings) -> str:
     if not location.endswith(".safetensors"):
         raise ValueError("not a .safetensors file")
-    if Path(location).is_file():
+    if is_on_disk(location):
         return location
     repository, subfolder = split_hub_name(location)
     return str(hf_hub_download(repository, subfolder, local_files_only=not settings.allow_download))

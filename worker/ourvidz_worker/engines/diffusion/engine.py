@@ -23,15 +23,18 @@ from ourvidz_worker.engines.diffusion.enhancer import Enhancer, count_tokens, tr
 from ourvidz_worker.engines.diffusion.job_stats import JobStats
 from ourvidz_worker.engines.diffusion.latent_preview import BatchPreviews, LatentPreviewer
 from ourvidz_worker.engines.diffusion.pipeline_run import PipelinePlacer, StepCallback
+from ourvidz_worker.engines.diffusion.pixels import to_uint8
 from ourvidz_worker.engines.diffusion.placement import (
     Placement,
     empty_cache,
     is_out_of_memory,
     library_versions,
+    memory_advice,
     peak_memory_mib,
     reset_peak_memory,
 )
 from ourvidz_worker.engines.diffusion.weights import public_name
+from ourvidz_worker.engines.pools import pool_of
 from ourvidz_worker.engines.references import UnreadableReference, unreadable_error
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, Halted
@@ -41,7 +44,8 @@ ENCODING_SHARE = 0.03  # of a slot's time, roughly; the steps are the rest
 
 
 class DiffusionEngine(ABC):
-    """Subclasses load their pipelines and generate a batch of slots from `prompt`, which may be enhanced."""
+    """Subclasses load their pipelines, denoise a batch of slots from `prompt`, which may be enhanced, and
+    decode one slot after the other."""
 
     name: str
     serves: tuple[str, ...]
@@ -54,6 +58,8 @@ class DiffusionEngine(ABC):
         self.latent_previewer: LatentPreviewer | None = None
         self.device = settings.device
         self._stats: JobStats | None = None  # of the last job
+        # By pool, the smallest number of values for which the VAE ran out of memory: from there on it tiles.
+        self._tiled_from: dict[str, int] = {}
 
     def model_name(self, job: Job) -> str:
         """The name of the weights that generate this job."""
@@ -72,15 +78,19 @@ class DiffusionEngine(ABC):
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            message = f"the weights do not fit into the memory of {self.device}: --offload model needs less"
-            raise EngineUnusable(message) from error
+            problem = f"the weights do not fit into the memory of {self.device}"
+            raise EngineUnusable(self._with_advice(problem)) from error
 
     @abstractmethod
     def load_weights(self) -> None: ...
 
     @abstractmethod
-    def generate_batch(self, job: Job, slots: Sequence[Slot], prompt: str, steps: StepCallback) -> list[Any]:
-        """Returns an array of pixels for each slot. May run out of memory."""
+    def denoise(self, job: Job, slots: Sequence[Slot], prompt: str, steps: StepCallback) -> Any:
+        """Returns the latents of the slots, stacked. May run out of memory."""
+
+    @abstractmethod
+    def decode(self, job: Job, latents: Any) -> Any:
+        """Returns the pixels of one slot, values 0..1, from its latents. May run out of memory."""
 
     @abstractmethod
     def encode(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
@@ -109,6 +119,7 @@ class DiffusionEngine(ABC):
 
     def unload(self) -> None:
         self.enhancer = self.latent_previewer = self._stats = None
+        self._tiled_from.clear()
         self.placer.release()
         gc.collect()  # diffusers leaves a reference cycle on a transformer that has run
         empty_cache(self.placement.device)
@@ -128,7 +139,7 @@ class DiffusionEngine(ABC):
     ) -> Iterator[FinishedSlot]:
         self._stats = stats = JobStats.for_job(job)
         report_progress = self._with_loading_stage(report_progress, stats)
-        self.placer.reset()
+        self.placer.reset(tiling=self._is_known_to_need_tiles(job))
         reset_peak_memory(self.placement.device)
         if should_stop():
             raise Halted
@@ -146,12 +157,16 @@ class DiffusionEngine(ABC):
             )
             encoding_from = end - ENCODING_SHARE * (end - begin)
             steps = StepCallback(begin, encoding_from, report_progress, should_stop, batch_previews)
-            pixels_by_slot = self._try_batch(job, remaining[:size], stats, steps)
-            if pixels_by_slot is None:  # out of memory: tries the same slots in a smaller batch
+            latents_by_slot = self._try_batch(job, remaining[:size], stats, steps)
+            if latents_by_slot is None:  # out of memory: tries the same slots in a smaller batch
                 size = self._reduce_memory(job, stats, len(remaining[:size]))
                 continue
-            report_progress(encoding_from, "encoding")
-            for slot, pixels in zip(remaining[:size], pixels_by_slot, strict=True):
+            for slot, latents in zip(remaining[:size], latents_by_slot, strict=True):
+                if should_stop():
+                    raise Halted
+                report_progress(encoding_from, "decoding")
+                pixels = self._decode_slot(job, stats, latents)
+                report_progress(encoding_from, "encoding")
                 yield FinishedSlot(slot, self._encode_slot(job, slot, stats, pixels))
             remaining = remaining[size:]
 
@@ -204,11 +219,11 @@ class DiffusionEngine(ABC):
     def _try_batch(
         self, job: Job, slots: Sequence[Slot], stats: JobStats, steps: StepCallback
     ) -> list[Any] | None:
-        """Pixels or an error for each slot; None if it ran out of memory and can retry with less."""
+        """Latents or an error for each slot; None if it ran out of memory and can retry with less."""
         stats.batch = len(slots)
         try:
             with stats.timed("generating"):
-                return self.generate_batch(job, slots, stats.prompt, steps)
+                return list(self.denoise(job, slots, stats.prompt, steps).split(1))
         except UnreadableReference as error:
             return [unreadable_error(error) for _ in slots]
         except RuntimeError as error:
@@ -220,8 +235,14 @@ class DiffusionEngine(ABC):
         return [self._out_of_memory() for _ in slots]
 
     def _out_of_memory(self) -> AssetError:
-        message = f"Out of memory on {self.device}; --offload model needs less."
-        return AssetError("out_of_memory", message, retryable=True)
+        message = "The worker has too little memory for this."
+        advice = self._with_advice(f"Out of memory on {self.device}")
+        return AssetError("out_of_memory", message, retryable=True, advice=f"{advice}.")
+
+    def _with_advice(self, problem: str) -> str:
+        """`problem`, which is too little memory, and the option that helps, if there is one left."""
+        advice = memory_advice(self.settings, self.placement)
+        return f"{problem}: {advice}" if advice else problem
 
     def _reduce_memory(self, job: Job, stats: JobStats, size: int) -> int:
         """Returns the next batch size; at one, turns VAE tiling on for this job instead."""
@@ -233,6 +254,34 @@ class DiffusionEngine(ABC):
         log.event("out_of_memory", job_id=job.id, note=note)
         stats.notes.append(note)
         return max(1, size // 2)
+
+    def _decode_slot(self, job: Job, stats: JobStats, latents: Any) -> Any:
+        """Pixels or an error; out of memory, it decodes the same latents again, in tiles."""
+        if isinstance(latents, AssetError):
+            return latents
+        while True:
+            try:
+                with stats.timed("decoding"):
+                    return to_uint8(self.decode(job, latents))
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            empty_cache(self.placement.device)
+            if not self.placer.can_save_memory:
+                return self._out_of_memory()
+            self._tile_from_now_on(job, stats)
+
+    def _tile_from_now_on(self, job: Job, stats: JobStats) -> None:
+        note = "the VAE ran out of memory; it decoded the same latents in tiles"
+        log.event("out_of_memory", job_id=job.id, note=note)
+        stats.notes.append(note)
+        self.placer.save_memory()
+        self._tiled_from[pool_of(job)] = _values(job)
+
+    def _is_known_to_need_tiles(self, job: Job) -> bool:
+        """Whether the VAE ran out of memory over a job of this pool that was no larger."""
+        smallest = self._tiled_from.get(pool_of(job))
+        return smallest is not None and _values(job) >= smallest
 
     def _encode_slot(self, job: Job, slot: Slot, stats: JobStats, pixels: Any) -> Result | AssetError:
         if isinstance(pixels, AssetError):
@@ -258,3 +307,8 @@ class DiffusionEngine(ABC):
         if job.references:
             metadata["references"] = {each.type: each.strength for each in job.references}
         return metadata | dict(extra)
+
+
+def _values(job: Job) -> int:
+    """Pixels of one slot, of all its frames."""
+    return job.parameters.width * job.parameters.height * job.parameters.frames

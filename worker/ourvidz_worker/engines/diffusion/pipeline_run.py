@@ -60,10 +60,13 @@ class PipelinePlacer:
         )
         self.uses_vae_tiling = settings.vae_tiling
 
-    def reset(self) -> None:
-        """Undoes `save_memory` at the start of a job: it must not change the pixels of other jobs."""
-        if self.uses_vae_tiling != self._settings.vae_tiling:
-            self.uses_vae_tiling = self._settings.vae_tiling
+    def reset(self, *, tiling: bool = False) -> None:
+        """Undoes `save_memory` at the start of a job, which may need `tiling` itself: it must not change the
+        pixels of other jobs.
+        """
+        tiling = tiling or self._settings.vae_tiling
+        if self.uses_vae_tiling != tiling:
+            self.uses_vae_tiling = tiling
             self._ready = None
 
     @property

@@ -11,8 +11,9 @@ from ourvidz_worker.protocol import AssetError
 
 INVALID_PIXELS = AssetError(
     "not_a_picture",
-    "The model produced invalid numbers; try --precision bfloat16 or float32.",
-    retryable=False,
+    "The model produced invalid numbers instead of a picture.",
+    retryable=True,  # another worker, or this one once it is mended, makes a picture of it
+    advice="Half precision overflows in some weights: try --precision bfloat16 or float32.",
 )
 
 

@@ -22,6 +22,7 @@ OUT_OF_MEMORY_MESSAGES = (
     "CUBLAS_STATUS_NOT_INITIALIZED",  # no memory for its handle
     "unable to find an engine to execute this computation",  # cuDNN's, when no engine's workspace fits
 )
+OFFLOAD_ADVICE = {"none": "--offload model needs less", "model": "--offload sequential needs the least"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,15 @@ def memory_bytes(device: str) -> tuple[int, int]:
     page, total = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_PHYS_PAGES")
     free = os.sysconf("SC_AVPHYS_PAGES") if "SC_AVPHYS_PAGES" in os.sysconf_names else total
     return page * free, page * total
+
+
+def memory_advice(settings: EngineSettings, placement: Placement) -> str:
+    """The option that makes do with less memory here; empty if all that can be set is set."""
+    if placement.device == "cuda" and settings.offload in OFFLOAD_ADVICE:
+        return OFFLOAD_ADVICE[settings.offload]
+    if placement.precision_name == "float32":
+        return "--precision bfloat16 needs half"
+    return ""
 
 
 def reset_peak_memory(device: str) -> None:

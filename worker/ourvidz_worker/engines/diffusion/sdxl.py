@@ -12,11 +12,11 @@ from diffusers import (
 
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.adapters import Adapters
+from ourvidz_worker.engines.diffusion.decoding import decode_picture
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.infotext import common_fields, parameters_text, sampler_name
 from ourvidz_worker.engines.diffusion.latent_preview import fit_latent_previewer
 from ourvidz_worker.engines.diffusion.pipeline_run import StepCallback, run, seeded_generators
-from ourvidz_worker.engines.diffusion.pixels import to_uint8
 from ourvidz_worker.engines.diffusion.placement import choose_placement
 from ourvidz_worker.engines.diffusion.prompts import prompt_arguments
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
@@ -64,13 +64,13 @@ class SdxlEngine(DiffusionEngine):
         self._text = self._image = self._adapters = None
         super().unload()
 
-    def generate_batch(self, job: Job, slots: Sequence[Slot], prompt: str, steps: StepCallback) -> list[Any]:
+    def denoise(self, job: Job, slots: Sequence[Slot], prompt: str, steps: StepCallback) -> Any:
         parameters = job.parameters
         shared_arguments = {
             "num_inference_steps": parameters.steps,
             "guidance_scale": parameters.guidance,
             "generator": seeded_generators([slot.seed for slot in slots]),
-            "output_type": "np",
+            "output_type": "latent",
             "callback_on_step_end": steps,
         }
         pipeline, pipeline_arguments = self._pipeline(job)
@@ -82,8 +82,11 @@ class SdxlEngine(DiffusionEngine):
             prompts = prompt_arguments(pipeline, prompt, job.negative_prompt, len(slots))
             return pipeline(**prompts, **shared_arguments, **pipeline_arguments, **adapter_arguments).images
 
-        images = run(pipeline, self.placer, call)
-        return [to_uint8(each) for each in images]
+        return run(pipeline, self.placer, call)
+
+    def decode(self, job: Job, latents: Any) -> Any:
+        pipeline = self._image if _keeps_composition(job) else self._text
+        return run(pipeline, self.placer, lambda: decode_picture(pipeline, latents))
 
     def _pipeline(self, job: Job) -> tuple[Any, Mapping[str, Any]]:
         """The pipeline for this job, and the arguments that only this pipeline takes."""
@@ -94,7 +97,7 @@ class SdxlEngine(DiffusionEngine):
         if composition is None:
             return text_to_image
         image = decode_image(composition.content, size)
-        if composition.strength == 0:
+        if not _keeps_composition(job):
             return text_to_image
         # Half a step more, because diffusers rounds down.
         strength = min(1.0, (_noise_steps(job, composition) + 0.5) / parameters.steps)
@@ -106,7 +109,7 @@ class SdxlEngine(DiffusionEngine):
         scheduler = self._text.scheduler
         fields = common_fields(job, slot, scheduler, (width, height), self.model_name(job))
         composition = find_reference(job, "composition")
-        if composition and composition.strength:
+        if composition and _keeps_composition(job):
             fields["Denoising strength"] = round(_noise_steps(job, composition) / parameters.steps, 4)
         fields |= {f"{each.type.title()} strength": each.strength for each in job.references}
         text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, fields=fields)
@@ -118,6 +121,12 @@ class SdxlEngine(DiffusionEngine):
         weights = {"style": self.settings.style_adapter, "character": self.settings.character_adapter}
         used = {kind: public_name(where) for kind, where in weights.items() if find_reference(job, kind)}
         return {"adapters": used} if used else {}
+
+
+def _keeps_composition(job: Job) -> bool:
+    """Whether the job starts from its composition: with strength 0 it keeps nothing of it."""
+    composition = find_reference(job, "composition")
+    return composition is not None and composition.strength > 0
 
 
 def _noise_steps(job: Job, composition: Reference) -> int:

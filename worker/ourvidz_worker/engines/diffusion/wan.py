@@ -8,11 +8,11 @@ from typing import Any
 from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline
 
 from ourvidz_worker.engines.base import Result
+from ourvidz_worker.engines.diffusion.decoding import decode_film
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.infotext import common_fields, parameters_text
 from ourvidz_worker.engines.diffusion.latent_preview import LatentPreviewer, fit_latent_previewer
 from ourvidz_worker.engines.diffusion.pipeline_run import StepCallback, run, seeded_generators
-from ourvidz_worker.engines.diffusion.pixels import to_uint8
 from ourvidz_worker.engines.diffusion.placement import choose_placement
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
 from ourvidz_worker.engines.mp4 import mp4
@@ -92,7 +92,7 @@ class WanEngine(DiffusionEngine):
     def text_limits(self) -> tuple[tuple[Any, int], ...]:
         return ((self._text.tokenizer, PROMPT_TOKENS),)
 
-    def generate_batch(self, job: Job, slots: Sequence[Slot], prompt: str, steps: StepCallback) -> list[Any]:
+    def denoise(self, job: Job, slots: Sequence[Slot], prompt: str, steps: StepCallback) -> Any:
         parameters = job.parameters
         pipeline, image_arguments = self._pipeline(job)
         pipeline.scheduler = UniPCMultistepScheduler.from_config(
@@ -111,11 +111,14 @@ class WanEngine(DiffusionEngine):
             "guidance_scale": parameters.guidance,
             "generator": seeded_generators([slot.seed for slot in slots]),
             "max_sequence_length": PROMPT_TOKENS,
-            "output_type": "np",
+            "output_type": "latent",
             "callback_on_step_end": steps,
         }
-        films = run(pipeline, self.placer, lambda: pipeline(**arguments, **image_arguments).frames)
-        return [to_uint8(each) for each in films]
+        return run(pipeline, self.placer, lambda: pipeline(**arguments, **image_arguments).frames)
+
+    def decode(self, job: Job, latents: Any) -> Any:
+        pipeline = self._pipeline_for(job)
+        return run(pipeline, self.placer, lambda: decode_film(pipeline, latents))
 
     def _pipeline(self, job: Job) -> tuple[Any, Mapping[str, Any]]:
         start, end = find_reference(job, "start_frame"), find_reference(job, "end_frame")

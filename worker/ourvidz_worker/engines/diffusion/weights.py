@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
 from safetensors import SafetensorError
 
+from ourvidz_worker.downloads import download_progress
 from ourvidz_worker.engines.diffusion.placement import Placement, is_out_of_memory
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
+from ourvidz_worker.weight_files import is_on_disk, read_problem
 
 LOAD_ERRORS = (
     *(OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError),
@@ -41,9 +43,14 @@ def load_pipeline(pipeline_class: Any, location: str, settings: EngineSettings, 
 
 @contextmanager
 def translate_load_errors(location: str, settings: EngineSettings) -> Iterator[None]:
-    """Turns what libraries raise while they load weights into EngineUnusable, except out of memory."""
+    """Turns what libraries raise while they load weights into EngineUnusable, except out of memory.
+
+    Shows how far a download is.
+    """
+    is_fetched = settings.allow_download and not is_on_disk(location)
     try:
-        yield
+        with download_progress(location) if is_fetched else nullcontext():
+            yield
     except LOAD_ERRORS as error:
         if is_out_of_memory(error):
             raise
@@ -69,7 +76,9 @@ def _silence_libraries() -> None:
 
 def load_error_message(location: str, error: Exception, settings: EngineSettings) -> str:
     """Why the weights could not be loaded, in one line."""
-    if not Path(location).exists() and not settings.allow_download:
+    if is_on_disk(location) and (problem := read_problem(location)):
+        return f"the weights {location!r} cannot be used: {problem}"
+    if not is_on_disk(location) and not settings.allow_download:
         return f"no weights at {location!r}: give a folder, or allow the hub with --allow-download"
     first_line = (str(error).strip().splitlines() or [""])[0]
     return f"the weights {location!r} cannot be used: {type(error).__name__}: {first_line[:200]}"
@@ -77,8 +86,7 @@ def load_error_message(location: str, error: Exception, settings: EngineSettings
 
 def public_name(location: str) -> str:
     """The name of the folder or file without its path on this machine, or the name on the hub."""
-    path = Path(location)
-    return path.name if path.exists() else location
+    return Path(location).name if is_on_disk(location) else location
 
 
 def _variant(location: str) -> str | None:

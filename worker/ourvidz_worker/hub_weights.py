@@ -1,0 +1,73 @@
+"""Weights on the hub, and in its cache on this machine, without fetching them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from ourvidz_worker.weight_files import MARKER_FILES, split_hub_name, weight_names
+
+DIFFUSERS_TAG = "diffusers:"
+
+
+@dataclass(frozen=True, slots=True)
+class HubWeights:
+    """`class_name` of the pipeline, if the hub knows it; `sizes`: bytes of each part."""
+
+    class_name: str
+    sizes: tuple[int, ...]
+
+
+class HubProblem(Exception):
+    """Why the weights cannot be had from the hub, in a sentence."""
+
+
+def cached_location(about: str, location: str) -> str:
+    """Where the hub's cache on this machine has these weights, all or some; empty if it has none."""
+    from huggingface_hub import try_to_load_from_cache
+
+    repository, inside = split_hub_name(location)
+    marker = MARKER_FILES.get(about)
+    name = inside if marker is None else f"{inside}/{marker}".lstrip("/")
+    try:
+        found = try_to_load_from_cache(repository, name)
+    except ValueError:  # no repository has such a name
+        return ""
+    if not isinstance(found, str):
+        return ""
+    return found if marker is None else str(Path(found).parent)
+
+
+def hub_weights(about: str, location: str) -> HubWeights:
+    """Asks the hub. Raises HubProblem."""
+    from huggingface_hub import HfApi, get_token
+
+    repository, inside = split_hub_name(location)
+    try:
+        info = HfApi().model_info(repository, files_metadata=True, timeout=20)
+    except Exception as error:
+        first_line = (str(error).strip().splitlines() or [""])[0]
+        raise HubProblem(f"{location} cannot be had from the hub: {first_line[:200]}") from error
+    if info.gated and not get_token():
+        raise HubProblem(f"{location} is given to those who accept its terms on the hub: set HF_TOKEN")
+    files = {each.rfilename: each.size or 0 for each in info.siblings or ()}
+    class_name = next((tag for tag in info.tags or () if tag.startswith(DIFFUSERS_TAG)), "")
+    return HubWeights(class_name.removeprefix(DIFFUSERS_TAG), _sizes(about, location, inside, files))
+
+
+def _sizes(about: str, location: str, inside: str, files: dict[str, int]) -> tuple[int, ...]:
+    marker = MARKER_FILES.get(about)
+    if marker is None:
+        if inside not in files:
+            raise HubProblem(f"the hub has no file {location}")
+        return (files[inside],)
+    prefix = f"{inside}/" if inside else ""
+    if prefix + marker not in files:
+        raise HubProblem(f"{location} is not in diffusers' format on the hub: it has no {marker}")
+    inner = {name.removeprefix(prefix): size for name, size in files.items() if name.startswith(prefix)}
+    parts: dict[PurePath, int] = {}
+    for name in weight_names(inner, is_pipeline=marker == "model_index.json"):
+        parts[PurePath(name).parent] = parts.get(PurePath(name).parent, 0) + inner[name]
+    if not parts:
+        raise HubProblem(f"{location} has no .safetensors files on the hub")
+    return tuple(parts.values())
