@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 import socket
 import sys
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from typing import IO
 REPO = Path(__file__).resolve().parent.parent
 sys.path.append(str(REPO))
 
+from ourvidz.declarations import values_given  # noqa: E402
+from ourvidz.environment import InvalidSetting  # noqa: E402
 from ourvidz.private_files import NotPrivate, make_private, of_data_dir  # noqa: E402
 
 
@@ -32,21 +33,28 @@ class Options:
 
     @classmethod
     def from_environment(cls) -> Options:
-        port = number("PORT", default=8000, highest=65535)
-        host = os.environ.get("HOST") or "127.0.0.1"
+        try:
+            given = values_given()
+        except InvalidSetting as error:
+            raise CannotStartError(str(error)) from error
+        host = given["HOST"]
         return cls(
             host=host,
-            port=port or free_port(host),
-            workers=number("WORKERS", default=1, highest=64),
-            data=Path(os.environ.get("DATA_DIR") or REPO / "data").resolve(),
-            log_bytes=number("LOG_FILE_BYTES", default=10_000_000, lowest=10_000, highest=10**12),
-            log_files=number("LOG_FILES", default=5, highest=100),
+            port=given["PORT"] or free_port(host),
+            workers=given["WORKERS"],
+            data=Path(given["DATA_DIR"]).resolve(),
+            log_bytes=given["LOG_FILE_BYTES"],
+            log_files=given["LOG_FILES"],
         )
+
+    @property
+    def listens_everywhere(self) -> bool:
+        return self.host in {"0.0.0.0", "::"}  # noqa: S104
 
     @property
     def own_host(self) -> str:
         """How this machine reaches the web server, as it stands in a URL."""
-        if self.host in {"0.0.0.0", "::"}:  # noqa: S104
+        if self.listens_everywhere:
             return "127.0.0.1"
         return f"[{self.host}]" if ":" in self.host else self.host
 
@@ -57,14 +65,6 @@ class Options:
     @property
     def logs(self) -> Path:
         return self.data / "logs"
-
-
-def number(name: str, *, default: int, highest: int, lowest: int = 0) -> int:
-    text = os.environ.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or len(text) > 15 or not lowest <= int(text) <= highest:
-        message = f"{name}={text} is not a number from {lowest} to {highest}"
-        raise CannotStartError(message)
-    return int(text)
 
 
 def free_port(host: str) -> int:

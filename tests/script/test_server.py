@@ -132,6 +132,17 @@ def test_it_ends_when_the_web_server_does(server: Server) -> None:
     assert server.children() == {}
 
 
+def test_another_address_alone_is_enough(tmp_path: Path) -> None:
+    """It did not start, and said only that /healthz answers 400: the site did not know its own address."""
+    server = Server(tmp_path / "data", HOST="127.0.0.2")
+    try:
+        address = server.wait_for(r"Open +(http://127\.0\.0\.2:\d+/)", seconds=90).group(1)
+        with urllib.request.urlopen(f"{address}sign-in/") as answer:
+            assert answer.status == 200
+    finally:
+        server.stop()
+
+
 def test_its_own_death_leaves_no_orphans(server: Server) -> None:
     server.wait_for("Ctrl-C stops it")
     server.stop(signal.SIGKILL)
@@ -146,7 +157,7 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "value"), [("PORT", "99999"), ("PORT", "http"), ("WORKERS", "-1")])
 def test_nonsense_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
-    assert f"{name}={value} is not a number" in refusal(tmp_path, **{name: value})
+    assert f"OurVidz: {name}={value} is not a whole number from 0 to " in refusal(tmp_path, **{name: value})
 
 
 def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
