@@ -244,6 +244,13 @@ SITE = (
         default=False,
         means="behind a proxy that speaks HTTPS: secure cookies, HSTS, redirects",
     ),
+    Checked(
+        name="URL_PREFIX",
+        default="/",
+        is_valid="/".__eq__,
+        allowed="`/`, as OurVidz is served at the root of a host name, not under a path of one",
+        means="where it is served: a name of its own keeps other applications' pages away from its cookies",
+    ),
     Boolean(name="DEBUG", default=False, means="Django's debug pages; never in production"),
     Checked(
         name="TIME_ZONE",

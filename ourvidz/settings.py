@@ -92,6 +92,7 @@ HOST: str = given["HOST"]
 PORT: int = given["PORT"]
 ALLOWED_HOSTS: list[str] = given["ALLOWED_HOSTS"]
 CSRF_TRUSTED_ORIGINS: list[str] = list(given["CSRF_TRUSTED_ORIGINS"])
+CSRF_FAILURE_VIEW = "ourvidz.unknown_addresses.csrf_failure"
 # A migration that copies tables looks first whether the copy fits on the disk.
 SKIP_DISK_CHECK: bool = given["SKIP_DISK_CHECK"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -41,6 +41,7 @@ NONSENSE = {
     "LOG_LEVEL": ("LOUD", "info", "10"),
     "ALLOWED_HOSTS": ("https://studio.example", "studio.example:443", "*.example", "::1", ",", "a b"),
     "CSRF_TRUSTED_ORIGINS": ("studio.example", "https://studio.example/", "ftp://studio.example", "https://"),
+    "URL_PREFIX": ("/studio", "studio", "https://studio.example/", "//"),
     "TIME_ZONE": ("Mars/Olympus", "../etc/passwd", "Europe", "+01:00"),
 }  # fmt: skip
 VALID = {
@@ -53,6 +54,7 @@ VALID = {
     "LOG_LEVEL": ("DEBUG", "CRITICAL"),
     "ALLOWED_HOSTS": ("a", "a,.b.example,[::1]", "*", "192.0.2.2"),
     "CSRF_TRUSTED_ORIGINS": ("https://a", "https://a:8443, http://*.b.example"),
+    "URL_PREFIX": ("/",),
     "TIME_ZONE": ("UTC", "Europe/Berlin"),
 }  # fmt: skip
 
