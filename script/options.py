@@ -17,6 +17,8 @@ from ourvidz.declarations import values_given  # noqa: E402
 from ourvidz.environment import InvalidSetting  # noqa: E402
 from ourvidz.private_files import NotPrivate, make_private, of_data_dir  # noqa: E402
 
+NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN)
+
 
 class CannotStartError(Exception):
     """Something the person who starts OurVidz can put right; the message is one line."""
@@ -68,8 +70,12 @@ class Options:
 
 
 def free_port(host: str) -> int:
-    with socket.create_server((host, 0), family=family(host)) as server:
-        return int(server.getsockname()[1])
+    try:
+        with socket.create_server((host, 0), family=family(host)) as server:
+            return int(server.getsockname()[1])
+    except OSError as error:
+        message = f"HOST={host} is no address of this machine: change it, or leave it out"
+        raise CannotStartError(message) from error
 
 
 def family(host: str) -> socket.AddressFamily:
@@ -84,6 +90,8 @@ def check_port(options: Options) -> None:
         raise CannotStartError(message) from error
     except OSError as error:
         message = f"{options.host}:{options.port} cannot be used ({error.strerror}): change HOST= or PORT="
+        if error.errno in NO_SUCH_ADDRESS:
+            message = f"HOST={options.host} is no address of this machine: change it, or leave it out"
         if error.errno == errno.EADDRINUSE:
             message = f"port {options.port} is in use: choose another, for example PORT={options.port + 1}"
         raise CannotStartError(message) from error

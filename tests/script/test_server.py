@@ -161,6 +161,14 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         assert f"port {port} is in use" in refusal(tmp_path, PORT=str(port))
 
 
+@pytest.mark.parametrize("port", ["0", "8000"])
+def test_an_address_of_another_machine_is_named(tmp_path: Path, port: str) -> None:
+    """Pitfall 44"""
+    said = refusal(tmp_path, HOST="nowhere.invalid", PORT=port)
+    assert "HOST=nowhere.invalid is no address of this machine" in said
+    assert "change it, or leave it out" in said
+
+
 @pytest.mark.parametrize(("name", "value"), [("PORT", "99999"), ("PORT", "http"), ("WORKERS", "-1")])
 def test_nonsense_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
     assert f"OurVidz: {name}={value} is not a whole number from 0 to " in refusal(tmp_path, **{name: value})
