@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
+from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
@@ -211,9 +212,9 @@ def test_a_lease_that_cannot_be_ended_leaves_the_others(owner: User, worker: Wor
     assert reap() == 0
 
 
-def break_the_end_of(job: Job) -> None:
-    """The event of its end is there, with the revision that its end would take."""
-    revision = OwnerCounter.objects.get(pk=job.owner_id).revision + job.quantity + 1
+def break_the_end_of(job: Job, *, changing: int = 1) -> None:
+    """The event of its end is there, with the revision that an end which changes so many slots would take."""
+    revision = OwnerCounter.objects.get(pk=job.owner_id).revision + changing + 1
     OutboxEvent.objects.create(
         kind="job.ended",
         owner_id=job.owner_id,
@@ -222,6 +223,18 @@ def break_the_end_of(job: Job) -> None:
         payload={},
         created_at=timezone.now(),
     )
+
+
+def test_a_consistency_check_fixes_the_others(owner: User, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pitfall 45"""
+    bad, good = make_job(owner), make_job(make_user())
+    Asset.objects.update(status="cancelled")
+    break_the_end_of(bad, changing=0)
+    with pytest.raises(SystemExit):
+        call_command("check_consistency", "--fix", "--skip-files")
+    assert "queued_jobs_without_open_slots: 2" in (printed := capsys.readouterr().out)
+    assert "fixed 1, left 1" in printed
+    assert (fresh(bad).status, fresh(good).status) == ("queued", "failed")
 
 
 def test_delayed_retries_are_promoted_beside_a_bad_one(owner: User) -> None:
