@@ -60,6 +60,9 @@ def _database(data: Path) -> dict[str, Any]:
         # A connection that a restart of the server broke is replaced, not handed to a request.
         database["CONN_HEALTH_CHECKS"] = True
     else:
+        if database["NAME"] != ":memory:":
+            # Whatever folder a command runs in; and SQLite takes a name that begins with "file:" for a URL.
+            database["NAME"] = str(Path(database["NAME"]).resolve())
         options |= {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -175,6 +176,24 @@ def test_the_handbook_says_what_is_declared() -> None:
 def started(command: list[str], data: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(data), **settings}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "options"),
+    [
+        ("postgres://u:p%23@h:5432/n?sslmode=require", "n", {"sslmode", "pool", "prepare_threshold"}),
+        ("sqlite:////d/my%20%231/db.sqlite3", "/d/my #1/db.sqlite3", {"transaction_mode", "timeout"}),
+        ("sqlite:////d/with space/db.sqlite3", "/d/with space/db.sqlite3", {"transaction_mode", "timeout"}),
+        ("sqlite:///file:db.sqlite3", f"{ROOT}/file:db.sqlite3", {"transaction_mode", "timeout"}),
+    ],
+)
+def test_a_database_is_what_its_url_says(url: str, name: str, options: set[str], tmp_path: Path) -> None:
+    """Pitfall 44: what followed the ? was dropped, `sslmode=require` too."""
+    show = "import json; from ourvidz import settings as s; print(json.dumps(s.DATABASES['default']))"
+    done = started([sys.executable, "-c", show], tmp_path, DATABASE_URL=url)
+    database = json.loads(done.stdout)
+    assert database["NAME"] == name
+    assert options <= set(database["OPTIONS"])
 
 
 STARTS = [
