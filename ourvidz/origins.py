@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
 from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.http.request import validate_host
 
+log = structlog.get_logger("ourvidz.origins")
 Application = Callable[[Any, Any, Any], Awaitable[Any]]
 
 
@@ -25,7 +27,10 @@ class SameOriginSockets:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         headers = {name: value.decode("latin1") for name, value in scope["headers"]}
-        is_own = is_same_origin(headers.get(b"origin", ""), headers.get(b"host", ""))
+        origin, host = headers.get(b"origin", ""), headers.get(b"host", "")
+        is_own = is_same_origin(origin, host)
+        if not is_own:
+            log.warning("socket.origin_refused", origin=origin[:200], host=host[:200])
         return await (self.application if is_own else WebsocketDenier())(scope, receive, send)
 
 

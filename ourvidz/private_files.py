@@ -12,7 +12,16 @@ from pathlib import Path
 # For everything that the server, the chores, commands and bundled workers make.
 UMASK = 0o077
 # Media are not walked: there may be a million files, and nobody else gets past these.
-IN_DATA_DIR = ("secret_key", "server.lock", "set-up.stamp", "logs", "media", "spool", "static")
+IN_DATA_DIR = (
+    "secret_key",
+    "bundled_workers.json",
+    "server.lock",
+    "set-up.stamp",
+    "logs",
+    "media",
+    "spool",
+    "static",
+)
 
 
 class NotPrivate(Exception):

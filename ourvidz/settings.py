@@ -1,6 +1,6 @@
-"""Settings, read from the environment; nonsense stops the start with a sentence.
+"""Django's settings, from the variables that `ourvidz.declarations` declares.
 
-Every variable is listed in docs/operations.md.
+What may not be stops every start, whichever command, with one sentence.
 """
 
 from __future__ import annotations
@@ -14,28 +14,25 @@ from typing import Any
 
 import dj_database_url
 from csp.constants import NONE, SELF
-from django.core.exceptions import ImproperlyConfigured
 
 from ourvidz import private_files
-from ourvidz.environment import decimal, env, integer
+from ourvidz.declarations import pool_size, values_given
+from ourvidz.environment import InvalidSetting, stopping_the_start
 from ourvidz.log_settings import logging_settings
 
-MIB = 1024**2
-GIB = 1024**3
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env.str("DATA_DIR", "") or BASE_DIR / "data").resolve()
 
 
-def _secret_key() -> str:
+def _secret_key(data: Path) -> str:
     """The key from SECRET_KEY, else one kept in DATA_DIR."""
-    if given := env.str("SECRET_KEY", ""):
-        return given
+    if key := str(given["SECRET_KEY"]):
+        return key
     try:
-        DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return kept_key(DATA_DIR / "secret_key")
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return kept_key(data / "secret_key")
     except OSError as error:
-        message = f"DATA_DIR {DATA_DIR} cannot be written: {error.strerror}"
-        raise ImproperlyConfigured(message) from error
+        message = f"DATA_DIR {data} cannot be written ({error.strerror}): name another folder"
+        raise InvalidSetting(message) from error
 
 
 def kept_key(path: Path) -> str:
@@ -48,52 +45,59 @@ def kept_key(path: Path) -> str:
         return key
 
 
-def _database() -> dict[str, Any]:
-    url = env.str("DATABASE_URL", "") or f"sqlite:///{DATA_DIR / 'db.sqlite3'}"
-    database: dict[str, Any] = dict(dj_database_url.parse(url))
-    engine = database["ENGINE"].rsplit(".", 1)[-1]
-    if engine == "sqlite3":
-        database["OPTIONS"] = {
+def _database(data: Path) -> dict[str, Any]:
+    database: dict[str, Any] = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(data / "db.sqlite3")}
+    if url := str(given["DATABASE_URL"]):
+        database = dict(dj_database_url.parse(url))
+    options = database.get("OPTIONS", {})
+    if size := pool_size(given):
+        # CONN_MAX_AGE leaks connections under ASGI; psycopg's pool does not.
+        pool = {"min_size": 1, "max_size": size, "timeout": 5}
+        # Else a pool that has lost its server waits twice as long after each try, up to minutes.
+        pool["reconnect_timeout"] = 2
+        # What comes again is parsed and planned once a connection: a claim takes a fifth less time.
+        options |= {"pool": pool, "server_side_binding": True, "prepare_threshold": 5}
+        # A connection that a restart of the server broke is replaced, not handed to a request.
+        database["CONN_HEALTH_CHECKS"] = True
+    else:
+        if database["NAME"] != ":memory:":
+            # Whatever folder a command runs in; and SQLite takes a name that begins with "file:" for a URL.
+            database["NAME"] = str(Path(database["NAME"]).resolve())
+        options |= {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
         }
-    elif engine == "postgresql":
-        # CONN_MAX_AGE leaks connections under ASGI; psycopg's pool does not.
-        pool = {"min_size": 1, "max_size": integer("DATABASE_POOL", 10, 1, 1000), "timeout": 5}
-        # Else a pool that has lost its server waits twice as long after each try, up to minutes.
-        pool["reconnect_timeout"] = 2
-        # What comes again is parsed and planned once a connection: a claim takes a fifth less time.
-        database["OPTIONS"] = {"pool": pool, "server_side_binding": True, "prepare_threshold": 5}
-        # A connection that a restart of the server broke is replaced, not handed to a request.
-        database["CONN_HEALTH_CHECKS"] = True
-    else:
-        message = "DATABASE_URL must name sqlite or postgres"
-        raise ImproperlyConfigured(message)
-    return database
+    return database | {"OPTIONS": options}
 
 
-def _protect(database: dict[str, Any]) -> None:
+def _protect(data: Path, database: dict[str, Any]) -> None:
     """Take from other accounts what an earlier release, or a careless copy, left open to them."""
-    files = [*private_files.of_data_dir(DATA_DIR)]
+    files = [*private_files.of_data_dir(data)]
     if database["ENGINE"].endswith("sqlite3"):
         files += private_files.of_sqlite(Path(database["NAME"]))
     try:
         for change in private_files.make_private(files):
             sys.stderr.write(f"OurVidz: {change}\n")
     except private_files.NotPrivate as error:
-        raise ImproperlyConfigured(str(error)) from error
+        raise InvalidSetting(str(error)) from error
 
 
-SECRET_KEY = _secret_key()
-DEBUG = env.bool("DEBUG", False)
-PORT = integer("PORT", 8000, 0, 65535)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
-DATABASES = {"default": _database()}
-_protect(DATABASES["default"])
+with stopping_the_start():
+    given = values_given()
+    DATA_DIR = Path(given["DATA_DIR"]).resolve()
+    SECRET_KEY = _secret_key(DATA_DIR)
+    DATABASES = {"default": _database(DATA_DIR)}
+    _protect(DATA_DIR, DATABASES["default"])
+
+DEBUG: bool = given["DEBUG"]
+HOST: str = given["HOST"]
+PORT: int = given["PORT"]
+ALLOWED_HOSTS: list[str] = given["ALLOWED_HOSTS"]
+CSRF_TRUSTED_ORIGINS: list[str] = list(given["CSRF_TRUSTED_ORIGINS"])
+CSRF_FAILURE_VIEW = "ourvidz.unknown_addresses.csrf_failure"
 # A migration that copies tables looks first whether the copy fits on the disk.
-SKIP_DISK_CHECK = env.bool("SKIP_DISK_CHECK", False)
+SKIP_DISK_CHECK: bool = given["SKIP_DISK_CHECK"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -146,7 +150,7 @@ TEMPLATES = [
     }
 ]
 
-REDIS_URL = env.str("REDIS_URL", "")
+REDIS_URL: str = given["REDIS_URL"]
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
@@ -157,25 +161,19 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 }
 
 # Threads that render for the pages' sockets; each takes a database connection while it does.
-_pool_size = DATABASES["default"].get("OPTIONS", {}).get("pool", {}).get("max_size")  # none on SQLite
-LIVE_THREADS = integer("LIVE_THREADS", min(4, max(1, _pool_size - 1)) if _pool_size else 4, 1, 64)
-if _pool_size and "LIVE_THREADS" in os.environ and _pool_size <= LIVE_THREADS:
-    message = (
-        f"LIVE_THREADS is less than DATABASE_POOL ({_pool_size}): else open pages may hold every connection"
-    )
-    raise ImproperlyConfigured(message)
+LIVE_THREADS: int = given["LIVE_THREADS"]
 # Open pages that one web process serves; one whose browser does not read keeps some 500 KiB.
-MAX_SOCKETS_PER_USER = integer("MAX_SOCKETS_PER_USER", 128, 1, 100_000)
-MAX_SOCKETS = integer("MAX_SOCKETS", 1024, 1, 100_000)
+MAX_SOCKETS_PER_USER: int = given["MAX_SOCKETS_PER_USER"]
+MAX_SOCKETS: int = given["MAX_SOCKETS"]
 
 # Requests that one web process works on at once, and of them one user's. With the live threads they have no
 # more than the pool's connections. Python runs one thread at a time: a third request of one user brings that
 # user nothing and holds up the others.
-MAX_REQUESTS = integer("MAX_REQUESTS", max(2, _pool_size - LIVE_THREADS) if _pool_size else 16, 1, 1000)
-MAX_REQUESTS_PER_USER = integer("MAX_REQUESTS_PER_USER", min(2, MAX_REQUESTS), 1, MAX_REQUESTS)
-REQUESTS_PER_SECOND = decimal("REQUESTS_PER_SECOND", 20, 0.001, 100_000)
-REQUEST_BURST = integer("REQUEST_BURST", 200, 1, 1_000_000)
-PAGE_BYTES = integer("PAGE_BYTES", MIB, 64 * 1024, 64 * MIB)
+MAX_REQUESTS: int = given["MAX_REQUESTS"]
+MAX_REQUESTS_PER_USER: int = given["MAX_REQUESTS_PER_USER"]
+REQUESTS_PER_SECOND: float = given["REQUESTS_PER_SECOND"]
+REQUEST_BURST: int = given["REQUEST_BURST"]
+PAGE_BYTES: int = given["PAGE_BYTES"]
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -189,13 +187,13 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "accounts:sign-in"
 LOGIN_REDIRECT_URL = "workspace:home"
 LOGOUT_REDIRECT_URL = "accounts:sign-in"
-SESSION_DAYS = integer("SESSION_DAYS", 90, 1, 3650)
-SESSION_IDLE_DAYS = integer("SESSION_IDLE_DAYS", min(14, SESSION_DAYS), 1, SESSION_DAYS)
+SESSION_DAYS: int = given["SESSION_DAYS"]
+SESSION_IDLE_DAYS: int = given["SESSION_IDLE_DAYS"]
 SESSION_COOKIE_AGE = SESSION_IDLE_DAYS * 86_400
-SIGN_IN_LINK_MINUTES = integer("SIGN_IN_LINK_MINUTES", 60, 1, 10_080)
+SIGN_IN_LINK_MINUTES: int = given["SIGN_IN_LINK_MINUTES"]
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = env.str("TIME_ZONE", "UTC")
+TIME_ZONE: str = given["TIME_ZONE"]
 USE_TZ = True
 
 STATIC_URL = "static/"
@@ -208,7 +206,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "ourvidz.static_storage.StaticStorage"},
 }
 
-HTTPS = env.bool("HTTPS", False)
+HTTPS: bool = given["HTTPS"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 # The supervisor and local workers speak plain HTTP on the loopback.
@@ -240,48 +238,45 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # Bodies. Media arrives as raw PUT bodies and has its own cap. Previews are of up to 64 KiB.
-MAX_BODY_BYTES = integer("MAX_BODY_BYTES", MIB, 64 * 1024, 16 * MIB)
+MAX_BODY_BYTES: int = given["MAX_BODY_BYTES"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
-MAX_UPLOAD_BYTES = integer("MAX_UPLOAD_BYTES", 100 * MIB, 1)
+MAX_UPLOAD_BYTES: int = given["MAX_UPLOAD_BYTES"]
 # Workers read no more of a reference image.
-MAX_REFERENCE_BYTES = integer("MAX_REFERENCE_BYTES", 20 * MIB, 1, 64 * MIB)
-# Uploads on their way, on the disk of a web process: of one caller, and in all. With less none would come.
-_largest_upload = max(MIB, MAX_UPLOAD_BYTES, MAX_REFERENCE_BYTES)
-UPLOAD_BYTES_PER_CALLER = integer("UPLOAD_BYTES_PER_CALLER", max(256 * MIB, _largest_upload), _largest_upload)
-UPLOAD_BYTES_IN_FLIGHT = integer(
-    "UPLOAD_BYTES_IN_FLIGHT", max(GIB, 4 * UPLOAD_BYTES_PER_CALLER), UPLOAD_BYTES_PER_CALLER
-)
+MAX_REFERENCE_BYTES: int = given["MAX_REFERENCE_BYTES"]
+# Uploads on their way, on the disk of a web process: of one caller, and in all.
+UPLOAD_BYTES_PER_CALLER: int = given["UPLOAD_BYTES_PER_CALLER"]
+UPLOAD_BYTES_IN_FLIGHT: int = given["UPLOAD_BYTES_IN_FLIGHT"]
 # Bodies on their way lie here, on the disk that has room for media: /tmp is often memory.
 BODY_DIR = DATA_DIR / "tmp"
-REFERENCE_QUOTA_BYTES = integer("REFERENCE_QUOTA_BYTES", 2 * GIB, 0)
+REFERENCE_QUOTA_BYTES: int = given["REFERENCE_QUOTA_BYTES"]
 
 # Connections, counted by ourvidz.server.
-MAX_CONNECTIONS = integer("MAX_CONNECTIONS", 4096, 1, 65536)
-MAX_CONNECTIONS_PER_ADDRESS = integer("MAX_CONNECTIONS_PER_ADDRESS", 512, 1, 65536)
-REQUEST_HEADER_SECONDS = integer("REQUEST_HEADER_SECONDS", 20, 1, 3600)
-REQUEST_BODY_SECONDS = integer("REQUEST_BODY_SECONDS", 60, 1, 3600)
-RESPONSE_STALL_SECONDS = integer("RESPONSE_STALL_SECONDS", 60, 1, 3600)
+MAX_CONNECTIONS: int = given["MAX_CONNECTIONS"]
+MAX_CONNECTIONS_PER_ADDRESS: int = given["MAX_CONNECTIONS_PER_ADDRESS"]
+REQUEST_HEADER_SECONDS: int = given["REQUEST_HEADER_SECONDS"]
+REQUEST_BODY_SECONDS: int = given["REQUEST_BODY_SECONDS"]
+RESPONSE_STALL_SECONDS: int = given["RESPONSE_STALL_SECONDS"]
 
 # Untrusted media is decoded in processes of their own: how many, and what one file may take.
-DECODERS = integer("DECODERS", 2, 1, 32)
-DECODE_MEMORY_BYTES = integer("DECODE_MEMORY_BYTES", 384 * MIB, 64 * MIB, 16 * GIB)
-DECODE_SECONDS = integer("DECODE_SECONDS", 30, 1, 600)
+DECODERS: int = given["DECODERS"]
+DECODE_MEMORY_BYTES: int = given["DECODE_MEMORY_BYTES"]
+DECODE_SECONDS: int = given["DECODE_SECONDS"]
 
-LEASE_SECONDS = integer("LEASE_SECONDS", 60, 1, 86_400)
-HEARTBEAT_SECONDS = integer("HEARTBEAT_SECONDS", 15, 1, 86_400)
-MAX_ATTEMPTS = integer("MAX_ATTEMPTS", 3, 1, 100)
-RETRY_BACKOFF_SECONDS = integer("RETRY_BACKOFF_SECONDS", 5, 0, 86_400)
-MAX_ACTIVE_JOBS = integer("MAX_ACTIVE_JOBS", 200, 0, 1_000_000)
-STORAGE_QUOTA_BYTES = integer("STORAGE_QUOTA_BYTES", 0, 0)
-SIGN_IN_ATTEMPTS = integer("SIGN_IN_ATTEMPTS", 10, 1, 1_000_000)
-TOKEN_DAYS = integer("TOKEN_DAYS", 365, 1, 3650)
+LEASE_SECONDS: int = given["LEASE_SECONDS"]
+HEARTBEAT_SECONDS: int = given["HEARTBEAT_SECONDS"]
+MAX_ATTEMPTS: int = given["MAX_ATTEMPTS"]
+RETRY_BACKOFF_SECONDS: int = given["RETRY_BACKOFF_SECONDS"]
+MAX_ACTIVE_JOBS: int = given["MAX_ACTIVE_JOBS"]
+STORAGE_QUOTA_BYTES: int = given["STORAGE_QUOTA_BYTES"]
+SIGN_IN_ATTEMPTS: int = given["SIGN_IN_ATTEMPTS"]
+TOKEN_DAYS: int = given["TOKEN_DAYS"]
 
 # How long things are kept.
-TRASH_DAYS = integer("TRASH_DAYS", 30, 0, 36_500)
-REFERENCE_DAYS = integer("REFERENCE_DAYS", 30, 1, 36_500)
-OUTBOX_DAYS = integer("OUTBOX_DAYS", 30, 1, 3650)
-UNSUCCESSFUL_JOB_DAYS = integer("UNSUCCESSFUL_JOB_DAYS", 30, 1, 3650)
-UNSUCCESSFUL_JOBS = integer("UNSUCCESSFUL_JOBS", 1000, 1, 1_000_000)
+TRASH_DAYS: int = given["TRASH_DAYS"]
+REFERENCE_DAYS: int = given["REFERENCE_DAYS"]
+OUTBOX_DAYS: int = given["OUTBOX_DAYS"]
+UNSUCCESSFUL_JOB_DAYS: int = given["UNSUCCESSFUL_JOB_DAYS"]
+UNSUCCESSFUL_JOBS: int = given["UNSUCCESSFUL_JOBS"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -310,4 +305,4 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-LOGGING = logging_settings(as_json=env.bool("LOG_JSON", True), level=env.str("LOG_LEVEL", "INFO"))
+LOGGING = logging_settings(as_json=given["LOG_JSON"], level=given["LOG_LEVEL"])

@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from accounts.forms import AdminSignInForm
 from ourvidz.views import favicon, healthz
 
+handler400 = "ourvidz.unknown_addresses.bad_request"
 handler500 = "ourvidz.views.server_error"
 admin.site.login_form = AdminSignInForm
 urlpatterns = [

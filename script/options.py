@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 import socket
 import sys
 from dataclasses import dataclass
@@ -14,7 +13,11 @@ from typing import IO
 REPO = Path(__file__).resolve().parent.parent
 sys.path.append(str(REPO))
 
+from ourvidz.declarations import values_given  # noqa: E402
+from ourvidz.environment import InvalidSetting  # noqa: E402
 from ourvidz.private_files import NotPrivate, make_private, of_data_dir  # noqa: E402
+
+NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN)
 
 
 class CannotStartError(Exception):
@@ -32,21 +35,28 @@ class Options:
 
     @classmethod
     def from_environment(cls) -> Options:
-        port = number("PORT", default=8000, highest=65535)
-        host = os.environ.get("HOST") or "127.0.0.1"
+        try:
+            given = values_given()
+        except InvalidSetting as error:
+            raise CannotStartError(str(error)) from error
+        host = given["HOST"]
         return cls(
             host=host,
-            port=port or free_port(host),
-            workers=number("WORKERS", default=1, highest=64),
-            data=Path(os.environ.get("DATA_DIR") or REPO / "data").resolve(),
-            log_bytes=number("LOG_FILE_BYTES", default=10_000_000, lowest=10_000, highest=10**12),
-            log_files=number("LOG_FILES", default=5, highest=100),
+            port=given["PORT"] or free_port(host),
+            workers=given["WORKERS"],
+            data=Path(given["DATA_DIR"]).resolve(),
+            log_bytes=given["LOG_FILE_BYTES"],
+            log_files=given["LOG_FILES"],
         )
+
+    @property
+    def listens_everywhere(self) -> bool:
+        return self.host in {"0.0.0.0", "::"}  # noqa: S104
 
     @property
     def own_host(self) -> str:
         """How this machine reaches the web server, as it stands in a URL."""
-        if self.host in {"0.0.0.0", "::"}:  # noqa: S104
+        if self.listens_everywhere:
             return "127.0.0.1"
         return f"[{self.host}]" if ":" in self.host else self.host
 
@@ -59,17 +69,13 @@ class Options:
         return self.data / "logs"
 
 
-def number(name: str, *, default: int, highest: int, lowest: int = 0) -> int:
-    text = os.environ.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or len(text) > 15 or not lowest <= int(text) <= highest:
-        message = f"{name}={text} is not a number from {lowest} to {highest}"
-        raise CannotStartError(message)
-    return int(text)
-
-
 def free_port(host: str) -> int:
-    with socket.create_server((host, 0), family=family(host)) as server:
-        return int(server.getsockname()[1])
+    try:
+        with socket.create_server((host, 0), family=family(host)) as server:
+            return int(server.getsockname()[1])
+    except OSError as error:
+        message = f"HOST={host} is no address of this machine: change it, or leave it out"
+        raise CannotStartError(message) from error
 
 
 def family(host: str) -> socket.AddressFamily:
@@ -84,6 +90,8 @@ def check_port(options: Options) -> None:
         raise CannotStartError(message) from error
     except OSError as error:
         message = f"{options.host}:{options.port} cannot be used ({error.strerror}): change HOST= or PORT="
+        if error.errno in NO_SUCH_ADDRESS:
+            message = f"HOST={options.host} is no address of this machine: change it, or leave it out"
         if error.errno == errno.EADDRINUSE:
             message = f"port {options.port} is in use: choose another, for example PORT={options.port + 1}"
         raise CannotStartError(message) from error

@@ -205,7 +205,7 @@ class Supervisor:
             say(f"  Sign in  {options.address}/sign-in/   (manage.py sign_in_link USER makes a link)")
         say(f"  Data     {options.data}")
         say(f"  Logs     {options.logs}")
-        if options.host not in {"127.0.0.1", "localhost", "::1"} and "ALLOWED_HOSTS" not in os.environ:
+        if options.listens_everywhere and not os.environ.get("ALLOWED_HOSTS"):
             say("  Note     other machines are refused until ALLOWED_HOSTS= names what they call this one")
         say("\nCtrl-C stops it.\n")
 

@@ -11,20 +11,23 @@ from django.db import transaction
 
 from generation.catalog.job_types import JOB_TYPES, POOLS
 from generation.changes import writes
-from generation.core import audit_log
+from generation.core import audit_log, isolation
 from generation.core.actors import SYSTEM, worker_actor
 from generation.core.clock import Now, from_now
 from generation.core.errors import JobNotFound, LeaseLost, UnknownSlot
 from generation.core.limits import STAGE_LENGTH
 from generation.jobs.finish import Reason, finish_or_requeue
 from generation.jobs.progress_throttle import hint
+from generation.jobs.unleasable import UNCLAIMABLE, set_aside, unusable_because
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
 from generation.models.job import JobQuerySet
 from generation.queue import reap_hold
-from generation.queue.claim import claim
+from generation.queue.claim import Claim, UnclaimableJob, claim
 
 # How many released attempts without a result are kept of one job.
 MAX_EMPTY_ATTEMPTS = 20
+# How many bad jobs one lease call sets aside; the next goes on.
+MAX_SET_ASIDE = 20
 WORKER_LOST = Reason("worker_lost", "The worker went silent in the middle of the job.")
 
 
@@ -34,10 +37,25 @@ def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) 
     Its `open_slots` are set. Also reaps and promotes, so that a queue with workers needs no other timer.
     """
     offered = [] if worker.draining else offered_pools(worker, engines, pools)
-    claimed = claim(worker=worker, pools=offered)
+    claimed = _claim_usable(worker, offered)
     if claimed.overdue and promote() + reap() and claimed.job is None:
-        claimed = claim(worker=worker, pools=offered)
+        claimed = _claim_usable(worker, offered)
     return claimed.job
+
+
+def _claim_usable(worker: Worker, offered: Sequence[str]) -> Claim:
+    """The best waiting job of which the worker can make something; those before it are set aside."""
+    for _ in range(MAX_SET_ASIDE):
+        try:
+            claimed = claim(worker=worker, pools=offered)
+        except UnclaimableJob as error:
+            set_aside(error.job_id, UNCLAIMABLE)
+            continue
+        reason = unusable_because(claimed.job) if claimed.job else None
+        if claimed.job is None or reason is None:
+            return claimed
+        set_aside(claimed.job.pk, reason, lease_token=claimed.job.lease_token)
+    return Claim(None, overdue=False)
 
 
 def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:
@@ -141,8 +159,14 @@ def _due() -> JobQuerySet:
 
 def reap(limit: int = 100) -> int:
     """End expired leases; returns their number. Bounded, idempotent, safe to run twice at once."""
-    overdue = _expired().order_by("lease_expires_at").values_list("pk", flat=True)[:limit]
-    return sum(_expire(job_id) for job_id in list(overdue))
+    overdue = list(_expired().order_by("lease_expires_at").values_list("pk", flat=True)[:limit])
+    return isolation.each(overdue, _expire, on_failure=_put_off)
+
+
+@transaction.atomic
+def _put_off(job_id: uuid.UUID) -> None:
+    """What could not be ended comes again after the others, and not at each lease call."""
+    _expired().filter(pk=job_id).update(lease_expires_at=from_now(settings.LEASE_SECONDS))
 
 
 @transaction.atomic
@@ -159,13 +183,18 @@ def _expire(job_id: uuid.UUID) -> int:
     return 1
 
 
-@transaction.atomic
 def promote(limit: int = 100) -> int:
     """Make delayed retries claimable once their time has come; returns the number of jobs.
 
     Rows locked by others are skipped: two promoters that waited for each other's rows would deadlock.
     """
-    due = _due()
+    due = list(_due().order_by("retry_at", "id").values_list("pk", flat=True)[:limit])
+    return isolation.in_batch(due, _promote)
+
+
+@transaction.atomic
+def _promote(job_ids: Sequence[uuid.UUID]) -> int:
+    due = _due().filter(pk__in=job_ids)
     free = due.select_for_update(skip_locked=True).order_by("retry_at", "id")
-    due_ids = list(free.values_list("pk", flat=True)[:limit])
-    return due.filter(pk__in=due_ids).update(retry_at=None) if due_ids else 0
+    free_ids = list(free.values_list("pk", flat=True))
+    return due.filter(pk__in=free_ids).update(retry_at=None) if free_ids else 0

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+import uuid
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
@@ -12,7 +14,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
 from generation.changes.purge import purge
-from generation.core import audit_log
+from generation.core import audit_log, isolation
 from generation.core.actors import SYSTEM
 from generation.jobs import unsuccessful
 from generation.media import storage
@@ -47,13 +49,19 @@ def purge_trash(limit: int = BATCH) -> int:
     old = timezone.now() - timedelta(days=settings.TRASH_DAYS)
     overdue = Asset.objects.in_trash().filter(trashed_at__lt=old)
     owners = sorted(set(overdue.order_by("owner_id").values_list("owner_id", flat=True)[:limit]))
-    return sum(_purge_of(owner_id, old, limit) for owner_id in owners)
+    return isolation.each(owners, partial(_purge_of, old=old, limit=limit))
+
+
+def _purge_of(owner_id: int, *, old: datetime, limit: int) -> int:
+    overdue = Asset.objects.of(owner_id).in_trash().filter(trashed_at__lt=old).order_by("id")
+    asset_ids = list(overdue.values_list("pk", flat=True)[:limit])
+    return isolation.in_batch(asset_ids, partial(_purge, owner_id, old))
 
 
 @transaction.atomic
-def _purge_of(owner_id: int, old: object, limit: int) -> int:
-    overdue = Asset.objects.of(owner_id).in_trash().filter(trashed_at__lt=old).order_by("id")
-    assets = list(overdue.select_for_update(skip_locked=True)[:limit])
+def _purge(owner_id: int, old: datetime, asset_ids: Sequence[uuid.UUID]) -> int:
+    overdue = Asset.objects.of(owner_id).in_trash().filter(trashed_at__lt=old, pk__in=asset_ids)
+    assets = list(overdue.select_for_update(skip_locked=True).order_by("id"))
     if not assets:
         return 0
     purge(owner_id, assets)
@@ -71,14 +79,14 @@ def delete_old_tombstones(limit: int = BATCH) -> int:
     old = timezone.now() - timedelta(days=settings.TRASH_DAYS)
     tombstones = Tombstone.objects.filter(purged_at__lt=old).order_by("owner_id", "revision")
     owners = sorted(set(tombstones.values_list("owner_id", flat=True)[:limit]))
-    deleted = sum(_delete_tombstones_of(owner_id, Q(purged_at__lt=old)) for owner_id in owners)
-    for owner_id, revision in _surplus(Tombstone, MAX_TOMBSTONES):
-        deleted += _delete_tombstones_of(owner_id, Q(revision__lte=revision))
-    return deleted
+    which = [(owner_id, Q(purged_at__lt=old)) for owner_id in owners]
+    which += [(owner, Q(revision__lte=last)) for owner, last in _surplus(Tombstone, MAX_TOMBSTONES)]
+    return isolation.each(which, _delete_tombstones_of)
 
 
 @transaction.atomic
-def _delete_tombstones_of(owner_id: int, which: Q) -> int:
+def _delete_tombstones_of(owner_and_which: tuple[int, Q]) -> int:
+    owner_id, which = owner_and_which
     counter = OwnerCounter.objects.select_for_update().get(pk=owner_id)
     tombstones = Tombstone.objects.filter(which, owner_id=owner_id)
     last = tombstones.aggregate(last=Max("revision"))["last"]
@@ -102,26 +110,40 @@ def old_uploads() -> QuerySet[Upload]:
     return Upload.objects.filter(created_at__lt=timezone.now() - timedelta(hours=ORPHAN_AGE_HOURS))
 
 
-@transaction.atomic
 def delete_old_uploads(limit: int = BATCH) -> int:
     """Delete uploads over a day old, with their files where no callback put them into a slot."""
-    mine = list(old_uploads().select_for_update(skip_locked=True).order_by("created_at")[:limit])
+    upload_ids = old_uploads().order_by("created_at").values_list("pk", flat=True)[:limit]
+    return isolation.in_batch(list(upload_ids), _delete_uploads)
+
+
+@transaction.atomic
+def _delete_uploads(upload_ids: Sequence[uuid.UUID]) -> int:
+    mine = list(old_uploads().filter(pk__in=upload_ids).select_for_update(skip_locked=True))
     Upload.objects.filter(pk__in=[upload.pk for upload in mine]).delete()
     unused = [upload for upload in mine if upload.accepted_at is None]
     storage.delete_after_commit([name for row in unused for name in storage.file_names(row)])
     return len(mine)
 
 
-@transaction.atomic
 def delete_old_references(limit: int = BATCH) -> int:
     """Delete reference images unused for REFERENCE_DAYS that no waiting or running job needs.
 
     A submission or a retry that uses one meanwhile has updated its `used_at`, which is checked on the locked
     row. An ended job cannot be retried without its references.
     """
+    reference_ids = _old_references().order_by("used_at").values_list("pk", flat=True)[:limit]
+    return isolation.in_batch(list(reference_ids), _delete_references)
+
+
+def _old_references() -> QuerySet[Reference]:
     old = timezone.now() - timedelta(days=settings.REFERENCE_DAYS)
-    idle = Reference.objects.idle().filter(used_at__lt=old)
-    mine = list(idle.select_for_update(skip_locked=True, of=("self",)).order_by("used_at")[:limit])
+    return Reference.objects.idle().filter(used_at__lt=old)
+
+
+@transaction.atomic
+def _delete_references(reference_ids: Sequence[uuid.UUID]) -> int:
+    idle = _old_references().filter(pk__in=reference_ids)
+    mine = list(idle.select_for_update(skip_locked=True, of=("self",)))
     Reference.objects.filter(pk__in=[reference.pk for reference in mine]).delete()
     storage.delete_after_commit([name for row in mine for name in storage.file_names(row)])
     return len(mine)
@@ -149,13 +171,19 @@ def delete_unsuccessful_jobs(limit: int = JOB_BATCH) -> int:
     overdue = of_owners.annotate(number=Count("pk"), oldest=Min("finished_at")).filter(
         Q(number__gt=settings.UNSUCCESSFUL_JOBS) | Q(oldest__lt=old)
     )
+
     deleted = 0
-    for owner_id in overdue.values_list("owner_id", flat=True):
+
+    def delete_of(owner_id: int) -> int:
+        nonlocal deleted
+        before = deleted
         while deleted < limit and (
             number := unsuccessful.delete_some(owner_id, before=old, keep=settings.UNSUCCESSFUL_JOBS)
         ):
             deleted += number
-    return deleted
+        return deleted - before
+
+    return isolation.each(overdue.values_list("owner_id", flat=True), delete_of)
 
 
 def delete_expired_sessions(limit: int = EVENT_BATCH) -> int:

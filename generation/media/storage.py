@@ -7,10 +7,12 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, BinaryIO, Protocol
 
+import structlog
 from django.core.files.base import ContentFile, File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+log = structlog.get_logger("ourvidz.storage")
 CHUNK_BYTES = 1024 * 1024
 REFERENCES = "references-"
 
@@ -69,7 +71,10 @@ def delete_after_commit(names: Sequence[str]) -> None:
 
     def delete() -> None:
         for name in names:
-            default_storage.delete(name)
+            try:
+                default_storage.delete(name)
+            except Exception as error:  # noqa: BLE001 - whichever: the other files go; check_consistency finds this one
+                log.warning("file.not_deleted", file=name, error=type(error).__name__)
 
     transaction.on_commit(delete, robust=True)
 

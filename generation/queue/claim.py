@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from generation.changes import publisher, revisions
 from generation.changes.writes import StateChanged
-from generation.core import audit_log
+from generation.core import audit_log, isolation
 from generation.core.actors import worker_actor
 from generation.core.sql import in_dialect, uuid_value, value_rows
 from generation.models import Job, Worker
@@ -72,6 +72,14 @@ INSERT_ATTEMPT = """
 """
 
 
+class UnclaimableJob(Exception):
+    """The best waiting job cannot be leased: its rows are inconsistent. Nothing was written."""
+
+    def __init__(self, job_id: uuid.UUID) -> None:
+        super().__init__(str(job_id))
+        self.job_id = job_id
+
+
 class Claim(NamedTuple):
     """A job now leased by the worker, `open_slots` set, if any; whether leases or delays have run out."""
 
@@ -80,7 +88,7 @@ class Claim(NamedTuple):
 
 
 def claim(*, worker: Worker, pools: Sequence[str]) -> Claim:
-    """Lease the best waiting job of these pools, if there is one."""
+    """Lease the best waiting job of these pools, if there is one. Raises UnclaimableJob."""
     if found := _claim_from(worker, pools):
         return found
     waiting, overdue = _waiting(pools)
@@ -99,6 +107,17 @@ def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
     if row is None:
         return None
     job_id, owner_id, overdue, moves_clock = row
+    try:
+        job = _take(worker, pools, job_id, owner_id, moves_clock)
+    except isolation.ROW_FAULTS as error:
+        isolation.log_failure("job.unclaimable", error, job=str(job_id))
+        raise UnclaimableJob(uuid.UUID(str(job_id))) from error
+    return Claim(job, bool(overdue))
+
+
+def _take(
+    worker: Worker, pools: Sequence[str], job_id: uuid.UUID | str, owner_id: int, moves_clock: object
+) -> Job:
     job = _lease(worker, job_id, next(revisions.take(owner_id=owner_id, count=1)))
     _insert_attempt(worker, job)
     if moves_clock:
@@ -106,7 +125,7 @@ def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
     publisher.changed(owner_id=owner_id, revision=job.revision, job_ids=[job.pk])
     ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(worker.pk)}
     audit_log.after_commit("job.leased", actor=worker_actor(worker.pk), **ids)
-    return Claim(job, bool(overdue))
+    return job
 
 
 def pick(pools: int) -> str:

@@ -25,8 +25,9 @@ export async function post(url, data) {
     redirect: "manual",
     signal: AbortSignal.timeout(ANSWER_MS),
   });
-  // A redirect here is one to the sign-in page.
-  if (response.type === "opaqueredirect" || response.status === 403) throw new SignedOut();
+  // A redirect here is one to the sign-in page; a 403 that is no page has a reason of its own.
+  const says = (response.headers.get("Content-Type") ?? "").startsWith("application/json");
+  if (response.type === "opaqueredirect" || (response.status === 403 && !says)) throw new SignedOut();
   if (response.status === 404) return { status: 404, body: GONE };
   return { status: response.status, body: await response.json() };
 }

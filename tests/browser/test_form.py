@@ -9,7 +9,9 @@ from playwright.sync_api import Page, expect
 from generation.catalog.job_types import JOB_TYPES, JobType
 from tests.browser.conftest import Browsers
 from tests.browser.pages import choose, go_live, make, newest, toast, write
+from tests.browser.proxies import without_port_in_host
 from tests.functional.callers import Machine
+from tests.functional.installation import Installation
 
 
 @pytest.fixture
@@ -151,3 +153,21 @@ def test_an_empty_prompt_is_refused_in_words(page: Page, owner: User) -> None:
     expect(page.locator('[data-error="prompt"]')).not_to_be_empty()
     expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_be_focused()
     assert not owner.jobs.exists()
+
+
+def test_a_page_behind_a_proxy_that_drops_the_port_says_so(
+    live: Installation, browsers: Browsers, owner: User
+) -> None:
+    """It said that its user was signed out, and loaded itself anew; as a plain page it blamed another tab."""
+    browsers.network_is_cut = True  # Chromium itself writes about the 403, and about the socket
+    with without_port_in_host(live.port) as address:
+        page = browsers.open(f"{address}/", user=owner)
+        write(page, "a lighthouse")
+        make(page)
+        expect(toast(page)).to_contain_text("an address that the site does not know as its own")
+        expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("a lighthouse")
+        plain = browsers.context(owner, java_script_enabled=False).new_page()
+        plain.goto(f"{address}/")
+        write(plain, "a lighthouse")
+        make(plain)
+        expect(plain.get_by_text("an address that the site does not know as its own")).to_be_visible()

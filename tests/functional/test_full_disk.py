@@ -16,6 +16,7 @@ import pytest
 from PIL import Image as Picture
 
 from generation.models import Job
+from tests.databases import sqlite_url
 from tests.functional import ledger
 from tests.functional.callers import Person
 from tests.functional.disk import as_seen_by, filled, small_disk, why_not
@@ -132,7 +133,7 @@ def little_database(live: Installation) -> Iterator[Installation]:
         pytest.skip("PostgreSQL's own disk is not this server's")
     folder = live.data / "little"
     folder.mkdir()
-    server = live.beside(DATABASE_URL=f"sqlite:///{folder}/db.sqlite3")
+    server = live.beside(DATABASE_URL=sqlite_url(folder / "db.sqlite3"))
     server.wrapper = small_disk(folder, "4m")
     yield from served(server)
     shutil.rmtree(folder)

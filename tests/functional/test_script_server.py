@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import sqlite3
+import subprocess
 import sys
-from contextlib import closing
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.functional.programs import REPO, Program, eventually
+from tests.servers.process import free_port
 
 
-def start(data: Path, log: Path) -> tuple[Program, str, str]:
+def start(data: Path, log: Path, **settings: str) -> tuple[Program, str, str]:
     """The supervisor with a fresh SQLite; its address and the path of the sign-in link."""
-    environment = {"PATH": "/usr/bin:/bin", "DATA_DIR": str(data), "PORT": "0"}
+    environment = {"PATH": "/usr/bin:/bin", "DATA_DIR": str(data), "PORT": "0", **settings}
     program = Program([sys.executable, str(REPO / "script" / "supervise.py")], log, environment)
     link = eventually(
         lambda: re.search(r"Sign in +(http://127\.0\.0\.1:\d+)(/\S+) ", log.read_text()), seconds=180
@@ -62,3 +69,75 @@ def works_on(environ: Path, data: Path) -> bool:
         return f"DATA_DIR={data}\0".encode() in environ.read_bytes()
     except OSError:
         return False
+
+
+def test_a_server_that_was_killed_whole_goes_on_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pitfall 12: its job waited for over a minute, until the lease of a worker that was dead ran out."""
+    data, settings = tmp_path / "data", {"PORT": str(free_port()), "OURVIDZ_WORKER_PACE": "300"}
+    server, address, link = start(data, tmp_path / "first.log", **settings)
+    asked = {"media": "image", "quality": "fast", "quantity": "1", "prompt": "a lighthouse"}
+    with closing(sign_in(address, link)) as http, another_worker(data, address) as other:
+        send(http, "/", "/workspace/submit", **asked)
+        eventually(lambda: jobs_in(data, "processing"))
+        send(http, "/", "/workspace/submit", **asked)
+        held = other.post("lease", json={"engines": ["sdxl", "wan"]}).json()
+        eventually(lambda: list((data / "spool").rglob("in-hand")))
+        kill_whole(server, data)
+
+        began = time.monotonic()
+        server, _, _ = start(data, tmp_path / "second.log", **settings)
+        ready = time.monotonic()
+        eventually(lambda: attempts_in(data, "bundled-1") == [(1, "reported"), (2, "running")], seconds=45)
+        with capsys.disabled():
+            print(
+                f"\nready after {ready - began:.1f} s, at work again {time.monotonic() - ready:.1f} s later"
+            )
+        beat = {"lease_token": held["lease_token"], "progress": 1, "stage": "drawing"}
+        assert other.post(f"jobs/{held['job_id']}/heartbeat", json=beat).json() == {"action": "continue"}
+        assert attempts_in(data, "another") == [(1, "running")]
+    server.signal(signal.SIGINT)
+    assert server.process.wait(30) == 0
+
+
+def kill_whole(server: Program, data: Path) -> None:
+    """As the machine does that goes off: nobody gets a word in."""
+    found = [path for path in Path("/proc").glob("[0-9]*/environ") if works_on(path, data)]
+    os.kill(server.process.pid, signal.SIGSTOP)  # so that it starts nothing meanwhile
+    for pid in [int(path.parent.name) for path in found if path.parent.name != str(server.process.pid)]:
+        os.kill(pid, signal.SIGKILL)
+    server.process.kill()
+    server.process.wait(10)
+    eventually(lambda: not any(works_on(path, data) for path in Path("/proc").glob("[0-9]*/environ")))
+
+
+@contextmanager
+def another_worker(data: Path, address: str) -> Iterator[httpx.Client]:
+    environment = {"PATH": "/usr/bin:/bin", "DATA_DIR": str(data)}
+    command = [sys.executable, "manage.py", "create_worker", "another", "--engines", "sdxl,wan"]
+    printed = subprocess.run(command, cwd=REPO, env=environment, check=True, capture_output=True, text=True)
+    token = re.search(r"ovw_\S+", printed.stdout)
+    assert token
+    headers = {"Authorization": f"Bearer {token.group()}"}
+    with httpx.Client(
+        base_url=f"{address}/api/v1/worker/", headers=headers, timeout=60, trust_env=False
+    ) as http:
+        yield http
+
+
+def rows(data: Path, query: str, *values: str) -> list[tuple[int | str, ...]]:
+    with closing(sqlite3.connect(data / "db.sqlite3", timeout=20)) as database:
+        return list(database.execute(query, values))
+
+
+def jobs_in(data: Path, status: str) -> list[tuple[int | str, ...]]:
+    return rows(data, "SELECT id FROM generation_job WHERE status = ?", status)
+
+
+def attempts_in(data: Path, worker: str) -> list[tuple[int | str, ...]]:
+    attempts = """
+        SELECT number, outcome FROM generation_attempt
+        JOIN generation_worker AS worker ON worker.id = worker_id WHERE worker.name = ? ORDER BY number
+    """
+    return rows(data, attempts, worker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.factories import make_reference, make_user
 
 pytestmark = pytest.mark.any_database
 
+FOLDERS = ("accounts", "bench", "generation", "library", "ourvidz", "script", "tests", "worker", "workspace")
 REPO = Path(__file__).resolve().parents[2]
 
 
@@ -57,6 +59,27 @@ def test_an_open_data_folder_is_put_right_with_a_line(starter: list[str], tmp_pa
     assert f"OurVidz: {data} was open to other accounts (777); now it is not (700)\n" in done.stderr
     assert done.stderr.count("\n") == len(opened)
     assert (data / "media" / "job").stat().st_mode & 0o077, "the media are not walked"
+
+
+@pytest.mark.parametrize(
+    "name", ["my #1 data", "my #2 data", "who?", "100%41", 'it\'s "it"', "ü 東", "a;b&c=d"]
+)
+def test_the_database_lies_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
+    """Pitfall 44: all that begin with `my ` shared one file beside them, which others could read."""
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / name)}
+    command = [sys.executable, "manage.py", "showmigrations", "sessions"]
+    subprocess.run(command, cwd=REPO, env=environment, check=True, capture_output=True)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert stat.S_IMODE((tmp_path / name / "db.sqlite3").stat().st_mode) == 0o600
+
+
+def test_nothing_pastes_a_path_into_a_url() -> None:
+    """Pitfall 44"""
+    pasted = re.compile(r"""(?:sqlite|file|unix):/*\{""")
+    sources = [path for folder in FOLDERS for path in (REPO / folder).rglob("*") if path.is_file()]
+    texts = {path: path.read_text(errors="replace") for path in sources if path.suffix in {"", ".py"}}
+    found = {str(path.relative_to(REPO)) for path, text in texts.items() if pasted.search(text)}
+    assert found == {"tests/databases.py"}
 
 
 REFUSED = """

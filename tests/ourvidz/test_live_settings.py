@@ -26,9 +26,13 @@ def started(data: Path, **environment: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("threads", "pool", "sentence"),
     [
-        ("10", "10", "LIVE_THREADS is less than DATABASE_POOL (10)"),
-        ("4", "3", "LIVE_THREADS is less than DATABASE_POOL (3)"),
-        ("0", "10", "LIVE_THREADS is from 1 to 64"),
+        (
+            "10",
+            "10",
+            "LIVE_THREADS=10 is not a whole number from 1 to 9 (64; with PostgreSQL one less than ",
+        ),
+        ("4", "3", "LIVE_THREADS=4 is not a whole number from 1 to 2 ("),
+        ("0", "10", "LIVE_THREADS=0 is not a whole number from 1 to 9 ("),
     ],
 )
 def test_threads_that_would_hold_every_connection_stop_the_start(

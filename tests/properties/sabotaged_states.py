@@ -46,8 +46,8 @@ STATES = (
     in_generation(
         "retries are never promoted",
         "jobs/lease",
-        "due.filter(pk__in=due_ids).update(retry_at=None) if due_ids else 0",
-        "len(due_ids)",
+        "due.filter(pk__in=free_ids).update(retry_at=None) if free_ids else 0",
+        "len(free_ids)",
     ),
     in_generation(
         "the lease call reaps nothing", "jobs/lease", "and promote() + reap() and", "and promote() and"

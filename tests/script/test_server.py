@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
+# Each of these ends a path, or changes it, somewhere: in a URL, a shell, a pattern.
+ODD_NAME = "my #1 data?x=%20&y 'q' \"d\" [a]* $HOME ; ü 東"
 SUPERVISE = [sys.executable, str(REPO / "script" / "supervise.py")]
 
 
@@ -43,7 +46,7 @@ class Server:
     def text(self) -> str:
         return self.output.read_text()
 
-    def wait_for(self, pattern: str, seconds: float = 60) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = 110) -> re.Match[str]:
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
             if found := re.search(pattern, self.text):
@@ -78,7 +81,7 @@ def eventually(condition: Callable[[], object], seconds: float = 15) -> None:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    started = Server(tmp_path / "data with spaces")
+    started = Server(tmp_path / ODD_NAME)
     yield started
     if started.process.poll() is None:
         started.stop(signal.SIGTERM)
@@ -105,6 +108,7 @@ def is_open_to_others(path: Path) -> bool:
 
 
 def test_it_starts_restarts_a_killed_worker_and_stops_cleanly(server: Server) -> None:
+    """Pitfall 44: a path pasted into a URL put the database beside the folder, open to others."""
     link = server.wait_for(r"Sign in +(http://127\.0\.0\.1:\d+/sign-in/once/\S+) ").group(1)
     with urllib.request.urlopen(link) as answer:
         assert answer.status == 200
@@ -113,6 +117,8 @@ def test_it_starts_restarts_a_killed_worker_and_stops_cleanly(server: Server) ->
     made = [server.data, *server.data.rglob("*")]
     assert {"web.log", "db.sqlite3", "spool", "static", "secret_key"} <= {path.name for path in made}
     assert [path for path in made if is_open_to_others(path)] == []
+    assert stat.S_IMODE((server.data / "db.sqlite3").stat().st_mode) == 0o600
+    assert {path.name for path in server.data.parent.iterdir()} == {ODD_NAME, f"{ODD_NAME}.output"}
     assert "already running" in refusal(server.data)
 
     killed = server.child("ourvidz-worker")
@@ -132,6 +138,17 @@ def test_it_ends_when_the_web_server_does(server: Server) -> None:
     assert server.children() == {}
 
 
+def test_another_address_alone_is_enough(tmp_path: Path) -> None:
+    """It did not start, and said only that /healthz answers 400: the site did not know its own address."""
+    server = Server(tmp_path / "data", HOST="127.0.0.2")
+    try:
+        address = server.wait_for(r"Open +(http://127\.0\.0\.2:\d+/)", seconds=90).group(1)
+        with urllib.request.urlopen(f"{address}sign-in/") as answer:
+            assert answer.status == 200
+    finally:
+        server.stop()
+
+
 def test_its_own_death_leaves_no_orphans(server: Server) -> None:
     server.wait_for("Ctrl-C stops it")
     server.stop(signal.SIGKILL)
@@ -144,9 +161,17 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         assert f"port {port} is in use" in refusal(tmp_path, PORT=str(port))
 
 
+@pytest.mark.parametrize("port", ["0", "8000"])
+def test_an_address_of_another_machine_is_named(tmp_path: Path, port: str) -> None:
+    """Pitfall 44"""
+    said = refusal(tmp_path, HOST="nowhere.invalid", PORT=port)
+    assert "HOST=nowhere.invalid is no address of this machine" in said
+    assert "change it, or leave it out" in said
+
+
 @pytest.mark.parametrize(("name", "value"), [("PORT", "99999"), ("PORT", "http"), ("WORKERS", "-1")])
 def test_nonsense_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
-    assert f"{name}={value} is not a number" in refusal(tmp_path, **{name: value})
+    assert f"OurVidz: {name}={value} is not a whole number from 0 to " in refusal(tmp_path, **{name: value})
 
 
 def test_a_data_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import StateApps
 
+from tests.databases import sqlite_file, sqlite_url
 from tests.servers.process import free_port
 
 ALIAS = "own"
@@ -43,7 +44,7 @@ class OwnDatabase:
 
     @property
     def file(self) -> Path | None:
-        return Path(self.url.removeprefix("sqlite:///")) if self.url.startswith("sqlite") else None
+        return sqlite_file(self.url) if self.url.startswith("sqlite") else None
 
     @property
     def connection(self) -> BaseDatabaseWrapper:
@@ -115,8 +116,8 @@ def new_database(folder: Path, template: str = "") -> Iterator[str]:
     if not server:
         file = folder / "db.sqlite3"
         if template:
-            shutil.copy(template.removeprefix("sqlite:///"), file)
-        yield f"sqlite:///{file}"
+            shutil.copy(sqlite_file(template), file)
+        yield sqlite_url(file)
         return
     name = f"migrations_{os.getpid()}_{free_port()}"
     source = urlsplit(template).path.strip("/") or "template1"

@@ -25,6 +25,7 @@ from generation.migrations import _asset_copy
 from generation.migrations._asset_copy import MIGRATING
 from generation.migrations._disk_room import backup_command, free_bytes, require_room
 from generation.models import Asset, Image, Video
+from tests.databases import sqlite_url
 from tests.functional.disk import small_disk, why_not
 from tests.upgrade.database import ALIAS, OwnDatabase, Rows, new_database, opened
 from tests.upgrade.old_rows import OldRows
@@ -276,7 +277,7 @@ def test_a_disk_that_is_too_small_is_noticed_first(old: OwnDatabase, tmp_path: P
     done = subprocess.run(
         [*small_disk(disk, "7m"), "sh", "-ec", steps],
         cwd=REPO,
-        env={**os.environ, "DATABASE_URL": f"sqlite:///{disk}/db.sqlite3"},
+        env={**os.environ, "DATABASE_URL": sqlite_url(disk / "db.sqlite3")},
         text=True,
         capture_output=True,
         check=False,

@@ -11,7 +11,7 @@ from ourvidz_worker.configuration import Configuration, InvalidOption, load_conf
 from ourvidz_worker.engines import create_engine
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
-from ourvidz_worker.options import OPTIONS
+from ourvidz_worker.options import OPTIONS, Option, boolean
 
 
 def configured(*flags: str, **environment: str) -> Configuration:
@@ -59,6 +59,43 @@ def test_nonsense_in_a_file_is_named(tmp_path: Path, content: str, sentence: str
         configured("--config", str(path))
     assert sentence in str(refused.value)
     assert str(path) in str(refused.value)
+
+
+NUMBERS = [
+    ("patience", "0", "3600"),
+    ("stuck_after", "0", "3600"),
+    ("pace", "0", "3600"),
+    ("batch", "1", "24"),
+    ("health_port", "1", "65535"),
+]
+NO_NUMBERS = ("many", "1_0", "nan", "inf", "٣", "9" * 5000, "--1")
+
+
+def test_every_option_with_a_range_is_tried() -> None:
+    free = {option.name for option in OPTIONS if option.parse is str}
+    chosen = {option.name for option in OPTIONS if "one_of" in option.parse.__qualname__}
+    switches = {option.name for option in OPTIONS if option.parse is boolean}
+    assert {option.name for option in OPTIONS} - free - chosen - switches == {name for name, *_ in NUMBERS}
+
+
+@pytest.mark.parametrize(("name", "low", "high"), NUMBERS)
+def test_a_number_is_taken_at_the_ends_of_its_range_and_not_beyond(name: str, low: str, high: str) -> None:
+    """Pitfall 44"""
+    variable = f"OURVIDZ_WORKER_{name.upper()}"
+    for text in (low, high):
+        configured(**{variable: text})
+    for text in (str(int(low) - 1), str(int(high) + 1), *NO_NUMBERS):
+        with pytest.raises(InvalidOption, match=f"^{variable} must be "):
+            configured(**{variable: text})
+
+
+@pytest.mark.parametrize(
+    "option", [option for option in OPTIONS if option.parse is not str], ids=lambda option: option.name
+)
+def test_nonsense_of_an_option_is_named(option: Option) -> None:
+    """Pitfall 44"""
+    with pytest.raises(InvalidOption, match=f"^{option.variable} must be "):
+        configured(**{option.variable: "nonsense"})
 
 
 def test_nonsense_in_the_environment_is_named() -> None:

@@ -22,7 +22,7 @@ from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import ServerUnavailable
 from ourvidz_worker.protocol import Job, parse_job
 from ourvidz_worker.spool import Spool
-from ourvidz_worker.spool_recovery import deliver_spooled_result
+from ourvidz_worker.spool_recovery import deliver_spooled_result, recover_spool
 from tests.worker.protocol_server import TOKEN, ProtocolServer, job_body
 from tests.worker.scripted import ScriptedEngine, finished
 from tests.worker.test_runner import callbacks, ended, wait_for, working
@@ -363,3 +363,102 @@ def test_the_folders_of_old_tokens_do_not_pile_up(tmp_path: Path) -> None:
     assert not old.exists()
     assert new.exists()
     assert (tmp_path / "owner" / "notes").exists()
+
+
+def abandoned(root: Path, url: str, *, token: str = TOKEN) -> None:
+    """As a process leaves it that was killed in the middle of a job."""
+    spool = Spool(root, url, token)
+    spool.note_lease(parse_job(job_body(slots=3)))
+    spool.close()
+
+
+def test_a_job_in_which_the_worker_was_killed_is_reported_at_the_next_start(
+    server: ProtocolServer, tmp_path: Path
+) -> None:
+    """Pitfall 12: it waited until its lease ran out, though its worker was there again."""
+    server.jobs.append(job_body(slots=3))
+    first = worker(server, tmp_path, "--pace", "600")
+    try:
+        wait_for(lambda: server.seen("/heartbeat") or server.seen("/lease"))
+        wait_for(lambda: list(tmp_path.rglob("in-hand")))
+        first.send_signal(signal.SIGKILL)
+        first.wait(10)
+    finally:
+        first.kill()
+    assert not callbacks(server)
+    spool = Spool(tmp_path, server.url, TOKEN)
+    with working(server, SketchEngine(), spool):
+        wait_for(lambda: callbacks(server))
+        wait_for(lambda: server.requests[-1].path.endswith("/lease"))
+    spool.close()
+    (report,) = callbacks(server)
+    assert (report["status"], report["assets"], report["lease_token"]) == ("failed", [], "lease-1")
+    assert "ended in the middle" in report["error_message"]
+    assert not list(tmp_path.rglob("in-hand"))
+
+
+def test_a_job_with_a_spooled_result_is_released_and_not_reported_too(
+    server: ProtocolServer, tmp_path: Path
+) -> None:
+    spool = Spool(tmp_path, server.url, TOKEN)
+    job = parse_job(job_body(slots=3))
+    spool.keep(job, 0, "image/png", ASSET, b"a picture")
+    spool.note_lease(job)
+    spool.close()
+    spool = Spool(tmp_path, server.url, TOKEN)
+    with working(server, SketchEngine(), spool):
+        wait_for(lambda: server.seen("/lease"))
+    spool.close()
+    assert [report["status"] for report in callbacks(server)] == ["processing"]
+    assert server.seen("/release")
+    assert not list(tmp_path.rglob("run-*"))
+
+
+@pytest.mark.parametrize("status", [409, 404, 500])
+def test_a_lease_that_the_server_does_not_know_is_forgotten(
+    server: ProtocolServer, tmp_path: Path, status: int
+) -> None:
+    """Pitfall 16: the job is somebody else's now."""
+    abandoned(tmp_path, server.url)
+    for _ in range(20):
+        server.script("POST /job-callback", status)
+    client, spool = Server(server.url, TOKEN, patience=0.2), Spool(tmp_path, server.url, TOKEN)
+    recover_spool(client, spool, Event())
+    assert list(spool.abandoned()) == []
+    client.close()
+    spool.close()
+
+
+def test_a_lease_is_kept_while_the_server_is_away(server: ProtocolServer, tmp_path: Path) -> None:
+    abandoned(tmp_path, server.url)
+    for _ in range(20):
+        server.script("POST /job-callback", 503)
+    client, spool = Server(server.url, TOKEN, patience=0.2), Spool(tmp_path, server.url, TOKEN)
+    with pytest.raises(ServerUnavailable):
+        recover_spool(client, spool, Event())
+    assert [lease.id for lease in spool.abandoned()] == ["job-1"]
+    client.close()
+    spool.close()
+
+
+@pytest.mark.parametrize("token", [TOKEN, "ovw_other"])
+def test_the_lease_of_a_running_process_or_another_worker_is_not_touched(tmp_path: Path, token: str) -> None:
+    living = Spool(tmp_path, "http://server", token)
+    living.note_lease(parse_job(job_body()))
+    other = Spool(tmp_path, "http://server", TOKEN)
+    assert list(other.abandoned()) == []
+    living.close()
+    if token != TOKEN:
+        assert list(other.abandoned()) == []
+        assert list(tmp_path.rglob("in-hand"))
+    other.close()
+
+
+@pytest.mark.parametrize("note", [b"", b"[]", b"{}", b'{"id": "a/../b", "lease_token": "x"}', b'{"id": 3}'])
+def test_a_note_that_a_power_cut_left_is_dropped(tmp_path: Path, note: bytes) -> None:
+    abandoned(tmp_path, "http://server")
+    next(tmp_path.rglob("in-hand")).write_bytes(note)
+    spool = Spool(tmp_path, "http://server", TOKEN)
+    assert list(spool.abandoned()) == []
+    spool.close()
+    assert not list(tmp_path.rglob("in-hand"))

@@ -122,7 +122,7 @@ def _value(
         try:
             return option.parse(text)
         except ValueError as error:
-            shown = "" if option is TOKEN else f", not {text!r}"
+            shown = "" if option is TOKEN else f", not {text[:60]!r}"
             raise InvalidOption(f"{where} {error}{shown}") from error
     return option.default
 

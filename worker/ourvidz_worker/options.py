@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from ourvidz_worker.health import STUCK_AFTER_S
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("", "0", "false", "no", "off")
 MAX_SECONDS = 3600
+WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 GPU_ENGINES = ("sdxl", "wan")
 
 
@@ -36,7 +38,7 @@ class Option:
 
 def seconds(text: str) -> float:
     try:
-        value = float(text)
+        value = float(text) if text.isascii() and "_" not in text else -1.0
     except ValueError:
         value = -1.0
     if not 0 <= value <= MAX_SECONDS:
@@ -46,7 +48,7 @@ def seconds(text: str) -> float:
 
 def integer_between(low: int, high: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+        if not (WHOLE_NUMBER.fullmatch(text) and low <= int(text) <= high):
             raise ValueError(f"must be a whole number from {low} to {high}")
         return int(text)
 
@@ -65,7 +67,7 @@ def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
 def host_and_port(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+    if not (WHOLE_NUMBER.fullmatch(port) and 0 < int(port) < 2**16):
         raise ValueError("must be a port, or HOST:PORT ([::1]:9100 for IPv6)")
     return host or "127.0.0.1", int(port)
 

@@ -185,7 +185,11 @@ class Runner:
                 self._health.record_progress((share, stage))
                 update_bar(share, stage)
 
+            if self._spool is not None:
+                self._spool.note_lease(job)
             ending = session.run(on_progress)
+            if self._spool is not None:
+                self._spool.forget_lease()
         seconds = time.monotonic() - started
         self._health.set_activity("idle")
         self._health.record_job(ending, seconds)

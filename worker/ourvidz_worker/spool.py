@@ -20,6 +20,7 @@ from ourvidz_worker import log
 from ourvidz_worker.protocol import Job, url_safe
 
 LOCK = "lock"
+IN_HAND = "in-hand"  # names the lease of the job that runs
 RETENTION_S = 7 * 24 * 3600.0  # every lease has expired long before
 
 
@@ -44,6 +45,14 @@ class SpooledResult:
 
     def delete(self) -> None:
         _delete(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonedLease:
+    """The lease of a job that a process held when it was killed."""
+
+    id: str
+    lease_token: str
 
 
 class Spool:
@@ -92,19 +101,47 @@ class Spool:
         for slot in slots:
             _delete(self._path(job.id, slot))
 
+    def note_lease(self, job: Job) -> None:
+        """Notes which job runs. Without the note, on a full disk, its lease would run out after a kill."""
+        try:
+            _write(
+                self._folder / IN_HAND, json.dumps({"id": job.id, "lease_token": job.lease_token}).encode()
+            )
+        except OSError as error:
+            log.event("spool_failed", job_id=job.id, reason=error.strerror)
+
+    def forget_lease(self) -> None:
+        with suppress(OSError):
+            (self._folder / IN_HAND).unlink()
+
+    def abandoned(self) -> Iterator[AbandonedLease]:
+        """The leases of processes that were killed; each is forgotten once its turn has passed without error.
+
+        The lock of its folder proves that such a process has ended.
+        """
+        for folder, lock in self._folders_of_the_dead():
+            try:
+                if lease := _lease_in(folder):
+                    yield lease
+                with suppress(OSError):
+                    (folder / IN_HAND).unlink()
+            finally:
+                _close_folder(folder, lock)
+
     def undelivered(self) -> Iterator[SpooledResult]:
         """The results of this process, for use between its jobs, and of processes that have ended."""
         yield from _results_in(self._folder)
-        for folder in sorted(self._root.glob("run-*")):
-            if folder == self._folder:
-                continue
-            lock = _try_lock(folder)
-            if lock is None:
-                continue
+        for folder, lock in self._folders_of_the_dead():
             try:
                 yield from _results_in(folder)
             finally:
                 _close_folder(folder, lock)
+
+    def _folders_of_the_dead(self) -> Iterator[tuple[Path, int]]:
+        """Each with its lock, which the caller frees."""
+        for folder in sorted(self._root.glob("run-*")):
+            if folder != self._folder and (lock := _try_lock(folder)) is not None:
+                yield folder, lock
 
     def _path(self, job_id: str, slot: int) -> Path:
         name = hashlib.sha256(job_id.encode()).hexdigest()[:24]
@@ -126,10 +163,21 @@ def _create_folder(root: Path) -> tuple[Path, int | None]:
 
 def _close_folder(folder: Path, lock: int | None) -> None:
     """Unlocks a folder; an empty one is deleted first, so that no other process can take it over."""
-    if not list(folder.glob("*.json")):
+    if not list(folder.glob("*.json")) and not (folder / IN_HAND).exists():
         shutil.rmtree(folder, ignore_errors=True)
     if lock is not None:
         os.close(lock)
+
+
+def _lease_in(folder: Path) -> AbandonedLease | None:
+    try:
+        note = json.loads((folder / IN_HAND).read_bytes())
+        return AbandonedLease(url_safe(note["id"]), url_safe(note["lease_token"]))
+    except FileNotFoundError:
+        return None
+    except (KeyError, OSError, TypeError, ValueError):  # the power went
+        log.event("noted_lease_unusable", folder=folder.name)
+        return None
 
 
 def _results_in(folder: Path) -> Iterator[SpooledResult]:

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from django.core.management.base import CommandParser
 
+from generation.core import isolation
 from generation.core.commands import StrictCommand
 from generation.maintenance.consistency import FILES, ROWS, Check
 
 SHOWN_IDS = 20
+
+
+def _fix(fix: Callable[[Any], None], row: Any) -> int:
+    fix(row)
+    return 1
 
 
 class Command(StrictCommand):
@@ -43,8 +51,7 @@ class Command(StrictCommand):
         if check.fix is None:
             self.stdout.write("  not fixed: the right state does not follow from the rows")
             return len(found)
-        for row in found:
-            check.fix(row)
+        isolation.each(found, partial(_fix, check.fix))
         left = len(list(check.find()))
         self.stdout.write(f"  fixed {len(found) - left}, left {left}")
         return left

@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from django.db import Error, close_old_connections
 
 from generation.assets.previews import delete_previews
+from generation.core import isolation
 from generation.core.commands import StrictCommand
 from generation.jobs.lease import promote, reap
 from generation.maintenance import cleanup
@@ -48,21 +49,30 @@ class Command(StrictCommand):
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         if once:
-            for name, count in {**_run(EVERY_ROUND), **_run(HOURLY)}.items():
+            for name, count in {**run_chores(EVERY_ROUND), **run_chores(HOURLY)}.items():
                 self.stdout.write(f"{name}: {count}")
         else:
             _loop()
 
 
-def _run(some: Mapping[str, Callable[[], int]]) -> dict[str, int]:
-    return {name: chore() for name, chore in some.items()}
+def run_chores(some: Mapping[str, Callable[[], int]]) -> dict[str, int]:
+    """What each did; one that fails is logged, and the others run nevertheless."""
+    counts = {}
+    for name, chore in some.items():
+        try:
+            counts[name] = chore()
+        except Exception as error:
+            if not isolation.concerns_the_row(error):
+                raise
+            isolation.log_failure("chore.failed", error, chore=name)
+    return counts
 
 
 def _loop() -> None:
     number = 0
     while True:
         try:
-            counts = _run(EVERY_ROUND) | (_run(HOURLY) if number % ROUNDS_IN_AN_HOUR == 0 else {})
+            counts = run_chores(EVERY_ROUND) | (run_chores(HOURLY) if number % ROUNDS_IN_AN_HOUR == 0 else {})
         except Error as error:  # whichever: without chores no lease is reaped and nothing is deleted
             log.warning("chores.database_away", error=type(error).__name__)
         else:

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from generation.jobs.lease import MAX_EMPTY_ATTEMPTS, reap
 from generation.models import Attempt, Image, Job, Worker
-from tests.factories import fresh, make_job, make_worker, png
+from tests.factories import fresh, make_job, make_user, make_worker, png
 from tests.generation.worker_api.conftest import Machine, expire, nobody_elses
 
 
@@ -292,3 +292,13 @@ def _call(machine: Machine, call: str, lease: dict[str, Any]) -> Any:
     if call in ("upload", "preview"):
         return getattr(machine, call)(lease, 0, png(), "image/png")
     return getattr(machine, call)(lease)
+
+
+def test_a_job_that_nobody_can_be_given_stops_no_lease_call(machine: Machine, owner: User) -> None:
+    """Pitfall 45: with attempts_left at 0, as MAX_ATTEMPTS=0 left it, each call answered 500."""
+    bad, good = make_job(owner), make_job(make_user())
+    Job.objects.filter(pk=bad.pk).update(attempts_left=0)
+    response = machine.lease()
+    assert (response.status_code, response.json()["job_id"]) == (200, str(good.pk))
+    assert machine.lease().status_code == 204
+    assert (fresh(bad).status, fresh(bad).error_code) == ("failed", "unleasable")
