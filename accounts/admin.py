@@ -20,6 +20,7 @@ from django.template.response import TemplateResponse
 
 from accounts import sessions
 from accounts.deletion import delete_account
+from accounts.forms import AccountChangeForm, AccountCreationForm
 from accounts.models import SignInLink
 from generation.access import tokens
 from generation.access.fresh_sign_in import redirect_to_confirm
@@ -56,6 +57,8 @@ class RightsAdmin(AsksForPassword, GroupAdmin):
 
 @admin.register(User)
 class AccountAdmin(AsksForPassword, UserAdmin):  # type: ignore[type-arg]
+    form = AccountChangeForm
+    add_form = AccountCreationForm
     actions = ["delete_accounts", "end_access"]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:

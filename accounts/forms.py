@@ -6,19 +6,29 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.forms import (
+    AdminUserCreationForm,
+    AuthenticationForm,
+    PasswordChangeForm,
+    SetPasswordForm,
+    UserChangeForm,
+)
 
 from accounts import throttle
 from accounts.reauthentication import NEEDS_LINK, THROTTLED, TOO_OFTEN, check_own_password
 from generation.access import fresh_sign_in
 from generation.access.principals import session_principal
+from generation.access.usernames import user_named, users_named_alike
 from generation.core import audit_log
 from generation.core.client_address import address_of
 from generation.core.ids import new_id
 from generation.core.limits import NAME_LENGTH
+from generation.http.form_fields import PlainLineField
 from generation.models import PersonalToken, Scope
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
     from accounts.signed_in import SignedInRequest
 
 
@@ -32,11 +42,36 @@ class ThrottledAuthenticationForm(AuthenticationForm):
         who = {"name": name, "address": address_of(self.request)}
         if not throttle.allow_attempt(**who):
             raise forms.ValidationError(TOO_OFTEN, code=THROTTLED)
+        if (user := user_named(name)) is not None:
+            self.cleaned_data["username"] = user.get_username()
         cleaned = super().clean()
         throttle.reset_after_success(**who)
         actor = session_principal(self.get_user())
         audit_log.after_commit("session.started", actor=actor, address=who["address"])
         return cleaned
+
+
+class OwnUsername:
+    """A form whose user's name no other user's name may be alike."""
+
+    instance: User
+    initial: dict[str, Any]
+    cleaned_data: dict[str, Any]
+
+    def clean_username(self) -> str:
+        name = str(self.cleaned_data["username"])
+        # A user from before whose name is like another's keeps it.
+        if name != self.initial.get("username") and set(users_named_alike(name)) - {self.instance.pk}:
+            raise forms.ValidationError("A user of that name exists, perhaps in other letters.")
+        return name
+
+
+class AccountCreationForm(OwnUsername, AdminUserCreationForm):  # type: ignore[type-arg]
+    pass
+
+
+class AccountChangeForm(OwnUsername, UserChangeForm):  # type: ignore[type-arg]
+    pass
 
 
 class AdminSignInForm(ThrottledAuthenticationForm, AdminAuthenticationForm):
@@ -117,7 +152,7 @@ class TokenForm(forms.Form):
     """Makes a token once: `token_id` is the form's, so that sending it again makes no second one."""
 
     token_id = forms.UUIDField(widget=forms.HiddenInput, required=False)
-    name = forms.CharField(
+    name = PlainLineField(
         max_length=NAME_LENGTH,
         label="What is it for?",
         widget=forms.TextInput(

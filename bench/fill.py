@@ -76,6 +76,7 @@ ASSET = {
     "owner_id": "r.owner_id",
     "project_id": "r.project_id",
     "prompt": JOB["prompt"],
+    "search_text": JOB["prompt"],
     "created_at": BORN,
     "media": "r.media",
     "image_index": "CASE WHEN r.engine = 'sdxl' THEN s.slot END",
@@ -106,7 +107,9 @@ def people() -> None:
         insert(cursor, User, source, username="'owner' || n", password="'!'")
         number = ID.format(tail="r.id").replace("r.born_ms", "1700000000000")
         insert(
-            cursor, Project, "auth_user r", id=number, owner_id="r.id", name="'General'", is_default="true"
+            *(cursor, Project, "auth_user r"),
+            **{"id": number, "owner_id": "r.id", "name": "'General'", "folded_name": "'general'"},
+            is_default="true",
         )
         insert(cursor, OwnerCounter, "auth_user r", owner_id="r.id", revision="20000000")
     for n in range(WORKERS):

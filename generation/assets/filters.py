@@ -9,14 +9,16 @@ from typing import Self
 from urllib.parse import urlencode
 
 from generation.catalog.job_types import Media
+from generation.core.graphemes import cut
 from generation.core.limits import SEARCH_LENGTH
+from generation.core.text import search_key
 from generation.models import Project
 from generation.models.asset import A, AssetQuerySet
 
 
 @dataclass(frozen=True, slots=True)
 class AssetFilter:
-    """Empty fields narrow nothing. `q` is found anywhere in the prompt, whatever its case."""
+    """Empty fields narrow nothing. `q` is found anywhere in the prompt, whatever its case and accents."""
 
     media: str = ""
     project_id: uuid.UUID | None = None
@@ -26,7 +28,7 @@ class AssetFilter:
     def from_query(cls, query: Mapping[str, str]) -> Self:
         """The filter in a page's query string; invalid values are ignored."""
         media = query.get("media", "")
-        q = query.get("q", "").replace("\0", "").strip()[:SEARCH_LENGTH]
+        q = cut(query.get("q", "").replace("\0", "").strip(), SEARCH_LENGTH)
         return cls(media if media in Media.values else "", _uuid(query.get("project", "")), q)
 
     def within(self, projects: Iterable[Project]) -> Self:
@@ -50,7 +52,8 @@ class AssetFilter:
             assets = assets.filter(media=self.media)
         if self.project_id:
             assets = assets.filter(project_id=self.project_id)
-        return assets.filter(prompt__icontains=self.q) if self.q else assets
+        key = search_key(self.q)
+        return assets.filter(search_text__contains=key) if key else assets
 
 
 def _uuid(text: str) -> uuid.UUID | None:

@@ -1,0 +1,34 @@
+"""Text by grapheme clusters: what people see as one character, however many code points it takes."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import regex
+
+CLUSTER = regex.compile(r"\X")
+ELLIPSIS = "…"
+
+
+def clusters(text: str) -> list[str]:
+    return [found.group() for found in CLUSTER.finditer(text)]
+
+
+def cut(text: str, length: int) -> str:
+    """As many whole clusters from the start as take at most `length` code points."""
+    if len(text) <= length:
+        return text
+    end = 0
+    for found in CLUSTER.finditer(text):
+        if found.end() > length:
+            break
+        end = found.end()
+    return text[:end]
+
+
+def shorten(text: str, count: int) -> str:
+    """At most `count` clusters; where some are left out, the last one is an ellipsis."""
+    if len(text) <= count:
+        return text
+    ends = [found.end() for found in islice(CLUSTER.finditer(text), count + 1)]
+    return text if len(ends) <= count else text[: ends[count - 2]].rstrip() + ELLIPSIS
