@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -55,7 +56,7 @@ class OwnUsername:
     """A form whose user's name no other user's name may be alike."""
 
     instance: User
-    initial: dict[str, Any]
+    initial: MutableMapping[str, Any]
     cleaned_data: dict[str, Any]
 
     def clean_username(self) -> str:
