@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from generation.catalog.job_types import JOB_TYPES, JobType, ReferenceType
+from generation.core.graphemes import cut
 from generation.core.text import control_error, is_visible, plain_text
 
 PROMPT_LENGTH = 4000
@@ -38,9 +39,8 @@ class ReferenceInput:
     def check(self) -> str:
         """The error of this reference on its own; empty if it is valid."""
         if self.type not in ReferenceType:
-            return (
-                f"There is no type of reference “{self.type[:40]}”, only {', '.join(ReferenceType.values)}."
-            )
+            known = ", ".join(ReferenceType.values)
+            return f"There is no type of reference “{cut(self.type, 40)}”, only {known}."
         if self.strength is not None and not 0 <= self.strength <= 1:
             return "A strength is a number from 0 to 1."
         if (self.reference is None) == (self.image is None):
@@ -82,7 +82,7 @@ class Submission:
         """
         job_type = JOB_TYPES.get(self.job_type)
         errors = {
-            "job_type": "" if job_type else f"There is no job type “{self.job_type[:60]}”.",
+            "job_type": "" if job_type else f"There is no job type “{cut(self.job_type, 60)}”.",
             "prompt": _text_error(self.prompt, required=True),
             "negative_prompt": _text_error(self.negative_prompt),
             "seed": _seed_error(self.seed),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 
 import regex
@@ -14,13 +15,14 @@ def clusters(text: str) -> list[str]:
     return [found.group() for found in CLUSTER.finditer(text)]
 
 
-def cut(text: str, length: int) -> str:
-    """As many whole clusters from the start as take at most `length` code points."""
-    if len(text) <= length:
+def cut(text: str, most: int, size: Callable[[str], int] = len) -> str:
+    """As many whole clusters from the start as have at most that size together, in code points by default."""
+    if size(text) <= most:
         return text
     end = 0
     for found in CLUSTER.finditer(text):
-        if found.end() > length:
+        most -= size(found.group())
+        if most < 0:
             break
         end = found.end()
     return text[:end]
