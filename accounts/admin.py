@@ -61,6 +61,9 @@ class AccountAdmin(AsksForPassword, UserAdmin):  # type: ignore[type-arg]
     add_form = AccountCreationForm
     actions = ["delete_accounts", "end_access"]
 
+    class Media:
+        css = {"all": ["generation/admin.css"]}
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Without Django's own deletion, which fails for users with rows."""
         actions = super().get_actions(request)

@@ -56,8 +56,14 @@ class OwnUsername:
     """A form whose user's name no other user's name may be alike."""
 
     instance: User
+    fields: dict[str, forms.Field]
     initial: MutableMapping[str, Any]
     cleaned_data: dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "username" in self.fields:
+            self.fields["username"].widget.attrs["dir"] = "auto"
 
     def clean_username(self) -> str:
         name = str(self.cleaned_data["username"])
@@ -83,6 +89,7 @@ class SignInForm(ThrottledAuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _style(self)
+        self.fields["username"].widget.attrs["dir"] = "auto"
 
 
 class OwnPasswordField(forms.CharField):

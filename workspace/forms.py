@@ -21,6 +21,15 @@ DEFAULTS = {"media": "image", "quality": "fast", "quantity": "1"}
 FIELD_OF_ERROR = {"job_type": None}
 
 
+class NamesSelect(forms.Select):
+    """A choice of names that users gave: the direction of writing of each follows its text."""
+
+    def create_option(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = super().create_option(*args, **kwargs)
+        option["attrs"]["dir"] = "auto"
+        return option
+
+
 class ComposerForm(forms.Form):
     """The composer. A valid form has a `submission`."""
 
@@ -73,7 +82,7 @@ class ComposerForm(forms.Form):
         required=False,
         label="Project",
         error_messages={"invalid": "You have no such project."},
-        widget=forms.Select(attrs={"class": "select"}),
+        widget=NamesSelect(attrs={"class": "select"}),
     )
     new_project = PlainLineField(
         required=False,

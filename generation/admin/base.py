@@ -49,6 +49,9 @@ def operator_of(request: HttpRequest) -> Principal:
 class RecordsChanges(admin.ModelAdmin):  # type: ignore[type-arg]
     """Records operators' changes in the record's history (Django does so for forms) and the audit log."""
 
+    class Media:
+        css = {"all": ["generation/admin.css"]}
+
     def record(self, request: HttpRequest, rows: Iterable[models.Model], message: str) -> None:
         """Add an action to the rows' history; the domain function has written to the audit log."""
         LogEntry.objects.log_actions(cast("int", request.user.pk), list(rows), CHANGE, message)

@@ -105,7 +105,7 @@ function inForce() {
   const shorten = (text) => text.trim().replace(/\s+/g, " ");
   /** @type {[Control, string | false | undefined][]} */
   const all = [
-    [negative_prompt, negative_prompt.value.trim() && `without ${shorten(negative_prompt.value)}`],
+    [negative_prompt, negative_prompt.value.trim() && `without \u2068${shorten(negative_prompt.value)}\u2069`],
     [seed, seed.value.trim() && `seed ${seed.value.trim()}`],
     [engine, !engine.disabled && chosen(engine)],
     [enhance, !enhance.disabled && enhance.checked && "enhanced"],
@@ -156,7 +156,7 @@ function controlOf(slot) {
 function showErrors(errors) {
   for (const slot of errorSlots()) {
     const sentences = errors[data(slot, "error")] ?? [];
-    slot.replaceChildren(...sentences.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+    slot.replaceChildren(...sentences.map((text) => Object.assign(document.createElement("p"), { dir: "auto", textContent: text })));
     if (sentences.length) controlOf(slot)?.setAttribute("aria-invalid", "true");
     else controlOf(slot)?.removeAttribute("aria-invalid");
     if (sentences.length && more.contains(slot)) more.open = true;
@@ -201,7 +201,8 @@ function restoreDraft() {
  */
 function choose({ id, name }) {
   const { project, new_project } = fields;
-  if (![...project.options].some((option) => option.value === id)) project.add(new Option(name, id));
+  if (![...project.options].some((option) => option.value === id))
+    project.add(Object.assign(new Option(name, id), { dir: "auto" }));
   project.value = id;
   new_project.value = "";
   update();
