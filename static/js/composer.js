@@ -156,7 +156,9 @@ function controlOf(slot) {
 function showErrors(errors) {
   for (const slot of errorSlots()) {
     const sentences = errors[data(slot, "error")] ?? [];
-    slot.replaceChildren(...sentences.map((text) => Object.assign(document.createElement("p"), { dir: "auto", textContent: text })));
+    slot.replaceChildren(
+      ...sentences.map((text) => Object.assign(document.createElement("p"), { dir: "auto", textContent: text })),
+    );
     if (sentences.length) controlOf(slot)?.setAttribute("aria-invalid", "true");
     else controlOf(slot)?.removeAttribute("aria-invalid");
     if (sentences.length && more.contains(slot)) more.open = true;
