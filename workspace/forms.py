@@ -62,6 +62,7 @@ class ComposerForm(forms.Form):
         min_value=0,
         max_value=MAX_SEED,
         label="Seed",
+        help_text=f"Each next picture has the next one; 0 follows {MAX_SEED:,}.",
         error_messages={
             "invalid": f"A seed is a whole number from 0 to {MAX_SEED:,}.",
             "min_value": f"A seed is a whole number from 0 to {MAX_SEED:,}.",

@@ -84,7 +84,8 @@ class SubmissionBody(StrictSerializer):
     seed = StrictIntegerField(
         default=None,
         allow_null=True,
-        help_text=f"0 to {MAX_SEED}; slot i gets seed + i. Left out: the server chooses.",
+        help_text=f"0 to {MAX_SEED}; slot i gets seed + i, and 0 follows {MAX_SEED}."
+        " Left out: the server chooses.",
     )
     aspect = StrictCharField(
         default="", allow_blank=True, help_text="As width:height; left out: the job type's own."
