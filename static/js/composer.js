@@ -105,7 +105,7 @@ function inForce() {
   const shorten = (text) => text.trim().replace(/\s+/g, " ");
   /** @type {[Control, string | false | undefined][]} */
   const all = [
-    [negative_prompt, negative_prompt.value.trim() && `without \u2068${shorten(negative_prompt.value)}\u2069`],
+    [negative_prompt, negative_prompt.value.trim() && `without ${shorten(negative_prompt.value)}`],
     [seed, seed.value.trim() && `seed ${seed.value.trim()}`],
     [engine, !engine.disabled && chosen(engine)],
     [enhance, !enhance.disabled && enhance.checked && "enhanced"],
