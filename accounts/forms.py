@@ -13,6 +13,7 @@ from django.contrib.auth.forms import (
     PasswordChangeForm,
     SetPasswordForm,
     UserChangeForm,
+    UsernameField,
 )
 
 from accounts import throttle
@@ -52,18 +53,16 @@ class ThrottledAuthenticationForm(AuthenticationForm):
         return cleaned
 
 
+class PlainUsernameField(PlainLineField, UsernameField):
+    """Says of a control character which it is and where; Django only that the name is not valid."""
+
+
 class OwnUsername:
     """A form whose user's name no other user's name may be alike."""
 
     instance: User
-    fields: dict[str, forms.Field]
     initial: MutableMapping[str, Any]
     cleaned_data: dict[str, Any]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "username" in self.fields:
-            self.fields["username"].widget.attrs["dir"] = "auto"
 
     def clean_username(self) -> str:
         name = str(self.cleaned_data["username"])
@@ -74,11 +73,13 @@ class OwnUsername:
 
 
 class AccountCreationForm(OwnUsername, AdminUserCreationForm):  # type: ignore[type-arg]
-    pass
+    class Meta(AdminUserCreationForm.Meta):
+        field_classes = {"username": PlainUsernameField}
 
 
 class AccountChangeForm(OwnUsername, UserChangeForm):  # type: ignore[type-arg]
-    pass
+    class Meta(UserChangeForm.Meta):
+        field_classes = {"username": PlainUsernameField}
 
 
 class AdminSignInForm(ThrottledAuthenticationForm, AdminAuthenticationForm):

@@ -129,10 +129,12 @@ def test_what_is_pasted_becomes_plain_and_what_is_left_is_named(
     assert read() == plain
 
 
-@pytest.mark.parametrize("name", [REFUSED, "Sea\u2028side", "Sea\xa0side", "a\vb"])
+@pytest.mark.parametrize("name", [REFUSED, "Sea\u2028side", "Sea\xa0side", "a\vb", "a\x07b"])
 def test_a_user_name_has_no_such_characters(person: Person, name: str) -> None:
     """Django allows letters, digits and @.+-_ alone, after making half and full width one."""
     form = {"username": name, "password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
     answer = person.pages.post("/admin/auth/user/add/", form)
     assert answer.status_code == 200
+    place = "line 1, column 8" if name == REFUSED else "line 1, column 2"
+    assert (place in answer.content.decode()) == ("\x07" in name or "\x1b" in name)
     assert not User.objects.exclude(pk=person.user.pk).exists()
