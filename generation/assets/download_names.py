@@ -12,9 +12,9 @@ from generation.media.formats import EXTENSIONS
 from generation.models import Asset
 
 NAME_BYTES = 80  # of the prompt; file systems take 255 for the whole name
-LOOKED_AT = 400  # characters of the prompt: a page of the Library names sixty files
-# Words are whole clusters that begin with a letter or a digit; between them are spaces and dashes.
-WORDS = regex.compile(r"(?:(?=[\p{L}\p{N}_])\X)+|[\s-]+")
+LOOKED_AT = 200  # characters of the prompt: a page of the Library names sixty files
+# Words are letters and digits with the marks and joiners that belong to them; spaces and dashes part them.
+WORDS = regex.compile(r"[\p{L}\p{N}_][\p{L}\p{N}\p{M}_\u200c\u200d]*|[\s-]+")
 
 
 def download_name(asset: Asset) -> str:
@@ -42,8 +42,12 @@ def _words(text: str) -> str:
     pieces = WORDS.findall(unicodedata.normalize("NFKC", text).lower())
     words = "".join("-" if piece.isspace() or piece.startswith("-") else piece for piece in pieces)
     words = regex.sub("--+", "-", words).strip("-_")
-    first = cut(words, NAME_BYTES, size=lambda cluster: len(cluster.encode()))
+    first = words[:NAME_BYTES] if words.isascii() else cut(words, NAME_BYTES, size=_byte_size)
     return first if first == words else first.rpartition("-")[0] or first
+
+
+def _byte_size(text: str) -> int:
+    return len(text.encode())
 
 
 def _ascii(text: str) -> str:

@@ -32,5 +32,7 @@ def shorten(text: str, count: int) -> str:
     """At most `count` clusters; where some are left out, the last one is an ellipsis."""
     if len(text) <= count:
         return text
+    if text.isascii():  # the usual case, some hundred times on a page
+        return text[: count - 1].rstrip() + ELLIPSIS
     ends = [found.end() for found in islice(CLUSTER.finditer(text), count + 1)]
     return text if len(ends) <= count else text[: ends[count - 2]].rstrip() + ELLIPSIS
