@@ -106,11 +106,8 @@ def people() -> None:
         source = f"generate_series(1, {OWNERS}) AS n"
         insert(cursor, User, source, username="'owner' || n", password="'!'")
         number = ID.format(tail="r.id").replace("r.born_ms", "1700000000000")
-        insert(
-            *(cursor, Project, "auth_user r"),
-            **{"id": number, "owner_id": "r.id", "name": "'General'", "folded_name": "'general'"},
-            is_default="true",
-        )
+        names = {"name": "'General'", "folded_name": "'general'"}
+        insert(cursor, Project, "auth_user r", id=number, owner_id="r.id", is_default="true", **names)
         insert(cursor, OwnerCounter, "auth_user r", owner_id="r.id", revision="20000000")
     for n in range(WORKERS):
         Worker.objects.create(name=f"worker{n:02}", engines=["sdxl", "wan"])
