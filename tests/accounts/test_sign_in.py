@@ -131,7 +131,7 @@ def test_a_link_shows_a_button_and_the_button_signs_in(db: None) -> None:
     user = make_user("ada")
     path, client = sign_in_path(user), Client()
     looked = client.get(path)
-    assert "Sign in as ada" in looked.content.decode()
+    assert "Sign in as <bdi>ada</bdi>" in looked.content.decode()
     assert signed_in_as(client) is None, "looking spends nothing: previews and prefetching look too"
     assert client.post(path)["Location"] == "/"
     assert signed_in_as(client) == str(user.pk)
