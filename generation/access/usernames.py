@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
@@ -30,5 +31,15 @@ def users_named_alike(name: str) -> list[int]:
     Reads every name, in a fraction of the time that Django hashes the password of an unknown user.
     """
     folded = fold(name)
+    return [pk for pk, other in _folded_names() if other == folded]
+
+
+def users_with_name_containing(part: str) -> list[int]:
+    """The ids of users whose folded names contain this, folded."""
+    folded = fold(part)
+    return [pk for pk, other in _folded_names() if folded in other]
+
+
+def _folded_names() -> Iterator[tuple[int, str]]:
     names = get_user_model().objects.order_by("pk").values_list("pk", "username").iterator()
-    return [pk for pk, other in names if fold(other) == folded]
+    return ((pk, fold(name)) for pk, name in names)

@@ -71,6 +71,15 @@ def test_users_from_before_whose_names_are_alike_go_on(db: None) -> None:
     assert signed_in_as(client) is None
 
 
+@pytest.mark.parametrize("typed", ["ИВАН", "иван", "Ива", "ivanov@"])
+def test_an_operator_finds_users_whatever_the_case(staff_client: Client, typed: str) -> None:
+    wanted = make_user("Иван")
+    User.objects.filter(pk=wanted.pk).update(email="Ivanov@example.org")
+    make_user("Olga")
+    page = staff_client.get("/admin/auth/user/", {"q": typed})
+    assert list(page.context["cl"].queryset) == [wanted]
+
+
 def test_no_user_is_made_or_renamed_to_a_name_that_is_like_anothers(staff_client: Client) -> None:
     make_user("Иван")
     alike, other = make_user("ada"), make_user("Ada")
