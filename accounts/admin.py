@@ -20,10 +20,12 @@ from django.template.response import TemplateResponse
 
 from accounts import sessions
 from accounts.deletion import delete_account
+from accounts.forms import AccountChangeForm, AccountCreationForm
 from accounts.models import SignInLink
 from generation.access import tokens
 from generation.access.fresh_sign_in import redirect_to_confirm
 from generation.access.principals import operator_principal
+from generation.access.usernames import users_with_name_containing
 from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.jobs.owner_deletion import owner_totals
@@ -56,7 +58,21 @@ class RightsAdmin(AsksForPassword, GroupAdmin):
 
 @admin.register(User)
 class AccountAdmin(AsksForPassword, UserAdmin):  # type: ignore[type-arg]
+    form = AccountChangeForm
+    add_form = AccountCreationForm
     actions = ["delete_accounts", "end_access"]
+
+    class Media:
+        css = {"all": ["generation/admin.css"]}
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """Finds user names whatever their case; Django's search, on SQLite, those in ASCII alone."""
+        found, repeats = super().get_search_results(request, queryset, search_term)
+        if search_term.strip():
+            found |= queryset.filter(pk__in=users_with_name_containing(search_term.strip()))
+        return found, repeats
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Without Django's own deletion, which fails for users with rows."""

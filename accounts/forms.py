@@ -1,24 +1,36 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.forms import (
+    AdminUserCreationForm,
+    AuthenticationForm,
+    PasswordChangeForm,
+    SetPasswordForm,
+    UserChangeForm,
+    UsernameField,
+)
 
 from accounts import throttle
 from accounts.reauthentication import NEEDS_LINK, THROTTLED, TOO_OFTEN, check_own_password
 from generation.access import fresh_sign_in
 from generation.access.principals import session_principal
+from generation.access.usernames import user_named, users_named_alike
 from generation.core import audit_log
 from generation.core.client_address import address_of
 from generation.core.ids import new_id
 from generation.core.limits import NAME_LENGTH
+from generation.http.form_fields import PlainLineField
 from generation.models import PersonalToken, Scope
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
     from accounts.signed_in import SignedInRequest
 
 
@@ -32,11 +44,42 @@ class ThrottledAuthenticationForm(AuthenticationForm):
         who = {"name": name, "address": address_of(self.request)}
         if not throttle.allow_attempt(**who):
             raise forms.ValidationError(TOO_OFTEN, code=THROTTLED)
+        if (user := user_named(name)) is not None:
+            self.cleaned_data["username"] = user.get_username()
         cleaned = super().clean()
         throttle.reset_after_success(**who)
         actor = session_principal(self.get_user())
         audit_log.after_commit("session.started", actor=actor, address=who["address"])
         return cleaned
+
+
+class PlainUsernameField(PlainLineField, UsernameField):
+    """Says of a control character which it is and where; Django only that the name is not valid."""
+
+
+class OwnUsername:
+    """A form whose user's name no other user's name may be alike."""
+
+    instance: User
+    initial: MutableMapping[str, Any]
+    cleaned_data: dict[str, Any]
+
+    def clean_username(self) -> str:
+        name = str(self.cleaned_data["username"])
+        # A user from before whose name is like another's keeps it.
+        if name != self.initial.get("username") and set(users_named_alike(name)) - {self.instance.pk}:
+            raise forms.ValidationError("A user of that name exists, perhaps in other letters.")
+        return name
+
+
+class AccountCreationForm(OwnUsername, AdminUserCreationForm):  # type: ignore[type-arg]
+    class Meta(AdminUserCreationForm.Meta):
+        field_classes = {"username": PlainUsernameField}
+
+
+class AccountChangeForm(OwnUsername, UserChangeForm):  # type: ignore[type-arg]
+    class Meta(UserChangeForm.Meta):
+        field_classes = {"username": PlainUsernameField}
 
 
 class AdminSignInForm(ThrottledAuthenticationForm, AdminAuthenticationForm):
@@ -47,6 +90,7 @@ class SignInForm(ThrottledAuthenticationForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         _style(self)
+        self.fields["username"].widget.attrs["dir"] = "auto"
 
 
 class OwnPasswordField(forms.CharField):
@@ -117,7 +161,7 @@ class TokenForm(forms.Form):
     """Makes a token once: `token_id` is the form's, so that sending it again makes no second one."""
 
     token_id = forms.UUIDField(widget=forms.HiddenInput, required=False)
-    name = forms.CharField(
+    name = PlainLineField(
         max_length=NAME_LENGTH,
         label="What is it for?",
         widget=forms.TextInput(

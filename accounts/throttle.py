@@ -7,7 +7,6 @@ many attempts at once count too. Nobody can lock somebody else out: a name alone
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -16,6 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import SignInAttempts
+from generation.core.text import fold
 
 WINDOW = timedelta(minutes=10)
 # Behind one address there may be many people.
@@ -54,7 +54,7 @@ def _count(subject: str, now: datetime) -> int:
 
 
 def _of_name(name: str, address: str) -> str:
-    return _digest(f"name {unicodedata.normalize('NFKC', name).casefold()} from {address}")
+    return _digest(f"name {fold(name)} from {address}")
 
 
 def _of_address(address: str) -> str:

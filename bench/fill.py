@@ -76,6 +76,7 @@ ASSET = {
     "owner_id": "r.owner_id",
     "project_id": "r.project_id",
     "prompt": JOB["prompt"],
+    "search_text": JOB["prompt"],
     "created_at": BORN,
     "media": "r.media",
     "image_index": "CASE WHEN r.engine = 'sdxl' THEN s.slot END",
@@ -105,9 +106,8 @@ def people() -> None:
         source = f"generate_series(1, {OWNERS}) AS n"
         insert(cursor, User, source, username="'owner' || n", password="'!'")
         number = ID.format(tail="r.id").replace("r.born_ms", "1700000000000")
-        insert(
-            cursor, Project, "auth_user r", id=number, owner_id="r.id", name="'General'", is_default="true"
-        )
+        names = {"name": "'General'", "folded_name": "'general'"}
+        insert(cursor, Project, "auth_user r", id=number, owner_id="r.id", is_default="true", **names)
         insert(cursor, OwnerCounter, "auth_user r", owner_id="r.id", revision="20000000")
     for n in range(WORKERS):
         Worker.objects.create(name=f"worker{n:02}", engines=["sdxl", "wan"])

@@ -12,7 +12,7 @@ from functools import cached_property
 from django.conf import settings
 from django.utils import timezone
 
-from generation.assets.delivery import download_name
+from generation.assets.download_names import download_name
 from generation.core.limits import MAX_RATING
 from generation.models import Asset
 

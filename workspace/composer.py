@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.http import HttpRequest, QueryDict
 
-from generation.access.projects import BadProjectName, create_project, owned_projects
+from generation.access.projects import BadProjectName, create_project, project_named
 from generation.assets.references import references_from_images
 from generation.catalog.submission import InvalidSubmission
 from generation.core.actors import Actor
@@ -68,8 +68,7 @@ def submit_form(owner: User, actor: Actor, form: ComposerForm) -> Job | None:
 
 
 def _project_named(owner_id: int, actor: Actor, name: str) -> Project:
-    known = owned_projects(owner_id).filter(name=" ".join(name.split())).first()
-    return known or create_project(owner_id=owner_id, actor=actor, name=name)
+    return project_named(owner_id, name) or create_project(owner_id=owner_id, actor=actor, name=name)
 
 
 def remember(request: HttpRequest, form: ComposerForm, job: Job) -> None:

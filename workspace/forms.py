@@ -9,6 +9,7 @@ from generation.access.projects import DEFAULT_NAME, owned_projects
 from generation.catalog.job_types import JOB_TYPES, SDXL_SIZES, JobType, Media, ReferenceType
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
 from generation.core.limits import NAME_LENGTH
+from generation.http.form_fields import PlainLineField, PlainTextField
 from workspace import job_type_choice
 from workspace.references import ReferencesField
 
@@ -20,10 +21,19 @@ DEFAULTS = {"media": "image", "quality": "fast", "quantity": "1"}
 FIELD_OF_ERROR = {"job_type": None}
 
 
+class NamesSelect(forms.Select):
+    """A choice of names that users gave: the direction of writing of each follows its text."""
+
+    def create_option(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = super().create_option(*args, **kwargs)
+        option["attrs"]["dir"] = "auto"
+        return option
+
+
 class ComposerForm(forms.Form):
     """The composer. A valid form has a `submission`."""
 
-    prompt = forms.CharField(required=False, strip=False)
+    prompt = PlainTextField(required=False, strip=False)
     media = forms.ChoiceField(choices=Media.choices)  # type: ignore[assignment] # a form's own media, unused here
     quality = forms.ChoiceField(choices=job_type_choice.QUALITIES)
     quantity = forms.TypedChoiceField(
@@ -39,7 +49,7 @@ class ComposerForm(forms.Form):
         error_messages={"invalid_choice": "There is no such aspect ratio."},
         widget=forms.Select(attrs={"class": "select chip", "aria-label": "Aspect ratio"}),
     )
-    negative_prompt = forms.CharField(
+    negative_prompt = PlainTextField(
         required=False,
         strip=False,
         label="Negative prompt",
@@ -52,6 +62,7 @@ class ComposerForm(forms.Form):
         min_value=0,
         max_value=MAX_SEED,
         label="Seed",
+        help_text=f"Each next picture has the next one; 0 follows {MAX_SEED:,}.",
         error_messages={
             "invalid": f"A seed is a whole number from 0 to {MAX_SEED:,}.",
             "min_value": f"A seed is a whole number from 0 to {MAX_SEED:,}.",
@@ -72,9 +83,9 @@ class ComposerForm(forms.Form):
         required=False,
         label="Project",
         error_messages={"invalid": "You have no such project."},
-        widget=forms.Select(attrs={"class": "select"}),
+        widget=NamesSelect(attrs={"class": "select"}),
     )
-    new_project = forms.CharField(
+    new_project = PlainLineField(
         required=False,
         max_length=NAME_LENGTH,
         label="or a new project",
@@ -103,11 +114,9 @@ class ComposerForm(forms.Form):
         if job_type is None:
             self.add_error(*job_type_choice.refusal(media=given["media"], enhance=given["enhance"]))
             return
-        names = ("quantity", "seed", "aspect", "review", "references")
+        names = ("prompt", "negative_prompt", "quantity", "seed", "aspect", "review", "references")
         self.submission = Submission(
             job_type=job_type.name,
-            prompt=_lines(given["prompt"]),
-            negative_prompt=_lines(given["negative_prompt"]),
             project_id=given["project"],
             **{name: given[name] for name in names},
         )
@@ -171,11 +180,6 @@ class ForecastForm(forms.Form):
             "quantity": given["quantity"],
             "references": sorted(set(given["references"])),
         }
-
-
-def _lines(text: str) -> str:
-    """Browsers send line ends as CRLF."""
-    return text.replace("\r\n", "\n")
 
 
 def new_form_key() -> str:

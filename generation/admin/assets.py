@@ -19,11 +19,12 @@ class AssetAdmin(ReadOnlyAdmin):
     list_display = ["id", "status", "owner", "project", "job_link", "seed", "completed_at", "trashed_at"]
     list_filter = ["status", "job__engine", "job__job_type", "created_at", "trashed_at"]
     list_select_related = ["owner", "project", "job"]
-    search_fields = ["prompt", "owner__username"]
+    search_fields = ["owner__username"]
+    folded_field = "search_text"
     id_fields = ["pk", "job_id"]
     search_help_text = "An id, a job's id, words of the prompt, or the owner's name"
     ordering = ["-id"]
-    exclude = ["file", "thumbnail"]
+    exclude = ["file", "thumbnail", "search_text"]
     actions = ["discard_assets", "restore_assets"]
 
     @admin.display(description="job", ordering="job_id")

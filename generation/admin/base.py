@@ -14,11 +14,13 @@ from django.contrib.auth.models import User
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Q, QuerySet
+from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
 from generation.access.principals import Principal, operator_principal
 from generation.core import audit_log
+from generation.core.text import search_key
 
 MAX_COUNTED = 10_000
 
@@ -47,6 +49,9 @@ def operator_of(request: HttpRequest) -> Principal:
 class RecordsChanges(admin.ModelAdmin):  # type: ignore[type-arg]
     """Records operators' changes in the record's history (Django does so for forms) and the audit log."""
 
+    class Media:
+        css = {"all": ["generation/admin.css"]}
+
     def record(self, request: HttpRequest, rows: Iterable[models.Model], message: str) -> None:
         """Add an action to the rows' history; the domain function has written to the audit log."""
         LogEntry.objects.log_actions(cast("int", request.user.pk), list(rows), CHANGE, message)
@@ -71,17 +76,30 @@ class RecordsChanges(admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class SearchById(RecordsChanges):
-    """A complete id in the search box is looked up by index; anything else searches `search_fields`."""
+    """A complete id in the search box is looked up by index; anything else searches `search_fields`.
+
+    Each word is looked for in `folded_field` too, whatever its case and accents.
+    """
 
     id_fields: Sequence[str] = ["pk"]
+    folded_field = ""
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         wanted = uuid_of(search_term)
+        if wanted is None and self.folded_field:
+            return self._with_words(queryset, search_term), LOOKUP_SEP in self.folded_field
         if wanted is None:
             return super().get_search_results(request, queryset, search_term)
         return queryset.filter(reduce(or_, (Q(**{name: wanted}) for name in self.id_fields))), False
+
+    def _with_words(self, queryset: QuerySet[Any], search_term: str) -> QuerySet[Any]:
+        for word in search_term.replace("\0", "").split():
+            lookups = [Q(**{f"{name}__icontains": word}) for name in self.search_fields]
+            folded = Q(**{f"{self.folded_field}__contains": search_key(word)})
+            queryset = queryset.filter(reduce(or_, lookups, folded))
+        return queryset
 
 
 class ReadOnlyAdmin(SearchById):

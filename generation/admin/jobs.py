@@ -95,6 +95,7 @@ class JobAdmin(ReadOnlyAdmin):
     list_filter = ["status", "engine", "job_type", "leased_by", "created_at"]
     list_select_related = ["owner", "leased_by"]
     search_fields = ["prompt", "owner__username"]
+    folded_field = "assets__search_text"
     search_help_text = "An id, words of the prompt, or the owner's name"
     ordering = ["-id"]
     exclude = ["lease_token", "idempotency_key", "request_digest"]

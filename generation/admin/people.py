@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
@@ -10,18 +11,42 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from generation.access import tokens as access_tokens
+from generation.access.projects import project_named
 from generation.admin.base import ReadOnlyAdmin, RecordsChanges, operator_of
+from generation.core.limits import NAME_LENGTH
+from generation.core.text import fold
+from generation.http.form_fields import PlainLineField
 from generation.models import PersonalToken, Project, UserQuota
 from generation.models.token import AccessToken
 
 
+class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
+    name = PlainLineField(max_length=NAME_LENGTH)
+
+    class Meta:
+        model = Project
+        fields = ["name"]
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        named = project_named(self.instance.owner_id, name)
+        if named and named != self.instance:
+            raise forms.ValidationError("Its owner already has a project of that name.")
+        self.instance.folded_name = fold(name)
+        return name
+
+
 @admin.register(Project)
 class ProjectAdmin(ReadOnlyAdmin):
+    form = ProjectForm
     list_display = ["name", "owner", "is_default", "created_at"]
     list_filter = ["is_default", "created_at"]
     list_select_related = ["owner"]
-    search_fields = ["name", "owner__username"]
+    search_fields = ["owner__username"]
+    folded_field = "folded_name"
+    search_help_text = "An id, words of the name, or the owner's name"
     ordering = ["-id"]
+    exclude = ["folded_name"]
     editable = ["name"]
 
 

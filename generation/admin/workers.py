@@ -24,12 +24,15 @@ from generation.admin.jobs import ReadOnlyInline
 from generation.admin.people import TokenAdmin
 from generation.catalog.job_types import Engine
 from generation.core.ids import new_id
+from generation.core.limits import NAME_LENGTH
+from generation.http.form_fields import PlainLineField
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker, WorkerSpeed, WorkerToken
 
 NEW_LINE = mark_safe("<br>")
 
 
 class WorkerForm(forms.ModelForm):  # type: ignore[type-arg]
+    name = PlainLineField(max_length=NAME_LENGTH)
     engines = forms.MultipleChoiceField(
         choices=Engine.choices, widget=forms.CheckboxSelectMultiple, help_text="The queues it may serve."
     )

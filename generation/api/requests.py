@@ -13,6 +13,8 @@ from generation.catalog.job_types import JOB_TYPES, Media, ReferenceType
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH, ReferenceInput, Submission
 from generation.core.limits import MAX_RATING, NAME_LENGTH, SEARCH_LENGTH
 from generation.http.fields import (
+    PlainLineField,
+    PlainTextField,
     StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
@@ -72,8 +74,8 @@ class ReferenceBody(StrictSerializer):
 
 class SubmissionBody(StrictSerializer):
     job_type = StrictCharField(help_text=f"One of: {', '.join(JOB_TYPES)}.")
-    prompt = StrictCharField(allow_blank=True, help_text=f"1 to {PROMPT_LENGTH:,} characters.")
-    negative_prompt = StrictCharField(
+    prompt = PlainTextField(allow_blank=True, help_text=f"1 to {PROMPT_LENGTH:,} characters.")
+    negative_prompt = PlainTextField(
         default="", allow_blank=True, help_text="What the result should not show."
     )
     quantity = StrictIntegerField(
@@ -82,7 +84,8 @@ class SubmissionBody(StrictSerializer):
     seed = StrictIntegerField(
         default=None,
         allow_null=True,
-        help_text=f"0 to {MAX_SEED}; slot i gets seed + i. Left out: the server chooses.",
+        help_text=f"0 to {MAX_SEED}; slot i gets seed + i, and 0 follows {MAX_SEED}."
+        " Left out: the server chooses.",
     )
     aspect = StrictCharField(
         default="", allow_blank=True, help_text="As width:height; left out: the job type's own."
@@ -179,4 +182,4 @@ class FavouriteBody(Selection):
 
 
 class ProjectBody(StrictSerializer):
-    name = StrictCharField(allow_blank=True, help_text=f"1 to {NAME_LENGTH} characters, once per owner.")
+    name = PlainLineField(allow_blank=True, help_text=f"1 to {NAME_LENGTH} characters, once per owner.")

@@ -11,11 +11,10 @@ import structlog
 from django.core.files.base import File
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.utils.cache import get_conditional_response
-from django.utils.http import content_disposition_header
-from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
 from generation.assets import listing
+from generation.assets.download_names import content_disposition
 from generation.assets.previews import preview_of
 from generation.assets.references import find_reference
 from generation.media.formats import EXTENSIONS
@@ -29,7 +28,6 @@ log = structlog.get_logger("ourvidz.files")
 
 CHUNK_BYTES = 128 * 1024  # each reader holds one
 THUMBNAIL_TYPE = "image/webp"
-NAME_BYTES = 80  # of the prompt; file systems take 255 for the whole name
 ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 POLICIES = {
     "image": "default-src 'none'; sandbox",
@@ -159,26 +157,13 @@ def _respond(
     return _body(request, source, start, length, status=206, headers=headers)
 
 
-def download_name(asset: Asset) -> str:
-    """For people: the prompt's first words, the seed, and in a batch the number of the picture from 1."""
-    slug = slugify(asset.prompt, allow_unicode=True)
-    words = slug.encode()[:NAME_BYTES].decode(errors="ignore")
-    if words != slug:
-        words = words.rpartition("-")[0] or words
-    number = "" if asset.image_index is None else f"-{asset.image_index + 1}"
-    return f"{words or asset.media}-{asset.seed}{number}.{EXTENSIONS[asset.content_type]}"
-
-
 def _headers(asset: Asset, *, thumbnail: bool, download: bool) -> dict[str, str]:
-    name = download_name(asset)
-    if thumbnail:
-        name = name.rpartition(".")[0] + ".webp"
-    disposition = content_disposition_header(as_attachment=download, filename=name)
+    extension = "webp" if thumbnail else ""
     return FIXED_HEADERS | {
         "ETag": f'"{asset.sha256}{"-t" if thumbnail else ""}"',
         "Content-Security-Policy": POLICIES["image" if thumbnail else asset.media],
         "Content-Type": THUMBNAIL_TYPE if thumbnail else asset.content_type,
-        "Content-Disposition": disposition or "inline",
+        "Content-Disposition": content_disposition(asset, extension=extension, as_attachment=download),
     }
 
 

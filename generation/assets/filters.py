@@ -9,7 +9,9 @@ from typing import Self
 from urllib.parse import urlencode
 
 from generation.catalog.job_types import Media
+from generation.core.graphemes import cut
 from generation.core.limits import MAX_RATING, SEARCH_LENGTH
+from generation.core.text import search_key
 from generation.models import Project
 from generation.models.asset import A, AssetQuerySet
 
@@ -18,7 +20,7 @@ RATINGS = [str(stars) for stars in range(1, MAX_RATING + 1)]
 
 @dataclass(frozen=True, slots=True)
 class AssetFilter:
-    """Empty fields narrow nothing. `q` is found anywhere in the prompt, whatever its case."""
+    """Empty fields narrow nothing. `q` is found anywhere in the prompt, whatever its case and accents."""
 
     media: str = ""
     project_id: uuid.UUID | None = None
@@ -30,7 +32,7 @@ class AssetFilter:
     def from_query(cls, query: Mapping[str, str]) -> Self:
         """The filter in a page's query string; invalid values are ignored."""
         media = query.get("media", "")
-        q = query.get("q", "").replace("\0", "").strip()[:SEARCH_LENGTH]
+        q = cut(query.get("q", "").replace("\0", "").strip(), SEARCH_LENGTH)
         stars = query.get("rating", "")
         return cls(
             media=media if media in Media.values else "",
@@ -76,7 +78,8 @@ class AssetFilter:
             assets = assets.filter(rating__gte=self.rating)
         if self.favourite:
             assets = assets.filter(favourite=True)
-        return assets.filter(prompt__icontains=self.q) if self.q else assets
+        key = search_key(self.q)
+        return assets.filter(search_text__contains=key) if key else assets
 
 
 def _uuid(text: str) -> uuid.UUID | None:

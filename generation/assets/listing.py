@@ -47,12 +47,16 @@ class Listing:
 
 def saved(*, owner_id: int, only: AssetFilter = EVERYTHING) -> Listing:
     """Saved assets by the moment they were saved, images and videos in one order."""
-    return Listing(only.apply(Asset.objects.of(owner_id).in_library()), "saved_at")
+    return Listing(only.apply(_readable(owner_id).in_library()), "saved_at")
 
 
 def trashed(*, owner_id: int) -> Listing:
     """Trashed assets by the moment they were discarded."""
-    return Listing(Asset.objects.of(owner_id).in_trash(), "trashed_at")
+    return Listing(_readable(owner_id).in_trash(), "trashed_at")
+
+
+def _readable(owner_id: int) -> AssetQuerySet[Asset]:
+    return Asset.objects.of(owner_id).defer("search_text")  # as long as the prompt, and only compared
 
 
 def library(*, owner_id: int, only: AssetFilter = EVERYTHING, cursor: str = "", limit: int = 60) -> Page:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from generation.catalog.job_types import JOB_TYPES, JobType, ReferenceType
+from generation.core.graphemes import cut
+from generation.core.text import control_error, is_visible, plain_text
 
 PROMPT_LENGTH = 4000
 MAX_SEED = 2**32 - 1
@@ -38,9 +39,8 @@ class ReferenceInput:
     def check(self) -> str:
         """The error of this reference on its own; empty if it is valid."""
         if self.type not in ReferenceType:
-            return (
-                f"There is no type of reference “{self.type[:40]}”, only {', '.join(ReferenceType.values)}."
-            )
+            known = ", ".join(ReferenceType.values)
+            return f"There is no type of reference “{cut(self.type, 40)}”, only {known}."
         if self.strength is not None and not 0 <= self.strength <= 1:
             return "A strength is a number from 0 to 1."
         if (self.reference is None) == (self.image is None):
@@ -50,7 +50,10 @@ class ReferenceInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """One submission. Empty aspect and quantity mean the job type's default; no seed means a random one."""
+    """One submission. Empty aspect and quantity mean the job type's default; no seed means a random one.
+
+    Its text has plain ends of lines and spaces, wherever it was pasted from.
+    """
 
     job_type: str
     prompt: str
@@ -61,6 +64,10 @@ class Submission:
     project_id: uuid.UUID | None = None
     review: bool = False
     references: Sequence[ReferenceInput] = field(default_factory=tuple)
+
+    def __post_init__(self) -> None:
+        for name in ("prompt", "negative_prompt"):
+            object.__setattr__(self, name, plain_text(getattr(self, name)))
 
     def digest(self) -> str:
         """SHA-256 over every field: two submissions with one key must be the same submission."""
@@ -75,7 +82,7 @@ class Submission:
         """
         job_type = JOB_TYPES.get(self.job_type)
         errors = {
-            "job_type": "" if job_type else f"There is no job type “{self.job_type[:60]}”.",
+            "job_type": "" if job_type else f"There is no job type “{cut(self.job_type, 60)}”.",
             "prompt": _text_error(self.prompt, required=True),
             "negative_prompt": _text_error(self.negative_prompt),
             "seed": _seed_error(self.seed),
@@ -102,13 +109,11 @@ class Submission:
 
 
 def _text_error(text: str, *, required: bool = False) -> str:
-    if required and not text.strip():
+    if required and not is_visible(text):
         return "Write a prompt first."
     if len(text) > PROMPT_LENGTH:
         return f"At most {PROMPT_LENGTH:,} characters; this has {len(text):,}."
-    if any(unicodedata.category(char) in ("Cc", "Cs") and char not in "\n\r\t" for char in text):
-        return "Control characters such as NUL cannot be used."
-    return ""
+    return control_error(text)
 
 
 def _references_error(references: Sequence[ReferenceInput]) -> str:

@@ -12,6 +12,7 @@ from rest_framework import serializers
 
 from generation.catalog.job_types import JOB_TYPES
 from generation.core.limits import METADATA_BYTES
+from generation.core.text import control_error, plain_line, plain_text
 
 A_DAY_SECONDS = 86_400
 # Far below what Python's JSON decoder can take, which depends on the depth of the call stack.
@@ -38,6 +39,26 @@ class StrictCharField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class PlainTextField(StrictCharField):
+    """Text from people, with plain ends of lines and spaces; a control character is refused by its place."""
+
+    def to_internal_value(self, data: Any) -> str:
+        text = self.plain(super().to_internal_value(data))
+        if error := control_error(text):
+            raise serializers.ValidationError(error, code="control_character")
+        return text
+
+    def plain(self, text: str) -> str:
+        return plain_text(text)
+
+
+class PlainLineField(PlainTextField):
+    """One line of such text, with single spaces."""
+
+    def plain(self, text: str) -> str:
+        return plain_line(text)
 
 
 class StrictIntegerField(serializers.IntegerField):

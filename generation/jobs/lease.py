@@ -15,6 +15,7 @@ from generation.core import audit_log, isolation
 from generation.core.actors import SYSTEM, worker_actor
 from generation.core.clock import Now, from_now
 from generation.core.errors import JobNotFound, LeaseLost, UnknownSlot
+from generation.core.graphemes import cut
 from generation.core.limits import STAGE_LENGTH
 from generation.jobs.finish import Reason, finish_or_requeue
 from generation.jobs.progress_throttle import hint
@@ -89,7 +90,11 @@ def heartbeat(
     held = Job.objects.filter(pk=job_id, lease_token=lease_token, leased_by=worker)
     running = held.filter(status=JobStatus.PROCESSING)
     named = running if slot is None else running.filter(quantity__gt=slot)
-    fields: dict[str, object] = {"progress": progress, "stage": stage[:STAGE_LENGTH], "current_slot": slot}
+    fields: dict[str, object] = {
+        "progress": progress,
+        "stage": cut(stage, STAGE_LENGTH),
+        "current_slot": slot,
+    }
     fields["lease_expires_at"] = from_now(settings.LEASE_SECONDS)
     if hint(named, job_id=job_id, **fields) or named.update(**fields):
         return "continue"

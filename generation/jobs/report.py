@@ -15,6 +15,7 @@ from generation.changes import writes
 from generation.core import audit_log
 from generation.core.actors import worker_actor
 from generation.core.clock import Now, from_now
+from generation.core.graphemes import cut
 from generation.core.limits import ERROR_CODE_LENGTH, ERROR_MESSAGE_LENGTH, METADATA_BYTES
 from generation.jobs.finish import ASSET_END, Reason, finish_or_requeue
 from generation.jobs.lease import lock_leased_job
@@ -60,7 +61,7 @@ class Report:
     def reason(self) -> Reason:
         """Why the slots that the final report leaves out have failed."""
         if self.status == "failed":
-            message = self.error_message[:ERROR_MESSAGE_LENGTH] or "The worker could not run the job."
+            message = cut(self.error_message, ERROR_MESSAGE_LENGTH) or "The worker could not run the job."
             return Reason("worker_error", message)
         return Reason("not_delivered", "The worker ended the job without this result.")
 
@@ -150,7 +151,7 @@ def _apply(
     if evaluation.slot_error:
         asset.error_code, asset.error_message = (
             evaluation.slot_error.code[:ERROR_CODE_LENGTH],
-            evaluation.slot_error.message[:ERROR_MESSAGE_LENGTH],
+            cut(evaluation.slot_error.message, ERROR_MESSAGE_LENGTH),
         )
         if not evaluation.slot_error.retryable:
             asset.status = AssetStatus.FAILED
@@ -182,7 +183,7 @@ def _write(
     counted = {
         "accepted": F("accepted") + len(completed),
         "rejected": F("rejected") + len(refused | failed),
-        "error_message": report.error_message[:ERROR_MESSAGE_LENGTH],
+        "error_message": cut(report.error_message, ERROR_MESSAGE_LENGTH),
     }
     if report.is_final:
         status = finish_or_requeue(
@@ -221,7 +222,7 @@ def _job_changes(job: Job, report: Report) -> dict[str, object]:
     changes: dict[str, object] = {"metadata": _merged_metadata(job.metadata, report.metadata)}
     enhanced = report.metadata.get("enhanced_prompt")
     if isinstance(enhanced, str) and job.type.enhanced:
-        changes["enhanced_prompt"] = enhanced.replace("\0", "")[:ENHANCED_PROMPT_LENGTH]
+        changes["enhanced_prompt"] = cut(enhanced.replace("\0", ""), ENHANCED_PROMPT_LENGTH)
     return changes
 
 

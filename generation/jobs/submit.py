@@ -18,6 +18,7 @@ from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.core.errors import IdempotencyKeyReused
 from generation.core.limits import IDEMPOTENCY_KEY_LENGTH
+from generation.core.text import search_key
 from generation.models import Asset, Job, Project
 from generation.queue import fairness
 
@@ -114,12 +115,13 @@ def _job(owner_id: int, project: Project, asked: Submission, job_type: JobType, 
 
 def _assets(job: Job, revision: list[int]) -> list[Asset]:
     """One unsaved row for each slot; slot i is asked for seed + i, so that each can be repeated alone."""
+    search_text = search_key(job.prompt)
     first_seed = secrets.randbelow(MAX_SEED + 1) if job.seed is None else job.seed
     assets = []
     for slot in range(job.quantity):
         asset = Asset(media=job.media, image_index=_image_index(job, slot))
         asset.job, asset.owner_id, asset.project_id = job, job.owner_id, job.project_id
-        asset.prompt = job.prompt
+        asset.prompt, asset.search_text = job.prompt, search_text
         asset.seed = (first_seed + slot) % (MAX_SEED + 1)
         asset.revision = revision[slot]
         assets.append(asset)

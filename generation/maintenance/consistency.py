@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from generation.changes import writes
 from generation.changes.library_totals import counters_with_wrong_totals, recount
+from generation.core.text import search_key
 from generation.jobs.finish import set_status_from_slots
 from generation.maintenance import stored_files
 from generation.maintenance.cleanup import old_uploads
@@ -151,6 +152,16 @@ def delete_upload(upload_id: uuid.UUID) -> None:
         storage.delete_after_commit(storage.file_names(unused))
 
 
+def unsearchable_assets() -> Iterator[uuid.UUID]:
+    """What an older version wrote after the migration that filled the column."""
+    return _pks(Asset.objects.filter(search_text=None))
+
+
+def fold_prompt(asset_id: uuid.UUID) -> None:
+    for asset in Asset.objects.filter(pk=asset_id).only("prompt"):
+        Asset.objects.filter(pk=asset_id).update(search_text=search_key(asset.prompt))
+
+
 ROWS = (
     Check(
         name="ended_jobs_with_queued_slots",
@@ -204,6 +215,12 @@ ROWS = (
         title="unused uploads over a day old, of jobs that do not run",
         find=unused_uploads,
         fix=delete_upload,
+    ),
+    Check(
+        name="unsearchable_assets",
+        title="assets that the search does not find, as their prompts are not folded yet",
+        find=unsearchable_assets,
+        fix=fold_prompt,
     ),
 )
 FILES = (

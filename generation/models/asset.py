@@ -57,6 +57,9 @@ class Asset(models.Model):
     media = models.CharField(max_length=10, choices=Media.choices)
     image_index = models.PositiveSmallIntegerField(null=True)
     prompt = models.TextField()
+    search_text = models.TextField(  # noqa: DJ001 # NULL is not "": the row is from before, not folded yet
+        null=True, editable=False, help_text="The prompt by core.text.search_key, for searching."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     status = models.CharField(max_length=10, choices=AssetStatus.choices, default=AssetStatus.QUEUED)

@@ -15,17 +15,19 @@ class Project(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="projects", db_index=False
     )
-    name = models.CharField(max_length=NAME_LENGTH)
+    # Longer than a name may be: migration 0019 numbered names of one owner's that fold to the same.
+    name = models.CharField(max_length=NAME_LENGTH + 8)
+    folded_name = models.TextField(editable=False, help_text="By core.text.fold, for comparing.")
     is_default = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["owner", "name"], name="project_name_once_per_owner"),
+            models.UniqueConstraint(fields=["owner", "folded_name"], name="project_folded_name_once"),
             models.UniqueConstraint(
                 fields=["owner"], condition=Q(is_default=True), name="project_one_default_per_owner"
             ),
-            models.CheckConstraint(condition=~Q(name=""), name="project_has_a_name"),
+            models.CheckConstraint(condition=~Q(name="") & ~Q(folded_name=""), name="project_has_a_name"),
         ]
 
     def __str__(self) -> str:

@@ -82,6 +82,7 @@ function video(tile) {
   const shown = document.createElement("video");
   Object.assign(shown, { poster: small, controls: true, loop: true, playsInline: true, autoplay: !calm.matches });
   shown.setAttribute("aria-label", words);
+  shown.dir = "auto";
   return shown;
 }
 
@@ -90,6 +91,7 @@ function image(tile) {
   const { words, small } = shownBy(tile);
   const shown = document.createElement("img");
   shown.alt = words;
+  shown.dir = "auto";
   shown.style.backgroundImage = `url("${small}")`;
   return shown;
 }
@@ -100,7 +102,7 @@ function show(tile) {
   refreshEnds();
   const index = order.indexOf(tile);
   stage.replaceChildren(media(tile));
-  place.textContent = `${isVideo(tile) ? "Video" : "Picture"} ${index + 1}: ${shownBy(tile).words}`;
+  place.textContent = `${isVideo(tile) ? "Video" : "Picture"} ${index + 1}: \u2068${shownBy(tile).words}\u2069`;
   for (const near of [order[index + 1], order[index - 1]]) {
     if (near && !isVideo(near)) new Image().src = data(near, "file");
   }

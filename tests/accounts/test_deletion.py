@@ -257,7 +257,8 @@ def test_the_admin_says_in_numbers_what_goes_and_then_deletes(staff_user: Client
     ada, grace = make_user("ada"), make_user("grace")
     complete(make_job(ada, quantity=3), worker)
     page = changelist(staff_user, ada, grace).content.decode()
-    assert "<strong>ada</strong>: 1 job, 3 images, 0 videos, 0 reference images, 1 project, 0 tokens" in page
+    held = "1 job, 3 images, 0 videos, 0 reference images, 1 project, 0 tokens"
+    assert f'<strong dir="auto">ada</strong>: {held}' in page
     assert User.objects.count() == 3
 
     answer = changelist(staff_user, ada, grace, confirmed="1")
@@ -272,7 +273,7 @@ def test_the_button_of_one_user_leads_to_the_same_page(staff_user: Client, worke
     ada = make_user("ada")
     complete(make_job(ada), worker)
     page = staff_user.get(f"/admin/auth/user/{ada.pk}/delete/")
-    assert b"<strong>ada</strong>: 1 job, 1 image," in page.content
+    assert b'<strong dir="auto">ada</strong>: 1 job, 1 image,' in page.content
     answer = staff_user.post(f"/admin/auth/user/{ada.pk}/delete/", {"confirmed": "1"})
     assert said(answer) == "“ada” is deleted with all that was in it."
     assert not User.objects.filter(username="ada").exists()

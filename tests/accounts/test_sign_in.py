@@ -19,6 +19,14 @@ from tests.factories import make_job, make_user
 PASSWORD = "a good long password"
 
 
+@pytest.fixture
+def staff_client(db: None) -> Client:
+    client = Client()
+    User.objects.create_superuser("operator", password=PASSWORD)
+    client.post("/sign-in/", {"username": "operator", "password": PASSWORD})
+    return client
+
+
 def signed_in_as(client: Client) -> str | None:
     user_id: str | None = client.session.get("_auth_user_id")
     return user_id
@@ -32,6 +40,64 @@ def test_a_password_signs_in_and_leads_to_where_one_wanted_to_go(db: None) -> No
     answer = client.post(wanted["Location"], {"username": "ada", "password": PASSWORD, "next": "/account/"})
     assert answer["Location"] == "/account/"
     assert signed_in_as(client) == str(user.pk)
+
+
+@pytest.mark.parametrize("typed", ["ADA", "Ada", "ａｄａ", "ada"])
+def test_a_name_signs_in_whatever_its_case_and_width(db: None, typed: str) -> None:
+    user, client = make_user("ada"), Client()
+    client.post("/sign-in/", {"username": typed, "password": PASSWORD})
+    assert signed_in_as(client) == str(user.pk)
+
+
+@pytest.mark.parametrize("typed", ["ИВАН", "Иван", "RENÉ", "rene\u0301", "STRAUSS", "Strauß"])
+def test_a_name_in_any_script_signs_in_whatever_its_case(db: None, typed: str) -> None:
+    """SQLite compares such names by their bytes, PostgreSQL does not: neither is asked."""
+    for name in ("Иван", "René", "Strauß"):
+        make_user(name)
+    client = Client()
+    client.post("/sign-in/", {"username": typed, "password": PASSWORD})
+    assert signed_in_as(client)
+
+
+def test_users_from_before_whose_names_are_alike_go_on(db: None) -> None:
+    """Each by the exact name; in other letters it would be a guess."""
+    users = {name: make_user(name) for name in ("Ada", "ada")}
+    for name, user in users.items():
+        client = Client()
+        client.post("/sign-in/", {"username": name, "password": PASSWORD})
+        assert signed_in_as(client) == str(user.pk)
+    client = Client()
+    client.post("/sign-in/", {"username": "ADA", "password": PASSWORD})
+    assert signed_in_as(client) is None
+
+
+@pytest.mark.parametrize("typed", ["ИВАН", "иван", "Ива", "ivanov@"])
+def test_an_operator_finds_users_whatever_the_case(staff_client: Client, typed: str) -> None:
+    wanted = make_user("Иван")
+    User.objects.filter(pk=wanted.pk).update(email="Ivanov@example.org")
+    make_user("Olga")
+    page = staff_client.get("/admin/auth/user/", {"q": typed})
+    assert list(page.context["cl"].queryset) == [wanted]
+
+
+def test_no_user_is_made_or_renamed_to_a_name_that_is_like_anothers(staff_client: Client) -> None:
+    make_user("Иван")
+    alike, other = make_user("ada"), make_user("Ada")
+    form = {"username": "иван", "password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
+    refused = staff_client.post("/admin/auth/user/add/", form)
+    assert "perhaps in other letters" in refused.content.decode()
+    assert staff_client.post("/admin/auth/user/add/", form | {"username": "olga"}).status_code == 302
+
+    def rename(user: User, name: str) -> str:
+        page = staff_client.get(f"/admin/auth/user/{user.pk}/change/")
+        given = {"date_joined_0": "2026-01-01", "date_joined_1": "00:00", "username": name}
+        assert page.status_code == 200
+        answer = staff_client.post(f"/admin/auth/user/{user.pk}/change/", given)
+        return User.objects.get(pk=user.pk).username + answer.content.decode()
+
+    assert "perhaps in other letters" in rename(other, "ИВАН")
+    assert rename(alike, "ada") == "ada", "what it was from before, it stays"
+    assert rename(alike, "eva") == "eva"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +140,7 @@ def test_a_link_shows_a_button_and_the_button_signs_in(db: None) -> None:
     user = make_user("ada")
     path, client = sign_in_path(user), Client()
     looked = client.get(path)
-    assert "Sign in as ada" in looked.content.decode()
+    assert "Sign in as <bdi>ada</bdi>" in looked.content.decode()
     assert signed_in_as(client) is None, "looking spends nothing: previews and prefetching look too"
     assert client.post(path)["Location"] == "/"
     assert signed_in_as(client) == str(user.pk)

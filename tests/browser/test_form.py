@@ -38,6 +38,31 @@ def ask_for(page: Page, wanted: JobType) -> None:
         enhance.set_checked(wanted.enhanced)
 
 
+def test_what_scripts_write_runs_as_its_first_letter_says(page: Page, machine: Machine) -> None:
+    """A chip, an option, a refusal, and the viewer's picture: each has the direction of its own text."""
+    hebrew = "מגדלור בלילה"
+    open_more(page)
+    page.get_by_label("Negative prompt").fill("ערפל")
+    page.get_by_label("or a new project").fill("צפון")
+    write(page, f"{hebrew}\x07")
+    make(page)
+    refusal = page.locator('[data-error="prompt"] p')
+    expect(refusal).to_contain_text("U+0007 at line 1, column 13")
+    expect(refusal).to_have_attribute("dir", "auto")
+    write(page, f"\v{hebrew}")
+    make(page)
+    title = page.locator(".stack h2")
+    expect(title).to_have_text(hebrew)
+    machine.finish()
+    page.locator(".stack [data-open]").first.click()
+    option = page.locator("#id_project option", has_text="צפון")
+    chip = page.locator("#chips .chip span", has_text="צפון")
+    for written in (title, option, chip, page.get_by_role("dialog", name="Viewer").locator(".stage img")):
+        expect(written).to_have_attribute("dir", "auto")
+    assert title.evaluate("title => getComputedStyle(title).direction") == "rtl"
+    assert chip.evaluate("chip => getComputedStyle(chip).direction") == "rtl"
+
+
 def test_every_job_type_can_be_asked_for(page: Page, machine: Machine, owner: User) -> None:
     """Each arrives at the worker as chosen, fills its card, and is in the Library (pitfall 31)."""
     for name, wanted in JOB_TYPES.items():

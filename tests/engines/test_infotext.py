@@ -30,7 +30,7 @@ from tests.engines.jobs import job
 def test_samplers_have_their_common_names(scheduler: str, options: Any, expected: str) -> None:
     import diffusers
 
-    from ourvidz_worker.engines.diffusion.infotext import common_fields, parameters_text
+    from ourvidz_worker.engines.infotext import common_fields, parameters_text
 
     wanted, made = job(), getattr(diffusers, scheduler)(**options)
     fields = common_fields(wanted, wanted.slots[0], made, (128, 96), "sdxl-base")

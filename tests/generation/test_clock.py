@@ -13,7 +13,7 @@ from generation.models import Project
 
 @pytest.fixture
 def project(owner: User) -> Project:
-    return Project.objects.create(owner=owner, name="Clock")
+    return Project.objects.create(owner=owner, name="Clock", folded_name="clock")
 
 
 def test_a_stored_moment_equals_itself(project: Project) -> None:

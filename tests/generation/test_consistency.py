@@ -96,6 +96,11 @@ def purge(job: Job, number: int) -> None:
     assert cleanup.purge_trash() == number
 
 
+def leave_a_prompt_unfolded(job: Job) -> str:
+    Asset.objects.filter(pk=job.slots[0].pk).update(search_text=None)
+    return str(job.slots[0].pk)
+
+
 FAULTS: dict[str, Callable[[Job], str]] = {
     "ended_jobs_with_queued_slots": leave_a_slot_queued,
     "jobs_with_wrong_status": call_it_completed,
@@ -104,6 +109,7 @@ FAULTS: dict[str, Callable[[Job], str]] = {
     "counters_behind_rows": set_its_owners_counter_back,
     "wrong_library_totals": count_the_library_wrongly,
     "stale_previews": leave_a_preview,
+    "unsearchable_assets": leave_a_prompt_unfolded,
     "files_without_row": leave_a_file,
 }
 

@@ -83,6 +83,27 @@ def test_media_project_and_prompt_narrow_the_library(owner: User, worker: Worker
     assert found(project_id=uuid.uuid4()) == []
 
 
+@pytest.mark.parametrize(
+    ("prompt", "typed"),
+    [
+        ("МОСКВА в снегу", "москва"),
+        ("a café at noon", "CAFÉ"),
+        ("A CAFE\u0301 at noon", "café"),
+        ("a cafe\u0301 at noon", "cafe"),
+        ("STRASSE im Regen", "straße"),
+        ("ガラスの馬", "カ\u3099ラス"),
+        ("two\nlines", "two  lines"),
+        ("100 % ＦＵＬＬ_width", "100 % full_w"),
+    ],
+)
+def test_a_search_finds_what_readers_take_for_the_same(owner: User, prompt: str, typed: str) -> None:
+    """Whatever its case, accents, width and composition, and the same on each database."""
+    complete(make_job(owner, "image_fast", prompt="something else"))
+    found = complete(make_job(owner, "image_fast", prompt=prompt))
+    page = listing.library(owner_id=owner.pk, only=AssetFilter(q=typed))
+    assert page.assets == found
+
+
 def test_a_search_for_what_cannot_be_in_a_prompt_finds_nothing(owner: User, saved: list[Asset]) -> None:
     """A NUL made PostgreSQL's driver raise."""
     assert listing.library(owner_id=owner.pk, only=AssetFilter(q="a\0b")).assets == []

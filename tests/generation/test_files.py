@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from django.core.signals import request_finished
@@ -16,6 +19,7 @@ from django.urls import reverse
 from structlog.testing import capture_logs
 
 from generation.assets import delivery
+from generation.assets.download_names import download_name
 from generation.models import Asset, Job
 from ourvidz.handler import SingleThreadHandler
 from tests import acting, factories
@@ -267,6 +271,13 @@ def disposition(asset: Asset) -> str:
     return str(response["Content-Disposition"])
 
 
+def downloaded_name(asset: Asset) -> str:
+    """The name that a browser gives the file; the pages say the same one."""
+    name = unquote(disposition(asset).rpartition("''")[2]).rpartition('="')[2].removesuffix('"')
+    assert name == download_name(asset)
+    return name
+
+
 def test_a_download_is_named_by_prompt_seed_and_number() -> None:
     """Pitfall 21."""
     asset = make_asset(quantity=3)
@@ -282,7 +293,41 @@ def test_a_video_and_a_single_picture_have_no_number() -> None:
 def test_umlauts_are_kept_and_encoded() -> None:
     asset = make_asset("Bäume über dem Fluß")
 
-    assert disposition(asset) == "attachment; filename*=utf-8''b%C3%A4ume-%C3%BCber-dem-flu%C3%9F-1840-1.png"
+    assert disposition(asset) == (
+        'attachment; filename="baume-uber-dem-fluss-1840-1.png"; '
+        "filename*=UTF-8''b%C3%A4ume-%C3%BCber-dem-flu%C3%9F-1840-1.png"
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        ("समुद्र के किनारे हिन्दी", "समुद्र-के-किनारे-हिन्दी"),
+        ("ที่ทะเล", "ที่ทะเล"),
+        ("می\u200cخواهم برم", "می\u200cخواهم-برم"),
+        ("Cafe\u0301 \U0001f469\u200d\U0001f52c, o’clock", "café-oclock"),
+        ("கடற்கரை", "கடற்கரை"),
+        ("\U0001f98a\u200d\ufe0f\u0301", "image"),
+    ],
+)
+def test_a_name_keeps_letters_with_their_marks(prompt: str, words: str) -> None:
+    """The vowel signs of Hindi were lost, and a name was cut inside a letter."""
+    assert downloaded_name(make_asset(prompt)) == f"{words}-1840-1.png"
+
+
+@pytest.mark.parametrize("letter", ["कि", "가", "e\u0323\u0302", "雪", "ที่"])
+def test_a_long_word_is_cut_between_letters(letter: str) -> None:
+    words = downloaded_name(make_asset(letter * 200)).removesuffix("-1840-1.png")
+    assert 70 < len(words.encode()) <= 80
+    letter = unicodedata.normalize("NFC", letter)
+    assert words == letter * (len(words) // len(letter))
+
+
+@pytest.mark.parametrize("prompt", ["समुद्र", "Bäume", "雪 by night"])
+def test_every_name_has_one_in_ascii_before_it(prompt: str) -> None:
+    plain, _, encoded = disposition(make_asset(prompt)).partition("; filename*=")
+    assert re.fullmatch(r'attachment; filename="[a-z]+(-[a-z]+)*-1840-1\.png"', plain)
+    assert encoded.startswith("UTF-8''")
 
 
 @pytest.mark.parametrize(
@@ -302,7 +347,7 @@ def test_a_prompt_without_letters_still_gives_a_name() -> None:
 
 @pytest.mark.parametrize("prompt", ["word " * 300, "x" * 900, "雪" * 900])
 def test_a_long_prompt_gives_a_name_that_file_systems_take(prompt: str) -> None:
-    assert len(delivery.download_name(make_asset(prompt)).encode()) <= 110
+    assert len(download_name(make_asset(prompt)).encode()) <= 110
 
 
 def test_a_file_name_in_the_address_is_only_for_people() -> None:

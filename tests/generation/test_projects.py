@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 
-from generation.access.projects import BadProjectName, default_project, owned_projects
+from generation.access.projects import BadProjectName, default_project, owned_projects, project_named
 from generation.models import Project
 from tests.acting import create_project
 from tests.factories import make_user
@@ -34,6 +34,28 @@ def test_a_name_is_once_for_each_owner(owner: User) -> None:
     with pytest.raises(BadProjectName):
         create_project(owner_id=owner.pk, name="Sea side")
     assert create_project(owner_id=make_user().pk, name="Sea side").name == "Sea side"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Roads", "roads"), ("Москва", "МОСКВА"), ("Café", "Cafe\u0301"), ("Sea side", "sea\u2028\xa0side")],
+)
+def test_a_name_is_the_same_in_other_letters(owner: User, one: str, other: str) -> None:
+    project = create_project(owner_id=owner.pk, name=one)
+    with pytest.raises(BadProjectName, match="already have"):
+        create_project(owner_id=owner.pk, name=other)
+    assert project_named(owner.pk, other) == project
+    assert create_project(owner_id=make_user().pk, name=other).name != one
+
+
+def test_a_project_of_the_defaults_name_in_other_letters_becomes_the_default(owner: User) -> None:
+    mine = create_project(owner_id=owner.pk, name="GENERAL")
+    assert default_project(owner.pk) == mine
+
+
+def test_a_refused_name_is_refused_with_the_character_and_its_place(owner: User) -> None:
+    with pytest.raises(BadProjectName, match=r"U\+001B at line 1, column 3"):
+        create_project(owner_id=owner.pk, name=" ab\x1b")
 
 
 def test_the_default_comes_first_then_by_name(owner: User) -> None:

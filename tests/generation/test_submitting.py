@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from generation.access.quotas import OverLimit
+from generation.api.requests import SubmissionBody
 from generation.catalog.job_types import JOB_TYPES, Engine, JobType
 from generation.catalog.submission import (
     MAX_SEED,
@@ -25,6 +27,9 @@ from generation.core.errors import IdempotencyKeyReused
 from generation.models import Asset, Image, Job, OwnerCounter, Project, Video
 from tests.acting import create_project, submit
 from tests.factories import make_job, make_user
+from workspace.forms import ComposerForm
+
+REPO = Path(__file__).resolve().parents[2]
 
 EVERY_QUANTITY = [(name, quantity) for name, kind in JOB_TYPES.items() for quantity in kind.quantities]
 
@@ -90,8 +95,12 @@ def test_a_seed_of_zero_is_a_seed(owner: User) -> None:
     assert [image.seed for image in job.slots] == [0, 1, 2]
 
 
-def test_seeds_wrap_around_after_the_largest(owner: User) -> None:
+def test_seeds_wrap_around_after_the_largest_as_is_documented(owner: User) -> None:
     assert [i.seed for i in make_job(owner, quantity=3, seed=MAX_SEED).slots] == [MAX_SEED, 0, 1]
+    api = (REPO / "docs" / "api.md").read_text()
+    help_texts = [SubmissionBody().fields["seed"].help_text, ComposerForm(owner).fields["seed"].help_text]
+    for told in (api, *help_texts):
+        assert f"0 follows {MAX_SEED}" in told.replace(",", "")
 
 
 def test_without_a_seed_each_slot_gets_its_own(owner: User) -> None:

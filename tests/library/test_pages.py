@@ -222,7 +222,7 @@ def test_nothing_found_says_so_and_offers_everything(reader: Client, owner: User
 
     content = html(reader, q="<script>unicorn")
 
-    assert "No prompt here contains “&lt;script&gt;unicorn”" in content
+    assert "No prompt here contains “<bdi>&lt;script&gt;unicorn</bdi>”" in content
     assert "Show everything" in content
 
 
@@ -240,6 +240,21 @@ def test_an_asset_has_a_page_of_its_own(reader: Client, owner: User) -> None:
     assert f'href="/?from={job.pk}&amp;seed=0"' in content
     assert "1 of 3" in content
     assert f'formaction="/library/discard?asset={asset.pk}"' in content
+
+
+def test_titles_and_initials_are_whole_characters(owner: User) -> None:
+    scientist = "\U0001f469\u200d\U0001f52c"
+    User.objects.filter(pk=owner.pk).update(username="रिया")
+    [asset] = factories.complete(factories.make_job(owner, prompt=scientist * 300))
+    client = Client()
+    client.force_login(User.objects.get(pk=owner.pk))
+
+    content = html(client, reverse("library:asset", args=["image", asset.pk]))
+
+    assert f'<title dir="auto">{scientist * 59}… · OurVidz</title>' in content
+    assert 'aria-hidden="true">रि</span>' in content
+    for page in (html(client), html(client, "/")):
+        assert [cut for cut in re.findall("(.)…", page) if cut in "\U0001f469\u200d"] == []
 
 
 def test_a_video_plays_on_its_page(reader: Client, owner: User) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ourvidz_worker import __version__
 from ourvidz_worker.engines.base import FinishedSlot, Result
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.engines.sketch.enhance import enhanced_prompt
@@ -98,6 +100,31 @@ def test_an_image_has_the_size_that_was_asked_for() -> None:
         assert image.mode == "RGB"
         assert image.size == (832, 1216) == (made.width, made.height)
     assert made.duration is None
+
+
+@pytest.mark.parametrize("enhance", [False, True])
+def test_a_picture_says_what_it_was_made_of(enhance: bool) -> None:
+    """As those of the GPU engines do, in the text chunk where tools look for it."""
+    prompt = "日本語, a lighthouse"
+    job = replace(
+        parse_job(job_body(width=256, height=192, slots=2, prompt=prompt, enhance=enhance)),
+        negative_prompt="fog, rain",
+    )
+    prompt = enhanced_prompt(prompt) if enhance else prompt
+    for finished in SketchEngine().generate(job, lambda *_: None, lambda: False):
+        with Image.open(io.BytesIO(result(finished).media)) as picture:
+            said = picture.info["parameters"]
+        fields = f"Seed: {finished.slot.seed}, Size: 256x192, Model: sketch"
+        version = f"Version: ourvidz-worker {__version__}"
+        assert said == f"{prompt}\nNegative prompt: fog, rain\n{fields}, {version}"
+
+
+def test_a_film_says_so_in_its_comment(tmp_path: Path) -> None:
+    made = result(make(media="video", frames=3, fps=8, width=130, height=97, prompt="the sea")[0])
+    with av.open(io.BytesIO(made.media)) as container:
+        said = container.metadata["comment"]
+    assert said.startswith("the sea\n")
+    assert "Seed: 0, Size: 130x96, Model: sketch, " in said
 
 
 def film(tmp_path: Path, name: str, **size: Any) -> tuple[Result, list[Any], Any]:

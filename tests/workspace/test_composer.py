@@ -168,6 +168,7 @@ def test_an_error_keeps_everything_that_was_typed(signed_in: Client) -> None:
     assert 'name="review" id="id_review" checked' in html
     assert '<details class="more" id="more" open>' in html, "the refused field must be in sight"
     assert "A seed is a whole number from 0 to 4,294,967,295." in html
+    assert "Each next picture has the next one; 0 follows 4,294,967,295." in html
 
 
 def test_the_same_press_twice_makes_one_job(signed_in: Client) -> None:

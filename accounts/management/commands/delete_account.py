@@ -5,12 +5,13 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
 from accounts.deletion import delete_account
+from generation.access.usernames import user_named
 from generation.core.actors import SYSTEM
 from generation.core.commands import StrictCommand
+from generation.core.text import fold
 from generation.jobs.owner_deletion import owner_totals
 
 if TYPE_CHECKING:
@@ -30,10 +31,11 @@ class Command(StrictCommand):
         parser.add_argument("--yes", action="store_true", help="do not ask first")
 
     def handle(self, *args: Any, username: str, yes: bool, **options: Any) -> None:
-        user = get_user_model().objects.filter(username=username).first()
+        user = user_named(username)
         if user is None:
             raise CommandError(f"There is no user “{username}”.")
         self._tell(user)
+        username = user.get_username()
         if not yes and not _agreed(username):
             raise CommandError("Nothing was deleted.")
         told = time.monotonic()
@@ -51,6 +53,6 @@ class Command(StrictCommand):
 
 def _agreed(username: str) -> bool:
     try:
-        return input("Type the user name to delete all of it for good: ") == username
+        return fold(input("Type the user name to delete all of it for good: ")) == fold(username)
     except EOFError:
         return False

@@ -4,10 +4,10 @@ import argparse
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
 from accounts.sign_in_links import sign_in_path
+from generation.access.usernames import user_named
 from generation.core.commands import StrictCommand
 
 
@@ -21,7 +21,7 @@ class Command(StrictCommand):
         parser.add_argument("user", help="whom it signs in")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = get_user_model().objects.filter(username=options["user"], is_active=True).first()
-        if user is None:
+        user = user_named(options["user"])
+        if user is None or not user.is_active:
             raise CommandError(f"There is no active user “{options['user']}”.")
         self.stdout.write(sign_in_path(user))

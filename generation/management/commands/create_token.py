@@ -4,13 +4,13 @@ import argparse
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
 from generation.access.tokens import TooManyTokens, issue_personal_token
+from generation.access.usernames import user_named
 from generation.core.actors import SYSTEM
 from generation.core.commands import StrictCommand
-from generation.core.limits import NAME_LENGTH
+from generation.core.text import plain_name
 from generation.models import Scope
 
 
@@ -31,13 +31,15 @@ class Command(StrictCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name, days = options["name"].strip(), options["days"]
-        if not 1 <= len(name) <= NAME_LENGTH:
-            raise CommandError(f"--name has 1 to {NAME_LENGTH} characters.")
+        days = options["days"]
+        try:
+            name = plain_name(options["name"], "--name")
+        except ValueError as refused:
+            raise CommandError(str(refused)) from None
         if days is not None and not 1 <= days <= settings.TOKEN_DAYS:
             raise CommandError(f"--days is 1 to {settings.TOKEN_DAYS}.")
-        owner = get_user_model().objects.filter(username=options["user"], is_active=True).first()
-        if owner is None:
+        owner = user_named(options["user"])
+        if owner is None or not owner.is_active:
             raise CommandError(f"There is no active user “{options['user']}”.")
         scopes = options["scope"] or Scope.values
         try:

@@ -10,6 +10,7 @@ from generation.catalog.job_types import Engine
 from generation.core.actors import SYSTEM
 from generation.core.commands import StrictCommand
 from generation.core.limits import NAME_LENGTH
+from generation.core.text import plain_name
 from generation.models import Worker
 
 MAX_DAYS = 3650
@@ -40,9 +41,11 @@ class Command(StrictCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name, engines = options["name"].strip(), options["engines"]
-        if not 1 <= len(name) <= NAME_LENGTH:
-            raise CommandError(f"A worker's name has 1 to {NAME_LENGTH} characters.")
+        engines = options["engines"]
+        try:
+            name = plain_name(options["name"], "A worker's name")
+        except ValueError as refused:
+            raise CommandError(str(refused)) from None
         if options["days"] is not None and not 1 <= options["days"] <= MAX_DAYS:
             raise CommandError(f"--days is 1 to {MAX_DAYS}.")
         worker = Worker.objects.filter(name=name).first()

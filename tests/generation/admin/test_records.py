@@ -25,7 +25,7 @@ from generation.models import (
     Worker,
     WorkerToken,
 )
-from tests.acting import issue_personal_token, issue_worker_token
+from tests.acting import create_project, issue_personal_token, issue_worker_token
 from tests.factories import (
     call_back,
     complete,
@@ -136,6 +136,37 @@ def test_records_are_found_by_id_prompt_and_owner(staff_user: Client, model: Any
         page = staff_user.get(list_of(model, f"?q={query}"))
         assert [found.pk for found in page.context["cl"].queryset] == [row.pk]
     assert not staff_user.get(list_of(model, "?q=nothing-like-it")).context["cl"].queryset
+
+
+@pytest.mark.parametrize("model", [Job, Image], ids=lambda model: model.__name__)
+@pytest.mark.parametrize("query", ["МОСКВА снегу", "cafe москва", "CAFÉ"])
+def test_prompts_are_found_whatever_their_case_and_accents(
+    staff_user: Client, model: Any, query: str
+) -> None:
+    wanted = make_job(make_user(), prompt="a cafe\u0301, Москва в снегу", quantity=3)
+    make_job(make_user(), prompt="Москва")
+    rows = [wanted] if model is Job else wanted.slots
+
+    page = staff_user.get(list_of(model), {"q": query})
+
+    assert {found.pk for found in page.context["cl"].queryset} == {row.pk for row in rows}
+    assert len(page.context["cl"].queryset) == len(rows)
+
+
+def test_a_project_is_found_and_renamed_by_its_folded_name(staff_user: Client) -> None:
+    owner = make_user()
+    project = create_project(owner_id=owner.pk, name="Москва")
+    create_project(owner_id=owner.pk, name="Roads")
+    page = staff_user.get(list_of(Project), {"q": "МОСК"})
+    assert list(page.context["cl"].queryset) == [project]
+
+    refused = staff_user.post(page_of(project), {"name": "ROADS"})
+    assert "already has a project of that name" in refused.content.decode()
+    refused = staff_user.post(page_of(project), {"name": "Ca\x07fé"})
+    assert "U+0007 at line 1, column 3" in refused.content.decode()
+    staff_user.post(page_of(project), {"name": " Cafe\u0301\xa0Nord "})
+    renamed = Project.objects.get(pk=project.pk)
+    assert (renamed.name, renamed.folded_name) == ("Cafe\u0301 Nord", "café nord")
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.adapters import Adapters
 from ourvidz_worker.engines.diffusion.decoding import decode_picture
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
-from ourvidz_worker.engines.diffusion.infotext import common_fields, parameters_text, sampler_name
 from ourvidz_worker.engines.diffusion.latent_preview import fit_latent_previewer
 from ourvidz_worker.engines.diffusion.pipeline_run import StepCallback, run, seeded_generators
 from ourvidz_worker.engines.diffusion.placement import choose_placement
 from ourvidz_worker.engines.diffusion.prompts import prompt_arguments
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
+from ourvidz_worker.engines.infotext import common_fields, parameters_text, sampler_name
 from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.pools import SDXL_IMAGES, with_any_of
 from ourvidz_worker.engines.references import decode_image, find_reference

@@ -10,11 +10,11 @@ from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipel
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.decoding import decode_film
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
-from ourvidz_worker.engines.diffusion.infotext import common_fields, parameters_text
 from ourvidz_worker.engines.diffusion.latent_preview import LatentPreviewer, fit_latent_previewer
 from ourvidz_worker.engines.diffusion.pipeline_run import StepCallback, run, seeded_generators
 from ourvidz_worker.engines.diffusion.placement import choose_placement
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
+from ourvidz_worker.engines.infotext import common_fields, parameters_text
 from ourvidz_worker.engines.mp4 import mp4
 from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.pools import (

@@ -15,6 +15,7 @@ from ourvidz_worker.engines.base import (
     Result,
     ShouldStop,
 )
+from ourvidz_worker.engines.infotext import parameters_text
 from ourvidz_worker.engines.pools import (
     ENHANCED_IMAGES,
     ENHANCED_VIDEOS,
@@ -122,7 +123,7 @@ class _SlotDrawing:
             references.apply,
         )
         self.progress.advance_to(0.9, "encoding")
-        media = png(pixels)
+        media = png(pixels, parameters=self._parameters(width, height))
         self.progress.advance_to(1.0, "encoding")
         return Result(media, "image/png", width, height, None, {"scene": picture.scene.name})
 
@@ -141,10 +142,24 @@ class _SlotDrawing:
             lambda share: self.progress.advance_to(0.97 * share, "sketching"),
         )
         frames = self._with_previews(references.blend_frames(scene, parameters.frames))
-        media = mp4(frames, width=width, height=height, fps=parameters.fps)
+        comment = self._parameters(width, height)
+        media = mp4(frames, width=width, height=height, fps=parameters.fps, comment=comment)
         self.progress.advance_to(1.0, "encoding")
         metadata = {"scene": picture.scene.name}
         return Result(media, "video/mp4", width, height, parameters.frames / parameters.fps, metadata)
+
+    def _parameters(self, width: int, height: int) -> str:
+        """What the file says of itself; of the parameters only those that the engine goes by."""
+        fields = {"Seed": self.slot.seed, "Size": f"{width}x{height}", "Model": SketchEngine.name}
+        strengths = {
+            f"{each.type.replace('_', ' ').capitalize()} strength": each.strength
+            for each in self.job.references
+        }
+        return parameters_text(
+            prompt=_effective_prompt(self.job),
+            negative_prompt=self.job.negative_prompt,
+            fields=fields | strengths,
+        )
 
     def _show_preview(self, develop: Callable[[], Pixels]) -> None:
         if self.previews.is_due():
