@@ -407,9 +407,7 @@ REQUESTS = (
     ),
     Integer(
         name="MAX_REQUESTS_PER_USER",
-        default=Derived(
-            "half of `MAX_REQUESTS`, at most 4", lambda values: max(1, min(4, values["MAX_REQUESTS"] // 2))
-        ),
+        default=Derived("2, at most `MAX_REQUESTS`", lambda values: min(2, values["MAX_REQUESTS"])),
         low=1,
         high=same("MAX_REQUESTS"),
         means="requests of one user, of one worker, and of one address that is not signed in, that one web "

@@ -34,7 +34,9 @@ function controlOf(slot) {
 function showErrors(errors) {
   for (const slot of errorSlots()) {
     const sentences = errors[data(slot, "error")] ?? [];
-    slot.replaceChildren(...sentences.map((text) => Object.assign(document.createElement("p"), { textContent: text })));
+    slot.replaceChildren(
+      ...sentences.map((text) => Object.assign(document.createElement("p"), { dir: "auto", textContent: text })),
+    );
     if (sentences.length) controlOf(slot)?.setAttribute("aria-invalid", "true");
     else controlOf(slot)?.removeAttribute("aria-invalid");
     if (sentences.length && more.contains(slot)) more.open = true;
@@ -60,7 +62,8 @@ function forgive(event) {
  */
 function choose({ id, name }) {
   const { project, new_project } = fields;
-  if (![...project.options].some((option) => option.value === id)) project.add(new Option(name, id));
+  if (![...project.options].some((option) => option.value === id))
+    project.add(Object.assign(new Option(name, id), { dir: "auto" }));
   project.value = id;
   new_project.value = "";
 }

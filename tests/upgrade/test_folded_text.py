@@ -17,7 +17,7 @@ from tests.upgrade.database import ALIAS, OwnDatabase, new_database, opened
 from tests.upgrade.old_rows import PROMPT, T0, OldRows
 
 FIRST = "0005_newest_attempts"
-BEFORE, NAMES, FILLED = "0018_epoch", "0019_folded_text", "0019_search_text_of_old_rows"
+BEFORE, NAMES, FILLED = "0019_asset_rating_and_favourite", "0020_folded_text", "0021_search_text_of_old_rows"
 LONGEST = "x" * 79 + "é"
 ROADS = ("Roads", "roads", "ROADS", "Roads (2)", "Café", "Cafe\u0301", LONGEST, LONGEST.upper(), "Unlike")
 NUMBERED = {

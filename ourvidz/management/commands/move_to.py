@@ -2,15 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.utils import Error
 
+from generation.core.commands import StrictCommand
 from ourvidz.database_copy.move import move
 
 GO_ON = "What was copied stays; the same command goes on from there."
 
 
-class Command(BaseCommand):
+class Command(StrictCommand):
     help = (
         "Copy every table of the database in use to an empty one, for example from SQLite to PostgreSQL, and "
         "compare each row. Stop the web processes and the chores first. Files are not touched. The same "

@@ -9,7 +9,7 @@ from generation.migrations._folding import fold_names, give_names_back
 class Migration(migrations.Migration):
     """Project names are unique by their folded form; assets get a column for the search, filled by the next one."""
 
-    dependencies = [("generation", "0018_epoch")]
+    dependencies = [("generation", "0019_asset_rating_and_favourite")]
 
     operations = [
         migrations.AddField(
