@@ -10,6 +10,7 @@ ASSET = "workspace/assets/<str:media>/<uuid:asset_id>"
 urlpatterns = [
     path("", views.home, name="home"),
     path("workspace/submit", views.submit, name="submit"),
+    path("workspace/changes", views.changes, name="changes"),
     path("workspace/offered", views.offered, name="offered"),
     path("workspace/cancel", views.cancel_all, name="cancel-all"),
     path("workspace/clear", views.clear, name="clear"),

@@ -22,6 +22,7 @@ from generation.assets import listing as asset_listing
 from generation.assets.selection import as_query, selected_ids
 from generation.catalog.job_types import ReferenceType
 from generation.changes import feed
+from generation.changes.feed import StaleCursor
 from generation.core.errors import DomainError, JobNotFound
 from generation.core.keyset import BadCursor
 from generation.jobs import actions as job_actions
@@ -29,9 +30,11 @@ from generation.jobs import listing as job_listing
 from generation.media.formats import CONTENT_TYPES
 from generation.queue import estimates
 from workspace import composer
+from workspace.consumers import WorkspacePage
 from workspace.forms import ComposerForm, new_form_key
 from workspace.job_type_choice import combinations
-from workspace.presenters import owned_stack, stacks_of
+from workspace.overview import overview_of
+from workspace.presenters import owned_stack, stacks_by_section
 from workspace.responses import done, refused, wants_json
 
 EXAMPLES = (
@@ -73,16 +76,20 @@ def home(request: OwnersRequest) -> HttpResponse:
 def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> HttpResponse:
     # The revision is read first: what changes after it is sent again, which is harmless; nothing is missed.
     at = feed.position(request.user.pk)
-    cursor = request.GET.get("cursor", "")
+    owner_id, cursor = request.user.pk, request.GET.get("cursor", "")
+    only_to_review = request.GET.get("show") == "review"
     try:
-        page = job_listing.staged_jobs(owner_id=request.user.pk, cursor=cursor)
+        page = job_listing.staged_jobs(owner_id=owner_id, cursor=cursor, only_to_review=only_to_review)
     except BadCursor as bad:
         raise Http404 from bad
     context = {
         "form": form,
         "new_form_key": new_form_key(),
         "combinations": combinations(),
-        "stacks": stacks_of(page.jobs),
+        **stacks_by_section(page.jobs),
+        "overview": overview_of(owner_id, shown=len(page.waiting)),
+        "is_first": not cursor and not only_to_review,
+        "only_to_review": only_to_review,
         "revision": at.revision,
         "epoch": at.epoch,
         "cursor": cursor,
@@ -118,6 +125,22 @@ def submit(request: OwnersRequest) -> HttpResponse:
 def offered(request: OwnersRequest) -> HttpResponse:
     """The pools that running workers offer now, for the composer to say what would have to wait."""
     return JsonResponse({"pools": sorted(estimates.live_capacity().workers_of)})
+
+
+@never_cache
+@login_required
+@require_safe
+def changes(request: OwnersRequest) -> HttpResponse:
+    """What the socket would say to a page at the revision `after`, for a page without one."""
+    if request.GET.get("user") != str(request.user.pk):  # a page of somebody who was signed in here before
+        return JsonResponse({"type": "reload"})
+    try:
+        update = WorkspacePage(request.user.pk).update(int(request.GET.get("after", "")))
+    except ValueError as malformed:
+        raise Http404 from malformed
+    except StaleCursor:
+        return JsonResponse({"type": "reload"})
+    return HttpResponse(update.text, content_type="application/json")
 
 
 @action

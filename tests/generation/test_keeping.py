@@ -161,10 +161,10 @@ def test_clearing_leaves_active_jobs_and_results_under_review(owner: User, worke
     lease_next(worker)
     waiting = make_job(owner)
     assert clear(owner_id=owner.pk) == 0
-    assert staged(owner) == [waiting.pk, running.pk, reviewed.pk]
+    assert staged(owner) == [running.pk, waiting.pk, reviewed.pk]
     save(owner_id=owner.pk, assets=[reviewed.slots[0].pk])
     assert clear(owner_id=owner.pk) == 1
-    assert staged(owner) == [waiting.pk, running.pk]
+    assert staged(owner) == [running.pk, waiting.pk]
 
 
 def test_clearing_some_leaves_the_others(owner: User, worker: Worker) -> None:

@@ -109,6 +109,7 @@ ROUTES: dict[str, Route] = {
     # The Workspace and the Library
     "": page(GET=200),
     "workspace/submit": page(POST=422),
+    "workspace/changes": page(GET=200),
     "workspace/offered": page(GET=200),
     "workspace/cancel": page(POST=302),
     "workspace/clear": page(POST=302),
