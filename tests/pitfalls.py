@@ -52,6 +52,7 @@ PITFALLS: Mapping[int, str] = {
     34: "Limits that are shown and enforced nowhere",
     35: "Expiry that is promised and run by nothing",
     36: "A page that fetches itself anew and removes what is not on its first page",
+    39: "Try again on one that retries all; Clear that takes what is not shown; a bulk action without undo",
     # The numbers left out are named by no test yet.
     40: "A body, an answer, a socket, a decoder or a request without a bound per caller",
     41: "Bytes of a body where none belongs: the next answer or request on that connection is what they say",

@@ -118,6 +118,16 @@ class Stack:
         return not self.job.is_active and not self.to_review
 
     @property
+    def to_retry(self) -> int:
+        """How many slots of an ended job did not complete."""
+        return self.total - self.done if self.job.can_retry else 0
+
+    @property
+    def can_retry_slot(self) -> bool:
+        """Whether one that failed can be tried again by itself."""
+        return self.job.can_retry or self.section == WAITING
+
+    @property
     def error(self) -> str:
         """The error of the job, or of its first failed slot; empty when no slot failed."""
         if self.failed:

@@ -161,7 +161,12 @@ def cancel_all(request: OwnersRequest) -> HttpResponse:
 
 @action
 def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    job_actions.retry(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id)
+    """All that did not complete; with `slot` in the query, that one alone."""
+    slot = request.GET.get("slot")
+    if slot is not None and not slot.isdecimal():
+        raise Http404
+    slots = None if slot is None else [int(slot)]
+    job_actions.retry(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id, slots=slots)
     return done(request, "Trying again.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from django.conf import settings
@@ -17,7 +17,7 @@ from generation.changes import publisher, revisions, writes
 from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.core.clock import Now
-from generation.core.errors import JobNotFound, NotRetryable
+from generation.core.errors import JobNotFound, NotRetryable, SlotNotRetryable
 from generation.jobs.finish import ASSET_END, end, final_status
 from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outcome
 from generation.models.job import JobQuerySet
@@ -69,31 +69,55 @@ def cancel_all(*, owner_id: int, actor: Actor, limit: int = MAX_IDS) -> int:
 
 
 @transaction.atomic
-def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> None:
-    """Queue the slots that did not complete again, with fresh attempts; completed slots are not touched.
+def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID, slots: Collection[int] | None = None) -> None:
+    """Queue the slots that did not complete again, all or the given ones, with fresh attempts.
+
+    Completed slots are not touched; of a job that waits already, given slots wait with the others.
 
     Raises:
         JobNotFound: not the owner's.
-        NotRetryable: the job is active or completed, or one of its reference images was removed.
+        NotRetryable: the job runs or is completed, or one of its reference images was removed.
+        SlotNotRetryable: a given slot is none of the job's, or neither failed nor cancelled.
         OverLimit: the owner has as much work waiting and running as is allowed.
     """
     job = writes.lock_owned(owner_id=owner_id, job_id=job_id)
     if job is None:
         raise JobNotFound
-    if not job.can_retry:
+    joins_the_queued = job.status == JobStatus.QUEUED and slots is not None
+    if not (job.can_retry or joins_the_queued):
         raise NotRetryable(job.status)
-    again = [asset for asset in writes.lock_assets(job) if asset.status != AssetStatus.COMPLETED]
-    revisions.hold(owner_id=owner_id)
-    quotas.check(owner_id)
+    again = _to_retry(writes.lock_assets(job), slots)
     references.require_references(job)
+    for asset in again:
+        asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
+    changes: dict[str, object] = {"attempts_left": settings.MAX_ATTEMPTS}
+    if not joins_the_queued:
+        changes |= _requeued(job, again)
+    writes.write(job, changes=changes, assets=again, fields=ASSET_END)
+    publisher.queued(engine=job.engine)
+    ids = {"job": str(job.pk), "attempt": job.attempt}
+    audit_log.after_commit("job.retried", actor=actor, slots=len(again), **ids)
+
+
+def _to_retry(assets: Sequence[Asset], slots: Collection[int] | None) -> list[Asset]:
+    ended = [asset for asset in assets if asset.status in (AssetStatus.FAILED, AssetStatus.CANCELLED)]
+    if slots is None:
+        return ended
+    again = [asset for asset in ended if asset.slot in slots]
+    if not again or len(again) != len(set(slots)):
+        raise SlotNotRetryable
+    return again
+
+
+def _requeued(job: Job, again: Sequence[Asset]) -> dict[str, object]:
+    """The changes that put an ended job back at its owner's turn. Raises OverLimit."""
+    revisions.hold(owner_id=job.owner_id)
+    quotas.check(job.owner_id)
     if job.attempt > MAX_KEPT_ATTEMPTS:
         older = Attempt.objects.filter(job=job).order_by("-number").values("pk")[MAX_KEPT_ATTEMPTS:]
         Attempt.objects.filter(pk__in=older).delete()
-    for asset in again:
-        asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
-    changes = writes.requeued(
+    return writes.requeued(
         delay_seconds=0,
-        attempts_left=settings.MAX_ATTEMPTS,
         fair_tag=fairness.start_tag(job, cost=job.type.estimate(len(again))),
         lease_token=None,
         finished_at=None,
@@ -101,10 +125,6 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> None:
         error_code="",
         error_message="",
     )
-    writes.write(job, changes=changes, assets=again, fields=ASSET_END)
-    publisher.queued(engine=job.engine)
-    ids = {"job": str(job.pk), "attempt": job.attempt}
-    audit_log.after_commit("job.retried", actor=actor, slots=len(again), **ids)
 
 
 def clear(*, owner_id: int, actor: Actor, job_ids: Sequence[uuid.UUID] | None = None) -> int:

@@ -71,7 +71,7 @@ def test_retry_of_what_failed(desk: Desk, machine: Machine) -> None:
         expect(cards(tab, "failed")).to_have_count(2)
         expect(cards(tab, "failed").first).to_contain_text("The GPU ran out of memory.")
     kept = ledger.done(job)[0]
-    desk.press(stack(page, job).locator(".todo"), "Try again")
+    desk.press(stack(page, job).locator(".todo"), "Try 2 again")
 
     expect(toast(page)).to_contain_text("Trying again")
     for tab in (page, desk.second):

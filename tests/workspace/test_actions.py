@@ -72,6 +72,29 @@ def test_try_again_queues_only_what_did_not_complete(signed_in: Client, owner: U
     assert [asset.status for asset in fresh(job).slots] == ["completed", "queued", "queued"]
 
 
+def test_each_slot_is_tried_again_by_itself_and_the_stack_says_how_many(
+    signed_in: Client, owner: User
+) -> None:
+    """Pitfall 39"""
+    job = half_done(owner)
+    shown = signed_in.get("/").content.decode()
+    assert f'formaction="{job_url(job, "retry")}">Try 2 again</button>' in shown
+    assert f'formaction="{job_url(job, "retry")}?slot=1"' in shown
+    assert signed_in.post(job_url(job, "retry?slot=2"), headers=JSON).json()["ok"]
+    assert [asset.status for asset in fresh(job).slots] == ["completed", "failed", "queued"]
+    shown = signed_in.get("/").content.decode()
+    assert f'formaction="{job_url(job, "retry")}?slot=1"' in shown, "it can still join the other"
+    assert f'formaction="{job_url(job, "retry")}"' not in shown
+    assert signed_in.post(job_url(job, "retry?slot=0"), headers=JSON).status_code == 409
+    assert signed_in.post(job_url(job, "retry?slot=x"), headers=JSON).status_code == 404
+
+
+def test_a_single_result_is_tried_again(signed_in: Client, owner: User) -> None:
+    job = make_job(owner)
+    acting.cancel(owner_id=owner.pk, job_id=job.pk)
+    assert ">Try again</button>" in signed_in.get("/").content.decode()
+
+
 def test_a_completed_job_cannot_be_tried_again(signed_in: Client, owner: User) -> None:
     job = make_job(owner)
     complete(job)
