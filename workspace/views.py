@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from generation.access.principals import principal_of
 from generation.assets import actions as asset_actions
 from generation.assets import listing as asset_listing
-from generation.assets.selection import as_query, selected_ids
+from generation.assets.selection import as_query, posted_ids, selected_ids
 from generation.catalog.job_types import ReferenceType
 from generation.changes import feed
 from generation.changes.feed import StaleCursor
@@ -42,6 +42,7 @@ EXAMPLES = (
     "a fox asleep in autumn leaves, soft morning fog, film photograph",
     "paper boats on a city canal at night, lantern reflections, watercolour",
 )
+REVISION_DIGITS = 18  # any more would not fit its column
 P = ParamSpec("P")
 
 
@@ -145,18 +146,31 @@ def changes(request: OwnersRequest) -> HttpResponse:
 
 @action
 def cancel(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    job_actions.cancel(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id)
-    return done(request, "Cancelled. What was finished stays.")
+    cancelled = job_actions.cancel(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id)
+    undo = _undo_url("undo-cancel", [cancelled.undo] if cancelled.undo else [])
+    return done(request, "Cancelled. What was finished stays.", undo=undo)
 
 
 @action
 def cancel_all(request: OwnersRequest) -> HttpResponse:
     cancelled = job_actions.cancel_all(owner_id=request.user.pk, actor=principal_of(request))
-    if cancelled:
-        return done(
-            request, f"Cancelled {cancelled}. What was finished stays; Try again brings the rest back."
-        )
-    return refused(request, "Nothing is waiting or running.")
+    if not cancelled:
+        return refused(request, "Nothing is waiting or running.")
+    undo = _undo_url("undo-cancel", [each.undo for each in cancelled if each.undo])
+    message = f"Cancelled {len(cancelled)}. What was finished stays; Try again brings the rest back."
+    return done(request, message, undo=undo)
+
+
+@action
+def undo_cancel(request: OwnersRequest) -> HttpResponse:
+    """Of those that had not begun: the others are tried again."""
+    revisions = _revisions(request)
+    back = job_actions.undo_cancel(owner_id=request.user.pk, actor=principal_of(request), revisions=revisions)
+    if not back:
+        return refused(request, "It is too late to undo that. Try again starts them anew.")
+    if back < len(revisions):
+        return done(request, f"{back} of {len(revisions)} wait again. Try again starts the others anew.")
+    return done(request, f"{back} wait again." if back > 1 else "It waits again.")
 
 
 @action
@@ -187,17 +201,31 @@ def discard_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
 @action
 def clear_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     owned_stack(request.user.pk, job_id)
-    if job_actions.clear(owner_id=request.user.pk, actor=principal_of(request), job_ids=[job_id]):
-        return done(request, "Cleared. What was saved stays in the Library.")
+    if revisions := _clear(request, [job_id]):
+        undo = _undo_url("undo-clear", revisions)
+        return done(request, "Cleared. What was saved stays in the Library.", undo=undo)
     return refused(request, "Not cleared: it is still in work, or its results wait for your review.")
 
 
 @action
 def clear(request: OwnersRequest) -> HttpResponse:
-    cleared = job_actions.clear(owner_id=request.user.pk, actor=principal_of(request))
-    if cleared:
-        return done(request, f"Cleared {cleared}. What was saved stays in the Library.")
+    """The finished jobs that the page shows, and no others: it names them."""
+    if revisions := _clear(request, posted_ids(request, "job")):
+        message = f"Cleared {len(revisions)}. What was saved stays in the Library."
+        return done(request, message, undo=_undo_url("undo-clear", revisions))
     return refused(request, "Nothing to clear: work in progress and results under review stay.")
+
+
+def _clear(request: OwnersRequest, job_ids: list[uuid.UUID]) -> list[int]:
+    return job_actions.clear(owner_id=request.user.pk, actor=principal_of(request), job_ids=job_ids)
+
+
+@action
+def undo_clear(request: OwnersRequest) -> HttpResponse:
+    back = job_actions.undo_clear(
+        owner_id=request.user.pk, actor=principal_of(request), revisions=_revisions(request)
+    )
+    return done(request, f"{back} back on the Workspace." if back else "Nothing was moved.")
 
 
 @action
@@ -237,6 +265,21 @@ def _owned(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> list[uuid
     if asset_listing.find_asset(owner_id=request.user.pk, media=media, asset_id=asset_id) is None:
         raise Http404
     return [asset_id]
+
+
+def _undo_url(name: str, revisions: list[int]) -> str:
+    """Where to POST to undo what gave rows these revisions; empty if there is nothing to undo."""
+    listed = ",".join(map(str, revisions))
+    return f"{reverse(f'workspace:{name}')}?revisions={listed}" if listed else ""
+
+
+def _revisions(request: HttpRequest) -> list[int]:
+    """Those of `_undo_url`; malformed ones are left out."""
+    return [
+        int(text)
+        for text in request.GET.get("revisions", "").split(",")
+        if text.isdecimal() and len(text) <= REVISION_DIGITS
+    ]
 
 
 def _restore_url(asset_ids: list[uuid.UUID]) -> str:

@@ -148,7 +148,7 @@ class CancelAll(ApiView):
     def post(self, request: Request) -> Response:
         """Stop all your waiting and running jobs, at most 500 in one call. Completed results stay."""
         cancelled = cancel_all(owner_id=owner_of(request).pk, actor=principal_of(request))
-        return Response(Cancelled({"cancelled": cancelled}).data)
+        return Response(Cancelled({"cancelled": len(cancelled)}).data)
 
 
 class RetryJob(ApiView):
