@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from workspace import views
+from workspace import menus, views
 
 app_name = "workspace"
 JOB = "workspace/jobs/<uuid:job_id>"
@@ -17,6 +17,8 @@ urlpatterns = [
     path("workspace/undo-clear", views.undo_clear, name="undo-clear"),
     path("workspace/clear", views.clear, name="clear"),
     path("workspace/restore", views.restore_many, name="restore-many"),
+    path(f"{JOB}/menu", menus.job_menu, name="job-menu"),
+    path(f"{ASSET}/menu", menus.asset_menu, name="asset-menu"),
     path(f"{JOB}/cancel", views.cancel, name="cancel"),
     path(f"{JOB}/retry", views.retry, name="retry"),
     path(f"{JOB}/save", views.save_job, name="save-job"),

@@ -46,7 +46,8 @@ ICONS = (
 # On the symbol itself: what refers to it brings the size and, by `color`, the colour.
 STROKE = 'fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
 
-USE = '<svg class="icon" width="{0}" height="{0}" aria-hidden="true"><use href="#icon-{1}"/></svg>'
+USE = '<svg class="icon"{} aria-hidden="true"><use href="#icon-{}"/></svg>'
+USUAL_SIZE = 18  # as base.css says it, once for all
 
 
 class UnknownIconError(LookupError):
@@ -54,7 +55,7 @@ class UnknownIconError(LookupError):
 
 
 @register.simple_tag
-def icon(name: str, size: int = 18) -> SafeString:
+def icon(name: str, size: int = USUAL_SIZE) -> SafeString:
     """A decoration, hidden from screen readers: name the control itself.
 
     Raises:
@@ -62,7 +63,8 @@ def icon(name: str, size: int = 18) -> SafeString:
     """
     if name not in ICONS:
         raise UnknownIconError(name)
-    return format_html(USE, size, name)
+    sides = format_html(' width="{0}" height="{0}"', size) if size != USUAL_SIZE else ""
+    return format_html(USE, sides, name)
 
 
 @register.simple_tag

@@ -140,7 +140,7 @@ def test_save_under_review_and_discard_the_rest(desk: Desk, machine: Machine) ->
 
 
 def test_clear_finished(desk: Desk, machine: Machine) -> None:
-    """Pitfalls 28, 29 and 39: work and results under review stay, the Library keeps everything, undo is there."""
+    """Pitfalls 28, 29 and 39: work and results under review stay, the Library keeps all, undo is there."""
     finished, reviewed = desk.person.submit(), desk.person.submit(review=True)
     machine.finish()
     machine.finish()

@@ -80,7 +80,7 @@ def test_what_is_looked_at_stays_where_it_is_while_others_move(
     first, second, third = (person.submit(prompt=f"waiting {number}", quantity=3) for number in range(3))
     page = browsers.open(user=owner, viewport={"width": 1000, "height": 500})
     go_live(page)
-    button = stack(page, finished[0]).get_by_role("button", name="Details", exact=True)
+    button = stack(page, finished[0]).get_by_role("link", name="More for this job")
     button.scroll_into_view_if_needed()
     button.focus()
     assert scrolled(page) > 0
