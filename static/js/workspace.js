@@ -19,5 +19,8 @@ function afterwards() {
 }
 document.addEventListener("acted", afterwards);
 start({ afterwards });
+// What kept its place until the form was as the script makes it.
+byId("more", HTMLElement).removeAttribute("data-folded");
+byId("chips", HTMLElement).removeAttribute("data-expected");
 // The address stays the Workspace's: that is where a reload leads.
 startViewer(stacks, { tiles: results, addressOf: () => location.href });
