@@ -78,6 +78,7 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
     # The revision is read first: what changes after it is sent again, which is harmless; nothing is missed.
     at = feed.position(request.user.pk)
     owner_id, cursor = request.user.pk, request.GET.get("cursor", "")
+    # With a `cursor` in its address, if only an empty one: from there the composer leads to the newest.
     only_to_review = request.GET.get("show") == "review"
     try:
         page = job_listing.staged_jobs(owner_id=owner_id, cursor=cursor, only_to_review=only_to_review)
