@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from generation.assets import actions, references
 from generation.core.actors import SYSTEM, Actor, ActorKind
 from generation.jobs import actions as job_actions
 from generation.jobs import submit as submission
-from generation.models import Worker
+from generation.models import Job, JobStatus, Worker
 
 R = TypeVar("R")
 
@@ -29,19 +30,38 @@ def _as_owner(function: Callable[..., R]) -> Callable[..., R]:
 
 
 submit = _as_owner(submission.submit)
-cancel = _as_owner(job_actions.cancel)
-cancel_all = _as_owner(job_actions.cancel_all)
+cancel_job = _as_owner(job_actions.cancel)
+cancel_jobs = _as_owner(job_actions.cancel_all)
+undo_cancel = _as_owner(job_actions.undo_cancel)
 retry = _as_owner(job_actions.retry)
 save = _as_owner(actions.save)
 discard = _as_owner(actions.discard)
 restore = _as_owner(actions.restore)
 rate = _as_owner(actions.rate)
 set_favourite = _as_owner(actions.set_favourite)
-clear = _as_owner(job_actions.clear)
+clear_jobs = _as_owner(job_actions.clear)
+undo_clear = _as_owner(job_actions.undo_clear)
 upload_reference = _as_owner(references.upload_reference)
 delete_reference = _as_owner(references.delete_reference)
 create_project = _as_owner(projects.create_project)
 issue_personal_token = _as_owner(tokens.issue_personal_token)
+
+
+def cancel(**arguments: Any) -> JobStatus:
+    """The job's status now."""
+    return cancel_job(**arguments).status
+
+
+def cancel_all(**arguments: Any) -> int:
+    """How many have ended."""
+    return len(cancel_jobs(**arguments))
+
+
+def clear(*, owner_id: int, job_ids: Sequence[uuid.UUID] | None = None, **arguments: Any) -> int:
+    """How many were cleared, of all the owner's if none are named."""
+    if job_ids is None:
+        job_ids = list(Job.objects.of(owner_id).finished().values_list("pk", flat=True))
+    return len(clear_jobs(owner_id=owner_id, job_ids=job_ids, **arguments))
 
 
 def issue_worker_token(worker: Worker) -> str:

@@ -51,6 +51,8 @@ PITFALLS: Mapping[int, str] = {
     33: "A user who can write the own job, usage or role",
     34: "Limits that are shown and enforced nowhere",
     35: "Expiry that is promised and run by nothing",
+    36: "A page that fetches itself anew and removes what is not on its first page",
+    39: "Try again on one that retries all; Clear that takes what is not shown; a bulk action without undo",
     # The numbers left out are named by no test yet.
     37: "A dead line that looks live; a submission that only the socket shows",
     38: "Typed settings lost on reload, on another page, after a lost session",

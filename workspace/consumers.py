@@ -10,18 +10,32 @@ from generation.changes.feed import Changes
 from generation.jobs import listing as job_listing
 from generation.live.consumer import LiveConsumer
 from generation.live.pages import LivePage
-from workspace.presenters import Stack, stacks_of
+from workspace.overview import parts_of, waiting_stacks
+from workspace.presenters import WAITING, Stack, stacks_of
 
 
 @dataclass(frozen=True, slots=True)
 class WorkspacePage(LivePage):
-    """Sends each changed job as the stack that the page itself would show."""
+    """Sends each changed job as the stack that the page itself would show, and what is said of all jobs."""
 
     def render(self, changes: Changes) -> dict[str, Any]:
         jobs = job_listing.jobs_with_slots(owner_id=self.owner_id, job_ids=changes.job_ids)
-        removed = changes.job_ids - {job.pk for job in jobs}
-        stacks = [pushed_stack(stack) for stack in stacks_of(jobs)]
-        return {"jobs": stacks + [removed_stack(job_id) for job_id in removed]}
+        stacks, waiting = stacks_of(jobs), waiting_stacks(self.owner_id)
+        elsewhere = [stack for stack in stacks if stack.section != WAITING]
+        # What waited out of sight comes up as others leave the queue.
+        news = {stack.job.pk for stack in stacks}
+        news |= {stack.job.pk for stack in waiting[max(0, job_listing.WAITING_SHOWN - len(elsewhere)) :]}
+        shown = elsewhere + [stack for stack in waiting if stack.job.pk in news]
+        removed = (changes.job_ids | news) - {stack.job.pk for stack in shown}
+        return {
+            "jobs": [*map(pushed_stack, shown), *map(removed_stack, removed)],
+            "parts": parts_of(self.owner_id, waiting),
+            "moves": bool(waiting),
+        }
+
+    def render_moving(self) -> dict[str, Any] | None:
+        waiting = waiting_stacks(self.owner_id)
+        return {"parts": parts_of(self.owner_id, waiting)} if waiting else None
 
     def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
         jobs = job_listing.jobs_with_slots(owner_id=self.owner_id, job_ids=[job_id])

@@ -14,6 +14,10 @@ from generation.queue.estimates import QueuePosition, queue_positions
 from generation.queue.snapshot import Snapshot
 from workspace.estimates import duration, position_in_words
 
+# The sections of the page, by what a job does.
+RUNNING, WAITING, FINISHED = SECTIONS = ("running", "waiting", "finished")
+LOWEST_PRIORITY = 32_767
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -38,10 +42,17 @@ class Stack:
     """A job with its cards. Discarded results have no card; `total` and `done` still include them."""
 
     def __init__(
-        self, job: Job, position: QueuePosition | None = None, progress: JobProgress | None = None
+        self,
+        job: Job,
+        position: QueuePosition | None = None,
+        progress: JobProgress | None = None,
+        *,
+        is_next: bool = False,
     ) -> None:
         slots = job.slots
         self.job = job
+        self.section = section_of(job)
+        self.is_open = self.section != WAITING or is_next
         self.position = position
         self.progress = progress or JobProgress()
         self.total = len(slots)
@@ -55,6 +66,13 @@ class Stack:
             if asset.trashed_at is None
         ]
         self.to_review = [card.asset.pk for card in self.cards if card.under_review]
+
+    @property
+    def key(self) -> str:
+        """Its place in its section: among equals the jobs' ids decide. A key of finished jobs falls."""
+        if self.section == WAITING:
+            return f"{LOWEST_PRIORITY - self.job.priority:05d}.{self.job.fair_tag:019d}"
+        return f"{self.job.finished_at:%Y%m%d%H%M%S%f}" if self.job.finished_at else ""
 
     @property
     def title(self) -> str:
@@ -100,6 +118,16 @@ class Stack:
         return not self.job.is_active and not self.to_review
 
     @property
+    def to_retry(self) -> int:
+        """How many slots of an ended job did not complete."""
+        return self.total - self.done if self.job.can_retry else 0
+
+    @property
+    def can_retry_slot(self) -> bool:
+        """Whether one that failed can be tried again by itself."""
+        return self.job.can_retry or self.section == WAITING
+
+    @property
     def error(self) -> str:
         """The error of the job, or of its first failed slot; empty when no slot failed."""
         if self.failed:
@@ -139,10 +167,31 @@ def staged_stack(owner_id: int, job_id: uuid.UUID) -> Stack:
 
 
 def stacks_of(jobs: Sequence[Job]) -> list[Stack]:
-    """The jobs as stacks with their queue positions and progress; the queries do not grow with them."""
+    """One owner's jobs as stacks with queue positions and progress; the queries do not grow with them."""
     snapshot = Snapshot(job.pool for job in jobs if job.status == JobStatus.QUEUED)
     positions, progress = queue_positions(jobs, snapshot), progress_of(jobs, snapshot)
-    return [Stack(job, positions.get(job.pk), progress.get(job.pk)) for job in jobs]
+    next_job = _next_job(jobs)
+    return [
+        Stack(job, positions.get(job.pk), progress.get(job.pk), is_next=job.pk in next_job) for job in jobs
+    ]
+
+
+def stacks_by_section(jobs: Sequence[Job]) -> dict[str, list[Stack]]:
+    """The jobs' stacks by their section, in the jobs' order."""
+    stacks = stacks_of(jobs)
+    return {name: [stack for stack in stacks if stack.section == name] for name in SECTIONS}
+
+
+def section_of(job: Job) -> str:
+    if job.status == JobStatus.PROCESSING:
+        return RUNNING
+    return WAITING if job.status == JobStatus.QUEUED else FINISHED
+
+
+def _next_job(jobs: Sequence[Job]) -> set[uuid.UUID]:
+    """The job that is their owner's next; no query if none of them waits."""
+    owner = next((job.owner_id for job in jobs if job.status == JobStatus.QUEUED), None)
+    return set(Job.objects.of(owner).waiting().values_list("pk", flat=True)[:1]) if owner else set()
 
 
 def _count(slots: list[Asset], status: AssetStatus) -> int:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from workspace import views
+from workspace import menus, views
 
 app_name = "workspace"
 JOB = "workspace/jobs/<uuid:job_id>"
@@ -11,9 +11,14 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("workspace/submit", views.submit, name="submit"),
     path("workspace/forecast", views.forecast, name="forecast"),
+    path("workspace/changes", views.changes, name="changes"),
     path("workspace/cancel", views.cancel_all, name="cancel-all"),
+    path("workspace/undo-cancel", views.undo_cancel, name="undo-cancel"),
+    path("workspace/undo-clear", views.undo_clear, name="undo-clear"),
     path("workspace/clear", views.clear, name="clear"),
     path("workspace/restore", views.restore_many, name="restore-many"),
+    path(f"{JOB}/menu", menus.job_menu, name="job-menu"),
+    path(f"{ASSET}/menu", menus.asset_menu, name="asset-menu"),
     path(f"{JOB}/cancel", views.cancel, name="cancel"),
     path(f"{JOB}/retry", views.retry, name="retry"),
     path(f"{JOB}/save", views.save_job, name="save-job"),

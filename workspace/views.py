@@ -19,9 +19,10 @@ from django.views.decorators.http import require_POST, require_safe
 from generation.access.principals import principal_of
 from generation.assets import actions as asset_actions
 from generation.assets import listing as asset_listing
-from generation.assets.selection import as_query, selected_ids
+from generation.assets.selection import as_query, posted_ids, selected_ids
 from generation.catalog.job_types import ReferenceType
 from generation.changes import feed
+from generation.changes.feed import StaleCursor
 from generation.core.errors import DomainError, JobNotFound
 from generation.core.keyset import BadCursor
 from generation.jobs import actions as job_actions
@@ -29,12 +30,13 @@ from generation.jobs import listing as job_listing
 from generation.media.formats import CONTENT_TYPES
 from generation.queue import estimates
 from workspace import composer
-from workspace.consumers import pushed_stack
+from workspace.consumers import WorkspacePage, pushed_stack
 from workspace.estimates import forecast_in_words
 from workspace.forms import ComposerForm, ForecastForm, new_form_key
 from workspace.job_type_choice import combinations
 from workspace.not_sent import not_sent
-from workspace.presenters import owned_stack, stacks_of, staged_stack
+from workspace.overview import overview_of
+from workspace.presenters import owned_stack, stacks_by_section, staged_stack
 from workspace.responses import done, refused, wants_json
 
 EXAMPLES = (
@@ -42,6 +44,7 @@ EXAMPLES = (
     "a fox asleep in autumn leaves, soft morning fog, film photograph",
     "paper boats on a city canal at night, lantern reflections, watercolour",
 )
+REVISION_DIGITS = 18  # any more would not fit its column
 P = ParamSpec("P")
 
 
@@ -76,16 +79,21 @@ def home(request: OwnersRequest) -> HttpResponse:
 def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> HttpResponse:
     # The revision is read first: what changes after it is sent again, which is harmless; nothing is missed.
     at = feed.position(request.user.pk)
-    cursor = request.GET.get("cursor", "")
+    owner_id, cursor = request.user.pk, request.GET.get("cursor", "")
+    # With a `cursor` in its address, if only an empty one: from there the composer leads to the newest.
+    only_to_review = request.GET.get("show") == "review"
     try:
-        page = job_listing.staged_jobs(owner_id=request.user.pk, cursor=cursor)
+        page = job_listing.staged_jobs(owner_id=owner_id, cursor=cursor, only_to_review=only_to_review)
     except BadCursor as bad:
         raise Http404 from bad
     context = {
         "form": form,
         "new_form_key": new_form_key(),
         "combinations": combinations(),
-        "stacks": stacks_of(page.jobs),
+        **stacks_by_section(page.jobs),
+        "overview": overview_of(owner_id, shown=len(page.waiting)),
+        "is_first": not cursor and not only_to_review,
+        "only_to_review": only_to_review,
         "revision": at.revision,
         "epoch": at.epoch,
         "cursor": cursor,
@@ -136,25 +144,59 @@ def forecast(request: OwnersRequest) -> HttpResponse:
     return JsonResponse({"ok": True, "served": expected.served, "text": forecast_in_words(expected)})
 
 
+@never_cache
+@login_required
+@require_safe
+def changes(request: OwnersRequest) -> HttpResponse:
+    """What the socket would say to a page at the revision `after`, for a page without one."""
+    if request.GET.get("user") != str(request.user.pk):  # a page of somebody who was signed in here before
+        return JsonResponse({"type": "reload"})
+    try:
+        update = WorkspacePage(request.user.pk).update(int(request.GET.get("after", "")))
+    except ValueError as malformed:
+        raise Http404 from malformed
+    except StaleCursor:
+        return JsonResponse({"type": "reload"})
+    return HttpResponse(update.text, content_type="application/json")
+
+
 @action
 def cancel(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    job_actions.cancel(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id)
-    return done(request, "Cancelled. What was finished stays.")
+    cancelled = job_actions.cancel(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id)
+    undo = _undo_url("undo-cancel", [cancelled.undo] if cancelled.undo else [])
+    return done(request, "Cancelled. What was finished stays.", undo=undo)
 
 
 @action
 def cancel_all(request: OwnersRequest) -> HttpResponse:
     cancelled = job_actions.cancel_all(owner_id=request.user.pk, actor=principal_of(request))
-    if cancelled:
-        return done(
-            request, f"Cancelled {cancelled}. What was finished stays; Try again brings the rest back."
-        )
-    return refused(request, "Nothing is waiting or running.")
+    if not cancelled:
+        return refused(request, "Nothing is waiting or running.")
+    undo = _undo_url("undo-cancel", [each.undo for each in cancelled if each.undo])
+    message = f"Cancelled {len(cancelled)}. What was finished stays; Try again brings the rest back."
+    return done(request, message, undo=undo)
+
+
+@action
+def undo_cancel(request: OwnersRequest) -> HttpResponse:
+    """Of those that had not begun: the others are tried again."""
+    revisions = _revisions(request)
+    back = job_actions.undo_cancel(owner_id=request.user.pk, actor=principal_of(request), revisions=revisions)
+    if not back:
+        return refused(request, "It is too late to undo that. Try again starts them anew.")
+    if back < len(revisions):
+        return done(request, f"{back} of {len(revisions)} wait again. Try again starts the others anew.")
+    return done(request, f"{back} wait again." if back > 1 else "It waits again.")
 
 
 @action
 def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    job_actions.retry(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id)
+    """All that did not complete; with `slot` in the query, that one alone."""
+    slot = request.GET.get("slot")
+    if slot is not None and not slot.isdecimal():
+        raise Http404
+    slots = None if slot is None else [int(slot)]
+    job_actions.retry(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id, slots=slots)
     return done(request, "Trying again.")
 
 
@@ -175,17 +217,31 @@ def discard_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
 @action
 def clear_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     owned_stack(request.user.pk, job_id)
-    if job_actions.clear(owner_id=request.user.pk, actor=principal_of(request), job_ids=[job_id]):
-        return done(request, "Cleared. What was saved stays in the Library.")
+    if revisions := _clear(request, [job_id]):
+        undo = _undo_url("undo-clear", revisions)
+        return done(request, "Cleared. What was saved stays in the Library.", undo=undo)
     return refused(request, "Not cleared: it is still in work, or its results wait for your review.")
 
 
 @action
 def clear(request: OwnersRequest) -> HttpResponse:
-    cleared = job_actions.clear(owner_id=request.user.pk, actor=principal_of(request))
-    if cleared:
-        return done(request, f"Cleared {cleared}. What was saved stays in the Library.")
+    """The finished jobs that the page shows, and no others: it names them."""
+    if revisions := _clear(request, posted_ids(request, "job")):
+        message = f"Cleared {len(revisions)}. What was saved stays in the Library."
+        return done(request, message, undo=_undo_url("undo-clear", revisions))
     return refused(request, "Nothing to clear: work in progress and results under review stay.")
+
+
+def _clear(request: OwnersRequest, job_ids: list[uuid.UUID]) -> list[int]:
+    return job_actions.clear(owner_id=request.user.pk, actor=principal_of(request), job_ids=job_ids)
+
+
+@action
+def undo_clear(request: OwnersRequest) -> HttpResponse:
+    back = job_actions.undo_clear(
+        owner_id=request.user.pk, actor=principal_of(request), revisions=_revisions(request)
+    )
+    return done(request, f"{back} back on the Workspace." if back else "Nothing was moved.")
 
 
 @action
@@ -225,6 +281,21 @@ def _owned(request: OwnersRequest, media: str, asset_id: uuid.UUID) -> list[uuid
     if asset_listing.find_asset(owner_id=request.user.pk, media=media, asset_id=asset_id) is None:
         raise Http404
     return [asset_id]
+
+
+def _undo_url(name: str, revisions: list[int]) -> str:
+    """Where to POST to undo what gave rows these revisions; empty if there is nothing to undo."""
+    listed = ",".join(map(str, revisions))
+    return f"{reverse(f'workspace:{name}')}?revisions={listed}" if listed else ""
+
+
+def _revisions(request: HttpRequest) -> list[int]:
+    """Those of `_undo_url`; malformed ones are left out."""
+    return [
+        int(text)
+        for text in request.GET.get("revisions", "").split(",")
+        if text.isdecimal() and len(text) <= REVISION_DIGITS
+    ]
 
 
 def _restore_url(asset_ids: list[uuid.UUID]) -> str:

@@ -135,7 +135,7 @@ class JobAdmin(ReadOnlyAdmin):
 
 def _cancelled(job: Job, operator: Principal) -> bool:
     was_active = job.is_active
-    status = cancel(owner_id=job.owner_id, actor=operator, job_id=job.pk)
+    status = cancel(owner_id=job.owner_id, actor=operator, job_id=job.pk).status
     return status == JobStatus.CANCELLED and was_active
 
 

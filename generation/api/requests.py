@@ -25,6 +25,7 @@ from generation.http.fields import (
 
 PAGE = 60
 MAX_PAGE = 200
+SLOTS = max(quantity for job_type in JOB_TYPES.values() for quantity in job_type.quantities)
 
 
 SUBMISSIONS = [
@@ -103,6 +104,19 @@ class SubmissionBody(StrictSerializer):
         given: dict[str, Any] = dict(self.validated_data)
         references = [ReferenceInput(**asked) for asked in given.pop("references")]
         return Submission(project_id=given.pop("project"), references=references, **given)
+
+
+class RetryBody(StrictSerializer):
+    """Nothing, or the slots to retry alone."""
+
+    slots = serializers.ListField(
+        child=StrictIntegerField(min_value=0),
+        default=None,
+        allow_null=True,
+        min_length=1,
+        max_length=SLOTS,
+        help_text="The `image_index` of each, 0 where that is null; left out: all that did not complete.",
+    )
 
 
 class Paging(serializers.Serializer[object]):

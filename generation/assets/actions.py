@@ -74,7 +74,7 @@ def _lock_jobs_to_review(owner_id: int, asset_ids: Sequence[uuid.UUID]) -> list[
     return list(Job.objects.of(owner_id).filter(pk__in=unsaved).select_for_update().order_by("id"))
 
 
-def check_count(ids: Sequence[uuid.UUID]) -> None:
+def check_count(ids: Sequence[object]) -> None:
     """Raises TooMany for more ids than one call takes."""
     if len(ids) > MAX_IDS:
         raise TooMany(MAX_IDS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterable
+from itertools import product
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
@@ -19,11 +20,20 @@ def selected_ids(request: HttpRequest) -> list[uuid.UUID]:
     They need not exist or be the sender's. The query string counts too: a plain Undo button has no fields
     of its own.
     """
+    named = product((request.POST, request.GET), NAMES)
+    return _ids(text for data, name in named for text in data.getlist(name))
+
+
+def posted_ids(request: HttpRequest, name: str) -> list[uuid.UUID]:
+    """The ids in the body's field, each once; malformed ones are ignored."""
+    return _ids(request.POST.getlist(name))
+
+
+def _ids(texts: Iterable[str]) -> list[uuid.UUID]:
     found: dict[uuid.UUID, None] = {}
-    for data in (request.POST, request.GET):
-        for text in (text for name in NAMES for text in data.getlist(name)):
-            with contextlib.suppress(ValueError):
-                found[uuid.UUID(text)] = None
+    for text in texts:
+        with contextlib.suppress(ValueError):
+            found[uuid.UUID(text)] = None
     return list(found)
 
 

@@ -96,6 +96,13 @@ class NotRetryable(DomainError):
         super().__init__(f"A job that is {status} cannot be retried.")
 
 
+class SlotNotRetryable(NotRetryable):
+    """Only a slot of the job that failed or was cancelled can be retried alone."""
+
+    def __init__(self) -> None:
+        DomainError.__init__(self, "Only what failed or was cancelled can be tried again.")
+
+
 class ReferencesGone(NotRetryable):
     """A reference image of the job was removed, long after it was last used."""
 

@@ -1,14 +1,15 @@
-"""An owner's actions on jobs: cancel, retry what did not complete, clear from the Workspace."""
+"""An owner's actions on jobs: cancel, retry what did not complete, clear from the Workspace; their undo."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 
 from generation.access import quotas
 from generation.assets import references
@@ -16,8 +17,8 @@ from generation.assets.actions import MAX_IDS, check_count
 from generation.changes import publisher, revisions, writes
 from generation.core import audit_log
 from generation.core.actors import Actor
-from generation.core.clock import Now
-from generation.core.errors import JobNotFound, NotRetryable
+from generation.core.clock import Now, from_now
+from generation.core.errors import JobNotFound, NotRetryable, SlotNotRetryable
 from generation.jobs.finish import ASSET_END, end, final_status
 from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outcome
 from generation.models.job import JobQuerySet
@@ -26,13 +27,24 @@ from generation.queue import fairness
 
 # Of one job that its owner retries again and again.
 MAX_KEPT_ATTEMPTS = 100
+# How long a cancel can be undone.
+UNDO_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """What became of a job: its status now.
+
+    `undo` is the revision that the cancel gave a job that had not begun, for `undo_cancel`; else None.
+    """
+
+    status: JobStatus
+    undo: int | None = None
 
 
 @transaction.atomic
-def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> JobStatus:
+def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Cancellation:
     """Stop the job: open slots are cancelled, completed ones stay. An ended job is not changed.
-
-    Returns the job's status now.
 
     The lease token stays on the row, so that its worker learns at the next heartbeat.
 
@@ -43,90 +55,147 @@ def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> JobStatus:
     if job is None:
         raise JobNotFound
     if not job.is_active:
-        return JobStatus(job.status)
+        return Cancellation(JobStatus(job.status))
     assets = writes.lock_assets(job)
     stopped = [asset for asset in assets if asset.status == AssetStatus.QUEUED]
     for asset in stopped:
         asset.status = AssetStatus.CANCELLED
     status = JobStatus.CANCELLED if stopped else final_status(asset.status for asset in assets)
-    end(job, assets, status=status, changed=stopped, fields=["status"])
+    revision = end(job, assets, status=status, changed=stopped, fields=["status"])
     if job.status == JobStatus.PROCESSING:
         writes.end_attempt(job, Outcome.CANCELLED)
     ids = {"job": str(job.pk), "attempt": job.attempt}
     audit_log.after_commit("job.cancelled", actor=actor, slots=len(stopped), **ids)
-    return status
+    return Cancellation(status, undo=None if job.attempt else revision)
 
 
-def cancel_all(*, owner_id: int, actor: Actor, limit: int = MAX_IDS) -> int:
-    """Cancel the owner's active jobs, each in a transaction of its own; returns their number."""
+def cancel_all(*, owner_id: int, actor: Actor, limit: int = MAX_IDS) -> list[Cancellation]:
+    """Cancel the owner's active jobs, each in a transaction of its own; those that ended."""
     active = Job.objects.of(owner_id).filter(status__in=ACTIVE).order_by("-id")
     job_ids = list(active.values_list("pk", flat=True)[:limit])
-    ended = 0
+    cancelled = []
     for job_id in job_ids:
         with suppress(JobNotFound):  # it went with its owner's account meanwhile
-            ended += cancel(owner_id=owner_id, actor=actor, job_id=job_id) not in ACTIVE
-    return ended
+            cancelled.append(cancel(owner_id=owner_id, actor=actor, job_id=job_id))
+    return [each for each in cancelled if each.status not in ACTIVE]
+
+
+def undo_cancel(*, owner_id: int, actor: Actor, revisions: Sequence[int]) -> int:
+    """Put jobs that were cancelled before they had begun back into the queue; the number put back.
+
+    A job counts if its revision is still the one that its cancel gave it, for UNDO_SECONDS. Each goes in a
+    transaction of its own, in their order in the queue, as far as the owner's limits allow.
+
+    Raises:
+        OverLimit: none could be put back for the owner's limits.
+    """
+    check_count(revisions)
+    undoable = _undoable(owner_id).filter(revision__in=revisions)
+    in_order = undoable.order_by(F("priority").desc(), "fair_tag", "id").values_list("revision", flat=True)
+    count = 0
+    for revision in list(in_order):
+        try:
+            with suppress(NotRetryable):  # a reference image of it was removed
+                count += _put_back(owner_id, actor, revision)
+        except quotas.OverLimit:
+            if not count:
+                raise
+            break
+    return count
+
+
+def _undoable(owner_id: int) -> JobQuerySet:
+    since = from_now(-UNDO_SECONDS)
+    return Job.objects.of(owner_id).filter(status=JobStatus.CANCELLED, attempt=0, finished_at__gt=since)
 
 
 @transaction.atomic
-def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> None:
-    """Queue the slots that did not complete again, with fresh attempts; completed slots are not touched.
+def _put_back(owner_id: int, actor: Actor, revision: int) -> bool:
+    """Its old place in the queue, unless the owner has queued other jobs before it since then."""
+    job = writes.lock(_undoable(owner_id).filter(revision=revision))
+    if job is None:
+        return False
+    references.require_references(job)
+    again = [asset for asset in writes.lock_assets(job) if asset.status == AssetStatus.CANCELLED]
+    for asset in again:
+        asset.status = AssetStatus.QUEUED
+    writes.write(job, changes=_requeued(job, again, tag=job.fair_tag), assets=again, fields=["status"])
+    publisher.queued(engine=job.engine)
+    audit_log.after_commit("job.cancel_undone", actor=actor, job=str(job.pk), slots=len(again))
+    return True
+
+
+@transaction.atomic
+def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID, slots: Collection[int] | None = None) -> None:
+    """Queue the slots that did not complete again, all or the given ones, with fresh attempts.
+
+    Completed slots are not touched; of a job that waits already, given slots wait with the others.
 
     Raises:
         JobNotFound: not the owner's.
-        NotRetryable: the job is active or completed, or one of its reference images was removed.
+        NotRetryable: the job runs or is completed, or one of its reference images was removed.
+        SlotNotRetryable: a given slot is none of the job's, or neither failed nor cancelled.
         OverLimit: the owner has as much work waiting and running as is allowed.
     """
     job = writes.lock_owned(owner_id=owner_id, job_id=job_id)
     if job is None:
         raise JobNotFound
-    if not job.can_retry:
+    joins_the_queued = job.status == JobStatus.QUEUED and slots is not None
+    if not (job.can_retry or joins_the_queued):
         raise NotRetryable(job.status)
-    again = [asset for asset in writes.lock_assets(job) if asset.status != AssetStatus.COMPLETED]
-    revisions.hold(owner_id=owner_id)
-    quotas.check(owner_id)
+    again = _to_retry(writes.lock_assets(job), slots)
     references.require_references(job)
-    if job.attempt > MAX_KEPT_ATTEMPTS:
-        older = Attempt.objects.filter(job=job).order_by("-number").values("pk")[MAX_KEPT_ATTEMPTS:]
-        Attempt.objects.filter(pk__in=older).delete()
     for asset in again:
         asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
-    changes = writes.requeued(
-        delay_seconds=0,
-        attempts_left=settings.MAX_ATTEMPTS,
-        fair_tag=fairness.start_tag(job, cost=job.type.estimate(len(again))),
-        lease_token=None,
-        finished_at=None,
-        cleared_at=None,
-        error_code="",
-        error_message="",
-    )
+    changes: dict[str, object] = {"attempts_left": settings.MAX_ATTEMPTS}
+    if not joins_the_queued:
+        changes |= _requeued(job, again)
     writes.write(job, changes=changes, assets=again, fields=ASSET_END)
     publisher.queued(engine=job.engine)
     ids = {"job": str(job.pk), "attempt": job.attempt}
     audit_log.after_commit("job.retried", actor=actor, slots=len(again), **ids)
 
 
-def clear(*, owner_id: int, actor: Actor, job_ids: Sequence[uuid.UUID] | None = None) -> int:
-    """Clear finished jobs from the Workspace, all or the given ones; returns the number cleared.
+def _to_retry(assets: Sequence[Asset], slots: Collection[int] | None) -> list[Asset]:
+    ended = [asset for asset in assets if asset.status in (AssetStatus.FAILED, AssetStatus.CANCELLED)]
+    if slots is None:
+        return ended
+    again = [asset for asset in ended if asset.slot in slots]
+    if not again or len(again) != len(set(slots)):
+        raise SlotNotRetryable
+    return again
 
-    Active jobs and those with results under review stay. Nothing leaves the Library.
-    """
-    if job_ids is not None:
-        check_count(job_ids)
-        return _clear(owner_id, actor, Job.objects.filter(pk__in=job_ids))
-    total = 0
-    while cleared := _clear(owner_id, actor, Job.objects.all()):
-        total += cleared
-    return total
+
+def _requeued(job: Job, again: Sequence[Asset], *, tag: int = 0) -> dict[str, object]:
+    """The changes that put an ended job back at its owner's turn, not before `tag`. Raises OverLimit."""
+    revisions.hold(owner_id=job.owner_id)
+    quotas.check(job.owner_id)
+    if job.attempt > MAX_KEPT_ATTEMPTS:
+        older = Attempt.objects.filter(job=job).order_by("-number").values("pk")[MAX_KEPT_ATTEMPTS:]
+        Attempt.objects.filter(pk__in=older).delete()
+    return writes.requeued(
+        delay_seconds=0,
+        fair_tag=max(tag, fairness.start_tag(job, cost=job.type.estimate(len(again)))),
+        lease_token=None,
+        finished_at=None,
+        cleared_at=None,
+        error_code="",
+        error_message="",
+    )
 
 
 @transaction.atomic
-def _clear(owner_id: int, actor: Actor, among: JobQuerySet) -> int:
-    finished = among.of(owner_id).staged().exclude(status__in=ACTIVE)
+def clear(*, owner_id: int, actor: Actor, job_ids: Sequence[uuid.UUID]) -> list[int]:
+    """Clear those of the jobs that are finished from the Workspace.
+
+    Returns the revisions that it gave them, for `undo_clear`.
+
+    Active jobs and those with results under review stay. Nothing leaves the Library.
+    """
+    check_count(job_ids)
+    finished = Job.objects.of(owner_id).finished().filter(pk__in=job_ids)
     waiting = Asset.objects.under_review().filter(job=OuterRef("pk"))
-    finished = finished.exclude(Exists(waiting))
-    jobs = list(finished.select_for_update().order_by("id")[:MAX_IDS])
+    jobs = list(finished.exclude(Exists(waiting)).select_for_update().order_by("id"))
     # Checked again under the locks: a result may have been restored while waiting for them.
     to_review = Asset.objects.under_review().filter(job__in=jobs)
     restored = set(to_review.values_list("job_id", flat=True))
@@ -134,4 +203,16 @@ def _clear(owner_id: int, actor: Actor, among: JobQuerySet) -> int:
     writes.write_each(owner_id, jobs, cleared_at=Now())
     for job in jobs:
         audit_log.after_commit("job.cleared", actor=actor, job=str(job.pk))
+    return [job.revision for job in jobs]
+
+
+@transaction.atomic
+def undo_clear(*, owner_id: int, actor: Actor, revisions: Sequence[int]) -> int:
+    """Bring jobs back to the Workspace that have not changed since `clear`; the number brought back."""
+    check_count(revisions)
+    cleared = Job.objects.of(owner_id).filter(revision__in=revisions, cleared_at__isnull=False)
+    jobs = list(cleared.select_for_update().order_by("id"))
+    writes.write_each(owner_id, jobs, cleared_at=None)
+    for job in jobs:
+        audit_log.after_commit("job.clear_undone", actor=actor, job=str(job.pk))
     return len(jobs)

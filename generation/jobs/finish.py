@@ -86,14 +86,17 @@ def end(
     changed: Sequence[Asset],
     fields: Sequence[str],
     **more: object,
-) -> None:
+) -> int:
     """Bring the job to its final `status` and put that into the outbox: the only way for a job to end.
+
+    Returns the job's new revision.
 
     `changed` are those of its assets that carry new values in `fields`; `more` is for the job.
     """
     ended = {"status": status, "lease_expires_at": None, "retry_at": None, "finished_at": Now()}
     revision = writes.write(job, changes=ended | more, assets=changed, fields=fields)
     outbox.job_ended(job, assets, status=status, revision=revision)
+    return revision
 
 
 def fail(assets: Iterable[Asset], reason: Reason) -> None:

@@ -6,9 +6,16 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from generation.core.keyset import newest_by_id
-from generation.models import Asset, Job, JobReference
+from django.db.models import Count, Q, prefetch_related_objects
+
+from generation.core.keyset import cursor_of, newest_by_id, older_than
+from generation.models import Asset, Job, JobReference, JobStatus
 from generation.models.job import JobQuerySet
+from generation.models.statuses import ACTIVE
+
+# More waiting jobs than these are counted, and not shown.
+WAITING_SHOWN = 50
+LAST_FINISHED = "finished_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +26,73 @@ class JobPage:
     next_cursor: str
 
 
-def staged_jobs(*, owner_id: int, cursor: str = "", limit: int = 20) -> JobPage:
-    """A page of the jobs on the Workspace, newest first. Raises BadCursor."""
-    return _page(Job.objects.of(owner_id).staged(), cursor, limit)
+@dataclass(frozen=True, slots=True)
+class StagedJobs:
+    """The jobs on the Workspace with their assets, by section; `next_cursor` is of the finished ones.
+
+    What runs, oldest first; the first of what waits, in the order of the queue; a page of what is finished,
+    last finished first.
+    """
+
+    running: list[Job]
+    waiting: list[Job]
+    finished: list[Job]
+    next_cursor: str
+
+    @property
+    def jobs(self) -> list[Job]:
+        return [*self.running, *self.waiting, *self.finished]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkCounts:
+    """How many of an owner's jobs run, wait, and are finished with results under review."""
+
+    running: int
+    waiting: int
+    to_review: int
+
+    @property
+    def active(self) -> int:
+        return self.running + self.waiting
+
+
+def staged_jobs(
+    *, owner_id: int, cursor: str = "", limit: int = 20, only_to_review: bool = False
+) -> StagedJobs:
+    """The jobs on the Workspace; after a cursor, or of those to review, finished ones alone.
+
+    The queries do not grow with the jobs. Raises BadCursor.
+    """
+    mine = Job.objects.of(owner_id).select_related("project")
+    finished = _to_review(owner_id, mine) if only_to_review else mine.finished()
+    found = list(older_than(finished, LAST_FINISHED, cursor)[: limit + 1])
+    page = found[:limit]
+    following = cursor_of(getattr(page[-1], LAST_FINISHED), page[-1].pk) if len(found) > limit else ""
+    is_first = not cursor and not only_to_review
+    running = list(mine.running()) if is_first else []
+    waiting = list(mine.waiting()[:WAITING_SHOWN]) if is_first else []
+    prefetch_related_objects([*running, *waiting, *page], "assets", "references")
+    return StagedJobs(running, waiting, page, following)
+
+
+def waiting_jobs(*, owner_id: int) -> list[Job]:
+    """The waiting jobs that the Workspace shows, in the order of the queue, with their assets."""
+    return list(Job.objects.of(owner_id).waiting().with_slots()[:WAITING_SHOWN])
+
+
+def work_counts(*, owner_id: int) -> WorkCounts:
+    """Two queries, of what is in work and of what is under review alone."""
+    mine = Job.objects.of(owner_id)
+    active = mine.filter(status__in=ACTIVE).aggregate(
+        running=Count("pk", filter=Q(status=JobStatus.PROCESSING)),
+        waiting=Count("pk", filter=Q(status=JobStatus.QUEUED)),
+    )
+    return WorkCounts(**active, to_review=_to_review(owner_id, mine).count())
+
+
+def _to_review(owner_id: int, jobs: JobQuerySet) -> JobQuerySet:
+    return jobs.finished().filter(pk__in=Asset.objects.of(owner_id).under_review().values("job"))
 
 
 def all_jobs(*, owner_id: int, cursor: str = "", limit: int = 50) -> JobPage:

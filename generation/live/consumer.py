@@ -35,15 +35,16 @@ class PendingUpdates:
 
     greet: bool = False
     recheck: bool = False
+    moving: bool = False
     revision: int = 0  # the highest that was hinted
     progress: dict[str, str] = field(default_factory=dict)  # by job id, the newest hint
 
     def __bool__(self) -> bool:
-        return bool(self.has_requests or self.recheck)
+        return bool(self.has_requests or self.recheck or self.moving)
 
     @property
     def has_requests(self) -> bool:
-        """Whether the browser or a hint asks for it, as opposed to the periodic recheck."""
+        """Whether the browser or a hint asks for it, as opposed to what is done periodically."""
         return bool(self.greet or self.revision or self.progress)
 
 
@@ -52,9 +53,10 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
 
     The browser's first message is `{"after": revision, "user": id}`: the page's revision and its user. The
     browser then gets `changes` with everything newer, rendered by the page's own partials, and between them
-    `progress`: a job with new progress but no new revision, rendered likewise. `reload` means that its
-    revision is from another database. A `heartbeat` comes every 15 s, whatever else does: a browser that
-    hears nothing for longer has lost the line. The socket is closed when its session has ended.
+    `progress`: what changed without a revision, a job's progress or places in the queue, rendered likewise.
+    `reload` means that its revision is from another database. A `heartbeat` comes every 15 s, whatever else
+    does: a browser that hears nothing for longer has lost the line. The socket is closed when its session has
+    ended.
 
     `send` waits while the browser does not read; the hints that come meanwhile are merged.
     """
@@ -107,9 +109,11 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             self.session_key = session.session_key
         self.revision: int | None = None
         self.pending = PendingUpdates()
+        self.is_moving, self.moved = False, ""
         self.session_unchecked = True  # the session may have ended before this socket could be told
         self.is_open = True
-        self.periodic = (asyncio.create_task(self._recheck()), asyncio.create_task(self._heartbeat()))
+        loops = (self._recheck(), self._heartbeat(), self._follow())
+        self.periodic = tuple(asyncio.create_task(loop) for loop in loops)
         await self._with_layer(self.channel_layer.group_add)
         await self.accept()
 
@@ -185,6 +189,14 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
             await asyncio.sleep(self.heartbeat_seconds)
             await self.send_json({"type": "heartbeat"})
 
+    async def _follow(self) -> None:
+        """Send what moves by itself again and again, as long as the page shows something of it."""
+        while True:
+            await asyncio.sleep(self.page.moving_seconds)
+            if self.is_moving:
+                self.pending.moving = True
+                self._schedule()
+
     def _request_session_check(self) -> None:
         self.session_unchecked = self.pending.recheck = True
         self._schedule()
@@ -216,6 +228,8 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
                 await self._catch_up(greet=pending.greet, hinted=None if is_looking else pending.revision)
             except feed.StaleCursor:
                 await self.send_json({"type": "reload"})
+        if pending.moving:
+            await self._send_moving()
         for job_id, hint in pending.progress.items():
             text = await renders().progress(self.page, job_id=uuid.UUID(job_id), hint=hint)
             if text:
@@ -231,11 +245,19 @@ class LiveConsumer(AsyncJsonWebsocketConsumer):
                 return  # the browser has sent another revision, and gets a greeting for it
             self.revision = update.revision
             if greet or update.revision != after:
+                self.is_moving, self.moved = update.moves, ""
                 await self.send(text_data=update.text)
             greet = False
             is_enough = update.revision == after or update.revision >= (hinted or 0)
             if is_enough and not update.more:
                 return
+
+    async def _send_moving(self) -> None:
+        text = await renders().moving(self.page)
+        if text and text != self.moved:
+            await self._check_session()
+            self.moved = text
+            await self.send(text_data=text)
 
     async def _check_session(self) -> None:
         """Check the session in the database, if something has happened since the last check."""

@@ -17,11 +17,15 @@ PAGE_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A `changes` message as JSON. It brings the page to `revision`; `more` if there are newer changes."""
+    """A `changes` message as JSON. It brings the page to `revision`; `more` if there are newer changes.
+
+    `moves` if the page shows something that changes by itself: see `LivePage.render_moving`.
+    """
 
     revision: int
     more: bool
     text: str
+    moves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,20 @@ class LivePage:
     """
 
     page_size: ClassVar[int] = 50  # rows of one message at most
+    moving_seconds: ClassVar[float] = 10.0  # how often what moves is sent
 
     owner_id: int
 
     def render(self, changes: Changes) -> Message:
-        """The page's part of `changes`, as JSON with HTML; called in a thread with database access."""
+        """The page's part of `changes`, as JSON with HTML; called in a thread with database access.
+
+        With a true `moves` in it, `render_moving` is sent from time to time.
+        """
         raise NotImplementedError
+
+    def render_moving(self) -> Message | None:
+        """As `render`, for what changes by itself, such as places in the queue; None if there is nothing."""
+        return None
 
     def render_progress(self, job_id: uuid.UUID) -> Message | None:
         """As `render`, for a job's progress without a revision; None if the page does not show the job."""
@@ -54,8 +66,13 @@ class LivePage:
                 message["epoch"] = changes.epoch
             text = json.dumps(message)
             if len(text) <= PAGE_BYTES or rows == 1:
-                return Update(changes.revision, changes.more, text)
+                return Update(changes.revision, changes.more, text, moves=bool(message.get("moves")))
             rows = max(1, min(rows, changes.rows) // 2)
+
+    def moving(self) -> str:
+        """A `progress` message with what changes by itself; empty if there is nothing."""
+        message = self.render_moving()
+        return "" if message is None else json.dumps({"type": "progress", **message})
 
     def progress(self, job_id: uuid.UUID) -> str:
         """A `progress` message as JSON; empty if the page does not show the job."""

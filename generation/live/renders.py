@@ -102,6 +102,14 @@ class Renders:
             render = self._start(key, page.owner_id, partial(page.progress, job_id))
         return await self._result(key, render)
 
+    async def moving(self, page: LivePage) -> str:
+        """What moves on the page, as of the last second."""
+        key = (page, "moving")
+        render: Render[str] | None = self._latest.get(key)
+        if render is None:
+            render = self._start(key, page.owner_id, page.moving)
+        return await self._result(key, render)
+
     async def _result(self, key: Hashable, render: Render[T]) -> T:
         """The result or exception. One that has not begun when its last socket goes is cancelled."""
         render.sockets += 1

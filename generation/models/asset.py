@@ -13,6 +13,7 @@ from generation.models.project import Project
 from generation.models.statuses import AssetStatus
 
 A = TypeVar("A", bound="Asset")
+TO_REVIEW = Q(status=AssetStatus.COMPLETED, saved_at=None, trashed_at=None)
 IN_LIBRARY = Q(saved_at__isnull=False, trashed_at=None)
 
 
@@ -40,7 +41,7 @@ class AssetQuerySet(models.QuerySet[A]):
 
     def under_review(self) -> Self:
         """Completed, and neither saved nor discarded yet."""
-        return self.completed().filter(saved_at=None, trashed_at=None)
+        return self.filter(TO_REVIEW)
 
 
 class Asset(models.Model):
@@ -117,6 +118,7 @@ class Asset(models.Model):
                 name="asset_trash",
                 condition=Q(trashed_at__isnull=False),
             ),
+            models.Index(fields=["owner", "job"], name="asset_to_review", condition=TO_REVIEW),
             models.Index(fields=["owner", "revision"], name="asset_changes"),
         ]
         constraints = [

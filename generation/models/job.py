@@ -48,6 +48,18 @@ class JobQuerySet(models.QuerySet["Job"]):
         """Jobs that the Workspace shows: those not cleared from it."""
         return self.filter(cleared_at=None)
 
+    def running(self) -> JobQuerySet:
+        """Oldest first."""
+        return self.filter(status=JobStatus.PROCESSING).order_by("id")
+
+    def waiting(self) -> JobQuerySet:
+        """In the order of the queue, those that wait for another attempt included."""
+        return self.filter(status=JobStatus.QUEUED).order_by(F("priority").desc(), "fair_tag", "id")
+
+    def finished(self) -> JobQuerySet:
+        """Jobs on the Workspace that have ended."""
+        return self.staged().filter(finished_at__isnull=False)
+
     def with_slots(self) -> JobQuerySet:
         """Prefetch their assets and references, with two queries for any number of jobs."""
         return self.prefetch_related("assets", "references")
@@ -139,7 +151,12 @@ class Job(models.Model):
             models.Index(
                 fields=["retry_at"], name="job_delayed", condition=Q(status="queued", retry_at__isnull=False)
             ),
-            models.Index("owner", F("id").desc(), name="job_staged", condition=Q(cleared_at=None)),
+            # The Workspace: an owner's active jobs are those of job_active.
+            models.Index(
+                *("owner", F("finished_at").desc(), F("id").desc()),
+                name="job_finished",
+                condition=Q(cleared_at=None, finished_at__isnull=False),
+            ),
             models.Index("owner", F("id").desc(), name="job_newest"),
             models.Index(fields=["owner", "revision"], name="job_changes"),
             # The chore that deletes what ended without a result.

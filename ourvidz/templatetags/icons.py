@@ -49,7 +49,8 @@ ICONS = (
 STROKE = 'stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
 FILL = 'fill="var(--icon-fill, none)"'
 
-USE = '<svg class="icon" width="{0}" height="{0}" aria-hidden="true"><use href="#icon-{1}"/></svg>'
+USE = '<svg class="icon"{} aria-hidden="true"><use href="#icon-{}"/></svg>'
+USUAL_SIZE = 18  # as base.css says it, once for all
 
 
 class UnknownIconError(LookupError):
@@ -57,7 +58,7 @@ class UnknownIconError(LookupError):
 
 
 @register.simple_tag
-def icon(name: str, size: int = 18) -> SafeString:
+def icon(name: str, size: int = USUAL_SIZE) -> SafeString:
     """A decoration, hidden from screen readers: name the control itself.
 
     Raises:
@@ -65,7 +66,8 @@ def icon(name: str, size: int = 18) -> SafeString:
     """
     if name not in ICONS:
         raise UnknownIconError(name)
-    return format_html(USE, size, name)
+    sides = format_html(' width="{0}" height="{0}"', size) if size != USUAL_SIZE else ""
+    return format_html(USE, sides, name)
 
 
 @register.simple_tag

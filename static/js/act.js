@@ -1,4 +1,4 @@
-// Buttons with form="act" post without leaving the page. What the action changed comes over the socket;
+// Buttons with form="act", and those with data-act of other forms, post without leaving the page. What the action changed comes over the socket;
 // pages that show state without one hear "acted" on the document.
 import { byId, targetOf } from "./dom.js";
 import { say } from "./toast.js";
@@ -64,7 +64,7 @@ export function excuse(error, { away = AWAY, signedOut = SIGNED_OUT, mayLeave = 
 
 /** @param {HTMLButtonElement} button */
 async function act(button) {
-  const data = new FormData(byId("act", HTMLFormElement));
+  const data = new FormData(button.form ?? byId("act", HTMLFormElement));
   if (button.name) data.append(button.name, button.value);
   for (const [name, values] of Object.entries(fieldsOf(button))) {
     for (const value of [values].flat()) data.append(name, value);
@@ -83,7 +83,7 @@ const fieldsOf = (button) => JSON.parse(button.dataset.fields ?? "{}");
 
 export function listen() {
   document.addEventListener("click", (event) => {
-    const button = targetOf(event)?.closest('button[form="act"]');
+    const button = targetOf(event)?.closest('button:is([form="act"], [data-act])');
     // data-plain: the answer is a page.
     if (!(button instanceof HTMLButtonElement) || button.matches("[data-plain], [aria-busy]")) return;
     event.preventDefault();

@@ -84,7 +84,7 @@ export function start(page) {
 
 // Progress alone changes nothing that is not known: the rest of a running job gets shorter as was said.
 function askIfWorkChanged() {
-  const active = findAll(stacks, ".stack[data-active]", HTMLElement);
+  const active = findAll(stacks, '.stack:not([data-section="finished"])', HTMLElement);
   const now = active.map((stack) => `${stack.id} ${data(stack, "status")}`).join("\n");
   if (now === unfinished) return;
   unfinished = now;

@@ -1,31 +1,66 @@
-// The list of stacks, kept as the server last said it is.
+// The stacks by section, kept as the server last said they are: none goes that it did not say is gone.
 import { byId, data, element, findAll } from "./dom.js";
-import { update } from "./morph.js";
+import { morph, update } from "./morph.js";
+import { user } from "./user.js";
 
 const list = byId("stacks", HTMLElement);
-const cursor = data(list, "cursor");
-const hasOlder = Boolean(data(list, "more"));
+// A node that is moved so keeps its focus, and what plays in it; not every browser can.
+const KEEPS_STATE = "moveBefore" in Element.prototype;
+let revision = Number(data(list, "revision"));
 
-const stacks = () => findAll(list, ":scope > .stack", HTMLElement);
+/** @param {ParentNode} root */
+const stacksIn = (root) => findAll(root, ".stack", HTMLElement);
 
 /** @param {string} id */
 const find = (id) => document.getElementById(`stack-${id}`);
 
+/** @param {string} name */
+const section = (name) => list.querySelector(`:scope > [data-section="${name}"]`);
+
 /**
- * Ids are in the order of submission. A page of older work has an upper end, and a page with more below a lower one.
- * @param {string} id
+ * Whether a stack stands before another of its section; the last finished comes first.
+ * @param {HTMLElement} one
+ * @param {HTMLElement} other
  */
-function belongs(id) {
-  const last = stacks().at(-1);
-  return (!cursor || id < cursor) && (!hasOlder || !last || id > data(last, "job"));
+function isBefore(one, other) {
+  const [mine, its] = [`${data(one, "key")} ${data(one, "job")}`, `${data(other, "key")} ${data(other, "job")}`];
+  return data(one, "section") === "finished" ? mine > its : mine < its;
 }
 
-/** @param {HTMLElement} stack */
+/**
+ * What stands after a stack in a section, if it is put there.
+ * @param {Element} home
+ * @param {HTMLElement} stack
+ */
+const following = (home, stack) => stacksIn(home).find((other) => other !== stack && isBefore(stack, other)) ?? null;
+
+/**
+ * Puts a stack that is new here in its place. A page of older work has an upper end, and one with more below a lower.
+ * @param {HTMLElement} stack
+ */
 function insert(stack) {
-  const next = stacks().find((other) => data(other, "job") < data(stack, "job"));
+  const home = section(data(stack, "section"));
+  if (!(home instanceof HTMLElement)) return;
+  const next = following(home, stack);
+  if ((!next && "more" in home.dataset) || (next === home.firstElementChild && "later" in home.dataset)) return;
   stack.classList.add("is-new");
   stack.addEventListener("animationend", () => stack.classList.remove("is-new"), { once: true });
-  list.insertBefore(stack, next ?? null);
+  home.insertBefore(stack, next);
+}
+
+/**
+ * Moves a stack to where its job is now; on a page that lacks that section it stays.
+ * @param {HTMLElement} stack
+ */
+function move(stack) {
+  const home = section(data(stack, "section"));
+  if (!home) return;
+  const next = following(home, stack);
+  if (stack.parentElement === home && stack.nextElementSibling === next) return;
+  const focused = document.activeElement;
+  if (KEEPS_STATE) home.moveBefore(stack, next);
+  else home.insertBefore(stack, next);
+  if (focused instanceof HTMLElement && stack.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 /**
@@ -35,37 +70,81 @@ function insert(stack) {
 function put(id, html) {
   const fresh = element(html);
   const old = find(id);
-  if (old) update(old, fresh);
-  else if (belongs(id)) insert(fresh);
+  if (!old) return insert(fresh);
+  const before = data(old, "section");
+  const isOpen = fresh.querySelector(".cards[open]") !== null;
+  if (!update(old, fresh)) return;
+  if (before !== data(old, "section")) open(old, isOpen);
+  move(old);
+}
+
+/**
+ * @param {Element | null | undefined} stack
+ * @param {boolean} isOpen
+ */
+function open(stack, isOpen) {
+  const cards = stack?.querySelector(".cards");
+  if (cards instanceof HTMLDetailsElement) cards.open = isOpen;
+}
+
+/** @param {HTMLElement | null} stack that is gone */
+function take(stack) {
+  if (!stack) return;
+  const neighbour = stack.nextElementSibling ?? stack.previousElementSibling;
+  const next = stack.contains(document.activeElement) && neighbour?.querySelector("a, button");
+  stack.remove();
+  if (next instanceof HTMLElement) next.focus({ preventScroll: true });
+}
+
+/**
+ * Does something to the stacks without moving what is being looked at, once the head of the list is out of sight.
+ * @param {Set<string>} changed the jobs that it may move
+ * @param {() => void} change
+ */
+function inPlace(changed, change) {
+  const isInSight = (/** @type {HTMLElement} */ stack) => {
+    const { top, bottom } = stack.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight && bottom > top;
+  };
+  const seen = list.getBoundingClientRect().top < 0 ? stacksIn(list).filter(isInSight) : [];
+  const anchor = seen.find((stack) => !changed.has(data(stack, "job"))) ?? seen[0];
+  const top = anchor?.getBoundingClientRect().top ?? 0;
+  change();
+  if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
 }
 
 /** @param {Partial<Message>} message */
-export function changes({ jobs = [] }) {
-  for (const { id, html, removed } of jobs) {
-    if (removed) find(id)?.remove();
-    else put(id, html);
-  }
-  notifyChanged();
+export function changes({ jobs = [], parts = [], revision: upto = 0 }) {
+  inPlace(new Set(jobs.map(({ id }) => id)), () => {
+    for (const { id, html, removed } of jobs) {
+      if (removed) take(find(id));
+      else put(id, html);
+    }
+    for (const { id, html } of parts) {
+      const part = document.getElementById(id);
+      if (part) morph(part, element(html));
+    }
+    open(section("waiting")?.firstElementChild, true); // the next one
+  });
+  revision = Math.max(revision, upto);
+  list.dispatchEvent(new CustomEvent("tiles-changed"));
 }
+
+/** What changes without a revision: a job's progress, the places in the queue. */
+export const progress = changes;
 
 /** The results on the page, in its order. */
 export const results = () => findAll(list, '.card[data-phase="done"]', HTMLElement);
 
-const notifyChanged = () => list.dispatchEvent(new CustomEvent("tiles-changed"));
-
-/** A job that is further than its revision says: the server sends its stack as it is now. */
-export const progress = changes;
-
-/** The page as it is now, for when there is no socket to say what changed. */
-export async function refresh() {
-  const response = await fetch(location.href, { credentials: "same-origin", redirect: "error" });
-  if (!response.ok) return;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  const fresh = page.getElementById("stacks");
-  if (!fresh || page.body.dataset.user !== document.body.dataset.user) return location.reload();
-  const now = findAll(fresh, ":scope > .stack", HTMLElement);
-  const here = new Set(now.map((stack) => stack.id));
-  for (const old of stacks()) if (!here.has(old.id)) old.remove();
-  for (const stack of now) put(data(stack, "job"), stack.outerHTML);
-  notifyChanged();
+/** Asks for what has changed, when there is no socket to say it. */
+export async function catchUp() {
+  for (let before = -1; before < revision; ) {
+    before = revision;
+    const address = `${data(list, "changes")}?after=${revision}&user=${user}`;
+    const response = await fetch(address, { credentials: "same-origin", redirect: "error" });
+    if (!response.ok) return;
+    const message = /** @type {Message} */ (await response.json());
+    if (message.type === "reload") return location.reload();
+    changes(message);
+  }
 }

@@ -48,6 +48,13 @@ interface Message {
   epoch?: string;
   jobs?: Change[];
   assets?: Change[];
+  parts?: Part[];
+}
+
+/** An element of the page that no revision tells of, as it is now. */
+interface Part {
+  id: string;
+  html: string;
 }
 
 /** How a job or an asset stands now: as HTML, or `removed` from this page. */

@@ -2,7 +2,8 @@ import { start } from "./composer.js";
 import { byId, data } from "./dom.js";
 import { start as startViewer } from "./lightbox.js";
 import { connect } from "./live.js";
-import { changes, progress, refresh, results } from "./stacks.js";
+import "./menus.js";
+import { catchUp, changes, progress, results } from "./stacks.js";
 
 const stacks = byId("stacks", HTMLElement);
 const live = connect({
@@ -13,18 +14,14 @@ const live = connect({
 });
 
 // Without a socket the page asks for itself after each of its own actions; with one it makes sure that it still has one.
-function catchUp() {
+function afterwards() {
   if (live.isLive()) live.probe();
-  else refresh().catch(() => {});
+  else catchUp().catch(() => {});
 }
-document.addEventListener("acted", catchUp);
-
-// The place in the queue moves with other people's work, of which no message comes.
-const QUEUE_MS = 15000;
-setInterval(() => {
-  const waits = document.querySelector('.stack[data-status="queued"]');
-  if (waits && live.isLive() && document.visibilityState === "visible") refresh().catch(() => {});
-}, QUEUE_MS);
+document.addEventListener("acted", afterwards);
 start({ onMade: (job) => changes({ jobs: [job] }) });
-// The address stays the Workspace's: that is what the page asks for again, and where a reload leads.
+// What kept its place until the form was as the script makes it.
+byId("more", HTMLElement).removeAttribute("data-folded");
+byId("chips", HTMLElement).removeAttribute("data-expected");
+// The address stays the Workspace's: that is where a reload leads.
 startViewer(stacks, { tiles: results, addressOf: () => location.href });

@@ -71,7 +71,7 @@ def test_retry_of_what_failed(desk: Desk, machine: Machine) -> None:
         expect(cards(tab, "failed")).to_have_count(2)
         expect(cards(tab, "failed").first).to_contain_text("The GPU ran out of memory.")
     kept = ledger.done(job)[0]
-    desk.press(stack(page, job).locator(".todo"), "Try again")
+    desk.press(stack(page, job).locator(".todo"), "Try 2 again")
 
     expect(toast(page)).to_contain_text("Trying again")
     for tab in (page, desk.second):
@@ -140,7 +140,7 @@ def test_save_under_review_and_discard_the_rest(desk: Desk, machine: Machine) ->
 
 
 def test_clear_finished(desk: Desk, machine: Machine) -> None:
-    """Pitfalls 28 and 29: work and results under review stay, the Library keeps everything."""
+    """Pitfalls 28, 29 and 39: work and results under review stay, the Library keeps all, undo is there."""
     finished, reviewed = desk.person.submit(), desk.person.submit(review=True)
     machine.finish()
     machine.finish()
@@ -157,8 +157,33 @@ def test_clear_finished(desk: Desk, machine: Machine) -> None:
         expect(stack(tab, waiting)).to_have_count(1)
         expect(tab.get_by_role("button", name="Clear finished")).to_be_hidden()
     assert Image.objects.filter(job__pk=finished).in_library().count() == 1
+    toast(page).last.get_by_role("button", name="Undo").click()
+    expect(toast(page).last).to_contain_text("1 back on the Workspace.")
+    for tab in (page, desk.second):
+        expect(stack(tab, finished)).to_have_count(1)
+        expect(tab.get_by_role("button", name="Clear finished")).to_be_visible()
     page.goto("/library/")
     expect(page.locator("[data-tile]")).to_have_count(1)
+
+
+def test_cancel_all_and_undo(desk: Desk, machine: Machine) -> None:
+    """Pitfall 39: what had not begun waits again in its order, and what ran is cancelled for good."""
+    running = desk.person.submit()
+    machine.lease()
+    waiting = [desk.person.submit(quantity=3) for _ in range(2)]
+    page = desk.look()
+    page.get_by_role("button", name="Cancel all 3").click()
+    expect(toast(page)).to_contain_text("Cancelled 3.")
+    for tab in (page, desk.second):
+        expect(tab.locator('.stack[data-status="cancelled"]')).to_have_count(3)
+
+    toast(page).get_by_role("button", name="Undo").click()
+    expect(toast(page).last).to_contain_text("2 wait again.")
+    for tab in (page, desk.second):
+        expect(stack(tab, running)).to_have_attribute("data-status", "cancelled")
+        expect(tab.locator(".queue > .stack")).to_have_count(2)
+        expect(tab.locator(".queue > .stack").first).to_have_attribute("data-job", waiting[0])
+    assert [slot.status for slot in ledger.job(waiting[1]).slots] == ["queued"] * 3
 
 
 def test_make_and_the_library_without_scripts(

@@ -148,7 +148,8 @@ def composer_with_errors(browsers: Browsers, owner: User) -> Page:
 
 def menu_open(browsers: Browsers, owner: User) -> Page:
     page = workspace(browsers, owner)
-    page.get_by_role("button", name="Details", exact=True).first.click()
+    page.get_by_role("link", name="More for this job").first.click()
+    page.locator(".menu:popover-open").get_by_text("Details").click()
     return page
 
 

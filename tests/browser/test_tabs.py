@@ -56,7 +56,7 @@ def test_a_tab_that_was_offline_catches_up_without_a_reload(
     discarded = stack(here, half).locator('[data-phase="done"]').first
     discarded.hover()
     discarded.get_by_role("button", name="Discard").first.click()
-    stack(here, finished).get_by_role("button", name="More for this job").click()
+    stack(here, finished).get_by_role("link", name="More for this job").click()
     here.get_by_role("button", name="Clear from the Workspace").click()
     write(here, "while away")
     make(here)

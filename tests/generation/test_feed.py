@@ -16,8 +16,9 @@ from generation.assets.filters import AssetFilter
 from generation.assets.listing import Page
 from generation.core.keyset import BadCursor, cursor_of
 from generation.jobs import listing as job_listing
-from generation.models import Asset, Image, Worker
-from tests.acting import create_project, discard, restore, save
+from generation.jobs.listing import WorkCounts
+from generation.models import Asset, Image, Job, Worker
+from tests.acting import cancel, create_project, discard, restore, save
 from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_user
 
 
@@ -175,30 +176,81 @@ def test_a_page_costs_as_many_queries_for_one_asset_as_for_all(owner: User, save
     assert queries(1) == queries(60) == 1
 
 
-def test_the_workspace_shows_jobs_newest_first_with_their_slots(owner: User) -> None:
-    jobs = [make_job(owner, quantity=3) for _ in range(5)]
+def test_the_workspace_shows_what_runs_then_what_waits_then_what_finished(
+    owner: User, worker: Worker
+) -> None:
+    """Pitfall 36: however much waits, what runs is on the page."""
+    finished = [make_job(owner) for _ in range(3)]
+    for job in finished:
+        complete(job, worker)
+    first, second = make_job(owner), make_job(owner)
+    running = lease_next(worker)
+    waiting = [make_job(owner) for _ in range(job_listing.WAITING_SHOWN + 1)]
+    assert running.pk == first.pk
+    staged = job_listing.staged_jobs(owner_id=owner.pk)
+    assert staged.running == [running]
+    assert staged.waiting == [second, *waiting][: job_listing.WAITING_SHOWN]
+    assert staged.finished == finished[::-1]
+    assert staged.jobs[0] == running
+    assert job_listing.work_counts(owner_id=owner.pk) == WorkCounts(
+        running=1, waiting=job_listing.WAITING_SHOWN + 2, to_review=0
+    )
+
+
+def test_a_raised_priority_is_first_in_the_queue_here_too(owner: User) -> None:
+    job, raised = make_job(owner), make_job(owner)
+    Job.objects.filter(pk=raised.pk).update(priority=5)
+    assert job_listing.staged_jobs(owner_id=owner.pk).waiting == [raised, job]
+    assert job_listing.waiting_jobs(owner_id=owner.pk) == [raised, job]
+
+
+def test_finished_jobs_come_in_pages_last_finished_first(owner: User) -> None:
+    submitted = [make_job(owner, quantity=3) for _ in range(5)]
+    jobs = [submitted[n] for n in (1, 0, 4, 2, 3)]
+    for job in jobs:
+        cancel(owner_id=owner.pk, job_id=job.pk)
+    waiting = make_job(owner)
     first = job_listing.staged_jobs(owner_id=owner.pk, limit=2)
     second = job_listing.staged_jobs(owner_id=owner.pk, limit=2, cursor=first.next_cursor)
     third = job_listing.staged_jobs(owner_id=owner.pk, limit=2, cursor=second.next_cursor)
-    assert [*first.jobs, *second.jobs, *third.jobs] == jobs[::-1]
+    assert first.waiting == [waiting]
+    assert second.waiting == third.waiting == []
+    assert [*first.finished, *second.finished, *third.finished] == jobs[::-1]
     assert third.next_cursor == ""
     with CaptureQueriesContext(connection) as counted:
-        assert [[image.slot for image in job.slots] for job in first.jobs] == [[0, 1, 2]] * 2
+        assert [[image.slot for image in job.slots] for job in first.finished] == [[0, 1, 2]] * 2
     assert len(counted) == 0
 
 
-def test_a_page_of_jobs_costs_as_many_queries_for_one_as_for_many(owner: User) -> None:
-    for _ in range(5):
-        make_job(owner, quantity=6)
+def test_what_is_under_review_is_listed_alone_and_counted(owner: User, worker: Worker) -> None:
+    """Pitfall 39: it is not to be found by paging through everything that is finished."""
+    (reviewed,) = complete(make_job(owner, review=True), worker)
+    complete(make_job(owner), worker)
+    complete(make_job(make_user(), review=True), worker)
+    make_job(owner)
+    staged = job_listing.staged_jobs(owner_id=owner.pk, only_to_review=True)
+    assert staged.jobs == [reviewed.job]
+    assert job_listing.work_counts(owner_id=owner.pk).to_review == 1
+    save(owner_id=owner.pk, assets=[reviewed.pk])
+    assert job_listing.staged_jobs(owner_id=owner.pk, only_to_review=True).jobs == []
+    assert job_listing.work_counts(owner_id=owner.pk).to_review == 0
 
-    def queries(limit: int) -> int:
+
+def test_the_workspace_costs_as_many_queries_for_one_job_as_for_many(owner: User) -> None:
+    def queries() -> int:
         with CaptureQueriesContext(connection) as counted:
-            for job in job_listing.staged_jobs(owner_id=owner.pk, limit=limit).jobs:
+            for job in job_listing.staged_jobs(owner_id=owner.pk).jobs:
                 assert len(job.slots) == 6
                 assert job.project.name
         return len(counted)
 
-    assert queries(1) == queries(5)
+    make_job(owner, quantity=6)
+    cancel(owner_id=owner.pk, job_id=make_job(owner, quantity=6).pk)
+    one = queries()
+    for _ in range(4):
+        make_job(owner, quantity=6)
+        cancel(owner_id=owner.pk, job_id=make_job(owner, quantity=6).pk)
+    assert queries() == one
 
 
 def test_an_asset_is_found_by_its_owner_with_its_job_and_project(owner: User, saved: list[Asset]) -> None:

@@ -16,7 +16,7 @@ from generation.changes import feed
 from generation.core.errors import TooMany
 from generation.jobs import listing as job_listing
 from generation.models import Asset, Image, Job, Video, Worker
-from tests.acting import cancel, clear, discard, restore, save
+from tests.acting import cancel, clear, clear_jobs, discard, restore, save, undo_clear
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, make_user
 
 
@@ -161,10 +161,10 @@ def test_clearing_leaves_active_jobs_and_results_under_review(owner: User, worke
     lease_next(worker)
     waiting = make_job(owner)
     assert clear(owner_id=owner.pk) == 0
-    assert staged(owner) == [waiting.pk, running.pk, reviewed.pk]
+    assert staged(owner) == [running.pk, waiting.pk, reviewed.pk]
     save(owner_id=owner.pk, assets=[reviewed.slots[0].pk])
     assert clear(owner_id=owner.pk) == 1
-    assert staged(owner) == [waiting.pk, running.pk]
+    assert staged(owner) == [running.pk, waiting.pk]
 
 
 def test_clearing_some_leaves_the_others(owner: User, worker: Worker) -> None:
@@ -176,13 +176,31 @@ def test_clearing_some_leaves_the_others(owner: User, worker: Worker) -> None:
     assert clear(owner_id=owner.pk, job_ids=[]) == 0
 
 
-def test_clearing_all_means_all(owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """pitfall 28: it stopped at the first 500."""
-    monkeypatch.setattr("generation.assets.actions.MAX_IDS", 2)
-    for _ in range(5):
-        cancel(owner_id=owner.pk, job_id=make_job(owner).pk)
-    assert clear(owner_id=owner.pk) == 5
+def test_clearing_takes_what_is_named_and_is_undone(owner: User, worker: Worker) -> None:
+    """Pitfalls 28 and 39: what a page did not show stayed, and nothing could be taken back."""
+    shown, hidden = make_job(owner), make_job(owner)
+    complete(shown, worker)
+    complete(hidden, worker)
+    revisions = clear_jobs(owner_id=owner.pk, job_ids=[shown.pk])
+    assert staged(owner) == [hidden.pk]
+    assert undo_clear(owner_id=make_user().pk, revisions=revisions) == 0
+    before = feed.position(owner.pk).revision
+    assert undo_clear(owner_id=owner.pk, revisions=revisions) == 1
+    assert staged(owner) == [hidden.pk, shown.pk]
+    assert [job.pk for job in feed.changes(owner_id=owner.pk, after=before).jobs] == [shown.pk]
+    assert undo_clear(owner_id=owner.pk, revisions=revisions) == 0, "pressed twice"
+
+
+def test_what_was_cleared_again_since_is_not_brought_back(owner: User, worker: Worker) -> None:
+    job = make_job(owner)
+    complete(job, worker)
+    first = clear_jobs(owner_id=owner.pk, job_ids=[job.pk])
+    undo_clear(owner_id=owner.pk, revisions=first)
+    clear_jobs(owner_id=owner.pk, job_ids=[job.pk])
+    assert undo_clear(owner_id=owner.pk, revisions=first) == 0
     assert staged(owner) == []
+    with pytest.raises(TooMany):
+        undo_clear(owner_id=owner.pk, revisions=range(MAX_IDS + 1))
 
 
 def test_a_result_restored_after_its_job_was_cleared_is_seen_again(

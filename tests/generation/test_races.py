@@ -30,7 +30,7 @@ from generation.jobs.owner_deletion import delete_all_of
 from generation.jobs.previews import store_preview
 from generation.jobs.report import Receipt
 from generation.models import Attempt, Image, Job, OutboxEvent, OwnerCounter, Preview, Project, Upload, Worker
-from tests.acting import cancel, clear, discard, restore, retry, submit
+from tests.acting import cancel, cancel_jobs, clear, discard, restore, retry, submit, undo_cancel
 from tests.factories import (
     call_back,
     complete,
@@ -312,6 +312,22 @@ def test_the_last_place_is_given_once(user: User, settings: object) -> None:
     answers = together([one] * 8)
     assert sum(answer is OverLimit for answer in answers) == 5
     assert Job.objects.count() == 3
+    consistent(user)
+
+
+def test_undos_a_retry_and_a_claim_at_once_queue_it_once(user: User) -> None:
+    """Pitfall 39: a cancel is taken back once, or the retry has been quicker."""
+    jobs = [make_job(user, quantity=3) for _ in range(4)]
+    revisions = [each.undo for each in cancel_jobs(owner_id=user.pk)]
+    undo = partial(undo_cancel, owner_id=user.pk, revisions=revisions)
+    attempt = either(NotRetryable)
+    retries = [attempt(partial(retry, owner_id=user.pk, job_id=job.pk)) for job in jobs]
+    claim = partial(lease, worker=make_worker(), engines=BOTH)
+    calls: list[Callable[[], Any]] = [undo, undo, *retries, claim]
+    *answers, _ = together(calls)
+    refused = answers.count(NotRetryable)
+    assert sum(answers[:2]) == refused, "each was put back by an undo, or by its retry"
+    assert {fresh(job).status for job in jobs} <= {"queued", "processing"}
     consistent(user)
 
 

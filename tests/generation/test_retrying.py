@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from generation.access.quotas import OverLimit
-from generation.core.errors import JobNotFound, NotRetryable
+from generation.core.errors import JobNotFound, NotRetryable, SlotNotRetryable
 from generation.models import Job, Worker
 from tests.acting import cancel, clear, retry
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, make_user
@@ -137,3 +137,40 @@ def test_a_retry_counts_against_the_limit(owner: User, settings: LazySettings) -
     with pytest.raises(OverLimit):
         retry(owner_id=owner.pk, job_id=stopped.pk)
     assert fresh(stopped).status == "cancelled"
+
+
+def test_one_slot_is_retried_alone(owner: User, worker: Worker, partial: Job) -> None:
+    """Pitfall 39: "try again" on one picture queued all of its job."""
+    retry(owner_id=owner.pk, job_id=partial.pk, slots=[2])
+    assert [slot.status for slot in fresh(partial).slots] == ["failed", "completed", "queued"]
+    again = lease_next(worker)
+    assert [slot.slot for slot in again.open_slots] == [2]
+    assert call_back(again, completed(again, 2)).job_status == "partial"
+    assert fresh(partial).error_code == "out_of_memory"
+
+
+def test_another_slot_joins_one_that_waits(owner: User, worker: Worker, partial: Job) -> None:
+    retry(owner_id=owner.pk, job_id=partial.pk, slots=[2])
+    before = fresh(partial)
+    retry(owner_id=owner.pk, job_id=partial.pk, slots=[0])
+    after = fresh(partial)
+    assert (after.status, after.fair_tag, after.attempts_left) == ("queued", before.fair_tag, 3)
+    assert after.revision > before.revision
+    again = lease_next(worker)
+    assert [slot.slot for slot in again.open_slots] == [0, 2]
+    with pytest.raises(NotRetryable):
+        retry(owner_id=owner.pk, job_id=partial.pk, slots=[0])
+    assert call_back(again, completed(again, 0), completed(again, 2)).job_status == "completed"
+
+
+@pytest.mark.parametrize("slots", [[1], [0, 1], [3], [-1], []])
+def test_what_is_no_failed_slot_is_refused_and_nothing_is_queued(
+    owner: User, partial: Job, slots: list[int]
+) -> None:
+    before = fresh(partial)
+    with pytest.raises(SlotNotRetryable):
+        retry(owner_id=owner.pk, job_id=partial.pk, slots=slots)
+    assert (fresh(partial).status, fresh(partial).revision) == (before.status, before.revision)
+    retry(owner_id=owner.pk, job_id=partial.pk, slots=[0])
+    with pytest.raises(SlotNotRetryable):
+        retry(owner_id=owner.pk, job_id=partial.pk, slots=[0])

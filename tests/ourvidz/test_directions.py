@@ -140,6 +140,15 @@ PAGES: dict[str, Callable[[Writer], str]] = {
     "a refused submission": lambda writer: writer.post(
         "/workspace/submit", prompt=MARK, negative_prompt=f"{MARK}\x07", new_project=f"{MARK}\x07"
     ),
+    "workspace/jobs/<uuid:job_id>/menu": lambda writer: writer.get(
+        f"/workspace/jobs/{writer.asset('image').job_id}/menu"
+    ),
+    "workspace/assets/<str:media>/<uuid:asset_id>/menu": lambda writer: writer.get(
+        f"/workspace/assets/image/{writer.asset('image').pk}/menu"
+    ),
+    "a submission without a session": lambda _: (
+        Client().post("/workspace/submit", {"prompt": MARK, "new_project": MARK}).content.decode()
+    ),
     "account/": lambda writer: writer.get("/account/"),
     "account/confirm": lambda writer: confirm_page(writer),
     "a refused password": lambda writer: writer.post("/account/password", old_password="wrong"),
@@ -180,7 +189,7 @@ def marked_places(page: str) -> Iterator[str]:
 def test_every_page_is_walked() -> None:
     pages = {path for path, route in ROUTES.items() if route.audience is Audience.PAGE}
     shown = {path for path in pages if "GET" in ROUTES[path].answers}
-    assert shown - PAGES.keys() == {"workspace/offered"}, "which is JSON"
+    assert shown - PAGES.keys() == {"workspace/forecast", "workspace/changes"}, "which are JSON"
 
 
 @pytest.mark.parametrize("name", PAGES)

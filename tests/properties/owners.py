@@ -94,7 +94,8 @@ class Owners(Studio):
 
     def clears(self, chance: Chance) -> None:
         owner = chance.of([0, 1])
-        assert self.people[owner].pages.post("/workspace/clear").status_code == 302
+        fields = {"job": [str(job.id) for job in self.world.of(owner)]}
+        assert self.people[owner].pages.post("/workspace/clear", fields).status_code == 302
         self.world.clear(owner)
         self.touched.update(self.world.of(owner))
 

@@ -40,8 +40,8 @@ STATES = (
     in_generation(
         "retry starts completed slots again",
         "jobs/actions",
-        "for asset in writes.lock_assets(job) if asset.status != AssetStatus.COMPLETED]",
-        "for asset in writes.lock_assets(job)]",
+        "[asset for asset in assets if asset.status in (AssetStatus.FAILED, AssetStatus.CANCELLED)]",
+        "list(assets)",
     ),
     in_generation(
         "retries are never promoted",
@@ -113,8 +113,8 @@ STATES = (
         (
             Edit(
                 "generation/jobs/actions.py",
-                "    finished = finished.exclude(Exists(waiting))\n",
-                "",
+                "finished.exclude(Exists(waiting))",
+                "finished",
             ),
             Edit("generation/jobs/actions.py", "if job.pk not in restored]", "]"),
         ),

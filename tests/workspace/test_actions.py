@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -70,6 +72,29 @@ def test_try_again_queues_only_what_did_not_complete(signed_in: Client, owner: U
     assert signed_in.post(job_url(job, "retry"), headers=JSON).json()["ok"]
     assert fresh(job).status == "queued"
     assert [asset.status for asset in fresh(job).slots] == ["completed", "queued", "queued"]
+
+
+def test_each_slot_is_tried_again_by_itself_and_the_stack_says_how_many(
+    signed_in: Client, owner: User
+) -> None:
+    """Pitfall 39"""
+    job = half_done(owner)
+    shown = signed_in.get("/").content.decode()
+    assert f'formaction="{job_url(job, "retry")}">Try 2 again</button>' in shown
+    assert f'formaction="{job_url(job, "retry")}?slot=1"' in shown
+    assert signed_in.post(job_url(job, "retry?slot=2"), headers=JSON).json()["ok"]
+    assert [asset.status for asset in fresh(job).slots] == ["completed", "failed", "queued"]
+    shown = signed_in.get("/").content.decode()
+    assert f'formaction="{job_url(job, "retry")}?slot=1"' in shown, "it can still join the other"
+    assert f'formaction="{job_url(job, "retry")}"' not in shown
+    assert signed_in.post(job_url(job, "retry?slot=0"), headers=JSON).status_code == 409
+    assert signed_in.post(job_url(job, "retry?slot=x"), headers=JSON).status_code == 404
+
+
+def test_a_single_result_is_tried_again(signed_in: Client, owner: User) -> None:
+    job = make_job(owner)
+    acting.cancel(owner_id=owner.pk, job_id=job.pk)
+    assert ">Try again</button>" in signed_in.get("/").content.decode()
 
 
 def test_a_completed_job_cannot_be_tried_again(signed_in: Client, owner: User) -> None:
@@ -149,15 +174,77 @@ def test_clear_leaves_what_runs_and_what_waits_for_review(signed_in: Client, own
         assert fresh(job).cleared_at is None
 
 
-def test_clear_finished_takes_all_that_is_finished(signed_in: Client, owner: User) -> None:
-    """pitfalls 27, 28"""
-    done = [complete(make_job(owner))[0].job for _ in range(3)]
+def clear_form(html: str) -> dict[str, list[str]]:
+    """What "Clear finished" would send from this page."""
+    return {"job": re.findall(r'form="clear" name="job" value="([^"]+)"', html)}
+
+
+def test_clear_finished_takes_what_the_page_shows_and_its_undo_brings_it_back(
+    signed_in: Client, owner: User
+) -> None:
+    """pitfalls 27, 28, 39: what is behind the page's end stays."""
+    hidden = make_job(owner)
+    acting.cancel(owner_id=owner.pk, job_id=hidden.pk)
+    (reviewed,) = complete(make_job(owner, review=True))
+    done = [complete(make_job(owner))[0].job for _ in range(19)]
     running = make_job(owner)
-    answer = signed_in.post("/workspace/clear", headers=JSON).json()
-    assert answer["message"].startswith("Cleared 3.")
+    fields = clear_form(signed_in.get("/").content.decode())
+    assert fields == {"job": [str(job.pk) for job in reversed(done)]}
+    answer = signed_in.post("/workspace/clear", fields, headers=JSON).json()
+    assert answer["message"].startswith("Cleared 19.")
     assert all(fresh(job).cleared_at for job in done)
-    assert fresh(running).cleared_at is None
-    assert signed_in.post("/workspace/clear", headers=JSON).status_code == 409
+    assert not any(fresh(job).cleared_at for job in (hidden, reviewed.job, running))
+    assert signed_in.post("/workspace/clear", fields, headers=JSON).status_code == 409
+    undone = signed_in.post(answer["undo"]["url"], headers=JSON).json()
+    assert undone["message"] == "19 back on the Workspace."
+    assert not any(fresh(job).cleared_at for job in done)
+
+
+def test_clear_without_naming_jobs_takes_none(signed_in: Client, owner: User) -> None:
+    job = complete(make_job(owner))[0].job
+    for fields in ({}, {"job": "x"}, {"job": str(uuid.uuid4())}):
+        assert signed_in.post("/workspace/clear", fields, headers=JSON).status_code == 409
+    assert fresh(job).cleared_at is None
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_without_a_script_a_cancel_is_undone_by_a_button_on_the_next_page(
+    signed_in: Client, owner: User, jobs: int
+) -> None:
+    """pitfall 39"""
+    made = [make_job(owner) for _ in range(jobs)]
+    url = "/workspace/cancel" if jobs > 1 else job_url(made[0], "cancel")
+    html = signed_in.post(url, follow=True).content.decode()
+    (undo,) = re.findall(r'formaction="(/workspace/undo-cancel[^"]+)"', html)
+    html = signed_in.post(undo, follow=True).content.decode()
+    assert ("3 wait again." if jobs > 1 else "It waits again.") in html
+    assert {fresh(job).status for job in made} == {"queued"}
+    assert "It is too late to undo that." in signed_in.post(undo, follow=True).content.decode()
+
+
+def test_a_cancel_of_what_had_begun_offers_no_undo(signed_in: Client, owner: User) -> None:
+    job = make_job(owner)
+    lease_next(make_worker())
+    assert "undo" not in signed_in.post(job_url(job, "cancel"), headers=JSON).json()
+
+
+def test_an_undo_that_the_limits_cut_short_says_so(
+    signed_in: Client, owner: User, settings: LazySettings
+) -> None:
+    """pitfall 34"""
+    for _ in range(3):
+        make_job(owner)
+    undo = signed_in.post("/workspace/cancel", headers=JSON).json()["undo"]["url"]
+    settings.MAX_ACTIVE_JOBS = 2
+    assert signed_in.post(undo, headers=JSON).json()["message"].startswith("2 of 3 wait again.")
+    assert "You may have 2 jobs" in signed_in.post(undo, headers=JSON).json()["message"]
+
+
+@pytest.mark.parametrize("what", ["cancel", "clear"])
+@pytest.mark.parametrize("revisions", ["", "x", "1,y,-3", "9" * 40])
+def test_an_undo_of_nothing_moves_nothing(signed_in: Client, owner: User, what: str, revisions: str) -> None:
+    answer = signed_in.post(f"/workspace/undo-{what}?revisions={revisions}", headers=JSON)
+    assert answer.status_code == (409 if what == "cancel" else 200)
 
 
 @pytest.mark.parametrize("what", ["cancel", "retry", "save", "discard", "clear"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.test import Client
 
 from generation.changes import feed
 from generation.jobs.lease import heartbeat
+from generation.jobs.listing import WAITING_SHOWN
 from generation.maintenance import cleanup
 from generation.models import Job
 from tests import acting
@@ -129,6 +131,70 @@ def test_a_pushed_stack_is_exactly_the_pages(
     assert job["removed"] is False
     assert f'id="stack-{job["id"]}"' in job["html"]
     assert job["html"].strip() in signed_in.get("/").content.decode()
+
+
+def parts(owner: User) -> dict[str, str]:
+    message = WorkspacePage(owner.pk).render(feed.changes(owner_id=owner.pk, after=0))
+    return {part["id"]: part["html"] for part in message["parts"]}
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 8, WAITING_SHOWN + 2])
+def test_the_pushed_parts_are_exactly_the_pages(signed_in: Client, owner: User, jobs: int) -> None:
+    """Pitfall 22: how much there is, and where each job stands, is said by the page's own partials."""
+    made = [make_job(owner) for _ in range(jobs)]
+    shown = signed_in.get("/").content.decode()
+    pushed = parts(owner)
+    assert pushed.keys() == {"work", "hidden", "review"} | {f"place-{job.pk}" for job in made[:WAITING_SHOWN]}
+    for html in pushed.values():
+        assert html.strip() in shown
+
+
+def test_what_waited_out_of_sight_comes_up_when_others_leave_the_queue(owner: User) -> None:
+    """Pitfall 36: the page never lacks a job that a reload would show."""
+    jobs = [make_job(owner) for _ in range(WAITING_SHOWN + 2)]
+    before = feed.position(owner.pk).revision
+    acting.cancel(owner_id=owner.pk, job_id=jobs[0].pk)
+    pushed = {job["id"]: job["removed"] for job in pushes(owner, after=before)}
+    assert pushed == {str(jobs[0].pk): False, str(jobs[WAITING_SHOWN].pk): False}
+    last = make_job(owner)
+    assert pushes(owner, after=feed.position(owner.pk).revision - 1) == [
+        {"id": str(last.pk), "html": "", "removed": True}
+    ], "it is further back than the page shows"
+
+
+def test_places_are_sent_from_time_to_time_while_something_waits(owner: User) -> None:
+    page = WorkspacePage(owner.pk)
+    assert page.moving() == ""
+    assert not page.update(0).moves
+    job = make_job(owner)
+    assert page.update(0).moves
+    assert f'"place-{job.pk}"' in page.moving()
+    assert json.loads(page.moving())["type"] == "progress"
+    acting.cancel(owner_id=owner.pk, job_id=job.pk)
+    assert page.moving() == ""
+
+
+def test_without_a_socket_the_page_is_told_the_same_on_request(signed_in: Client, owner: User) -> None:
+    """Pitfall 36: it asks for what has changed, not for what is on its first page."""
+    before = feed.position(owner.pk).revision
+    job = make_job(owner)
+    answer = signed_in.get("/workspace/changes", {"after": before, "user": owner.pk})
+    assert answer.json() == json.loads(WorkspacePage(owner.pk).update(before).text)
+    assert [pushed["id"] for pushed in answer.json()["jobs"]] == [str(job.pk)]
+
+
+@pytest.mark.parametrize("asked", ["user={}&after=99", "user={}&after=-1", "user=0&after=0", "after=0"])
+def test_a_page_of_another_state_or_user_is_told_to_reload(
+    signed_in: Client, owner: User, asked: str
+) -> None:
+    """pitfall 24"""
+    answer = signed_in.get(f"/workspace/changes?{asked.format(owner.pk)}")
+    assert answer.json() == {"type": "reload"}
+
+
+@pytest.mark.parametrize("after", ["", "x", "1.5"])
+def test_what_is_no_revision_is_404(signed_in: Client, owner: User, after: str) -> None:
+    assert signed_in.get(f"/workspace/changes?user={owner.pk}&after={after}").status_code == 404
 
 
 def test_a_cleared_job_is_pushed_as_gone_and_is_gone_from_the_page(signed_in: Client, owner: User) -> None:

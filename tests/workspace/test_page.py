@@ -211,13 +211,31 @@ def test_somebody_elses_job_cannot_be_used_again(stranger: Client, owner: User) 
 def test_older_work_is_a_page_further_and_nothing_is_shown_twice(signed_in: Client, owner: User) -> None:
     """pitfall 26"""
     jobs = [make_job(owner) for _ in range(21)]
+    for job in jobs:
+        acting.cancel(owner_id=owner.pk, job_id=job.pk)
     first = signed_in.get("/")
-    assert len(first.context["stacks"]) == 20
+    assert len(first.context["finished"]) == 20
     cursor = first.context["next_cursor"]
     assert f'href="/?cursor={cursor}"' in first.content.decode()
     older = signed_in.get(f"/?cursor={cursor}")
-    assert [stack.job for stack in older.context["stacks"]] == [jobs[0]]
+    assert [stack.job for stack in older.context["finished"]] == [jobs[0]]
     assert not older.context["next_cursor"]
+
+
+def test_what_is_to_review_is_counted_and_listed_however_old_it_is(signed_in: Client, owner: User) -> None:
+    """Pitfall 39: it was behind "Show older" alone."""
+    (reviewed,) = complete(make_job(owner, review=True))
+    for _ in range(20):
+        acting.cancel(owner_id=owner.pk, job_id=make_job(owner).pk)
+    first = html(signed_in)
+    assert f"stack-{reviewed.job_id}" not in first
+    assert 'href="/?show=review&amp;cursor=">1 to review</a>' in first
+    only = html(signed_in, "/?show=review&cursor=")
+    assert only.count('<section class="stack"') == 1
+    assert f"stack-{reviewed.job_id}" in only
+    acting.save(owner_id=owner.pk, assets=[reviewed.pk])
+    assert "to review</a>" not in html(signed_in)
+    assert "Nothing to review" in html(signed_in, "/?show=review&cursor=")
 
 
 def test_a_cursor_that_is_none_of_ours_is_404(signed_in: Client) -> None:

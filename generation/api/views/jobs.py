@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from generation.access.principals import principal_of
 from generation.api.documentation import INVALID
 from generation.api.pages import Item, bounded_page
-from generation.api.requests import SUBMISSIONS, Paging, SubmissionBody
+from generation.api.requests import SUBMISSIONS, Paging, RetryBody, SubmissionBody
 from generation.api.responses import Cancelled, JobPage, JobResponse
 from generation.core.errors import JobNotFound
 from generation.core.limits import IDEMPOTENCY_KEY_LENGTH
@@ -148,7 +148,7 @@ class CancelAll(ApiView):
     def post(self, request: Request) -> Response:
         """Stop all your waiting and running jobs, at most 500 in one call. Completed results stay."""
         cancelled = cancel_all(owner_id=owner_of(request).pk, actor=principal_of(request))
-        return Response(Cancelled({"cancelled": cancelled}).data)
+        return Response(Cancelled({"cancelled": len(cancelled)}).data)
 
 
 class RetryJob(ApiView):
@@ -158,10 +158,14 @@ class RetryJob(ApiView):
         operation_id="jobs_retry",
         summary="Retry what did not complete",
         tags=["jobs"],
-        request=None,
-        responses={200: JobResponse, **problems(403, 404, 409, 429)},
+        request=RetryBody,
+        responses={200: JobResponse, **problems(403, 404, 409, 422, 429)},
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
-        """Queue the slots that did not complete again; completed ones are not touched."""
-        retry(owner_id=owner_of(request).pk, actor=principal_of(request), job_id=job_id)
+        """Queue the slots that did not complete again, or some of them; completed ones are not touched."""
+        body = RetryBody(data=request.data)
+        body.is_valid(raise_exception=True)
+        retry(
+            owner_id=owner_of(request).pk, actor=principal_of(request), job_id=job_id, **body.validated_data
+        )
         return job_response(request, job_id)

@@ -100,6 +100,20 @@ def test_a_retry_queues_only_what_did_not_complete(mine: APIClient, owner: User)
     assert after["images"][0]["sha256"] == before["images"][0]["sha256"]
 
 
+def test_a_retry_of_one_slot_leaves_the_others(mine: APIClient, owner: User) -> None:
+    """Pitfall 39"""
+    job = make_job(owner, quantity=3)
+    leased = lease_next(make_worker())
+    call_back(leased, completed(leased, 0), failed(leased, 1), failed(leased, 2))
+    url = f"/api/v1/jobs/{job.pk}/retry"
+    assert mine.post(url, {"slots": [0]}, format="json").status_code == 409
+    for slots in ([], ["1"], [-1], [True], 1, [1] * 7):
+        assert mine.post(url, {"slots": slots}, format="json").status_code == 422
+    assert mine.post(url, {"images": [1]}, format="json").status_code == 422
+    after = mine.post(url, {"slots": [1]}, format="json").json()
+    assert [image["status"] for image in after["images"]] == ["completed", "queued", "failed"]
+
+
 @pytest.mark.parametrize("end", ["queued", "completed"])
 def test_a_job_that_cannot_be_retried_is_a_conflict(mine: APIClient, owner: User, end: str) -> None:
     job = make_job(owner)

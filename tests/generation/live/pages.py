@@ -40,6 +40,20 @@ class WatchedIds(Ids):
         return {"job": str(job_id)}
 
 
+class MovingIds(Ids):
+    """Something on it changes by itself: the number of renders."""
+
+    moving_seconds = 0.1
+    rendered: ClassVar[list[int]] = []
+
+    def render(self, changes: Changes) -> dict[str, Any]:
+        return {**Ids.render(self, changes), "moves": bool(changes.jobs)}
+
+    def render_moving(self) -> dict[str, Any] | None:
+        self.rendered.append(self.owner_id)
+        return {"renders": min(2, len(self.rendered))}
+
+
 class HeldIds(WatchedIds):
     """Counts its renders by owner, and holds those of the owners in `held` until they may go on."""
 
@@ -84,6 +98,10 @@ class SmallPage(Page):
 
 class WatchingPage(Page):
     shows = WatchedIds
+
+
+class MovingPage(Page):
+    shows = MovingIds
 
 
 class HeldPage(Page):

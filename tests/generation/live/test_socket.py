@@ -32,6 +32,8 @@ from tests.generation.live.pages import (
     HeldIds,
     Ids,
     LivelyPage,
+    MovingIds,
+    MovingPage,
     Open,
     Page,
     RestlessPage,
@@ -93,6 +95,22 @@ async def test_nothing_is_sent_before_the_page_says_what_it_has(
     socket = await open_page(client)
     await submitted(user)
     assert await socket.receive_nothing(timeout=QUIET_SECONDS)
+
+
+async def test_what_changes_by_itself_is_sent_while_the_page_shows_some_of_it(
+    user: User, client: Client, open_page: Open
+) -> None:
+    MovingIds.rendered.clear()
+    socket = await open_page(client, MovingPage)
+    assert not (await begin(socket))["moves"]
+    assert await socket.receive_nothing(timeout=QUIET_SECONDS)
+    assert MovingIds.rendered == [], "nothing is asked for a page that shows nothing of the kind"
+    await submitted(user)
+    assert (await next_message(socket))["moves"]
+    assert await next_message(socket) == {"type": "progress", "renders": 1}
+    assert await next_message(socket) == {"type": "progress", "renders": 2}
+    assert await socket.receive_nothing(timeout=1.5), "the same is not sent again"
+    assert len(MovingIds.rendered) > 2
 
 
 async def test_two_tabs_converge(user: User, client: Client, open_page: Open) -> None:

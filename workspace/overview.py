@@ -1,0 +1,45 @@
+"""What the Workspace says of all of an owner's jobs: how many there are, and how long each has to wait.
+
+Each part is an element with an id, by the partial that the page itself includes. It moves with other people's
+work and with the time, so no revision tells of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.template.loader import render_to_string
+
+from generation.jobs.listing import WorkCounts, waiting_jobs, work_counts
+from workspace.presenters import Stack, stacks_of
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How many jobs the owner has, and how many waiting ones the page does not show."""
+
+    counts: WorkCounts
+    hidden: int
+
+
+def overview_of(owner_id: int, *, shown: int) -> Overview:
+    """`shown` is how many waiting jobs the page shows."""
+    counts = work_counts(owner_id=owner_id)
+    return Overview(counts, max(0, counts.waiting - shown))
+
+
+def waiting_stacks(owner_id: int) -> list[Stack]:
+    """The waiting jobs that the page shows; the queries do not grow with them."""
+    return stacks_of(waiting_jobs(owner_id=owner_id))
+
+
+def parts_of(owner_id: int, waiting: Sequence[Stack]) -> list[dict[str, str]]:
+    """The parts as they are now, to replace those of open pages; `waiting` is what these show."""
+    overview = overview_of(owner_id, shown=len(waiting))
+    places = [_part(f"place-{stack.job.pk}", "place", {"stack": stack}) for stack in waiting]
+    return places + [_part(name, name, {"overview": overview}) for name in ("work", "hidden", "review")]
+
+
+def _part(element_id: str, partial: str, context: dict[str, object]) -> dict[str, str]:
+    return {"id": element_id, "html": render_to_string(f"workspace/_{partial}.html", context)}
