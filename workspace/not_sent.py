@@ -25,9 +25,12 @@ SETTINGS = (
 
 
 def not_sent(request: HttpRequest) -> HttpResponse:
-    """403, with what was typed to be copied: whose it was is not known, so no session may hold it."""
+    """403, with what was typed to be copied: whose it was is not known, so no session may hold it.
+
+    To the page's script 401, as a 403 may have other reasons.
+    """
     if wants_json(request):
-        return JsonResponse({"ok": False, "message": SIGNED_OUT}, status=HTTPStatus.FORBIDDEN)
+        return JsonResponse({"ok": False, "message": SIGNED_OUT}, status=HTTPStatus.UNAUTHORIZED)
     context = {"texts": _sent(request, TEXTS), "settings": _sent(request, SETTINGS)}
     return render(request, "workspace/not_sent.html", context, status=HTTPStatus.FORBIDDEN)
 

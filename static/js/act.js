@@ -1,5 +1,5 @@
-// Buttons with form="act", and those with data-act of other forms, post without leaving the page. What the action changed comes over the socket;
-// pages that show state without one hear "acted" on the document.
+// Buttons with form="act", and those with data-act of other forms, post without leaving the page. What the action
+// changed comes over the socket; pages that show state without one hear "acted" on the document.
 import { byId, targetOf } from "./dom.js";
 import { say } from "./toast.js";
 
@@ -27,7 +27,8 @@ export async function post(url, data) {
   });
   // A redirect here is one to the sign-in page; a 403 that is no page has a reason of its own.
   const says = (response.headers.get("Content-Type") ?? "").startsWith("application/json");
-  if (response.type === "opaqueredirect" || (response.status === 403 && !says)) throw new SignedOut();
+  const isSignedOut = response.type === "opaqueredirect" || response.status === 401;
+  if (isSignedOut || (response.status === 403 && !says)) throw new SignedOut();
   if (response.status === 404) return { status: 404, body: GONE };
   return { status: response.status, body: await response.json() };
 }

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from urllib.parse import quote
+from uuid import UUID
+
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.utils import timezone
 from playwright.sync_api import FilePayload, Page, expect
 
+from generation.core.keyset import cursor_of
 from generation.models import Image
 from tests.acting import create_project
 from tests.browser.conftest import Browsers
@@ -204,7 +210,7 @@ def test_a_prompt_used_again_gives_the_draft_back(
     """Pitfall 38. It was overwritten without a word."""
     job = live.person(owner).submit(prompt="an old one")
     filled = fill(page)
-    stack(page, job).get_by_role("button", name="More for this job").click()
+    stack(page, job).get_by_role("link", name="More for this job").click()
     page.get_by_role("link", name="Use this prompt again").click()
     expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("an old one")
     expect(page.locator("#chips .chip")).to_have_count(0)
@@ -268,7 +274,8 @@ def test_two_tabs_have_drafts_of_their_own(page: Page) -> None:
 
 def test_older_work_leads_to_the_newest_after_a_press(page: Page, owner: User, live: Installation) -> None:
     live.person(owner).submit(prompt="an old one")
-    page.goto("/?cursor=ffffffff-ffff-7fff-bfff-ffffffffffff")
+    cursor = cursor_of(timezone.now() + timedelta(days=1), UUID(int=0))
+    page.goto(f"/?cursor={quote(cursor)}")
     write(page, "from below")
     make(page)
     expect(page).to_have_url(f"{live.address}/")

@@ -38,7 +38,7 @@ def test_a_plain_form_gets_its_texts_back(client: Client, db: None) -> None:
 
 def test_a_script_is_told_that_nobody_is_signed_in(client: Client, db: None) -> None:
     answer = client.post("/workspace/submit", TYPED, headers={"Accept": "application/json"})
-    assert answer.status_code == 403
+    assert answer.status_code == 401
     assert answer.json() == {"ok": False, "message": "You are signed out, so this was not sent."}
 
 
