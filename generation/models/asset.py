@@ -125,7 +125,10 @@ class Asset(models.Model):
                 name="asset_trash",
                 condition=Q(trashed_at__isnull=False),
             ),
-            models.Index(fields=["owner", "job"], name="asset_to_review", condition=TO_REVIEW),
+            # With what its condition says, so that SQLite prefers it to what begins with the owner alone.
+            models.Index(
+                fields=["owner", "saved_at", "trashed_at", "job"], name="asset_to_review", condition=TO_REVIEW
+            ),
             models.Index(fields=["owner", "revision"], name="asset_changes"),
         ]
         constraints = [
