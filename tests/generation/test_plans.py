@@ -57,7 +57,7 @@ def plans(call: Callable[[], object]) -> list[str]:
     return [_plan(sql, params or ()) for sql, params in sent if sql.startswith("SELECT")]
 
 
-def _plan(sql: str, params: Sequence[object]) -> str:
+def _plan(sql: str, params: Sequence[Any]) -> str:
     if connection.vendor == "postgresql":
         return _generic_plan(sql, len(params))
     with connection.cursor() as cursor:
