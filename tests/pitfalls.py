@@ -14,7 +14,7 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 NAMED = re.compile(r"\bpitfalls?\s+(\d+(?:(?:\s*,\s*|\s+and\s+|\s*,\s*and\s+)\d+)*)", re.IGNORECASE)
 
-# Failures that systems of this kind really had.
+# Failures that systems of this kind really had. The numbers left out are named by no test yet.
 PITFALLS: Mapping[int, str] = {
     1: "A placeholder that stays queued for ever, because completion inserts new rows",
     2: "Records linked to a job after the fact, by user, prompt and time",
@@ -52,10 +52,9 @@ PITFALLS: Mapping[int, str] = {
     34: "Limits that are shown and enforced nowhere",
     35: "Expiry that is promised and run by nothing",
     36: "A page that fetches itself anew and removes what is not on its first page",
-    39: "Try again on one that retries all; Clear that takes what is not shown; a bulk action without undo",
-    # The numbers left out are named by no test yet.
     37: "A dead line that looks live; a submission that only the socket shows",
     38: "Typed settings lost on reload, on another page, after a lost session",
+    39: "Try again on one that retries all; Clear that takes what is not shown; a bulk action without undo",
     40: "A body, an answer, a socket, a decoder or a request without a bound per caller",
     41: "Bytes of a body where none belongs: the next answer or request on that connection is what they say",
     42: "A file that two readers see differently: depth, alpha, orientation, first frame, colours, length",

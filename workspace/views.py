@@ -44,7 +44,7 @@ EXAMPLES = (
     "a fox asleep in autumn leaves, soft morning fog, film photograph",
     "paper boats on a city canal at night, lantern reflections, watercolour",
 )
-REVISION_DIGITS = 18  # any more would not fit its column
+MAX_DIGITS = 18  # of a number in an address: any more would not fit a column
 P = ParamSpec("P")
 
 
@@ -193,7 +193,7 @@ def undo_cancel(request: OwnersRequest) -> HttpResponse:
 def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     """All that did not complete; with `slot` in the query, that one alone."""
     slot = request.GET.get("slot")
-    if slot is not None and not slot.isdecimal():
+    if slot is not None and not _is_number(slot):
         raise Http404
     slots = None if slot is None else [int(slot)]
     job_actions.retry(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id, slots=slots)
@@ -291,11 +291,11 @@ def _undo_url(name: str, revisions: list[int]) -> str:
 
 def _revisions(request: HttpRequest) -> list[int]:
     """Those of `_undo_url`; malformed ones are left out."""
-    return [
-        int(text)
-        for text in request.GET.get("revisions", "").split(",")
-        if text.isdecimal() and len(text) <= REVISION_DIGITS
-    ]
+    return [int(text) for text in request.GET.get("revisions", "").split(",") if _is_number(text)]
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= MAX_DIGITS
 
 
 def _restore_url(asset_ids: list[uuid.UUID]) -> str:

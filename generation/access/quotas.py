@@ -10,7 +10,6 @@ from django.template.defaultfilters import filesizeformat
 from generation.changes.library_totals import library_totals
 from generation.core.errors import DomainError
 from generation.models import Job, UserQuota
-from generation.models.statuses import ACTIVE
 
 
 class OverLimit(DomainError):
@@ -55,7 +54,7 @@ def limits_of(owner_id: int) -> Limits:
 
 def active_jobs(owner_id: int, *, at_most: int) -> int:
     """The number of the owner's queued and running jobs, counted up to `at_most`."""
-    active = Job.objects.of(owner_id).filter(status__in=ACTIVE)
+    active = Job.objects.of(owner_id).active()
     return active.order_by()[:at_most].count()
 
 

@@ -75,7 +75,7 @@ class AssetFilter:
         if self.project_id:
             assets = assets.filter(project_id=self.project_id)
         if self.rating:
-            assets = assets.filter(rating__gte=self.rating)
+            assets = assets.rated(self.rating)
         if self.favourite:
             assets = assets.filter(favourite=True)
         key = search_key(self.q)

@@ -71,7 +71,7 @@ def cancel(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Cancellation:
 
 def cancel_all(*, owner_id: int, actor: Actor, limit: int = MAX_IDS) -> list[Cancellation]:
     """Cancel the owner's active jobs, each in a transaction of its own; those that ended."""
-    active = Job.objects.of(owner_id).filter(status__in=ACTIVE).order_by("-id")
+    active = Job.objects.of(owner_id).active().order_by("-id")
     job_ids = list(active.values_list("pk", flat=True)[:limit])
     cancelled = []
     for job_id in job_ids:

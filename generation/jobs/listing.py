@@ -11,7 +11,6 @@ from django.db.models import Count, Q, prefetch_related_objects
 from generation.core.keyset import cursor_of, newest_by_id, older_than
 from generation.models import Asset, Job, JobReference, JobStatus
 from generation.models.job import JobQuerySet
-from generation.models.statuses import ACTIVE
 
 # More waiting jobs than these are counted, and not shown.
 WAITING_SHOWN = 50
@@ -84,7 +83,7 @@ def waiting_jobs(*, owner_id: int) -> list[Job]:
 def work_counts(*, owner_id: int) -> WorkCounts:
     """Two queries, of what is in work and of what is under review alone."""
     mine = Job.objects.of(owner_id)
-    active = mine.filter(status__in=ACTIVE).aggregate(
+    active = mine.active().aggregate(
         running=Count("pk", filter=Q(status=JobStatus.PROCESSING)),
         waiting=Count("pk", filter=Q(status=JobStatus.QUEUED)),
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
+from django.core.files.storage import Storage
 from django.db import transaction
 from django.db.models import Q, prefetch_related_objects
 
@@ -61,9 +63,14 @@ def _reference_fault(job: Job) -> Reason | None:
         return REFERENCE_MISSING
     for each in used:
         file = each.reference.file if each.reference else None
-        if not (file and file.name and file.storage.exists(file.name)):
+        if not (file and file.name) or _is_gone(file.storage, file.name):
             return REFERENCE_MISSING
     return None
+
+
+def _is_gone(storage: Storage, name: str) -> bool:
+    """Whether the file alone is not there. Without its folder too, the disk may be away."""
+    return not storage.exists(name) and storage.exists(str(PurePosixPath(name).parent))
 
 
 def set_aside(job_id: uuid.UUID, reason: Reason, *, lease_token: uuid.UUID | None = None) -> None:

@@ -19,12 +19,22 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RemoveIndex("job", "job_staged"),
+        # By what needs no parameter: a statement that PostgreSQL has prepared is planned without them.
+        migrations.RemoveIndex("job", "job_active"),
+        migrations.AddIndex(
+            "job",
+            models.Index(
+                fields=["owner", "finished_at", "status", "id"],
+                name="job_active",
+                condition=Q(finished_at=None),
+            ),
+        ),
         migrations.AddIndex(
             "asset",
             models.Index(
-                fields=["owner", "job"],
+                fields=["owner", "saved_at", "trashed_at", "job"],
                 name="asset_to_review",
-                condition=Q(status="completed", saved_at=None, trashed_at=None),
+                condition=Q(completed_at__isnull=False, saved_at=None, trashed_at=None),
             ),
         ),
     ]

@@ -4,7 +4,7 @@ from typing import ClassVar, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import BooleanField, F, Func, Q
 
 from generation.catalog.job_types import Media
 from generation.core.ids import new_id
@@ -13,7 +13,10 @@ from generation.models.project import Project
 from generation.models.statuses import AssetStatus
 
 A = TypeVar("A", bound="Asset")
-TO_REVIEW = Q(status=AssetStatus.COMPLETED, saved_at=None, trashed_at=None)
+# Conditions of partial indexes have no parameters, also where they are asked: a statement that PostgreSQL has
+# prepared is planned without those, and SQLite compares the texts. Only what is completed has its moment.
+TO_REVIEW = Q(completed_at__isnull=False, saved_at=None, trashed_at=None)
+IS_RATED = Func(F("rating"), template="%(expressions)s > 0", output_field=BooleanField())
 IN_LIBRARY = Q(saved_at__isnull=False, trashed_at=None)
 
 
@@ -42,6 +45,10 @@ class AssetQuerySet(models.QuerySet[A]):
     def under_review(self) -> Self:
         """Completed, and neither saved nor discarded yet."""
         return self.filter(TO_REVIEW)
+
+    def rated(self, least: int) -> Self:
+        """With so many stars or more, at least one."""
+        return self.filter(IS_RATED, rating__gte=least)
 
 
 class Asset(models.Model):
@@ -118,7 +125,10 @@ class Asset(models.Model):
                 name="asset_trash",
                 condition=Q(trashed_at__isnull=False),
             ),
-            models.Index(fields=["owner", "job"], name="asset_to_review", condition=TO_REVIEW),
+            # With what its condition says, so that SQLite prefers it to what begins with the owner alone.
+            models.Index(
+                fields=["owner", "saved_at", "trashed_at", "job"], name="asset_to_review", condition=TO_REVIEW
+            ),
             models.Index(fields=["owner", "revision"], name="asset_changes"),
         ]
         constraints = [

@@ -15,7 +15,7 @@ class Project(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, related_name="projects", db_index=False
     )
-    # Longer than a name may be: migration 0019 numbered names of one owner's that fold to the same.
+    # Longer than a name may be: migration 0020 numbered names of one owner's that fold to the same.
     name = models.CharField(max_length=NAME_LENGTH + 8)
     folded_name = models.TextField(editable=False, help_text="By core.text.fold, for comparing.")
     is_default = models.BooleanField(default=False)

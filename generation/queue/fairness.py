@@ -55,7 +55,7 @@ def _head(engine: str) -> list[int]:
 
 def _last_queued(job: Job) -> list[int]:
     """The tag of the owner's last queued job of this engine."""
-    own = Job.objects.filter(status=JobStatus.QUEUED, engine=job.engine, owner_id=job.owner_id)
+    own = Job.objects.of(job.owner_id).active().filter(status=JobStatus.QUEUED, engine=job.engine)
     return list(own.order_by("-fair_tag").values_list("fair_tag", flat=True)[:1])
 
 

@@ -20,6 +20,18 @@ from tests.functional.programs import REPO
 from tests.upgrade.database import ALIAS, opened
 
 _number = itertools.count(1)
+# Starts the command with its waits for others cut short.
+IMPATIENT = """
+import sys
+import django
+django.setup()
+from django.core.management import execute_from_command_line
+from ourvidz.database_copy import originals
+
+originals.LOCK_WAIT = "1s"
+originals.MAX_BEAT_SECONDS = 1.0
+execute_from_command_line(["manage.py", "move_to", f"--database-url={sys.argv[1]}"])
+"""
 # Starts the command, and is killed in its second insert of assets: in their own chunks of five.
 KILLED = """
 import os, signal, sys
@@ -80,6 +92,9 @@ class Databases:
     def move(self, source: str, target: str, *words: str) -> subprocess.CompletedProcess[str]:
         """`manage.py move_to` as the operator of `source` gives it."""
         return self.python(source, "manage.py", "move_to", f"--database-url={target}", *words)
+
+    def move_impatiently(self, source: str, target: str) -> subprocess.CompletedProcess[str]:
+        return self.python(source, "-c", IMPATIENT, target)
 
     def move_and_kill(self, source: str, target: str) -> subprocess.CompletedProcess[str]:
         return self.python(source, "-c", KILLED, target)

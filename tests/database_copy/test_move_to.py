@@ -204,7 +204,7 @@ def beating(url: str) -> Iterator[None]:
     with opened(url):
 
         def beat() -> None:
-            while not stopped.wait(1):
+            while not stopped.wait(0.5):
                 Uptime.objects.using(ALIAS).update(last_beat_at=Now())
             connections[ALIAS].close()  # this thread's own
 
@@ -220,7 +220,7 @@ def beating(url: str) -> Iterator[None]:
 def test_a_database_that_is_served_is_not_moved(databases: Databases, old: Old, engine: str) -> None:
     source, target = databases.new(engine, old[engine]), databases.new("sqlite")
     with beating(source):
-        refused = databases.move(source, target)
+        refused = databases.move_impatiently(source, target)
     assert "A web process serves this database. Stop them all" in refused.stderr
     with opened(target) as database:
         assert database.tables() == set()
@@ -230,7 +230,7 @@ def test_a_database_that_is_written_to_is_not_moved(databases: Databases, old: O
     source, target = databases.new("postgres", old["postgres"]), databases.new("sqlite")
     with closing(psycopg.connect(source)) as writer:
         writer.execute("UPDATE generation_job SET prompt = prompt")
-        refused = databases.move(source, target)
+        refused = databases.move_impatiently(source, target)
     assert "Something writes to PostgreSQL " in refused.stderr
     moved = databases.move(source, target)
     assert moved.returncode == 0, moved.stderr

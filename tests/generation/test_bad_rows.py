@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,6 +142,20 @@ DAMAGES = [
     (with_a_reference_without_its_file, "reference_missing"),
     (with_a_reference_without_its_row, "reference_missing"),
 ]
+
+
+def test_a_disk_that_is_away_is_not_the_jobs_fault(owner: User, worker: Worker) -> None:
+    """Pitfall 45: while the media folder is not mounted, each waiting job with a reference would be ended."""
+    job = with_style(owner)
+    file = job.references.get().reference.file
+    folder = Path(file.path).parent
+    folder.rename(away := folder.with_name("away"))
+    try:
+        leased = lease(worker=worker, engines=BOTH, pools=STYLE)
+    finally:
+        away.rename(folder)
+    assert leased == job
+    assert fresh(job).status == "processing"
 
 
 @pytest.mark.parametrize(("damage", "code"), DAMAGES, ids=lambda value: getattr(value, "__name__", value))

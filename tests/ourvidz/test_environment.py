@@ -222,12 +222,12 @@ def test_no_start_goes_on_with_it(command: list[str], tmp_path: Path) -> None:
         assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("end", [0, 1], ids=["lowest", "highest"])
-def test_commands_run_with_every_number_at_an_end_of_its_range(end: int, tmp_path: Path) -> None:
+def test_commands_run_with_every_number_at_either_end_of_its_range(tmp_path: Path) -> None:
     """Pitfall 44: at an end that was allowed, the chores failed with dates that there are not."""
-    given: dict[str, str] = {}
-    for setting in NUMBERS:
-        given[setting.name] = str(ends(setting, read(SETTINGS, given))[end])
-    for command in (["check"], ["prepare", "--workers", "1"], ["maintain", "--once"]):
-        done = started([sys.executable, "manage.py", *command], tmp_path, **given)
-        assert done.returncode == 0, done.stderr
+    for end in (0, 1):  # on one database, as migrating takes most of the time
+        given: dict[str, str] = {}
+        for setting in NUMBERS:
+            given[setting.name] = str(ends(setting, read(SETTINGS, given))[end])
+        for command in (["check"], ["prepare", "--workers", "1"], ["maintain", "--once"]):
+            done = started([sys.executable, "manage.py", *command], tmp_path, **given)
+            assert done.returncode == 0, (end, done.stderr)

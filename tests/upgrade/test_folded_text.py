@@ -1,4 +1,4 @@
-"""Migrations 0019: projects of names that fold to the same are told apart, old prompts are found."""
+"""Migrations 0020 and 0021: projects of names that fold to the same are told apart, old prompts are found."""
 
 from __future__ import annotations
 

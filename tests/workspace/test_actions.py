@@ -321,3 +321,13 @@ def test_who_is_not_signed_in_is_sent_to_the_door(db: None, owner: User) -> None
     assert answer.status_code == 302
     assert answer["Location"].startswith("/sign-in/")
     assert fresh(job).status == "queued"
+
+
+def test_numbers_of_any_length_in_an_address_are_answered(signed_in: Client, owner: User) -> None:
+    job = make_job(owner)
+    many = "9" * 5000
+    assert signed_in.post(f"/workspace/jobs/{job.pk}/retry?slot={many}").status_code == 404
+    assert signed_in.post(f"/workspace/jobs/{job.pk}/retry?slot=%C2%B2").status_code == 404
+    assert signed_in.post(f"/workspace/undo-clear?revisions={many},²").status_code in (302, 200)
+    assert signed_in.get(f"/workspace/changes?user={owner.pk}&after={'9' * 30}").status_code == 200
+    assert signed_in.get(f"/workspace/changes?user={owner.pk}&after=-{'9' * 30}").status_code == 200

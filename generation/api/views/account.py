@@ -25,7 +25,6 @@ from generation.changes.library_totals import library_totals
 from generation.http.openapi import problems
 from generation.http.views import ApiView, body_of, owner_of, query_of
 from generation.models import Job, Scope
-from generation.models.statuses import ACTIVE
 
 
 class Changes(ApiView):
@@ -120,5 +119,5 @@ def limits_of(owner_id: int) -> dict[str, int]:
 
 def use_of(owner_id: int) -> dict[str, int]:
     """What the owner has in work and in the Library."""
-    active = Job.objects.of(owner_id).filter(status__in=ACTIVE)
+    active = Job.objects.of(owner_id).active()
     return {"active_jobs": active.count()} | asdict(library_totals(owner_id))

@@ -1,0 +1,87 @@
+"""What pages ask for again and again is read by the index meant for it.
+
+PostgreSQL plans a prepared statement without its parameters after a while, so that a partial index whose
+condition needs one of them is of no use to it. SQLite knows nothing of how many rows an index leaves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from generation.access import quotas
+from generation.assets import listing as assets
+from generation.assets.filters import AssetFilter
+from generation.jobs import listing as jobs
+from tests.factories import make_job
+
+pytestmark = pytest.mark.django_db
+
+CALLS: dict[str, tuple[str, Callable[[int], object]]] = {
+    "results to review, counted": ("asset_to_review", lambda owner: jobs.work_counts(owner_id=owner)),
+    "results to review": (
+        "asset_to_review",
+        lambda owner: jobs.staged_jobs(owner_id=owner, only_to_review=True),
+    ),
+    "work in progress, counted": ("job_active", lambda owner: jobs.work_counts(owner_id=owner)),
+    "the limit of work in progress": ("job_active", quotas.check),
+    "what runs and waits": ("job_active", lambda owner: jobs.staged_jobs(owner_id=owner)),
+    "what waits": ("job_active", lambda owner: jobs.waiting_jobs(owner_id=owner)),
+    "what is finished": ("job_finished", lambda owner: jobs.staged_jobs(owner_id=owner)),
+    "rated": (
+        "asset_rated",
+        lambda owner: assets.library(owner_id=owner, only=AssetFilter(rating=4)),
+    ),
+    "favourites": (
+        "asset_favourites",
+        lambda owner: assets.library(owner_id=owner, only=AssetFilter(favourite=True)),
+    ),
+}
+
+
+def plans(call: Callable[[], object]) -> list[str]:
+    """How the statements of `call` are planned; on PostgreSQL when nothing is known of their parameters."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        sent.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        call()
+    return [_plan(sql, params or ()) for sql, params in sent if sql.startswith("SELECT")]
+
+
+def _plan(sql: str, params: Sequence[Any]) -> str:
+    if connection.vendor == "postgresql":
+        return _generic_plan(sql, len(params))
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {sql}", params)
+        return "\n".join(row[3] for row in cursor.fetchall())
+
+
+def _generic_plan(sql: str, count: int) -> str:
+    prepared = sql % tuple(f"${number}" for number in range(1, count + 1))
+    arguments = f"({', '.join(['NULL'] * count)})" if count else ""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute("SET LOCAL enable_seqscan = off")  # there are but a few rows
+        cursor.execute(f"PREPARE planned AS {prepared}")
+        cursor.execute(f"EXPLAIN EXECUTE planned{arguments}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute("DEALLOCATE planned")
+    return plan
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_statement_finds_its_index(name: str, owner: User) -> None:
+    """Pitfall 26: a page took seconds where one owner has much, after others' had been planned for."""
+    index, call = CALLS[name]
+    make_job(owner)
+    found = plans(lambda: call(owner.pk))
+    assert [plan for plan in found if re.search(rf"(using|on|INDEX) {index} ", plan, re.ASCII)], found
