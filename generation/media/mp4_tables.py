@@ -45,13 +45,16 @@ def check_tables(content: BinaryIO) -> None:
 
 
 def display_matrices(content: BinaryIO) -> dict[int, tuple[float, ...]]:
-    """By track, a, b, c and d of the matrix that its pictures are shown through."""
+    """By track, a, b, c and d of the matrix that its pictures are shown through. Raises BrokenMedia."""
     found = {}
-    for kind, start, _ in _boxes(content, 0, content.seek(0, 2), MAX_DEPTH):
+    for kind, start, end in _boxes(content, 0, content.seek(0, 2), MAX_DEPTH):
         if kind == b"tkhd":
             content.seek(start)
-            header = content.read(88)
+            header = content.read(min(96, end - start))
             number, matrix = (20, 52) if header[:1] == b"\1" else (12, 40)
+            if len(header) < matrix + 36:
+                message = f"The header of a track (tkhd) has {len(header)} bytes and lacks the matrix."
+                raise BrokenMedia("broken_media", message)
             values = struct.unpack(">4i", b"".join(header[matrix + at : matrix + at + 8] for at in (0, 12)))
             found[int.from_bytes(header[number : number + 4], "big")] = tuple(each / 65536 for each in values)
     return found
