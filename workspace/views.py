@@ -45,6 +45,7 @@ EXAMPLES = (
     "paper boats on a city canal at night, lantern reflections, watercolour",
 )
 REVISION_DIGITS = 18  # any more would not fit its column
+SLOT_DIGITS = 4  # no job has as many slots
 P = ParamSpec("P")
 
 
@@ -193,7 +194,7 @@ def undo_cancel(request: OwnersRequest) -> HttpResponse:
 def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     """All that did not complete; with `slot` in the query, that one alone."""
     slot = request.GET.get("slot")
-    if slot is not None and not slot.isdecimal():
+    if slot is not None and not (slot.isdecimal() and len(slot) <= SLOT_DIGITS):
         raise Http404
     slots = None if slot is None else [int(slot)]
     job_actions.retry(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id, slots=slots)
