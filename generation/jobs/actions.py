@@ -129,7 +129,7 @@ def _put_back(owner_id: int, actor: Actor, revision: int) -> bool:
 def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID, slots: Collection[int] | None = None) -> None:
     """Queue the slots that did not complete again, all or the given ones, with fresh attempts.
 
-    Completed slots are not touched; of a job that waits already, given slots wait with the others.
+    Completed slots are not touched; given slots of a job that waits already join the others, at their cost.
 
     Raises:
         JobNotFound: not the owner's.
@@ -143,12 +143,18 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID, slots: Collection[i
     joins_the_queued = job.status == JobStatus.QUEUED and slots is not None
     if not (job.can_retry or joins_the_queued):
         raise NotRetryable(job.status)
-    again = _to_retry(writes.lock_assets(job), slots)
+    assets = writes.lock_assets(job)
+    again = _to_retry(assets, slots)
+    waiting = sum(asset.status == AssetStatus.QUEUED for asset in assets)
     references.require_references(job)
     for asset in again:
         asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
     changes: dict[str, object] = {"attempts_left": settings.MAX_ATTEMPTS}
-    if not joins_the_queued:
+    if joins_the_queued:
+        # As far back as if all had been retried at once: else five of six would cost its owner no turn.
+        more = job.type.estimate(waiting + len(again)) - job.type.estimate(waiting)
+        changes["fair_tag"] = job.fair_tag + more
+    else:
         changes |= _requeued(job, again)
     writes.write(job, changes=changes, assets=again, fields=ASSET_END)
     publisher.queued(engine=job.engine)
