@@ -182,6 +182,11 @@ VIDEOS: dict[str, tuple[Callable[[], bytes], str, str]] = {
         "broken_media",
         "The header of a track (tkhd) has 0 bytes",
     ),
+    "more outer parts than a WebM needs": (
+        lambda: video("webm", "libvpx") + b"\xec\x80" * 60_000,
+        "too_large",
+        "made of more than 50,000 parts",
+    ),
     "a PNG": (lambda: png_of(8, 2), "wrong_format", "This is a PNG image"),
     "an AVIF": (lambda: b"\0\0\0\x20ftypavif" + b"\0" * 99, "wrong_format", "This is an AVIF image"),
     "a WebM whose header does not fit": (
