@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count, takewhile
 
 from django.conf import settings
 from django.db import transaction
@@ -92,16 +93,16 @@ def undo_cancel(*, owner_id: int, actor: Actor, revisions: Sequence[int]) -> int
     check_count(revisions)
     undoable = _undoable(owner_id).filter(revision__in=revisions)
     in_order = undoable.order_by(F("priority").desc(), "fair_tag", "id").values_list("revision", flat=True)
-    count = 0
+    back = 0
     for revision in list(in_order):
         try:
             with suppress(NotRetryable):  # a reference image of it was removed
-                count += _put_back(owner_id, actor, revision)
+                back += _put_back(owner_id, actor, revision)
         except quotas.OverLimit:
-            if not count:
+            if not back:
                 raise
             break
-    return count
+    return back
 
 
 def _undoable(owner_id: int) -> JobQuerySet:
@@ -116,13 +117,22 @@ def _put_back(owner_id: int, actor: Actor, revision: int) -> bool:
     if job is None:
         return False
     references.require_references(job)
-    again = [asset for asset in writes.lock_assets(job) if asset.status == AssetStatus.CANCELLED]
+    again = _stopped_last(job, writes.lock_assets(job))
+    if not again:
+        return False
     for asset in again:
         asset.status = AssetStatus.QUEUED
     writes.write(job, changes=_requeued(job, again, tag=job.fair_tag), assets=again, fields=["status"])
     publisher.queued(engine=job.engine)
     audit_log.after_commit("job.cancel_undone", actor=actor, job=str(job.pk), slots=len(again))
     return True
+
+
+def _stopped_last(job: Job, assets: Sequence[Asset]) -> list[Asset]:
+    """The slots that the job's last cancel stopped: their revisions run up to the job's, without a gap."""
+    at = {asset.revision: asset for asset in assets if asset.status == AssetStatus.CANCELLED}
+    run = takewhile(at.__contains__, count(job.revision - 1, -1))
+    return sorted((at[revision] for revision in run), key=lambda asset: asset.slot)
 
 
 @transaction.atomic
