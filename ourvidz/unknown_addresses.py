@@ -7,7 +7,7 @@ runs the site may not be able to sign in there, so the log says it too.
 from __future__ import annotations
 
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import structlog
 from django.conf import settings
@@ -64,11 +64,11 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def origin_remedy(origin: str, called: str) -> str:
     """What would let pages from `origin` send forms to a server that was called `called`."""
-    if not origin or origin == "null":
+    page, server = _parts(origin), urlsplit(called)
+    if page is None:
         return (
             "Let the browser and the proxy pass on the headers Origin and Referer; no setting replaces these."
         )
-    page, server = urlsplit(origin), urlsplit(called)
     if page.hostname != server.hostname:
         return f"Let the proxy pass on Host, or set CSRF_TRUSTED_ORIGINS={origin}. {ONLY_OURS}"
     if page.scheme == "https" and server.scheme == "http":
@@ -78,6 +78,15 @@ def origin_remedy(origin: str, called: str) -> str:
         "Let the proxy pass on Host with its port (nginx: proxy_set_header Host $http_host), or set "
         f"CSRF_TRUSTED_ORIGINS={origin}. {ONLY_OURS}"
     )
+
+
+def _parts(origin: str) -> SplitResult | None:
+    """None where it names no address: it is what a header says."""
+    try:
+        parts = urlsplit(origin)
+        return parts if parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
 
 
 def host_remedy(host: str) -> str:

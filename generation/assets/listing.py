@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 
 from generation.assets.filters import AssetFilter
+from generation.catalog.job_types import Media
 from generation.core.keyset import cursor_of, older_than
 from generation.models import Asset
 from generation.models.asset import AssetQuerySet
@@ -71,5 +72,7 @@ def trash(*, owner_id: int, cursor: str = "", limit: int = 60) -> Page:
 
 def find_asset(*, owner_id: int, asset_id: uuid.UUID, media: str = "") -> Asset | None:
     """The owner's asset (of this medium, where one is named) with its job and project, or None."""
+    if media and media not in Media.values:  # as it stands in an address: PostgreSQL takes no NUL
+        return None
     found = Asset.objects.of(owner_id).select_related("job", "project").filter(pk=asset_id)
     return (found.filter(media=media) if media else found).first()

@@ -181,6 +181,8 @@ def leased_reference(*, worker: Worker, job_id: uuid.UUID, type_: str) -> Refere
     Raises:
         UnusableReference: it was kept by an older version, and cannot be made canonical.
     """
+    if type_ not in ReferenceType.values:  # as it stands in an address: PostgreSQL takes no NUL
+        return None
     held = JobReference.objects.filter(job=job_id, job__leased_by=worker, job__status=JobStatus.PROCESSING)
     used = held.filter(type=type_).select_related("reference").first()
     return canonical(used.reference) if used and used.reference else None

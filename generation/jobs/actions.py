@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count, takewhile
 
 from django.conf import settings
 from django.db import transaction
@@ -92,16 +93,16 @@ def undo_cancel(*, owner_id: int, actor: Actor, revisions: Sequence[int]) -> int
     check_count(revisions)
     undoable = _undoable(owner_id).filter(revision__in=revisions)
     in_order = undoable.order_by(F("priority").desc(), "fair_tag", "id").values_list("revision", flat=True)
-    count = 0
+    back = 0
     for revision in list(in_order):
         try:
             with suppress(NotRetryable):  # a reference image of it was removed
-                count += _put_back(owner_id, actor, revision)
+                back += _put_back(owner_id, actor, revision)
         except quotas.OverLimit:
-            if not count:
+            if not back:
                 raise
             break
-    return count
+    return back
 
 
 def _undoable(owner_id: int) -> JobQuerySet:
@@ -116,7 +117,9 @@ def _put_back(owner_id: int, actor: Actor, revision: int) -> bool:
     if job is None:
         return False
     references.require_references(job)
-    again = [asset for asset in writes.lock_assets(job) if asset.status == AssetStatus.CANCELLED]
+    again = _stopped_last(job, writes.lock_assets(job))
+    if not again:
+        return False
     for asset in again:
         asset.status = AssetStatus.QUEUED
     writes.write(job, changes=_requeued(job, again, tag=job.fair_tag), assets=again, fields=["status"])
@@ -125,11 +128,18 @@ def _put_back(owner_id: int, actor: Actor, revision: int) -> bool:
     return True
 
 
+def _stopped_last(job: Job, assets: Sequence[Asset]) -> list[Asset]:
+    """The slots that the job's last cancel stopped: their revisions run up to the job's, without a gap."""
+    at = {asset.revision: asset for asset in assets if asset.status == AssetStatus.CANCELLED}
+    run = takewhile(at.__contains__, count(job.revision - 1, -1))
+    return sorted((at[revision] for revision in run), key=lambda asset: asset.slot)
+
+
 @transaction.atomic
 def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID, slots: Collection[int] | None = None) -> None:
     """Queue the slots that did not complete again, all or the given ones, with fresh attempts.
 
-    Completed slots are not touched; of a job that waits already, given slots wait with the others.
+    Completed slots are not touched; given slots of a job that waits already join the others, at their cost.
 
     Raises:
         JobNotFound: not the owner's.
@@ -143,12 +153,18 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID, slots: Collection[i
     joins_the_queued = job.status == JobStatus.QUEUED and slots is not None
     if not (job.can_retry or joins_the_queued):
         raise NotRetryable(job.status)
-    again = _to_retry(writes.lock_assets(job), slots)
+    assets = writes.lock_assets(job)
+    again = _to_retry(assets, slots)
+    waiting = sum(asset.status == AssetStatus.QUEUED for asset in assets)
     references.require_references(job)
     for asset in again:
         asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
     changes: dict[str, object] = {"attempts_left": settings.MAX_ATTEMPTS}
-    if not joins_the_queued:
+    if joins_the_queued:
+        # As far back as if all had been retried at once: else five of six would cost its owner no turn.
+        more = job.type.estimate(waiting + len(again)) - job.type.estimate(waiting)
+        changes["fair_tag"] = job.fair_tag + more
+    else:
         changes |= _requeued(job, again)
     writes.write(job, changes=changes, assets=again, fields=ASSET_END)
     publisher.queued(engine=job.engine)

@@ -9,10 +9,10 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from generation.media.container_formats import check_parts
 from generation.media.formats import MAX_SAMPLES, BrokenMedia, cut_off
 
 CONTAINERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"mvex", b"moof", b"traf", b"udta"}
-MAX_BOXES = 50_000  # a fragmented video has four for each fragment
 MAX_DEPTH = 10
 # Boxes that list their entries one by one: the bytes of each.
 ENTRY_BYTES = {b"stco": 4, b"co64": 8, b"stsc": 12, b"stss": 4, b"stts": 8, b"ctts": 8}
@@ -29,8 +29,7 @@ def check_tables(content: BinaryIO) -> None:
     length = content.seek(0, 2)
     in_fragments = 0
     for number, (kind, start, end) in enumerate(_boxes(content, 0, length, MAX_DEPTH)):
-        if number > MAX_BOXES:
-            raise BrokenMedia("too_large", f"The video is made of more than {MAX_BOXES:,} parts.")
+        check_parts(number)
         if kind == b"cmov":
             raise BrokenMedia("wrong_format", "The video's index is compressed, which browsers cannot read.")
         if kind == b"trun":
@@ -45,13 +44,16 @@ def check_tables(content: BinaryIO) -> None:
 
 
 def display_matrices(content: BinaryIO) -> dict[int, tuple[float, ...]]:
-    """By track, a, b, c and d of the matrix that its pictures are shown through."""
+    """By track, a, b, c and d of the matrix that its pictures are shown through. Raises BrokenMedia."""
     found = {}
-    for kind, start, _ in _boxes(content, 0, content.seek(0, 2), MAX_DEPTH):
+    for kind, start, end in _boxes(content, 0, content.seek(0, 2), MAX_DEPTH):
         if kind == b"tkhd":
             content.seek(start)
-            header = content.read(88)
+            header = content.read(min(96, end - start))
             number, matrix = (20, 52) if header[:1] == b"\1" else (12, 40)
+            if len(header) < matrix + 36:
+                message = f"The header of a track (tkhd) has {len(header)} bytes and lacks the matrix."
+                raise BrokenMedia("broken_media", message)
             values = struct.unpack(">4i", b"".join(header[matrix + at : matrix + at + 8] for at in (0, 12)))
             found[int.from_bytes(header[number : number + 4], "big")] = tuple(each / 65536 for each in values)
     return found

@@ -20,7 +20,7 @@ from generation.media.measure import measure
 from generation.models import Worker
 from tests.factories import lease_next, make_job, upload
 from tests.generation.image_kinds import png_of, scene, with_parts
-from tests.generation.mp4_boxes import changed
+from tests.generation.mp4_boxes import box, changed
 from tests.generation.pictures import animated, chunk, encoded, plain
 from tests.generation.video_kinds import video
 
@@ -177,6 +177,16 @@ def pointing_behind_the_end() -> bytes:
 VIDEOS: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "noise": (lambda: without_pictures_from(4), "broken_media", "Picture 5 of the video at byte"),
     "behind the end": (pointing_behind_the_end, "broken_media", "its table stco names byte 1,000,000"),
+    "a track without its header": (
+        lambda: box(b"ftyp", b"isom") + box(b"moov", box(b"trak", box(b"tkhd", b""))),
+        "broken_media",
+        "The header of a track (tkhd) has 0 bytes",
+    ),
+    "more outer parts than a WebM needs": (
+        lambda: video("webm", "libvpx") + b"\xec\x80" * 60_000,
+        "too_large",
+        "made of more than 50,000 parts",
+    ),
     "a PNG": (lambda: png_of(8, 2), "wrong_format", "This is a PNG image"),
     "an AVIF": (lambda: b"\0\0\0\x20ftypavif" + b"\0" * 99, "wrong_format", "This is an AVIF image"),
     "a WebM whose header does not fit": (

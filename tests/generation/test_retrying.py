@@ -154,13 +154,25 @@ def test_another_slot_joins_one_that_waits(owner: User, worker: Worker, partial:
     before = fresh(partial)
     retry(owner_id=owner.pk, job_id=partial.pk, slots=[0])
     after = fresh(partial)
-    assert (after.status, after.fair_tag, after.attempts_left) == ("queued", before.fair_tag, 3)
+    assert (after.status, after.attempts_left) == ("queued", 3)
     assert after.revision > before.revision
     again = lease_next(worker)
     assert [slot.slot for slot in again.open_slots] == [0, 2]
     with pytest.raises(NotRetryable):
         retry(owner_id=owner.pk, job_id=partial.pk, slots=[0])
     assert call_back(again, completed(again, 0), completed(again, 2)).job_status == "completed"
+
+
+def test_slots_that_join_cost_their_owner_as_much_as_all_at_once(owner: User) -> None:
+    """Pitfall 13: one slot was retried, then five joined it in its place, before everybody else's."""
+    in_parts, at_once = ([make_job(each, quantity=6) for _ in range(2)] for each in (owner, make_user()))
+    for _, job in (in_parts, at_once):
+        cancel(owner_id=job.owner_id, job_id=job.pk)
+    retry(owner_id=owner.pk, job_id=in_parts[1].pk, slots=[0])
+    retry(owner_id=owner.pk, job_id=in_parts[1].pk, slots=[1, 2])
+    retry(owner_id=owner.pk, job_id=in_parts[1].pk, slots=[3, 4, 5])
+    retry(owner_id=at_once[1].owner_id, job_id=at_once[1].pk)
+    assert fresh(in_parts[1]).fair_tag == fresh(at_once[1]).fair_tag
 
 
 @pytest.mark.parametrize("slots", [[1], [0, 1], [3], [-1], []])

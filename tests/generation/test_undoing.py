@@ -74,6 +74,16 @@ def test_it_is_undone_once_and_only_what_has_not_changed_since(owner: User) -> N
     assert (again.status, fresh(jobs[1]).status) == ("cancelled", "cancelled")
 
 
+def test_slots_that_had_been_cancelled_before_stay_so(owner: User) -> None:
+    """One of three was tried again and cancelled: its undo brought back all three."""
+    job = make_job(owner, quantity=3)
+    cancelled(owner)
+    retry(owner_id=owner.pk, job_id=job.pk, slots=[1])
+    make_job(owner)
+    assert undo_cancel(owner_id=owner.pk, revisions=cancelled(owner)) == 2
+    assert [slot.status for slot in fresh(job).slots] == ["cancelled", "queued", "cancelled"]
+
+
 def test_it_cannot_be_undone_for_ever(owner: User) -> None:
     job = make_job(owner)
     revisions = cancelled(owner)

@@ -46,6 +46,16 @@ def test_staff_are_told_what_the_server_saw_and_what_would_accept_it(client: Cli
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("origin", ["http://[", "http://[x]", "http://studio.example:x", "http://"])
+def test_an_origin_that_is_none_is_refused_like_another(client: Client, origin: str) -> None:
+    """It was answered 500."""
+    client.force_login(staff())
+    answer = client.post("/sign-out/", headers={"Origin": origin})
+    assert answer.status_code == 403
+    assert "no setting replaces these" in answer.content.decode()
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("signed_in", [True, False])
 def test_others_are_told_in_a_plain_sentence(client: Client, signed_in: bool) -> None:
     if signed_in:

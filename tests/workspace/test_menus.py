@@ -12,6 +12,16 @@ from tests.factories import complete, make_job
 FRAGMENT = {"X-Fragment": "1"}
 
 
+@pytest.mark.parametrize("media", ["%00", "sound", "9" * 200])
+def test_an_address_of_no_medium_is_not_found(signed_in: Client, owner: User, media: str) -> None:
+    """PostgreSQL's driver refuses a NUL: the pages answered 500."""
+    [image] = complete(make_job(owner))
+    for page in ("workspace/assets/{}/menu", "library/{}/", "media/{}/file", "media/{}/thumbnail"):
+        assert signed_in.get("/" + page.format(f"{media}/{image.pk}")).status_code == 404
+    for what in ("workspace/assets/{}/save", "library/{}/rate?rating=3"):
+        assert signed_in.post("/" + what.format(f"{media}/{image.pk}")).status_code == 404
+
+
 def test_a_jobs_menu_tells_of_it_and_acts_on_it(signed_in: Client, owner: User) -> None:
     job = make_job(owner, prompt="<b>a heron</b>", negative_prompt="fog", seed=0)
     url = f"/workspace/jobs/{job.pk}/menu"
