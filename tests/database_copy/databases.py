@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import psycopg
 from django.core.management import call_command
 
+from tests.databases import sqlite_file, sqlite_url
 from tests.functional.programs import REPO
 from tests.upgrade.database import ALIAS, opened
 
@@ -74,8 +75,8 @@ class Databases:
         if engine == "sqlite":
             file = self.folder / f"{name}.sqlite3"
             if template:
-                file.write_bytes(Path(template.removeprefix("sqlite:///")).read_bytes())
-            return f"sqlite:///{file}"
+                file.write_bytes(sqlite_file(template).read_bytes())
+            return sqlite_url(file)
         source = urlsplit(template).path.strip("/") or "template1"
         self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}"')
         self.made.append(name)

@@ -9,6 +9,7 @@ from pytest_django import DjangoDbBlocker
 
 from generation.models import Job
 from tests.database_copy.databases import Databases
+from tests.databases import sqlite_url
 from tests.factories import make_reference
 from tests.functional.conftest import QUICK
 from tests.functional.installation import Installation, installed
@@ -28,7 +29,7 @@ def test_a_server_goes_on_from_its_new_database(
     """Sessions, tokens, waiting jobs and files are there; pages from before load all of it. Pitfall 23."""
     data = tmp_path / "data"
     target = databases.new("postgres")
-    old = f"sqlite:///{data}/db.sqlite3"
+    old = sqlite_url(data / "db.sqlite3")
     with django_db_blocker.unblock(), installed(data, **QUICK, DATABASE_URL=old) as site:
         with site.database():
             person, machine = site.person(), site.machine()

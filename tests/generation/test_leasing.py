@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 from django.apps import apps
@@ -246,7 +247,9 @@ def test_the_first_clocks_show_what_workers_took_last(owner: User) -> None:
         Job.objects.filter(pk=make_job(owner).pk).update(fair_tag=tag)
         lease_next(worker)
     FairnessClock.objects.all().delete()
-    import_module("generation.migrations.0012_first_virtual_times").start_clocks(apps, None)
+    import_module("generation.migrations.0012_first_virtual_times").start_clocks(
+        apps, SimpleNamespace(connection=connection)
+    )
     assert dict(FairnessClock.objects.values_list()) == {"sdxl_image_fast": 70, "image_fast": 40}
 
 

@@ -19,7 +19,7 @@ LATE = datetime(2024, 11, 12, 23, 30, tzinfo=UTC)  # the 13th in Auckland, and s
 FRESH = re.compile(r'value="[0-9A-Za-z-]{32,64}"')  # CSRF tokens, the submission's key, a token's id
 MOMENT = '<time datetime="2024-11-12T23:30:00+00:00">12 Nov 2024, 23:30 UTC</time>'
 PAGES = {
-    "/": MOMENT,
+    "/workspace/jobs/{job}/menu": MOMENT,
     "/library/": '<time datetime="2024-11-12">12 November 2024</time>',
     "/library/trash/": '<time datetime="2024-11-12">12 November 2024</time>',
     "/library/image/{}/": MOMENT,
@@ -45,7 +45,8 @@ def owner(db: None) -> User:
 def test_a_page_is_the_same_in_every_zone(owner: User, settings: LazySettings, path: str) -> None:
     client = Client()
     client.force_login(owner)
-    address = path.format(Image.objects.get(owner=owner, trashed_at=None).pk)
+    image = Image.objects.get(owner=owner, trashed_at=None)
+    address = path.format(image.pk, job=image.job_id)
     answers = set()
     for zone in ("UTC", "Pacific/Auckland", "America/New_York"):
         settings.TIME_ZONE = zone
