@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
-from generation.models import Image
+from generation.models import Asset, Image
 from tests.browser.conftest import Browsers
 from tests.browser.pages import go_live, toast
 from tests.functional.callers import Machine
@@ -48,3 +48,45 @@ def test_a_heart_taken_where_only_hearts_are_shown_can_be_given_back(
     toast(page).get_by_role("button", name="Undo").click()
     expect(page.locator("[data-tile]")).to_have_count(1)
     assert Image.objects.get(owner=owner).favourite
+
+
+def test_the_bar_of_what_is_selected_leaves_the_focus_beside_it(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    live.person(owner).submit(quantity=3)
+    machine.finish()
+    page = browsers.open("/library/", user=owner)
+    go_live(page)
+    page.locator("[data-tick]").first.check(force=True)
+    page.locator(".selection-bar").get_by_role("button", name="Favourite").press("Enter")
+    expect(toast(page)).to_contain_text("Added to the favourites.")
+    expect(page.get_by_role("button", name="Select", exact=True)).to_be_focused()
+    page.locator("[data-tick]").first.check(force=True)
+    page.get_by_role("button", name="Clear selection").press("Enter")
+    expect(page.get_by_role("button", name="Select", exact=True)).to_be_focused()
+
+
+def test_the_marks_of_a_video_cover_neither_its_badge_nor_its_controls(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    live.person(owner).submit("video_fast", review=True)
+    machine.finish()
+    Asset.objects.filter(owner=owner).update(rating=5)
+    page = browsers.open(user=owner)
+    go_live(page)
+    page.locator(".card").get_by_role("button", name="Save").press("Enter")
+    expect(page.locator(".card").get_by_text("Saved", exact=True)).to_be_attached()
+    page.get_by_role("textbox", name="Prompt", exact=True).focus()
+    page.mouse.move(5, 5)
+    boxes = [
+        page.locator(f".card {badge}").bounding_box()
+        for badge in (".film", ".marks", ".badge:not(.film, .marks)")
+    ]
+    video = page.locator(".card video").bounding_box()
+    assert video
+    film, marks, saved = boxes
+    assert film
+    assert marks
+    assert saved
+    assert saved["y"] + saved["height"] <= marks["y"]
+    assert marks["y"] + marks["height"] < min(film["y"], video["y"] + video["height"] / 2)
