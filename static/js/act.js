@@ -71,7 +71,9 @@ async function act(button) {
     for (const value of [values].flat()) data.append(name, value);
   }
   button.setAttribute("aria-busy", "true");
-  const done = await perform(button.formAction, data, { isSeen: "seen" in button.dataset });
+  // Where marks decide what is shown, what was marked may leave, and its buttons with it.
+  const isSeen = "seen" in button.dataset && !document.querySelector("[data-narrowed]");
+  const done = await perform(button.formAction, data, { isSeen });
   button.removeAttribute("aria-busy");
   if (done) document.dispatchEvent(new CustomEvent("acted"));
 }

@@ -34,6 +34,6 @@ export function start() {
   });
   const used = sessionStorage.getItem(FOCUS);
   sessionStorage.removeItem(FOCUS);
-  const same = fields(form).find((field) => field.matches(`[name="${used}"]:is(select, :checked)`));
+  const same = fields(form).find((field) => field.matches(`[name="${used}"]:is(select, [type="checkbox"], :checked)`));
   if (used) same?.focus();
 }

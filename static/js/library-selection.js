@@ -5,7 +5,8 @@ import { tiles } from "./library-grid.js";
 
 const grid = byId("grid", HTMLElement);
 const form = byId("selection", HTMLFormElement);
-const count = find(document, "[data-count]", HTMLElement);
+const bar = find(document, ".selection-bar", HTMLElement);
+const count = find(bar, "[data-count]", HTMLElement);
 const toggle = find(document, "[data-select]", HTMLButtonElement);
 const downloads = document.querySelector("[data-download-selected]"); // not in the trash
 const BETWEEN_DOWNLOADS_MS = 400; // browsers drop downloads that start at once
@@ -100,7 +101,11 @@ export function start() {
   grid.addEventListener("click", clicked);
   grid.addEventListener("tiles-changed", show);
   form.addEventListener("submit", act);
-  form.addEventListener("reset", () => setTimeout(() => press(false))); // when the boxes are clear
+  form.addEventListener("reset", () => {
+    const hadFocus = bar.contains(document.activeElement);
+    setTimeout(() => press(false)); // when the boxes are clear
+    if (hadFocus) toggle.focus({ preventScroll: true }); // the bar goes
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && isSelecting() && !document.querySelector("dialog[open]")) clear();
   });

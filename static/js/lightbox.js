@@ -43,6 +43,12 @@ let current = null;
 /** @type {string | undefined} */
 let told; // the revision of `current` that its details are of
 
+let tellings = 0;
+let isTold = false; // whether the details on the page are those of `current` as it is
+
+/** @type {string[]} */
+let pressed = []; // keys of buttons, pressed before these stood there as they are now
+
 /** @type {HTMLElement[]} */
 let order = []; // the tiles as they stood, to know what came after one that has left
 
@@ -99,6 +105,7 @@ function image(tile) {
 /** @param {HTMLElement} tile */
 function show(tile) {
   current = tile;
+  pressed = [];
   refreshEnds();
   const index = order.indexOf(tile);
   stage.replaceChildren(media(tile));
@@ -146,6 +153,9 @@ function describe(tile) {
 /** @param {HTMLElement} tile */
 async function tell(tile) {
   told = tile.dataset.revision;
+  isTold = false;
+  tellings += 1;
+  const mine = tellings;
   let text;
   try {
     text = element(await details(address(tile)));
@@ -154,7 +164,26 @@ async function tell(tile) {
     text = copyOf(lost);
     find(text, "[data-page]", HTMLAnchorElement).href = address(tile);
   }
-  if (tile === current) about.replaceChildren(text);
+  if (mine !== tellings || tile !== current) return;
+  retell(text);
+  isTold = true;
+  press();
+}
+
+/**
+ * Puts new details in the place of the old; the focus stays on the same button.
+ * @param {HTMLElement} text
+ */
+function retell(text) {
+  const focused = document.activeElement;
+  about.replaceChildren(text);
+  if (focused && !focused.isConnected) (buttonOf(focused.getAttribute("data-key") ?? "") ?? dialog).focus();
+}
+
+/** Presses the next button whose key was pressed, once what came of the last is told. */
+function press() {
+  if (!isTold || about.querySelector("[aria-busy]")) return;
+  buttonOf(pressed.shift() ?? "")?.click();
 }
 
 /** Something was done, perhaps with what is shown. */
@@ -228,6 +257,8 @@ const KEYS = {
   " ": togglePlay,
 };
 
+const BUTTON_KEYS = /^[1-5f]$/i;
+
 /**
  * The button beside the picture that a key presses.
  * @param {string} key
@@ -236,12 +267,22 @@ const buttonOf = (key) => findAll(about, "[data-key]", HTMLButtonElement).find((
 
 /** @param {KeyboardEvent} event */
 function keyed(event) {
-  const button = buttonOf(event.key.toLowerCase());
-  const action = KEYS[event.key] ?? (button && (() => button.click()));
+  if (!dialog.open || event.altKey || event.ctrlKey || event.metaKey) return;
+  const action = KEYS[event.key];
   const onControl = event.key === " " && targetOf(event)?.closest("button, a, summary");
-  if (!dialog.open || !action || onControl || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (!action || onControl) return keyedButton(event);
   event.preventDefault();
   action();
+}
+
+/**
+ * A key that a button beside the picture has, or will have once the details are there.
+ * @param {KeyboardEvent} event
+ */
+function keyedButton({ key, repeat }) {
+  if (repeat || !BUTTON_KEYS.test(key)) return;
+  pressed.push(key.toLowerCase());
+  press();
 }
 
 function swipes() {

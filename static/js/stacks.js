@@ -18,12 +18,18 @@ const find = (id) => document.getElementById(`stack-${id}`);
 const section = (name) => list.querySelector(`:scope > [data-section="${name}"]`);
 
 /**
+ * What the stacks of a section are sorted by.
+ * @param {HTMLElement} stack
+ */
+const place = (stack) => `${data(stack, "key")} ${data(stack, "job")}`;
+
+/**
  * Whether a stack stands before another of its section; the last finished comes first.
  * @param {HTMLElement} one
  * @param {HTMLElement} other
  */
 function isBefore(one, other) {
-  const [mine, its] = [`${data(one, "key")} ${data(one, "job")}`, `${data(other, "key")} ${data(other, "job")}`];
+  const [mine, its] = [place(one), place(other)];
   return data(one, "section") === "finished" ? mine > its : mine < its;
 }
 
@@ -35,17 +41,41 @@ function isBefore(one, other) {
 const following = (home, stack) => stacksIn(home).find((other) => other !== stack && isBefore(stack, other)) ?? null;
 
 /**
- * Puts a stack that is new here in its place. A page of older work has an upper end, and one with more below a lower.
+ * The ends of this page of finished work: `upper` of a page of older work, `lower` of one with more below.
+ * They stay where they are when stacks leave.
+ */
+function endsOfPage() {
+  const home = section("finished");
+  const stacks = home ? stacksIn(home) : [];
+  const [first, last] = [stacks[0], stacks.at(-1)];
+  return {
+    upper: home?.hasAttribute("data-later") ? (first ? place(first) : "") : null,
+    lower: home?.hasAttribute("data-more") && last ? place(last) : "",
+  };
+}
+const ends = endsOfPage();
+
+/**
+ * Whether a finished stack that is new here has no place on this page.
+ * @param {HTMLElement} home
+ * @param {HTMLElement} stack
+ */
+function isElsewhere(home, stack) {
+  if (data(stack, "section") !== "finished") return false;
+  if ("review" in home.dataset && !stack.querySelector(".acts.review")) return true;
+  return (ends.upper !== null && place(stack) > ends.upper) || place(stack) < ends.lower;
+}
+
+/**
+ * Puts a stack that is new here in its place.
  * @param {HTMLElement} stack
  */
 function insert(stack) {
   const home = section(data(stack, "section"));
-  if (!(home instanceof HTMLElement)) return;
-  const next = following(home, stack);
-  if ((!next && "more" in home.dataset) || (next === home.firstElementChild && "later" in home.dataset)) return;
+  if (!(home instanceof HTMLElement) || isElsewhere(home, stack)) return;
   stack.classList.add("is-new");
   stack.addEventListener("animationend", () => stack.classList.remove("is-new"), { once: true });
-  home.insertBefore(stack, next);
+  home.insertBefore(stack, following(home, stack));
 }
 
 /**

@@ -5,6 +5,9 @@ const box = byId("toasts", HTMLElement);
 const template = byId("toast", HTMLTemplateElement);
 const SHOWN_MS = 8000;
 
+/** Where the focus is when nothing else is left to have it. */
+const home = () => document.querySelector("dialog[open]") ?? byId("main", HTMLElement);
+
 /**
  * Closing, and leaving by itself after a while unless somebody is about to use it. Errors stay.
  * @param {HTMLElement} toast
@@ -12,16 +15,30 @@ const SHOWN_MS = 8000;
 function watch(toast) {
   /** @type {number | undefined} */
   let timer;
-  const close = () => toast.remove();
-  const start = () => {
-    if (toast.dataset.level !== "error") timer = setTimeout(close, SHOWN_MS);
+  /** @type {EventTarget | null} */
+  let before = null; // had the focus
+  const close = () => {
+    const hadFocus = toast.contains(document.activeElement);
+    toast.remove();
+    const next = before instanceof HTMLElement && before.isConnected ? before : home();
+    if (hadFocus && next instanceof HTMLElement) next.focus({ preventScroll: true });
   };
   const stop = () => clearTimeout(timer);
+  const start = () => {
+    stop();
+    const isInUse = toast.matches(":hover, :focus-within");
+    if (toast.dataset.level !== "error" && !isInUse) timer = setTimeout(close, SHOWN_MS);
+  };
+  toast.addEventListener("focusin", ({ relatedTarget: from }) => {
+    if (!(from instanceof Node && toast.contains(from))) before = from;
+  });
   const button = find(toast, "[data-close]", HTMLButtonElement);
   button.hidden = false;
   button.addEventListener("click", close);
+  // The form is sent first.
+  toast.querySelector("[data-undo]")?.addEventListener("click", () => queueMicrotask(close));
   for (const name of ["pointerenter", "focusin"]) toast.addEventListener(name, stop);
-  for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, start);
+  for (const name of ["pointerleave", "focusout"]) toast.addEventListener(name, () => setTimeout(start));
   start();
 }
 
@@ -46,7 +63,6 @@ export function say(text, { undo, restore, level = "info" } = {}) {
   if (undo) {
     button.setAttribute("formaction", undo.url);
     button.dataset.fields = JSON.stringify(undo.fields ?? {});
-    button.addEventListener("click", () => queueMicrotask(() => toast.remove()));
   } else if (restore) {
     for (const name of ["form", "formaction"]) button.removeAttribute(name);
     button.type = "button";

@@ -19,7 +19,12 @@ function afterwards() {
   else catchUp().catch(() => {});
 }
 document.addEventListener("acted", afterwards);
-start({ onMade: (job) => changes({ jobs: [job] }) });
+start({
+  onMade: (job) => {
+    changes({ jobs: [job] });
+    afterwards();
+  },
+});
 // What kept its place until the form was as the script makes it.
 byId("more", HTMLElement).removeAttribute("data-folded");
 byId("chips", HTMLElement).removeAttribute("data-expected");

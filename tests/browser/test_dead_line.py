@@ -51,6 +51,7 @@ def test_a_dead_line_is_said_and_a_press_shows_its_one_job(
     expect(page.locator(".stack")).to_have_count(1, timeout=CARD_MS)
     expect(page.locator(".stack h2")).to_have_text("a press while nobody hears")
     assert owner.jobs.count() == 1
+    expect(page.locator("#work")).to_contain_text("1 waiting", timeout=CARD_MS)
 
     other = live.person(owner).submit(prompt="from another browser")
     line.unmute()

@@ -45,7 +45,7 @@ def assert_fits_fingers(page: Page) -> None:
 
 
 def busy(live: Installation, machine: Machine, owner: User) -> None:
-    """One job of each kind: under review, failed in part, cancelled, in work, waiting."""
+    """One job of each kind, and the last twice: under review, failed in part, cancelled, in work, waiting."""
     person = live.person(owner)
     person.submit(prompt=LONG, quantity=3, review=True)
     machine.finish()
@@ -63,7 +63,8 @@ def busy(live: Installation, machine: Machine, owner: User) -> None:
     work = machine.lease()
     machine.deliver(work, 0)
     machine.heartbeat(work, 42, "sketching")
-    person.submit(prompt="waiting")
+    for _ in range(2):
+        person.submit(prompt="waiting")
 
 
 @pytest.mark.parametrize("kind", ["empty", "busy"])

@@ -137,3 +137,44 @@ def test_a_line_of_the_queue_opens_without_scripts(
     page.get_by_role("button", name="Cancel all 9").click()
     expect(toast(page)).to_contain_text("Cancelled 9.")
     assert "cancelled" in page.locator("#stacks").inner_text()
+
+
+def test_clearing_a_page_with_more_below_is_undone(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """Pitfall 39: the page forgot where it ended, and nothing came back on it."""
+    person = live.person(owner)
+    jobs = [person.submit(prompt=f"finished {number}") for number in range(22)]
+    for _ in jobs:
+        machine.finish()
+    newest = jobs[:1:-1]
+    page = browsers.open(user=owner)
+    go_live(page)
+    assert sections(page)["finished"] == newest
+    page.get_by_role("button", name="Clear finished").click()
+    expect(page.locator(".stack")).to_have_count(0)
+    toast(page).get_by_role("button", name="Undo").click()
+    expect(page.locator(".stack")).to_have_count(20)
+    assert sections(page)["finished"] == newest
+
+
+def test_only_what_is_to_be_reviewed_comes_to_its_page(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    person = live.person(owner)
+    older, plain, newer = (person.submit(review=review) for review in (True, False, True))
+    for _ in range(3):
+        machine.finish()
+    page = browsers.open("/?show=review&cursor=", user=owner)
+    go_live(page)
+    other = browsers.open(user=owner)
+    go_live(other)
+    stack(other, plain).locator("[data-open]").click()
+    other.keyboard.press("f")
+    expect(stack(other, plain).get_by_text("Favourite", exact=True)).to_have_count(1)
+    other.keyboard.press("Escape")
+    stack(other, older).get_by_role("button", name="Discard").first.click()
+    expect(stack(page, older).locator(".card")).to_have_count(0)
+    assert sections(page)["finished"] == [newer, older]
+    toast(other).get_by_role("button", name="Undo").click()
+    expect(stack(page, older).locator(".card")).to_have_count(1)

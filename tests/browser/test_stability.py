@@ -13,6 +13,7 @@ from tests.functional.callers import Machine
 from tests.functional.installation import Installation
 
 MOST = 0.02
+LEAST = 0.002  # what shows that the socket is live moves as much
 # What was moved, and how far, as Chromium adds it up for Cumulative Layout Shift.
 SHIFTS = """
 window.shifts = [];
@@ -50,3 +51,21 @@ def test_nothing_jumps_while_a_page_loads(
         page.wait_for_timeout(SETTLED_MS)
         shifts = page.evaluate("window.shifts")
         assert sum(value for value, _ in shifts) < MOST, (path, shifts)
+
+
+def test_nothing_jumps_below_a_day_of_the_library(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """One that is higher than is guessed for those out of sight."""
+    person = live.person(owner)
+    for _ in range(5):
+        person.submit(quantity=6, aspect="1:1")
+        machine.finish()
+    context = browsers.context(owner, viewport=SIZES["desktop"])
+    context.add_init_script(SHIFTS)
+    page = context.new_page()
+    page.goto("/library/")
+    go_live(page)
+    page.wait_for_timeout(SETTLED_MS)
+    shifts = page.evaluate("window.shifts")
+    assert sum(value for value, _ in shifts) < LEAST, shifts

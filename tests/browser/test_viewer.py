@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from generation.models import Image
 from tests.browser.conftest import Browsers
 from tests.browser.pages import cards, go_live, is_same_page, never_reloaded, toast
 from tests.functional.callers import Machine
 from tests.functional.installation import Installation
+from tests.functional.programs import eventually
 
 
 @pytest.fixture
@@ -145,3 +146,36 @@ def test_stars_and_the_heart_are_given_by_key_and_taken_back(page: Page) -> None
     expect(card.get_by_text("4 of 5 stars")).to_have_count(0)
     expect(toast(page)).to_have_count(0)  # the stars say it, and take it back
     assert is_same_page(page)
+
+
+def test_the_focus_stays_on_the_star_that_was_pressed(page: Page) -> None:
+    """What is told of a picture comes anew with its stars."""
+    cards(page, "done").nth(1).get_by_role("link").first.click()
+    assert_shows(page, 1)
+    star = viewer(page).get_by_role("button", name="2 of 5 stars")
+    star.press("Enter")
+    expect(star).to_have_attribute("aria-pressed", "true")
+    expect(star).to_be_focused()
+    star.press("f")
+    expect(viewer(page).get_by_role("button", name="Favourite")).to_have_attribute("aria-pressed", "true")
+    expect(star).to_be_focused()
+
+
+def test_keys_that_are_faster_than_the_line_are_not_lost(page: Page) -> None:
+    """A held key is one press."""
+    cards(page, "done").nth(0).get_by_role("link").first.click()
+    assert_shows(page, 0)
+    held: list[Route] = []
+    page.route("**/library/image/*/", lambda route: route.continue_() if held else held.append(route))
+    page.keyboard.press("ArrowRight")
+    for key in ("3", "f", "5"):
+        page.keyboard.press(key)
+    for _ in range(4):
+        page.keyboard.down("f")
+    page.keyboard.up("f")
+    eventually(lambda: page.evaluate("1") and bool(held))
+    held[0].continue_()
+    card = cards(page, "done").nth(1)
+    expect(card.get_by_text("5 of 5 stars")).to_have_count(1)
+    expect(card.get_by_text("Favourite", exact=True)).to_have_count(0)
+    expect(toast(page)).to_have_count(0)

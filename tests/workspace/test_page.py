@@ -231,7 +231,7 @@ def test_what_is_to_review_is_counted_and_listed_however_old_it_is(signed_in: Cl
     assert f"stack-{reviewed.job_id}" not in first
     assert 'href="/?show=review&amp;cursor=">1 to review</a>' in first
     only = html(signed_in, "/?show=review&cursor=")
-    assert only.count('<section class="stack"') == 1
+    assert only.count('<article class="stack"') == 1
     assert f"stack-{reviewed.job_id}" in only
     acting.save(owner_id=owner.pk, assets=[reviewed.pk])
     assert "to review</a>" not in html(signed_in)

@@ -40,7 +40,7 @@ def test_a_full_page_is_small(signed_in: Client, owner: User, capsys: pytest.Cap
     with capsys.disabled():
         print(f"\nWorkspace, 50 stacks: {len(html) / KB:.0f} KB of HTML, ", end="")
         print(f"{len(compressed) / KB:.1f} KB compressed, {len(queries)} queries")
-    assert html.count(b'<section class="stack"') == 50
+    assert html.count(b'<article class="stack"') == 50
     assert len(html) < 200 * KB
     assert len(compressed) < 25 * KB
 
