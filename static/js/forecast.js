@@ -74,9 +74,15 @@ async function fetched(wanted) {
   }
 }
 
+function ownWork() {
+  const active = findAll(stacks, '.stack:not([data-section="finished"])', HTMLElement);
+  return active.map((stack) => `${stack.id} ${data(stack, "status")}`).join("\n");
+}
+
 /** @param {{onServed: (served: boolean) => void}} page what it does when it is known whether a worker is there */
 export function start(page) {
   onServed = page.onServed;
+  unfinished = ownWork();
   document.addEventListener("visibilitychange", askSoon);
   document.addEventListener("focusin", askSoon);
   stacks.addEventListener("tiles-changed", askIfWorkChanged);
@@ -84,8 +90,7 @@ export function start(page) {
 
 // Progress alone changes nothing that is not known: the rest of a running job gets shorter as was said.
 function askIfWorkChanged() {
-  const active = findAll(stacks, '.stack:not([data-section="finished"])', HTMLElement);
-  const now = active.map((stack) => `${stack.id} ${data(stack, "status")}`).join("\n");
+  const now = ownWork();
   if (now === unfinished) return;
   unfinished = now;
   asked.at = Number.NEGATIVE_INFINITY;

@@ -51,7 +51,7 @@ def newest(owner: User) -> Job:
 
 
 def shown(page: Page) -> str:
-    """The stacks' HTML as it stands, without white space, the order of attributes, and how they came in."""
+    """The stacks' HTML as it stands, without white space, order of attributes, time left, how they came in."""
     html: str = page.locator("#stacks").evaluate(
         """(stacks) => {
           const copy = stacks.cloneNode(true);
@@ -64,6 +64,7 @@ def shown(page: Page) -> str:
           return copy.innerHTML;
         }"""
     )
+    html = re.sub(r"about \d+ (s|min) left", "some time left", html)
     return re.sub(r"\s*\n\s*|> <", lambda found: "><" if found.group() == "> <" else "", html)
 
 
