@@ -51,7 +51,7 @@ def newest(owner: User) -> Job:
 
 
 def shown(page: Page) -> str:
-    """The stacks' HTML as it stands, without white space, order of attributes, time left, how they came in."""
+    """The stacks' HTML as it stands, without white space, order of attributes, time left, way in."""
     html: str = page.locator("#stacks").evaluate(
         """(stacks) => {
           const copy = stacks.cloneNode(true);
