@@ -35,7 +35,7 @@ from workspace.estimates import forecast_in_words
 from workspace.forms import ComposerForm, ForecastForm, new_form_key
 from workspace.job_type_choice import combinations
 from workspace.not_sent import not_sent
-from workspace.overview import overview_of
+from workspace.overview import overview_of, parts_of, waiting_stacks
 from workspace.presenters import owned_stack, stacks_by_section, staged_stack
 from workspace.responses import done, refused, wants_json
 
@@ -124,8 +124,9 @@ def _submit(request: OwnersRequest) -> HttpResponse:
     composer.remember(request, form, job)
     if wants_json(request):
         answer: dict[str, object] = {"ok": True, "job": str(job.pk), "key": new_form_key()}
-        # The page shows the job by this answer, whether or not its socket lives.
+        # The page shows the job by this answer, with or without a socket, and what stands above it.
         answer["stack"] = pushed_stack(staged_stack(request.user.pk, job.pk))
+        answer["parts"] = parts_of(request.user.pk, waiting_stacks(request.user.pk))
         if form.cleaned_data["new_project"]:
             answer["project"] = {"id": str(job.project_id), "name": job.project.name}
         return JsonResponse(answer)

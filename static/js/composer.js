@@ -131,7 +131,7 @@ function useExample(link) {
   fields.prompt.focus();
 }
 
-/** @param {{onMade: (job: Change) => void}} page shows a job that was made */
+/** @param {{onMade: (news: Partial<Message>) => void}} page shows a job that was made */
 export function start({ onMade }) {
   const asked = new URLSearchParams(location.search);
   references.start({ onChange: changed });

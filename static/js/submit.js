@@ -9,7 +9,7 @@ import { say } from "./toast.js";
 /**
  * @typedef {object} Composer
  * @property {() => void} update shows what the form holds
- * @property {(job: Change) => void} onMade shows a job
+ * @property {(news: Partial<Message>) => void} onMade shows a job
  */
 
 const AWAY = "The server did not answer. Press Make again in a moment: what has arrived is not made twice.";
@@ -99,7 +99,7 @@ async function press(composer) {
   draft.answered({ isSent: true });
   if (isOlderWork()) return location.assign(location.pathname); // the new stack is on the newest page
   if (finger.matches && document.activeElement === fields.prompt) fields.prompt.blur(); // the keyboard covers what is made
-  composer.onMade(answer.stack);
+  composer.onMade({ jobs: [answer.stack], parts: answer.parts });
 }
 
 /** @param {Composer} composer */

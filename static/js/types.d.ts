@@ -36,6 +36,8 @@ interface Submitted {
   key: string;
   /** the job that was made */
   stack: Change;
+  /** what is said of all jobs now */
+  parts: Part[];
   /** that was made with it */
   project?: { id: string; name: string };
 }

@@ -20,8 +20,8 @@ function afterwards() {
 }
 document.addEventListener("acted", afterwards);
 start({
-  onMade: (job) => {
-    changes({ jobs: [job] });
+  onMade: (news) => {
+    changes(news);
     afterwards();
   },
 });

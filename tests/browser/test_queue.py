@@ -26,7 +26,8 @@ def sections(page: Page) -> dict[str, list[str]]:
 
 
 def requests_of(page: Page) -> list[str]:
-    """Grows with every request from now on."""
+    """Grows with every request from now on, when the page has asked for what it opens with."""
+    expect(page.locator("#estimate")).to_contain_text(" · ")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     return asked

@@ -183,7 +183,12 @@ def test_the_answer_shows_the_job_as_the_page_does(signed_in: Client, owner: Use
     answer = signed_in.post(SUBMIT, asked(quantity="3"), headers=JSON).json()
     stack = answer["stack"]
     assert (stack["id"], stack["removed"]) == (answer["job"], False)
-    assert stack["html"].strip() in signed_in.get("/").content.decode()
+    page = signed_in.get("/").content.decode()
+    assert stack["html"].strip() in page
+    parts = {part["id"]: part["html"].strip() for part in answer["parts"]}
+    assert set(parts) == {f"place-{answer['job']}", "work", "hidden", "review"}
+    assert "1 waiting" in parts["work"]
+    assert all(html in page for html in parts.values()), "so that nothing moves when the socket says it too"
 
 
 def test_a_replay_of_what_was_cleared_since_shows_nothing(signed_in: Client, owner: User) -> None:
