@@ -111,12 +111,12 @@ class ReferencesGone(NotRetryable):
 
 
 class TooMany(DomainError):
-    """More ids than one bulk move takes."""
+    """More ids than one bulk action takes."""
 
     code = "too_many"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"One call moves at most {limit} assets.")
+        super().__init__(f"One call takes at most {limit}.")
 
 
 class IdempotencyKeyReused(DomainError):
