@@ -20,6 +20,7 @@ from tests.browser.pages import choose, go_live, make, newest, stack, toast, wri
 from tests.factories import png
 from tests.functional.callers import Machine
 from tests.functional.installation import PASSWORD, Installation
+from tests.functional.programs import eventually
 
 FORM = """() => Object.fromEntries([...new FormData(document.getElementById("composer"))]
   .filter(([name]) => !["key", "csrfmiddlewaretoken"].includes(name)))"""
@@ -95,7 +96,8 @@ def test_everything_is_kept_over_a_reload_and_another_page(page: Page, owner: Us
         0,
         True,
     )
-    assert page.evaluate("Object.keys(sessionStorage)") == [], "what was sent is no draft"
+    # The socket may show it before the answer has come.
+    eventually(lambda: page.evaluate("Object.keys(sessionStorage)") == [], "what was sent is no draft")
 
 
 def test_back_and_a_reload_after_it_lose_nothing(page: Page) -> None:
