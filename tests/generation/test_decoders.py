@@ -222,7 +222,7 @@ def test_what_needs_more_memory_than_it_may_have_is_refused_in_words(
 
 def test_what_takes_too_long_is_stopped_and_the_next_is_not(decoders: Callable[..., DecoderPool]) -> None:
     decoders(decoders=1, seconds=1)
-    code, message = refusal(many_scans(4000, 20))
+    code, message = refusal(many_scans(6000, 24))
     assert (code, message) == ("too_large", "Opening the file takes more than 1 s.")
     assert measure(io.BytesIO(png()), media="image").width == 64
 
