@@ -60,7 +60,7 @@ def test_one_users_large_reads_leave_threads_and_connections_to_the_others(
 
     took: list[float] = []
     with ThreadPoolExecutor(READERS) as many:
-        answers = [many.submit(read, number) for number in range(READERS * 2)]
+        answers = [many.submit(read, number) for number in range(READERS * 5)]
         time.sleep(0.2)
         for _ in range(10):
             began = time.monotonic()

@@ -168,6 +168,8 @@ def test_a_picture_that_claims_too_many_pixels_is_refused_before_it_is_decoded(s
     assert refusal(png_that_claims(*size)) == "too_large"
 
 
+# It collects garbage, and with it what other tests have left open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_clip_of_too_many_frames_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decode_video, "MAX_FRAMES", 10)
     with pytest.raises(BrokenMedia, match="at most 10 frames"):

@@ -78,10 +78,21 @@ def _generic_plan(sql: str, count: int) -> str:
     return plan
 
 
+def _forget_other_tests() -> None:
+    """Their dead rows make one index cheaper than another."""
+    with connection.cursor() as cursor:
+        for table in ("generation_job", "generation_asset"):
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute(f"REINDEX TABLE {table}")
+            cursor.execute(f"ANALYZE {table}")
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_a_statement_finds_its_index(name: str, owner: User) -> None:
     """Pitfall 26: a page took seconds where one owner has much, after others' had been planned for."""
     index, call = CALLS[name]
     make_job(owner)
+    if connection.vendor == "postgresql":
+        _forget_other_tests()
     found = plans(lambda: call(owner.pk))
     assert [plan for plan in found if re.search(rf"(using|on|INDEX) {index} ", plan, re.ASCII)], found
