@@ -108,7 +108,7 @@ def consistent(owner: User) -> None:
     assert max(stamps, default=0) == last
 
 
-def test_sixteen_claimers_never_get_the_same_job() -> None:
+def test_sixteen_claimers_never_get_the_same_job(caplog: pytest.LogCaptureFixture) -> None:
     owners = [make_user() for _ in range(4)]
     for number in range(200):
         make_job(owners[number % 4], "sdxl_image_fast" if number % 3 else "video_fast", f"job {number}")
@@ -125,6 +125,7 @@ def test_sixteen_claimers_never_get_the_same_job() -> None:
     assert Job.objects.filter(status="processing", attempt=1).count() == 200
     doubled = Attempt.objects.values("job").annotate(leases=Count("pk")).filter(leases__gt=1)
     assert not doubled.exists()
+    assert "job.unclaimable" not in caplog.text, "no two came as far as a constraint"
     for owner in owners:
         consistent(owner)
 
