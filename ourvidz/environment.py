@@ -34,6 +34,11 @@ class Derived:
     value_from: Callable[[Values], Any]
 
 
+def same(name: str) -> Derived:
+    """The value of a setting declared before."""
+    return Derived(f"`{name}`", lambda values: values[name])
+
+
 def resolve(value: Any, values: Values) -> Any:
     return value.value_from(values) if isinstance(value, Derived) else value
 

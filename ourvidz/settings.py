@@ -16,7 +16,8 @@ import dj_database_url
 from csp.constants import NONE, SELF
 
 from ourvidz import private_files
-from ourvidz.declarations import pool_size, values_given
+from ourvidz.declarations import values_given
+from ourvidz.declarations.process_limits import pool_size
 from ourvidz.environment import InvalidSetting, stopping_the_start
 from ourvidz.log_settings import logging_settings
 

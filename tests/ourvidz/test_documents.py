@@ -45,7 +45,7 @@ def sources() -> Iterator[Path]:
 
 
 def settings_read() -> set[str]:
-    files = [ROOT / "ourvidz" / "settings.py", ROOT / "ourvidz" / "declarations.py"]
+    files = [ROOT / "ourvidz" / "settings.py", *(ROOT / "ourvidz" / "declarations").glob("*.py")]
     files += [script for script in (ROOT / "script").iterdir() if script.is_file()]
     names = {name for file in files for found in READ.findall(file.read_text()) for name in found if name}
     return names - FOREIGN
