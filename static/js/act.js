@@ -8,7 +8,7 @@ const SIGNED_OUT = "You were signed out, so nothing was done.";
 const ANSWER_MS = 30000; // a line that is dead without being closed never answers
 const GONE = { ok: false, message: "That is not here any more." };
 
-export class SignedOut extends Error {}
+class SignedOut extends Error {}
 
 /**
  * POSTs `data`; throws when there is no answer to read.

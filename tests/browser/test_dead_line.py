@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,7 +14,7 @@ from tests.browser.pages import go_live, is_same_page, make, never_reloaded, sta
 from tests.functional.callers import Machine
 from tests.functional.installation import Installation
 from tests.functional.programs import eventually
-from tests.servers.line import Line, line_to
+from tests.servers.line import Line
 
 OFFLINE_MS = 35_000
 CARD_MS = 2_000
@@ -21,7 +22,7 @@ CARD_MS = 2_000
 
 @pytest.fixture
 def line(live: Installation) -> Iterator[Line]:
-    with line_to(live.port) as line:
+    with closing(Line(live.port)) as line:
         yield line
 
 

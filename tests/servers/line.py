@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
 
 CHUNK = 64 * 1024
 
@@ -68,12 +67,3 @@ class Line:
         self.listener.close()
         for connection in self.connections:
             connection.close()
-
-
-@contextlib.contextmanager
-def line_to(port: int) -> Iterator[Line]:
-    line = Line(port)
-    try:
-        yield line
-    finally:
-        line.close()
