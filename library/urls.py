@@ -2,16 +2,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from library import views
+from library.views import actions, pages
 
 app_name = "library"
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("trash/", views.trash, name="trash"),
-    path("discard", views.discard, name="discard"),
-    path("restore", views.restore, name="restore"),
-    path("favourite", views.favourite, name="favourite"),
-    path("unfavourite", views.unfavourite, name="unfavourite"),
-    path("<str:media>/<uuid:asset_id>/", views.asset, name="asset"),
-    path("<str:media>/<uuid:asset_id>/rate", views.rate, name="rate"),
+    path("", pages.home, name="home"),
+    path("trash/", pages.trash, name="trash"),
+    path("discard", actions.discard, name="discard"),
+    path("restore", actions.restore, name="restore"),
+    path("favourite", actions.favourite, name="favourite"),
+    path("unfavourite", actions.unfavourite, name="unfavourite"),
+    path("<str:media>/<uuid:asset_id>/", pages.asset, name="asset"),
+    path("<str:media>/<uuid:asset_id>/rate", actions.rate, name="rate"),
 ]

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from generation.assets.listing import find_asset
 from generation.core.errors import JobNotFound
+from generation.http.fragments import wants_fragment
 from workspace.presenters import owned_stack
 
 
@@ -47,6 +48,6 @@ def _owner_id(request: HttpRequest) -> int:
 
 
 def _menu(request: HttpRequest, partial: str, context: Mapping[str, object]) -> HttpResponse:
-    if request.headers.get("X-Fragment") == "1":
+    if wants_fragment(request):
         return render(request, partial, context)
     return render(request, "workspace/menu.html", {**context, "partial": partial})

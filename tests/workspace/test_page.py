@@ -29,7 +29,7 @@ from tests.factories import (
     make_user,
     make_worker,
 )
-from workspace.views import EXAMPLES
+from workspace.views.page import EXAMPLES
 
 
 def html(client: Client, path: str = "/") -> str:
