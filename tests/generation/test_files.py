@@ -6,13 +6,11 @@ import asyncio
 import gc
 import re
 import unicodedata
-from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from django.core.signals import request_finished
-from django.db import close_old_connections
+from django.db import connection
 from django.http.response import HttpResponseBase
 from django.test import AsyncRequestFactory, Client
 from django.urls import reverse
@@ -44,11 +42,12 @@ def url_of(asset: Asset, what: str = "file") -> str:
 
 
 @pytest.fixture(autouse=True)
-def _connection_stays() -> Iterator[None]:
-    """Closing a response ends its request, and with it the connection that the test's rows are on."""
-    request_finished.disconnect(close_old_connections)
-    yield
-    request_finished.connect(close_old_connections)
+def _connection_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing a response ends its request, and with it the connection that the test's transaction is on.
+
+    SQLite keeps the lock of a transaction that was not rolled back while anything refers to a cursor of it.
+    """
+    monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: None)
 
 
 def body(response: Any) -> bytes:
