@@ -34,6 +34,7 @@ PARTS = {
 }
 ENGINES_PYTHON = REPO / ".venv-engines" / "bin" / "python"
 NO_TESTS_COLLECTED = 5
+LANES = 2
 
 
 @dataclass
@@ -51,12 +52,17 @@ class Run:
 
     stopped: threading.Event = field(default_factory=threading.Event)
     output: threading.Lock = field(default_factory=threading.Lock)
+    taking: threading.Lock = field(default_factory=threading.Lock)
     processes: set[subprocess.Popen[str]] = field(default_factory=set)
 
-    def lane(self, steps: list[Step]) -> None:
-        for step in steps:
-            if not self.stopped.is_set():
-                self.step(step)
+    def lane(self, left: Iterator[Step]) -> None:
+        """Take the next step that no other lane has taken, until none is left."""
+        while not self.stopped.is_set():
+            with self.taking:
+                step = next(left, None)
+            if step is None:
+                return
+            self.step(step)
 
     def step(self, step: Step) -> None:
         began = time.monotonic()
@@ -158,18 +164,16 @@ def run_parts(parts: list[str]) -> int:
     with servers_for(parts) as servers:
         tests = test_steps(parts, servers)
         lint = lint_steps() if "lint" in parts else []
-        lanes = [
-            [*lint, *(tests[name] for name in ("sqlite", "engines") if name in tests)],
-            [tests[name] for name in ("browser", "postgres", "worker") if name in tests],
-        ]
-        with ThreadPoolExecutor(len(lanes)) as pool:
-            waiting = [pool.submit(run.lane, lane) for lane in lanes]
+        order = ("sqlite", "browser", "postgres", "engines", "worker")  # the longest first
+        steps = [*lint, *(tests[name] for name in order if name in tests)]
+        left = iter(steps)
+        with ThreadPoolExecutor(LANES) as pool:
+            waiting = [pool.submit(run.lane, left) for _ in range(LANES)]
             try:
                 for lane in waiting:
                     lane.result()
             finally:
                 run.stop()
-    steps = [step for lane in lanes for step in lane]
     print("\n=== Summary")
     for step in steps:
         print(f"{step.name:20} {outcome(step):12} {step.seconds:6.1f} s")
