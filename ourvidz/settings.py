@@ -118,6 +118,7 @@ INSTALLED_APPS = [
     "accounts",
     "workspace",
     "library",
+    "downloads",
     "generation",
 ]
 MIDDLEWARE = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_safe
 from generation.assets import listing
 from generation.assets.download_names import content_disposition
 from generation.assets.previews import preview_of
+from generation.assets.ranges import requested_range
 from generation.assets.references import find_reference
 from generation.media.formats import EXTENSIONS
 from generation.models import Asset, AssetStatus, Reference
@@ -28,7 +28,6 @@ log = structlog.get_logger("ourvidz.files")
 
 CHUNK_BYTES = 128 * 1024  # each reader holds one
 THUMBNAIL_TYPE = "image/webp"
-ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 POLICIES = {
     "image": "default-src 'none'; sandbox",
     # A video opened by itself is asked for once more by the browser's own player, with the cookie that a
@@ -48,11 +47,12 @@ class FileStream(StreamingHttpResponse):
     """`length` bytes of a file from `start`, chunk by chunk; ourvidz.handler reads each when it is sent."""
 
     def __init__(self, source: File[bytes], *, start: int, length: int, **response: object) -> None:
-        super().__init__(_chunks(source, start, length), **response)
+        super().__init__(read_chunks(source, start, length), **response)
         self._resource_closers.append(source.close)  # type: ignore[attr-defined] # as FileResponse does
 
 
-def _chunks(source: File[bytes], start: int, length: int) -> Iterator[bytes]:
+def read_chunks(source: File[bytes], start: int, length: int) -> Iterator[bytes]:
+    """`length` bytes from `start`, at most CHUNK_BYTES at a time."""
     source.seek(start)
     while length > 0 and (chunk := source.read(min(CHUNK_BYTES, length))):
         length -= len(chunk)
@@ -146,7 +146,7 @@ def _respond(
         return conditional
     source = _open(row, thumbnail=thumbnail)
     size = source.size
-    span = _span(request, etag, size)
+    span = requested_range(request, etag, size)
     if span is None:
         return _body(request, source, 0, size, status=200, headers=headers)
     start, length = span
@@ -181,27 +181,6 @@ def _ids(row: Asset | Reference) -> dict[str, str]:
     if isinstance(row, Reference):
         return {"reference": str(row.pk)}
     return {"asset": str(row.pk), "job": str(row.job_id)}
-
-
-def _span(request: HttpRequest, etag: str, size: int) -> tuple[int, int] | None:
-    """First byte and length of the range asked for, length 0 when it is outside; None for the whole.
-
-    Several ranges, other units and nonsense mean the whole, as RFC 9110 allows.
-    """
-    asked = ONE_RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
-    if asked is None or request.headers.get("If-Range", etag) != etag:
-        return None
-    first, last = asked.groups()
-    if first and last and int(last) < int(first):
-        return None
-    if first:
-        start = int(first)
-        end = min(int(last), size - 1) if last else size - 1
-        return start, max(0, end - start + 1)
-    if not last:
-        return None
-    length = min(int(last), size)
-    return size - length, length
 
 
 def _body(

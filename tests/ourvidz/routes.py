@@ -138,6 +138,11 @@ ROUTES: dict[str, Route] = {
     "library/unfavourite": page(ASSETS, POST=302),
     "library/<str:media>/<uuid:asset_id>/": page(GET=404),
     "library/<str:media>/<uuid:asset_id>/rate": page(POST=404),
+    "downloads/": page(ASSETS, POST=422),
+    "downloads/library.jsonl": page(GET=200),
+    "downloads/<uuid:archive_id>/": page(GET=404),
+    "downloads/<uuid:archive_id>/more": page(POST=404),
+    "downloads/<uuid:archive_id>/<int:number>.zip": page(GET=404),
     # Files
     "media/reference/<uuid:reference_id>/file": FILE,
     "media/reference/<uuid:reference_id>/thumbnail": FILE,

@@ -23,6 +23,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import UserSession
+from downloads.archives import ArchiveSelection, create_archive
 from generation.access.tokens import revoke
 from generation.core.actors import SYSTEM
 from generation.jobs.previews import store_preview
@@ -105,6 +106,8 @@ def victim(db: None) -> Victim:
     )
     reference = make_reference(user)
     issue_personal_token(owner_id=user.pk, name=f"{SECRET} token")
+    selection = ArchiveSelection(asset_ids=[image.pk])
+    archive = create_archive(owner_id=user.pk, selection=selection)
     Client().force_login(user)
     session = UserSession.objects.get(user=user)
     made = {
@@ -125,6 +128,8 @@ def victim(db: None) -> Victim:
         "type": "style",
         "name": "a-name.png",
         "session_id": session.pk,
+        "archive_id": archive.pk,
+        "number": 1,
         "token": "abc-def",
     }
     return Victim(user, {name: str(made_id) for name, made_id in made.items()})

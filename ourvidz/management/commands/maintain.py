@@ -8,6 +8,7 @@ import structlog
 from django.core.management.base import CommandParser
 from django.db import Error, close_old_connections
 
+from downloads.archives import delete_old_archives
 from generation.assets.previews import delete_previews
 from generation.core import isolation
 from generation.core.commands import StrictCommand
@@ -30,6 +31,7 @@ HOURLY: Mapping[str, Callable[[], int]] = {
     "events_dropped": cleanup.delete_old_events,
     "unsuccessful_jobs_dropped": cleanup.delete_unsuccessful_jobs,
     "sessions_dropped": cleanup.delete_expired_sessions,
+    "archives_dropped": delete_old_archives,
 }
 ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
@@ -37,7 +39,7 @@ ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 class Command(StrictCommand):
     help = (
         "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
-        "uploads, reference images, outbox events, sessions and jobs without a result. Each is "
+        "uploads, reference images, outbox events, sessions, archives and jobs without a result. Each is "
         "bounded, and safe to run twice at once."
     )
 
