@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 from urllib.parse import urlencode
 
+from generation.assets.grouped import in_groups
 from generation.catalog.job_types import Media
 from generation.core.graphemes import cut
 from generation.core.limits import MAX_RATING, SEARCH_LENGTH
@@ -27,6 +28,8 @@ class AssetFilter:
     q: str = ""
     rating: int = 0  # as many stars or more
     favourite: bool = False
+    collection_id: uuid.UUID | None = None
+    tag_id: uuid.UUID | None = None
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Self:
@@ -40,6 +43,8 @@ class AssetFilter:
             q=q,
             rating=int(stars) if stars in RATINGS else 0,
             favourite=query.get("favourite") == "1",
+            collection_id=_uuid(query.get("collection", "")),
+            tag_id=_uuid(query.get("tag", "")),
         )
 
     def within(self, projects: Iterable[Project]) -> Self:
@@ -49,6 +54,11 @@ class AssetFilter:
 
     def __bool__(self) -> bool:
         return self != type(self)()
+
+    @property
+    def order(self) -> tuple[str, str]:
+        """What a listing is ordered by, a moment and an id: a collection's index has its own."""
+        return ("placed_at", "placed_id") if self.collection_id or self.tag_id else ("saved_at", "id")
 
     @property
     def narrows_more(self) -> bool:
@@ -63,6 +73,8 @@ class AssetFilter:
             "project": str(self.project_id or ""),
             "rating": str(self.rating or ""),
             "favourite": "1" if self.favourite else "",
+            "collection": str(self.collection_id or ""),
+            "tag": str(self.tag_id or ""),
         } | overrides
         return urlencode({name: value for name, value in fields.items() if value})
 
@@ -78,6 +90,7 @@ class AssetFilter:
             assets = assets.rated(self.rating)
         if self.favourite:
             assets = assets.filter(favourite=True)
+        assets = in_groups(assets, collection_id=self.collection_id, tag_id=self.tag_id)
         key = search_key(self.q)
         return assets.filter(search_text__contains=key) if key else assets
 

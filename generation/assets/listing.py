@@ -28,9 +28,10 @@ class Listing:
 
     source: AssetQuerySet[Asset]
     by: str
+    tie: str = "id"
 
     def page(self, cursor: str, limit: int) -> Page:
-        found = list(older_than(self.source, self.by, cursor)[: limit + 1])
+        found = list(older_than(self.source, self.by, cursor, tie=self.tie)[: limit + 1])
         page = found[:limit]
         return Page(page, self.cursor_after(page[-1]) if len(found) > limit else "")
 
@@ -42,13 +43,13 @@ class Listing:
 
         The times tell rows apart that took the same revision before and after a restore of the database.
         """
-        rows = older_than(self.source, self.by, cursor)[: limit + 1]
+        rows = older_than(self.source, self.by, cursor, tie=self.tie)[: limit + 1]
         return list(rows.values_list("id", "revision", "completed_at", "saved_at", "trashed_at"))
 
 
 def saved(*, owner_id: int, only: AssetFilter = EVERYTHING) -> Listing:
     """Saved assets by the moment they were saved, images and videos in one order."""
-    return Listing(only.apply(_readable(owner_id).in_library()), "saved_at")
+    return Listing(only.apply(_readable(owner_id).in_library()), *only.order)
 
 
 def trashed(*, owner_id: int) -> Listing:

@@ -20,12 +20,15 @@ from generation.jobs.deletion import delete_jobs
 from generation.media import storage
 from generation.models import (
     Asset,
+    BulkOperation,
+    Collection,
     Job,
     OutboxEvent,
     OwnerCounter,
     PersonalToken,
     Project,
     Reference,
+    Tag,
     Tombstone,
     UserQuota,
 )
@@ -109,7 +112,7 @@ def _delete_some(model: Any, owner_id: int) -> int:
 
 @transaction.atomic
 def _delete_rest(owner_id: int) -> None:
-    for model in (Project, PersonalToken, UserQuota, OwnerCounter):
+    for model in (BulkOperation, Collection, Tag, Project, PersonalToken, UserQuota, OwnerCounter):
         rows: QuerySet[Any] = model.objects.filter(owner_id=owner_id)
         rows.delete()
     storage.delete_empty_after_commit([storage.references_folder(owner_id)])

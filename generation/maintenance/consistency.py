@@ -6,13 +6,14 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
-from generation.changes import writes
+from generation.changes import memberships, project_totals, writes
 from generation.changes.library_totals import counters_with_wrong_totals, recount
 from generation.core.text import search_key
 from generation.jobs.finish import set_status_from_slots
@@ -23,11 +24,14 @@ from generation.models import (
     Asset,
     AssetStatus,
     Attempt,
+    Collection,
     Job,
     JobStatus,
     Outcome,
     OwnerCounter,
     Preview,
+    Project,
+    Tag,
     Tombstone,
     Upload,
 )
@@ -131,6 +135,20 @@ def advance_counter(owner_id: int) -> None:
     OwnerCounter.objects.filter(pk=owner_id).update(revision=max(counter.revision, last))
 
 
+@transaction.atomic
+def recount_project(project_id: uuid.UUID) -> None:
+    for project in Project.objects.filter(pk=project_id):
+        writes.announce(project.owner_id)  # locks what orders the writes of totals
+        project_totals.recount(project_id)
+
+
+@transaction.atomic
+def recount_grouping(grouping: Any, group_id: uuid.UUID) -> None:
+    for group in grouping.objects.filter(pk=group_id):
+        writes.announce(group.owner_id)
+        memberships.recount(grouping, group_id)
+
+
 def stale_previews() -> Iterator[int]:
     old = Preview.objects.filter(stored_at__lt=timezone.now() - PREVIEW_AGE)
     return _pks(old.exclude(job__status=JobStatus.PROCESSING))
@@ -203,6 +221,24 @@ ROWS = (
         title="owners whose Library totals differ from their rows",
         find=lambda: _pks(counters_with_wrong_totals()),
         fix=recount,
+    ),
+    Check(
+        name="wrong_project_totals",
+        title="projects whose totals differ from their rows",
+        find=lambda: _pks(project_totals.projects_with_wrong_totals()),
+        fix=recount_project,
+    ),
+    Check(
+        name="wrong_collection_counts",
+        title="collections whose count differs from their rows",
+        find=lambda: _pks(memberships.with_wrong_count(Collection)),
+        fix=partial(recount_grouping, Collection),
+    ),
+    Check(
+        name="wrong_tag_counts",
+        title="tags whose count differs from their rows",
+        find=lambda: _pks(memberships.with_wrong_count(Tag)),
+        fix=partial(recount_grouping, Tag),
     ),
     Check(
         name="stale_previews",

@@ -2,8 +2,10 @@
 
 from generation.models.asset import Asset, Image, Video
 from generation.models.counter import OwnerCounter, Tombstone
+from generation.models.grouping import Collection, CollectionItem, Tag, TagItem
 from generation.models.job import Job
 from generation.models.lease import Attempt, Outcome, Upload
+from generation.models.operation import Action, BulkOperation, OperationChunk, OperationStatus, Source
 from generation.models.outbox import EventKind, OutboxEvent
 from generation.models.preview import Preview
 from generation.models.project import Project
@@ -16,15 +18,21 @@ from generation.models.worker import Worker
 from generation.models.worker_speed import WorkerSpeed
 
 __all__ = [
+    "Action",
     "Asset",
     "AssetStatus",
     "Attempt",
+    "BulkOperation",
+    "Collection",
+    "CollectionItem",
     "EventKind",
     "FairnessClock",
     "Image",
     "Job",
     "JobReference",
     "JobStatus",
+    "OperationChunk",
+    "OperationStatus",
     "OutboxEvent",
     "Outcome",
     "OwnerCounter",
@@ -33,6 +41,9 @@ __all__ = [
     "Project",
     "Reference",
     "Scope",
+    "Source",
+    "Tag",
+    "TagItem",
     "Tombstone",
     "Upload",
     "Uptime",

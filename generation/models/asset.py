@@ -130,6 +130,8 @@ class Asset(models.Model):
                 fields=["owner", "saved_at", "trashed_at", "job"], name="asset_to_review", condition=TO_REVIEW
             ),
             models.Index(fields=["owner", "revision"], name="asset_changes"),
+            # Moving all of a project away, and the database's own check when one is deleted.
+            models.Index(fields=["project", "id"], name="asset_of_project"),
         ]
         constraints = [
             # Also the look-up that the callback uses.

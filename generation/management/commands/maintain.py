@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,6 +9,7 @@ import structlog
 from django.core.management.base import CommandParser
 from django.db import Error, close_old_connections
 
+from generation.assets import operations
 from generation.assets.previews import delete_previews
 from generation.core import isolation
 from generation.core.commands import StrictCommand
@@ -21,6 +23,7 @@ EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "leases_reaped": reap,
     "retries_promoted": promote,
     "previews_dropped": delete_previews,
+    "chunks_worked": operations.work_all,
 }
 HOURLY: Mapping[str, Callable[[], int]] = {
     "trash_purged": cleanup.purge_trash,
@@ -28,6 +31,8 @@ HOURLY: Mapping[str, Callable[[], int]] = {
     "uploads_dropped": cleanup.delete_old_uploads,
     "references_dropped": cleanup.delete_old_references,
     "events_dropped": cleanup.delete_old_events,
+    "operations_dropped": cleanup.delete_old_operations,
+    "groupings_dropped": cleanup.delete_old_groupings,
     "unsuccessful_jobs_dropped": cleanup.delete_unsuccessful_jobs,
     "sessions_dropped": cleanup.delete_expired_sessions,
 }
@@ -80,4 +85,13 @@ def _loop() -> None:
             if any(counts.values()):
                 log.info("chores.done", **{name: count for name, count in counts.items() if count})
         close_old_connections()
-        time.sleep(PAUSE_SECONDS)
+        _pause()
+
+
+def _pause() -> None:
+    """Until the next round, or until there is a bulk operation to work: somebody looks at its progress."""
+    for _ in range(int(PAUSE_SECONDS)):
+        time.sleep(1.0)
+        with contextlib.suppress(Error):
+            if operations.owners_with_work():
+                return
