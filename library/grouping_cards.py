@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery, UUIDField
 from django.urls import reverse
 
 from generation.access.projects import live_projects
+from generation.assets.filters import AssetFilter
 from generation.assets.groupings import COLLECTIONS, TAGS, Kind
 from generation.changes.project_totals import stored_totals
 from generation.models import Asset, Project
@@ -31,6 +32,10 @@ class Sort:
     def index_url(self) -> str:
         return reverse(f"library:{self.plural}")
 
+    @property
+    def icon(self) -> str:
+        return "tag" if self.name == "tag" else "folder"
+
 
 SORTS = {name: Sort(name, f"{name}s", name) for name in ("collection", "tag", "project")}
 
@@ -47,6 +52,11 @@ class Card:
     cover: Asset | None
     stored_bytes: int | None = None
     is_default: bool = False
+
+    @property
+    def number(self) -> str:
+        """How many are in it, in words."""
+        return f"{self.count:,} item{'s' * (self.count != 1)}"
 
 
 def cards(sort: Sort, groups: Sequence[Any]) -> list[Card]:
@@ -84,7 +94,7 @@ def _covers(sort: Sort, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Asset]:
         kind = kind_of(sort)
         items = kind.items.objects.filter(group=OuterRef("pk"), shown=True).order_by("-saved_at", "-asset")
         pairs = kind.model.objects.filter(pk__in=wanted).values_list(
-            "pk", Subquery(items.values("asset_id")[:1])
+            "pk", Subquery(items.values("asset_id")[:1], output_field=UUIDField())
         )
     of_group = {group_id: asset_id for group_id, asset_id in pairs if asset_id}
     assets = Asset.objects.only("pk", "media", "width", "height").in_bulk(list(of_group.values()))
@@ -101,3 +111,22 @@ def rows_of(sort: Sort, owner_id: int) -> QuerySet[Any]:
         return live_projects(owner_id)
     rows: QuerySet[Any] = kind_of(sort).model.objects.filter(owner_id=owner_id, deleted_at=None)
     return rows
+
+
+def _groups(owner_id: int, filters: AssetFilter) -> list[tuple[Sort, Any]]:
+    """The collection and the tag that the filter names, where they are the owner's."""
+    ids = {"collection": filters.collection_id, "tag": filters.tag_id}
+    named = [(SORTS[name], group_id) for name, group_id in ids.items() if group_id]
+    found = [(sort, rows_of(sort, owner_id).filter(pk=group_id).first()) for sort, group_id in named]
+    return [(sort, group) for sort, group in found if group]
+
+
+def known_groups(owner_id: int, filters: AssetFilter) -> AssetFilter:
+    """The filter without a collection or tag that is not there: the page must show the filter it applies."""
+    known = {sort.name: group.pk for sort, group in _groups(owner_id, filters)}
+    return replace(filters, collection_id=known.get("collection"), tag_id=known.get("tag"))
+
+
+def filtered_groups(owner_id: int, filters: AssetFilter) -> list[dict[str, object]]:
+    """What the page says of the collection and the tag that it shows."""
+    return [{"sort": sort, "card": _card(sort, group, None)} for sort, group in _groups(owner_id, filters)]

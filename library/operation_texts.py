@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,64 +10,57 @@ from generation.assets import operations
 from generation.assets.bulk_actions import can_undo
 from generation.models import Action, BulkOperation, OperationStatus, Source
 
+DONE: Mapping[str, str] = {
+    Action.FAVOURITE: "Added {number} to the favourites.",
+    Action.RATE: "Rated {number} with {stars} of 5.",
+    Action.ADD_TAG: "Tagged {number} with “{name}”.",
+    Action.REMOVE_TAG: "Took the tag “{name}” off {number}.",
+    Action.ADD_COLLECTION: "Added {number} to “{name}”.",
+    Action.REMOVE_COLLECTION: "Took {number} out of “{name}”.",
+    Action.MOVE: "Moved {number} to “{name}”.",
+    Action.DISSOLVE: "Moved {number} to “{name}”.",
+    Action.DISCARD: "Moved {number} to the trash.",
+    Action.RESTORE: "Restored {number}.",
+    Action.DELETE: "Deleted {number} for good.",
+}
+IN_WORK: Mapping[str, str] = {
+    Action.FAVOURITE: "Adding to the favourites",
+    Action.RATE: "Rating",
+    Action.ADD_TAG: "Tagging with “{name}”",
+    Action.REMOVE_TAG: "Taking the tag “{name}” off",
+    Action.ADD_COLLECTION: "Adding to “{name}”",
+    Action.REMOVE_COLLECTION: "Taking out of “{name}”",
+    Action.MOVE: "Moving to “{name}”",
+    Action.DISSOLVE: "Moving to “{name}”",
+    Action.DISCARD: "Discarding",
+    Action.RESTORE: "Restoring",
+    Action.DELETE: "Deleting for good",
+}
+
 
 def what_was_done(operation: BulkOperation) -> str:
     """A sentence on what it changed."""
+    value = operation.value
     if not operation.changed:
         return "Nothing was changed."
-    number, name = f"{operation.changed:,}", operation.value_name
-    match Action(operation.action):
-        case Action.FAVOURITE:
-            into = (
-                "Added {} to the favourites."
-                if operation.value["favourite"]
-                else "Took {} out of the favourites."
-            )
-            return into.format(number)
-        case Action.RATE:
-            stars = operation.value["rating"]
-            return f"Rated {number} with {stars} of 5." if stars else f"Took the rating of {number} back."
-        case Action.ADD_TAG:
-            return f"Tagged {number} with “{name}”."
-        case Action.REMOVE_TAG:
-            return f"Took the tag “{name}” off {number}."
-        case Action.ADD_COLLECTION:
-            return f"Added {number} to “{name}”."
-        case Action.REMOVE_COLLECTION:
-            return f"Took {number} out of “{name}”."
-        case Action.MOVE | Action.DISSOLVE:
-            trashed = " and to the trash" if operation.value.get("discard") else ""
-            return f"Moved {number} to “{name}”{trashed}."
-        case Action.DISCARD:
-            return f"Moved {number} to the trash."
-        case Action.RESTORE:
-            return f"Restored {number}."
-        case Action.DELETE:
-            return f"Deleted {number} for good."
+    text = DONE[operation.action]
+    if value.get("favourite") is False:
+        text = "Took {number} out of the favourites."
+    if value.get("rating") == 0:
+        text = "Took the rating of {number} back."
+    if value.get("discard"):
+        text = "Moved {number} to “{name}” and to the trash."
+    stars = value.get("rating")
+    return text.format(number=f"{operation.changed:,}", name=operation.value_name, stars=stars)
 
 
 def what_is_done(operation: BulkOperation) -> str:
     """What it does, while it is in work."""
     if operation.wants_undo:
         return "Undoing"
-    name = operation.value_name
-    match Action(operation.action):
-        case Action.FAVOURITE:
-            return "Adding favourites" if operation.value["favourite"] else "Taking out of the favourites"
-        case Action.RATE:
-            return "Rating"
-        case Action.ADD_TAG | Action.ADD_COLLECTION:
-            return f"Adding to “{name}”"
-        case Action.REMOVE_TAG | Action.REMOVE_COLLECTION:
-            return f"Taking out of “{name}”"
-        case Action.MOVE | Action.DISSOLVE:
-            return f"Moving to “{name}”"
-        case Action.DISCARD:
-            return "Discarding"
-        case Action.RESTORE:
-            return "Restoring"
-        case Action.DELETE:
-            return "Deleting"
+    if operation.value.get("favourite") is False:
+        return "Taking out of the favourites"
+    return IN_WORK[operation.action].format(name=operation.value_name)
 
 
 @dataclass(frozen=True)
@@ -79,20 +73,16 @@ class Progress:
     def text(self) -> str:
         """What it does, or how it ended."""
         operation = self.operation
-        match operation.status:
-            case OperationStatus.QUEUED:
-                return f"{what_is_done(operation)}: waits for the change before it"
-            case OperationStatus.RUNNING:
-                return f"{what_is_done(operation)}: {self.done:,} of {operation.total:,}"
-            case OperationStatus.UNDOING:
-                return f"Undoing: {operation.changed:,} left"
-            case OperationStatus.UNDONE:
-                return "Undone."
-            case OperationStatus.FAILED:
-                return operation.error_message
-            case OperationStatus.CANCELLED:
-                return f"Stopped. {what_was_done(operation)}"
-        return what_was_done(operation)
+        what, changed = what_is_done(operation), what_was_done(operation)
+        texts = {
+            OperationStatus.QUEUED: f"{what}: waits for the change before it",
+            OperationStatus.RUNNING: f"{what}: {self.done:,} of {operation.total:,}",
+            OperationStatus.UNDOING: f"Undoing: {operation.changed:,} left",
+            OperationStatus.UNDONE: "Undone.",
+            OperationStatus.FAILED: operation.error_message,
+            OperationStatus.CANCELLED: f"Stopped. {changed}",
+        }
+        return texts.get(OperationStatus(operation.status), changed)
 
     @property
     def done(self) -> int:

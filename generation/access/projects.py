@@ -57,6 +57,10 @@ def find_project(*, owner_id: int, project_id: uuid.UUID) -> Project | None:
     return live_projects(owner_id).filter(pk=project_id).first()
 
 
+def owns_project(owner_id: int, project_id: uuid.UUID) -> bool:
+    return live_projects(owner_id).filter(pk=project_id).exists()
+
+
 def usable_name(name: str) -> str:
     """The name on one line, with plain spaces. Raises BadProjectName."""
     try:

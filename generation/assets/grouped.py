@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.db.models import F, FilteredRelation, Q
 
@@ -27,11 +28,9 @@ def in_groups(
 def _placed(assets: AssetQuerySet[A], items: str, group_id: uuid.UUID) -> AssetQuerySet[A]:
     item = FilteredRelation(items, condition=Q(**{f"{items}__group_id": group_id}))
     # By annotations, so that what is asked of it later does not join the items again.
-    return (
-        assets.alias(item=item)
-        .filter(item__shown=True)
-        .annotate(placed_at=F("item__saved_at"), placed_id=F("item__asset_id"))
-    )
+    placed: Any = assets.alias(item=item).filter(item__shown=True)
+    found: AssetQuerySet[A] = placed.annotate(placed_at=F("item__saved_at"), placed_id=F("item__asset_id"))
+    return found
 
 
 def _tagged(tag_id: uuid.UUID) -> Q:

@@ -36,7 +36,7 @@ class Kind:
 
 COLLECTIONS = Kind("collection", Collection, CollectionItem, most=2000, most_of_asset=100)
 TAGS = Kind("tag", Tag, TagItem, most=2000, most_of_asset=100)
-KINDS = {kind.name: kind for kind in (COLLECTIONS, TAGS)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (COLLECTIONS, TAGS)}
 
 
 def owned(kind: Kind, owner_id: int) -> QuerySet[Any]:

@@ -238,8 +238,8 @@ def _next(owner_id: int) -> uuid.UUID | None:
     """The one in work, or else the first that waits."""
     unfinished = BulkOperation.objects.filter(owner_id=owner_id, finished_at=None).order_by("id")
     found = list(unfinished.values_list("pk", "status")[:MAX_UNFINISHED])
-    in_work = [pk for pk, status in found if status in IN_WORK]
-    return (in_work or [pk for pk, _ in found] or [None])[0]
+    found.sort(key=lambda row: row[1] not in IN_WORK)
+    return found[0][0] if found else None
 
 
 def work_chunk(operation_id: uuid.UUID) -> bool:

@@ -1,7 +1,7 @@
-"""Actions on a selection, or on all that match: favourite, rate, tag, collect, move, discard, restore, delete.
+"""Actions on a selection, or on all that match: rate, tag, collect, move, delete, and the rest.
 
-A form names `asset`s, or says `all=1` with the fields of the page's filter, and `except` for those left out. What
-the action needs has names that no filter has: `stars`, `add_tag`, `add_collection`, `move_to`.
+A form names `asset`s, or says `all=1` with the fields of the page's filter, and `except` for those left out.
+What the action needs has names that no filter has: `stars`, `add_tag`, `add_collection`, `move_to`.
 """
 
 from __future__ import annotations

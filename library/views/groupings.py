@@ -75,11 +75,12 @@ def names(request: HttpRequest, sort: str) -> HttpResponse:
 def edit(request: HttpRequest, sort: str, group_id: uuid.UUID) -> HttpResponse:
     owner_id, one = owner_id_of(request), SORTS[sort]
     rows = rows_of(one, owner_id)
-    [card] = cards(one, list(rows.filter(pk=group_id))) or [None]
-    if card is None:
+    named = cards(one, list(rows.filter(pk=group_id)))
+    if not named:
         raise Http404
     others = rows.exclude(pk=group_id).order_by("-pk").values_list("pk", "name")[:CHOICES]
-    context = {"sort": one, "card": card, "others": others, "length": NAME_LENGTH}
+    urls = {what: one.url(what, group_id) for what in ("rename", "merge", "delete")}
+    context = {"sort": one, "card": named[0], "others": others, "length": NAME_LENGTH, "urls": urls}
     return render(request, "library/grouping.html", context)
 
 
