@@ -26,6 +26,7 @@ from generation.models import (
     PersonalToken,
     Project,
     Reference,
+    SavedSearch,
     Tombstone,
     UserQuota,
 )
@@ -109,7 +110,7 @@ def _delete_some(model: Any, owner_id: int) -> int:
 
 @transaction.atomic
 def _delete_rest(owner_id: int) -> None:
-    for model in (Project, PersonalToken, UserQuota, OwnerCounter):
+    for model in (Project, PersonalToken, SavedSearch, UserQuota, OwnerCounter):
         rows: QuerySet[Any] = model.objects.filter(owner_id=owner_id)
         rows.delete()
     storage.delete_empty_after_commit([storage.references_folder(owner_id)])

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_safe
 
 from generation.access.projects import owned_projects
 from generation.assets import listing
-from generation.assets.filters import RATINGS, AssetFilter
+from generation.assets.filters import AssetFilter
 from generation.changes import feed
 from generation.core.keyset import BadCursor
-from generation.core.limits import SEARCH_LENGTH
 from generation.http.fragments import wants_fragment
+from library.filter_bar import filter_bar
 from library.presenters import Tile, by_day
 from library.reader_zone import reader_zone
 from library.views.owned import completed_or_404, owner_id_of
@@ -30,12 +30,12 @@ def home(request: HttpRequest) -> HttpResponse:
     # Before the rows: what changes between the reads is sent again, never missed.
     at = feed.position(owner_id_of(request))
     projects = owned_projects(owner_id_of(request))
-    filters = AssetFilter.from_query(request.GET).within(projects)
-    page = _page(request, filters)
+    zone = reader_zone(request)
+    filters = AssetFilter.from_query(request.GET, zone=zone.key).within(projects)
+    page = listing.NONE if filters.error else _page(request, filters)
     context: dict[str, object] = {
-        "days": by_day(page.assets, zone=reader_zone(request)),
+        "days": by_day(page.assets, zone=zone),
         "more": _more(request, page, filters),
-        "filters": filters,
     }
     if wants_fragment(request):
         return render(request, "library/_page.html", context)
@@ -43,11 +43,10 @@ def home(request: HttpRequest) -> HttpResponse:
         "revision": at.revision,
         "epoch": at.epoch,
         "projects": projects,
-        "search_length": SEARCH_LENGTH,
-        "ratings": RATINGS,
         "is_first": "cursor" not in request.GET,
         "socket": f"/ws/library/?{filters.to_query()}",
     }
+    context |= filter_bar(owner_id_of(request), filters)
     return render(request, "library/home.html", context)
 
 
