@@ -49,7 +49,7 @@ class LibraryPage(LivePage):
             return kept
         # Filtered by the database, so that a tile is pushed exactly when a reload would show it.
         rows = Asset.objects.filter(pk__in=kept)
-        return list(self.filters.apply(rows).values_list("pk", flat=True))
+        return list(self.filters.apply(rows, owner_id=self.owner_id).values_list("pk", flat=True))
 
 
 @dataclass(frozen=True, slots=True)

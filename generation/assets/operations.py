@@ -34,6 +34,7 @@ CHUNK = MAX_IDS
 MAX_UNFINISHED = 10  # of one owner
 MAX_FINISHED = 50  # kept of one owner, for the undo
 UNDO_SECONDS = 24 * 3600
+MOST = 2**31 - 2  # counted
 STOPPED = "An error stopped it. What was changed until then can be undone."
 
 
@@ -414,6 +415,8 @@ def _count(operation: BulkOperation) -> int:
             return _of_project(operation).count()
         case Source.GROUP:
             return _items_of(operation).count()
-    matching = _listed(operation).source.order_by()
-    left_out = operation.value.get("except")
-    return matching.count() - (matching.filter(pk__in=left_out).count() if left_out else 0)
+    matching, left_out = _listed(operation), operation.value.get("except")
+    if not left_out:
+        return matching.count(most=MOST)
+    of_these = replace(matching, source=matching.source.filter(pk__in=left_out))
+    return matching.count(most=MOST) - of_these.count(most=MOST)

@@ -28,6 +28,7 @@ from generation.models import (
     PersonalToken,
     Project,
     Reference,
+    SavedSearch,
     Tag,
     Tombstone,
     UserQuota,
@@ -112,7 +113,8 @@ def _delete_some(model: Any, owner_id: int) -> int:
 
 @transaction.atomic
 def _delete_rest(owner_id: int) -> None:
-    for model in (BulkOperation, Collection, Tag, Project, PersonalToken, UserQuota, OwnerCounter):
+    organised = (BulkOperation, Collection, Tag, Project)
+    for model in (*organised, PersonalToken, SavedSearch, UserQuota, OwnerCounter):
         rows: QuerySet[Any] = model.objects.filter(owner_id=owner_id)
         rows.delete()
     storage.delete_empty_after_commit([storage.references_folder(owner_id)])

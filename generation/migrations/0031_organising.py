@@ -9,7 +9,7 @@ import generation.core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("generation", "0022_workspace_sections"),
+        ("generation", "0028_build_search_index"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

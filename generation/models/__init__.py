@@ -11,6 +11,7 @@ from generation.models.preview import Preview
 from generation.models.project import Project
 from generation.models.queue_state import FairnessClock, Uptime
 from generation.models.reference import JobReference, Reference
+from generation.models.search import SavedSearch, SearchEntry, SearchIndexBuild
 from generation.models.statuses import AssetStatus, JobStatus
 from generation.models.token import PersonalToken, Scope, WorkerToken
 from generation.models.user_quota import UserQuota
@@ -40,7 +41,10 @@ __all__ = [
     "Preview",
     "Project",
     "Reference",
+    "SavedSearch",
     "Scope",
+    "SearchEntry",
+    "SearchIndexBuild",
     "Source",
     "Tag",
     "TagItem",

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_safe
 
 from generation.access.projects import owned_projects
 from generation.assets import listing
-from generation.assets.filters import RATINGS, AssetFilter
+from generation.assets.filters import AssetFilter
 from generation.assets.memberships import tags_and_collections
 from generation.changes import feed
 from generation.core.keyset import BadCursor
-from generation.core.limits import SEARCH_LENGTH
 from generation.http.fragments import wants_fragment
+from library.filter_bar import filter_bar
 from library.grouping_cards import filtered_groups, known_groups
 from library.operation_texts import in_work
 from library.presenters import Tile, by_day
@@ -33,13 +33,13 @@ def home(request: HttpRequest) -> HttpResponse:
     # Before the rows: what changes between the reads is sent again, never missed.
     at = feed.position(owner_id_of(request))
     projects = owned_projects(owner_id_of(request))
-    filters = AssetFilter.from_query(request.GET).within(projects)
+    zone = reader_zone(request)
+    filters = AssetFilter.from_query(request.GET, zone=zone.key).within(projects)
     filters = known_groups(owner_id_of(request), filters)
-    page = _page(request, filters)
+    page = listing.NONE if filters.error else _page(request, filters)
     context: dict[str, object] = {
-        "days": by_day(page.assets, zone=reader_zone(request)),
+        "days": by_day(page.assets, zone=zone),
         "more": _more(request, page, filters),
-        "filters": filters,
     }
     if wants_fragment(request):
         return render(request, "library/_page.html", context)
@@ -47,13 +47,12 @@ def home(request: HttpRequest) -> HttpResponse:
         "revision": at.revision,
         "epoch": at.epoch,
         "projects": projects,
-        "search_length": SEARCH_LENGTH,
-        "ratings": RATINGS,
         "operations": in_work(owner_id_of(request)),
         "groups": filtered_groups(owner_id_of(request), filters),
         "is_first": "cursor" not in request.GET,
         "socket": f"/ws/library/?{filters.to_query()}",
     }
+    context |= filter_bar(owner_id_of(request), filters)
     return render(request, "library/home.html", context)
 
 

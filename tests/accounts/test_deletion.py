@@ -32,7 +32,17 @@ from generation.core.errors import JobNotFound
 from generation.jobs import owner_deletion
 from generation.jobs.lease import heartbeat
 from generation.maintenance import cleanup, stored_files
-from generation.models import Action, Asset, Image, Job, Preview, Tombstone, UserQuota, Worker
+from generation.models import (
+    Action,
+    Asset,
+    Image,
+    Job,
+    Preview,
+    SavedSearch,
+    Tombstone,
+    UserQuota,
+    Worker,
+)
 from tests import acting
 from tests.acting import issue_personal_token
 from tests.factories import (
@@ -80,6 +90,7 @@ def user_with_everything(name: str, worker: Worker, settings: LazySettings) -> U
     Preview.objects.create(job=running, slot=2, picture=b"webp", version="1", **now)
     style = ReferenceInput(type="style", reference=make_reference(user).pk)
     make_job(user, references=[style])
+    SavedSearch.objects.create(owner=user, name="Foxes", folded_name="foxes", query="q=fox")
     return user
 
 

@@ -14,7 +14,7 @@ from generation.assets.previews import delete_previews
 from generation.core import isolation
 from generation.core.commands import StrictCommand
 from generation.jobs.lease import promote, reap
-from generation.maintenance import cleanup
+from generation.maintenance import cleanup, search_index
 
 log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
@@ -24,6 +24,7 @@ EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "retries_promoted": promote,
     "previews_dropped": delete_previews,
     "chunks_worked": operations.work_all,
+    "results_indexed": search_index.index_older_results,
 }
 HOURLY: Mapping[str, Callable[[], int]] = {
     "trash_purged": cleanup.purge_trash,
@@ -42,8 +43,8 @@ ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 class Command(StrictCommand):
     help = (
         "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
-        "uploads, reference images, outbox events, sessions and jobs without a result. Each is "
-        "bounded, and safe to run twice at once."
+        "uploads, reference images, outbox events, sessions and jobs without a result, add older results to "
+        "the search index. Each is bounded, and safe to run twice at once."
     )
 
     # The checks would import every page for a process that serves none.
