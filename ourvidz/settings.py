@@ -119,6 +119,7 @@ INSTALLED_APPS = [
     "workspace",
     "library",
     "downloads",
+    "sharing",
     "generation",
 ]
 MIDDLEWARE = [

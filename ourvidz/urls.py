@@ -24,6 +24,7 @@ urlpatterns = [
     path("media/", include("generation.assets.urls")),
     path("library/", include("library.urls")),
     path("downloads/", include("downloads.urls")),
+    path("", include("sharing.urls")),
     path("", include("accounts.urls")),
     path("", include("workspace.urls")),
 ]

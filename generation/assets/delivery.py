@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.core.files.base import File
@@ -18,6 +18,7 @@ from generation.assets.previews import preview_of
 from generation.assets.ranges import requested_range
 from generation.assets.references import find_reference
 from generation.media.formats import EXTENSIONS
+from generation.media.stripped import StrippedFile
 from generation.models import Asset, AssetStatus, Reference
 
 if TYPE_CHECKING:
@@ -133,8 +134,34 @@ def media_response(
     return _respond(request, asset, headers, thumbnail=thumbnail)
 
 
+def shared_response(
+    request: HttpRequest, asset: Asset, *, thumbnail: bool, with_parameters: bool
+) -> HttpResponseBase:
+    """As `media_response`, for others than the owner: named by the id, kept for minutes only.
+
+    Without parameters nothing that is written in the file beside the picture goes out.
+    """
+    if asset.status != AssetStatus.COMPLETED:
+        raise Http404
+    extension = "webp" if thumbnail else EXTENSIONS[asset.content_type]
+    is_stripped = not (thumbnail or with_parameters)
+    headers = _headers(asset, thumbnail=thumbnail, download=False) | {
+        "Cache-Control": "private, max-age=300",
+        "Content-Disposition": f'inline; filename="{asset.media}-{asset.pk}.{extension}"',
+        "X-Robots-Tag": "noindex, nofollow",
+    }
+    if is_stripped:
+        headers["ETag"] = f'"{asset.sha256}-s"'
+    return _respond(request, asset, headers, thumbnail=thumbnail, is_stripped=is_stripped)
+
+
 def _respond(
-    request: HttpRequest, row: Asset | Reference, headers: dict[str, str], *, thumbnail: bool
+    request: HttpRequest,
+    row: Asset | Reference,
+    headers: dict[str, str],
+    *,
+    thumbnail: bool,
+    is_stripped: bool = False,
 ) -> HttpResponseBase:
     etag = headers["ETag"]
     whole = HttpResponse(headers=headers)
@@ -144,7 +171,9 @@ def _respond(
         for name in (*FIXED_HEADERS, "Content-Security-Policy"):
             conditional.headers[name] = headers[name]
         return conditional
-    source = _open(row, thumbnail=thumbnail)
+    source: Any = _open(row, thumbnail=thumbnail)
+    if is_stripped:
+        source = StrippedFile(source, row.content_type)
     size = source.size
     span = requested_range(request, etag, size)
     if span is None:

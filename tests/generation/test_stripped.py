@@ -100,7 +100,9 @@ def test_the_picture_stays_and_the_text_goes(name: str) -> None:
     assert len(stripped) == len(original) == file.size
     assert frames(stripped, content_type) == frames(original, content_type)
     media = content_type.partition("/")[0]
-    assert measure(io.BytesIO(stripped), media=media).content_type == content_type  # as strictly as a worker's
+    assert (
+        measure(io.BytesIO(stripped), media=media).content_type == content_type
+    )  # as strictly as a worker's
     for start in range(0, len(original), 977):  # a range begins and ends anywhere
         file.seek(start)
         assert file.read(311) == stripped[start : start + 311]
