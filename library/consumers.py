@@ -7,11 +7,14 @@ from typing import Any
 from django.http import QueryDict
 from django.template.loader import render_to_string
 
+from generation.access.projects import owns_project
 from generation.assets.filters import AssetFilter
 from generation.changes.feed import Changes
 from generation.live.consumer import LiveConsumer
 from generation.live.pages import LivePage
 from generation.models import Asset, AssetStatus
+from library.grouping_cards import known_groups
+from library.operation_texts import in_work
 from library.presenters import Tile
 
 
@@ -26,7 +29,16 @@ class LibraryPage(LivePage):
         shown = set(self._shown(changes.assets))
         completed = [asset for asset in changes.assets if asset.status == AssetStatus.COMPLETED]
         tiles = [pushed_tile(asset, shown=asset.pk in shown, in_trash=self.in_trash) for asset in completed]
-        return {"assets": tiles + [removed_tile(str(row.asset_id), row.media) for row in changes.purged]}
+        message = {"assets": tiles + [removed_tile(str(row.asset_id), row.media) for row in changes.purged]}
+        return message | {"operations": operations_html(self.owner_id), "gone": self._is_gone()}
+
+    def _is_gone(self) -> bool:
+        """Whether the page shows a collection, tag or project that was deleted meanwhile."""
+        only = self.filters
+        has_groups = bool(only.collection_id or only.tag_id)
+        if has_groups and known_groups(self.owner_id, only) != only:
+            return True
+        return only.project_id is not None and not owns_project(self.owner_id, only.project_id)
 
     def _shown(self, assets: Sequence[Asset]) -> list[Any]:
         """The ids of those that belong on the page."""
@@ -37,15 +49,29 @@ class LibraryPage(LivePage):
             return kept
         # Filtered by the database, so that a tile is pushed exactly when a reload would show it.
         rows = Asset.objects.filter(pk__in=kept)
-        return list(self.filters.apply(rows).values_list("pk", flat=True))
+        return list(self.filters.apply(rows, owner_id=self.owner_id).values_list("pk", flat=True))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupingsPage(LivePage):
+    """Tells the pages of collections, tags and projects that something changed: they ask for themselves."""
+
+    def render(self, changes: Changes) -> dict[str, Any]:
+        return {"assets": [], "operations": operations_html(self.owner_id)}
 
 
 class LibraryConsumer(LiveConsumer):
-    """The page says what it shows in the socket's query: its own `media`, `project` and `q`, or `trash=1`."""
+    """The page says what it shows in the socket's query: its own filter, `trash=1` or `lists=1`."""
 
-    def page_of(self, owner_id: int) -> LibraryPage:
+    def page_of(self, owner_id: int) -> LivePage:
         query = QueryDict(self.scope["query_string"])
+        if "lists" in query:
+            return GroupingsPage(owner_id)
         return LibraryPage(owner_id, AssetFilter.from_query(query), "trash" in query)
+
+
+def operations_html(owner_id: int) -> str:
+    return render_to_string("library/_operations.html", {"operations": in_work(owner_id)})
 
 
 def pushed_tile(asset: Asset, *, shown: bool, in_trash: bool) -> dict[str, object]:

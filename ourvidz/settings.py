@@ -118,6 +118,8 @@ INSTALLED_APPS = [
     "accounts",
     "workspace",
     "library",
+    "downloads",
+    "sharing",
     "generation",
 ]
 MIDDLEWARE = [

@@ -23,6 +23,8 @@ urlpatterns = [
     path("api/v1/", include("generation.api.urls")),
     path("media/", include("generation.assets.urls")),
     path("library/", include("library.urls")),
+    path("downloads/", include("downloads.urls")),
+    path("", include("sharing.urls")),
     path("", include("accounts.urls")),
     path("", include("workspace.urls")),
 ]

@@ -1,14 +1,18 @@
-"""Projects, which group a user's jobs and assets."""
+"""Projects, which group a user's jobs and assets. Merging and deleting them: `assets.merging`."""
 
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.db import IntegrityError, models, transaction
 
+from generation.changes import writes
 from generation.core import audit_log
 from generation.core.actors import Actor
-from generation.core.errors import DomainError
+from generation.core.clock import Now
+from generation.core.errors import BadName, DomainError, NotFound
+from generation.core.limits import NAME_LENGTH
 from generation.core.text import fold, plain_line, plain_name
 from generation.models import Project
 
@@ -24,12 +28,17 @@ class BadProjectName(DomainError):
 
 def owned_projects(owner_id: int) -> models.QuerySet[Project]:
     """The owner's projects, the default first, then by name."""
-    return Project.objects.filter(owner_id=owner_id).order_by("-is_default", "folded_name", "id")
+    return live_projects(owner_id).order_by("-is_default", "folded_name", "id")
+
+
+def live_projects(owner_id: int) -> models.QuerySet[Project]:
+    """Those that are not deleted."""
+    return Project.objects.filter(owner_id=owner_id, deleted_at=None)
 
 
 def project_named(owner_id: int, name: str) -> Project | None:
     """The owner's project of this name, whatever its case and spaces."""
-    return Project.objects.filter(owner_id=owner_id, folded_name=fold(plain_line(name))).first()
+    return live_projects(owner_id).filter(folded_name=fold(plain_line(name))).first()
 
 
 def default_project(owner_id: int) -> Project:
@@ -40,12 +49,16 @@ def default_project(owner_id: int) -> Project:
     named = {"owner_id": owner_id, "folded_name": fold(DEFAULT_NAME)}
     Project.objects.bulk_create([Project(name=DEFAULT_NAME, is_default=True, **named)], ignore_conflicts=True)
     if not mine.exists():  # the owner has made a project of that name already
-        Project.objects.filter(**named).update(is_default=True)
+        Project.objects.filter(deleted_at=None, **named).update(is_default=True)
     return mine.get()
 
 
 def find_project(*, owner_id: int, project_id: uuid.UUID) -> Project | None:
-    return Project.objects.filter(owner_id=owner_id, pk=project_id).first()
+    return live_projects(owner_id).filter(pk=project_id).first()
+
+
+def owns_project(owner_id: int, project_id: uuid.UUID) -> bool:
+    return live_projects(owner_id).filter(pk=project_id).exists()
 
 
 def usable_name(name: str) -> str:
@@ -63,7 +76,7 @@ def create_project(*, owner_id: int, actor: Actor, name: str) -> Project:
         BadProjectName: it cannot be used, or is taken; or the owner has MAX_PROJECTS.
     """
     name = usable_name(name)
-    if Project.objects.filter(owner_id=owner_id).count() >= MAX_PROJECTS:
+    if live_projects(owner_id).count() >= MAX_PROJECTS:
         raise BadProjectName(f"You have {MAX_PROJECTS:,} projects, and that is the most.")
     try:
         with transaction.atomic():
@@ -72,3 +85,54 @@ def create_project(*, owner_id: int, actor: Actor, name: str) -> Project:
         raise BadProjectName("You already have a project of that name.") from None
     audit_log.after_commit("project.created", actor=actor, project=str(project.pk), owner=owner_id)
     return project
+
+
+def rename_project(*, owner_id: int, actor: Actor, project_id: uuid.UUID, name: str) -> Project:
+    """Raises NotFound, BadProjectName."""
+    name = usable_name(name)
+    try:
+        with transaction.atomic():
+            writes.announce(owner_id)
+            mine = live_projects(owner_id).filter(pk=project_id)
+            if not mine.update(name=name, folded_name=fold(name)):
+                raise NotFound("project")
+            audit_log.after_commit("project.renamed", actor=actor, project=str(project_id), owner=owner_id)
+            return mine.get()
+    except IntegrityError:
+        raise BadProjectName("You already have a project of that name. You can merge the two.") from None
+
+
+def delete_project(*, owner_id: int, actor: Actor, project_id: uuid.UUID) -> None:
+    """Hide a project, whose jobs and assets are to be moved away. Only in a transaction.
+
+    Raises:
+        NotFound, BadName: it is the default project.
+    """
+    writes.announce(owner_id)  # first: a submission that names the project waits here, or was before
+    project = live_projects(owner_id).filter(pk=project_id).first()
+    if project is None:
+        raise NotFound("project")
+    if project.is_default:
+        raise BadName("Your default project stays. You can rename it.")
+    live_projects(owner_id).filter(pk=project_id).update(deleted_at=Now())
+    audit_log.after_commit("project.deleted", actor=actor, project=str(project_id), owner=owner_id)
+
+
+def undelete_project(*, owner_id: int, actor: Actor, project_id: uuid.UUID) -> None:
+    """Show a deleted project again, under another name if its own is taken; nothing if it is there."""
+    writes.announce(owner_id)
+    deleted = Project.objects.filter(owner_id=owner_id, pk=project_id, deleted_at__isnull=False)
+    project = deleted.first()
+    if project is None:
+        return
+    name = free_name(live_projects(owner_id), project.name)
+    deleted.update(name=name, folded_name=fold(name), deleted_at=None)
+    audit_log.after_commit("project.undeleted", actor=actor, project=str(project_id), owner=owner_id)
+
+
+def free_name(named: models.QuerySet[Any], name: str) -> str:
+    """The name, with a number behind it where one of these has it."""
+    found, number = name, 2
+    while named.filter(folded_name=fold(found)).exists():
+        found, number = f"{name[:NAME_LENGTH]} ({number})", number + 1
+    return found

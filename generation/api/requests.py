@@ -8,10 +8,11 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
-from generation.assets.filters import AssetFilter
+from generation.assets.filters import FACETS, SHAPES, AssetFilter
 from generation.catalog.job_types import JOB_TYPES, Media, ReferenceType
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH, ReferenceInput, Submission
 from generation.core.limits import MAX_RATING, NAME_LENGTH, SEARCH_LENGTH
+from generation.core.zones import zone_named
 from generation.http.fields import (
     PlainLineField,
     PlainTextField,
@@ -127,27 +128,52 @@ class Paging(serializers.Serializer[object]):
 
 
 class LibraryQuery(Paging):
+    """The fields of the filter, as they stand in the addresses of the Library's pages."""
+
+    q = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=SEARCH_LENGTH,
+        help_text="Words to find in prompts, enhanced and negative prompts and titles, in any order."
+        ' Also `"a phrase"`, `-without` and `begin*`. Case, accents and punctuation do not count.',
+    )
     media = TextChoicesField(Media, default="", allow_blank=True, help_text="Only images or only videos.")
     project = serializers.UUIDField(default=None, allow_null=True, help_text="Only this project's.")
-    q = serializers.CharField(
-        default="", allow_blank=True, max_length=SEARCH_LENGTH, help_text="Words to find in the prompts."
+    job_type = serializers.CharField(
+        default="", allow_blank=True, help_text=f"Only of this job type: {', '.join(JOB_TYPES)}."
     )
-
+    shape = serializers.CharField(default="", allow_blank=True, help_text=f"Only {', '.join(SHAPES)}.")
     rating = serializers.IntegerField(
         default=0, min_value=0, max_value=MAX_RATING, help_text="Only with as many stars or more."
     )
     favourite = serializers.BooleanField(default=False, help_text="Only favourites.")
+    since = serializers.CharField(default="", allow_blank=True, help_text="Saved on this day or later.")
+    until = serializers.CharField(default="", allow_blank=True, help_text="Saved on this day or earlier.")
+    zone = serializers.CharField(
+        default="", allow_blank=True, help_text="The time zone of those days, as `Europe/Paris`; UTC."
+    )
+    seed = serializers.CharField(default="", allow_blank=True, help_text="Only of this seed.")
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         given = super().to_internal_value(data)
-        only = AssetFilter(
-            media=given.pop("media"),
-            project_id=given.pop("project"),
-            q=given.pop("q"),
-            rating=given.pop("rating"),
-            favourite=given.pop("favourite"),
-        )
+        asked = {name: _in_address(given.pop(name)) for name in [*(f.name for f in FACETS), "zone"]}
+        only = AssetFilter.from_query(asked)
+        self._refuse_what_was_passed_over(only, asked)
         return {"only": only, **given}
+
+    def _refuse_what_was_passed_over(self, only: AssetFilter, asked: dict[str, str]) -> None:
+        kept = {facet.name for facet in only.facets} | {"q"}
+        errors = {name: ["Not a valid value."] for name, text in asked.items() if text and name not in kept}
+        if zone_named(asked["zone"]):
+            errors.pop("zone", None)
+        if only.error:
+            errors["q"] = [only.error]
+        if errors:
+            raise serializers.ValidationError(errors)
+
+
+def _in_address(value: Any) -> str:
+    return "1" if value is True else str(value or "")
 
 
 class ChangesQuery(serializers.Serializer[object]):

@@ -41,7 +41,7 @@ def restore(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> int:
     else no page would show them.
     """
     check_count(assets)
-    jobs = _lock_jobs_to_review(owner_id, assets)
+    jobs = lock_jobs_to_review(owner_id, assets)
     moved = _change("restored", owner_id, actor, assets, narrow=lambda q: q.in_trash(), trashed_at=None)
     writes.write_each(owner_id, [job for job in jobs if job.cleared_at], cleared_at=None)
     return len(moved)
@@ -68,7 +68,7 @@ def set_favourite(
     return _change(verb, owner_id, actor, assets, narrow=differing, favourite=favourite)
 
 
-def _lock_jobs_to_review(owner_id: int, asset_ids: Sequence[uuid.UUID]) -> list[Job]:
+def lock_jobs_to_review(owner_id: int, asset_ids: Sequence[uuid.UUID]) -> list[Job]:
     """The jobs of the assets that were never saved; locked, so that none is cleared meanwhile."""
     unsaved = Asset.objects.in_trash().filter(pk__in=asset_ids, saved_at=None).values("job")
     return list(Job.objects.of(owner_id).filter(pk__in=unsaved).select_for_update().order_by("id"))

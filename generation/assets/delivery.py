@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.core.files.base import File
@@ -16,8 +15,10 @@ from django.views.decorators.http import require_safe
 from generation.assets import listing
 from generation.assets.download_names import content_disposition
 from generation.assets.previews import preview_of
+from generation.assets.ranges import requested_range
 from generation.assets.references import find_reference
 from generation.media.formats import EXTENSIONS
+from generation.media.stripped import StrippedFile
 from generation.models import Asset, AssetStatus, Reference
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ log = structlog.get_logger("ourvidz.files")
 
 CHUNK_BYTES = 128 * 1024  # each reader holds one
 THUMBNAIL_TYPE = "image/webp"
-ONE_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 POLICIES = {
     "image": "default-src 'none'; sandbox",
     # A video opened by itself is asked for once more by the browser's own player, with the cookie that a
@@ -48,11 +48,12 @@ class FileStream(StreamingHttpResponse):
     """`length` bytes of a file from `start`, chunk by chunk; ourvidz.handler reads each when it is sent."""
 
     def __init__(self, source: File[bytes], *, start: int, length: int, **response: object) -> None:
-        super().__init__(_chunks(source, start, length), **response)
+        super().__init__(read_chunks(source, start, length), **response)
         self._resource_closers.append(source.close)  # type: ignore[attr-defined] # as FileResponse does
 
 
-def _chunks(source: File[bytes], start: int, length: int) -> Iterator[bytes]:
+def read_chunks(source: File[bytes], start: int, length: int) -> Iterator[bytes]:
+    """`length` bytes from `start`, at most CHUNK_BYTES at a time."""
     source.seek(start)
     while length > 0 and (chunk := source.read(min(CHUNK_BYTES, length))):
         length -= len(chunk)
@@ -133,8 +134,34 @@ def media_response(
     return _respond(request, asset, headers, thumbnail=thumbnail)
 
 
+def shared_response(
+    request: HttpRequest, asset: Asset, *, thumbnail: bool, with_parameters: bool
+) -> HttpResponseBase:
+    """As `media_response`, for others than the owner: named by the id, kept for minutes only.
+
+    Without parameters nothing that is written in the file beside the picture goes out.
+    """
+    if asset.status != AssetStatus.COMPLETED:
+        raise Http404
+    extension = "webp" if thumbnail else EXTENSIONS[asset.content_type]
+    is_stripped = not (thumbnail or with_parameters)
+    headers = _headers(asset, thumbnail=thumbnail, download=False) | {
+        "Cache-Control": "private, max-age=300",
+        "Content-Disposition": f'inline; filename="{asset.media}-{asset.pk}.{extension}"',
+        "X-Robots-Tag": "noindex, nofollow",
+    }
+    if is_stripped:
+        headers["ETag"] = f'"{asset.sha256}-s"'
+    return _respond(request, asset, headers, thumbnail=thumbnail, is_stripped=is_stripped)
+
+
 def _respond(
-    request: HttpRequest, row: Asset | Reference, headers: dict[str, str], *, thumbnail: bool
+    request: HttpRequest,
+    row: Asset | Reference,
+    headers: dict[str, str],
+    *,
+    thumbnail: bool,
+    is_stripped: bool = False,
 ) -> HttpResponseBase:
     etag = headers["ETag"]
     whole = HttpResponse(headers=headers)
@@ -144,9 +171,11 @@ def _respond(
         for name in (*FIXED_HEADERS, "Content-Security-Policy"):
             conditional.headers[name] = headers[name]
         return conditional
-    source = _open(row, thumbnail=thumbnail)
+    source: Any = _open(row, thumbnail=thumbnail)
+    if is_stripped:
+        source = StrippedFile(source, row.content_type)
     size = source.size
-    span = _span(request, etag, size)
+    span = requested_range(request, etag, size)
     if span is None:
         return _body(request, source, 0, size, status=200, headers=headers)
     start, length = span
@@ -181,27 +210,6 @@ def _ids(row: Asset | Reference) -> dict[str, str]:
     if isinstance(row, Reference):
         return {"reference": str(row.pk)}
     return {"asset": str(row.pk), "job": str(row.job_id)}
-
-
-def _span(request: HttpRequest, etag: str, size: int) -> tuple[int, int] | None:
-    """First byte and length of the range asked for, length 0 when it is outside; None for the whole.
-
-    Several ranges, other units and nonsense mean the whole, as RFC 9110 allows.
-    """
-    asked = ONE_RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
-    if asked is None or request.headers.get("If-Range", etag) != etag:
-        return None
-    first, last = asked.groups()
-    if first and last and int(last) < int(first):
-        return None
-    if first:
-        start = int(first)
-        end = min(int(last), size - 1) if last else size - 1
-        return start, max(0, end - start + 1)
-    if not last:
-        return None
-    length = min(int(last), size)
-    return size - length, length
 
 
 def _body(

@@ -1,46 +1,58 @@
-"""The filter of saved assets, the same for the Library page, its socket and the API."""
+"""The filter of saved assets, the same for the Library page, its socket and the API.
+
+A new facet is a field of `AssetFilter` and a line in `FACETS`; howto/add-a-facet.md.
+"""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from datetime import date, datetime, time, timedelta
+from typing import Any, Self
 from urllib.parse import urlencode
 
-from generation.catalog.job_types import Media
+from generation.assets.grouped import in_groups
+from generation.assets.search.match import Match, trait
+from generation.assets.search.query import BadSearch, Query, parse
+from generation.catalog.job_types import JOB_TYPES, Media
 from generation.core.graphemes import cut
 from generation.core.limits import MAX_RATING, SEARCH_LENGTH
-from generation.core.text import search_key
+from generation.core.zones import zone_named
 from generation.models import Project
 from generation.models.asset import A, AssetQuerySet
 
 RATINGS = [str(stars) for stars in range(1, MAX_RATING + 1)]
+SHAPES = ["landscape", "portrait", "square"]
+MAX_SEED = 2**63 - 1
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class AssetFilter:
-    """Empty fields narrow nothing. `q` is found anywhere in the prompt, whatever its case and accents."""
+    """Empty fields narrow nothing. `q` is in the language of search.query; days are those of `zone`."""
 
+    q: str = ""
     media: str = ""
     project_id: uuid.UUID | None = None
-    q: str = ""
+    job_type: str = ""
+    shape: str = ""
     rating: int = 0  # as many stars or more
     favourite: bool = False
+    since: date | None = None
+    until: date | None = None  # this day included
+    seed: int | None = None
+    zone: str = ""
+    collection_id: uuid.UUID | None = None
+    tag_id: uuid.UUID | None = None
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> Self:
-        """The filter in a page's query string; invalid values are ignored."""
-        media = query.get("media", "")
-        q = cut(query.get("q", "").replace("\0", "").strip(), SEARCH_LENGTH)
-        stars = query.get("rating", "")
-        return cls(
-            media=media if media in Media.values else "",
-            project_id=_uuid(query.get("project", "")),
-            q=q,
-            rating=int(stars) if stars in RATINGS else 0,
-            favourite=query.get("favourite") == "1",
-        )
+    def from_query(cls, query: Mapping[str, str], *, zone: str = "") -> Self:
+        """The filter in a page's query string; invalid values are ignored. Days are of `zone`, if none is named."""
+        given = {facet.field: facet.read(query) for facet in FACETS}
+        dated = bool(given["since"] or given["until"])
+        named = query.get("zone", "")
+        return cls(**given, zone=(named if zone_named(named) else zone) if dated else "")
 
     def within(self, projects: Iterable[Project]) -> Self:
         """The filter without a project that is none of these: the page must show the filter it applies."""
@@ -48,7 +60,17 @@ class AssetFilter:
         return self if known else replace(self, project_id=None)
 
     def __bool__(self) -> bool:
-        return self != type(self)()
+        return bool(self.facets)
+
+    @property
+    def facets(self) -> list[Facet]:
+        """Those that narrow."""
+        return [facet for facet in FACETS if facet.is_set(self)]
+
+    @property
+    def order(self) -> tuple[str, str]:
+        """What a listing is ordered by, a moment and an id: a collection's index has its own."""
+        return ("placed_at", "placed_id") if self.collection_id or self.tag_id else ("saved_at", "id")
 
     @property
     def narrows_more(self) -> bool:
@@ -57,33 +79,146 @@ class AssetFilter:
 
     def to_query(self, **overrides: str) -> str:
         """The filter as a query string, with some fields overridden."""
-        fields = {
-            "q": self.q,
-            "media": self.media,
-            "project": str(self.project_id or ""),
-            "rating": str(self.rating or ""),
-            "favourite": "1" if self.favourite else "",
-        } | overrides
+        fields = {facet.name: facet.text(self.value(facet)) for facet in self.facets}
+        fields |= {"zone": self.zone, **overrides}
         return urlencode({name: value for name, value in fields.items() if value})
 
-    def apply(self, assets: AssetQuerySet[A]) -> AssetQuerySet[A]:
-        """The assets that match."""
-        if "\0" in self.q:
-            return assets.none()  # PostgreSQL takes no NUL, and no prompt has one
-        if self.media:
-            assets = assets.filter(media=self.media)
-        if self.project_id:
-            assets = assets.filter(project_id=self.project_id)
-        if self.rating:
-            assets = assets.rated(self.rating)
-        if self.favourite:
-            assets = assets.filter(favourite=True)
-        key = search_key(self.q)
-        return assets.filter(search_text__contains=key) if key else assets
+    def without(self, facet: Facet) -> Self:
+        return replace(self, **{facet.field: facet.unset})
+
+    def value(self, facet: Facet) -> Any:
+        return getattr(self, facet.field)
+
+    @property
+    def query(self) -> Query | None:
+        """What is searched for. Raises BadSearch."""
+        return parse(self.q) if self.q else None
+
+    @property
+    def error(self) -> str:
+        """Why nothing can be searched for; empty where it can."""
+        try:
+            parse(self.q or "anything")
+        except BadSearch as refused:
+            return refused.message
+        return ""
+
+    def match(self, owner_id: int) -> Match | None:
+        """What the search index is asked for; None where it is not needed. Raises BadSearch."""
+        traits = tuple(trait(facet.trait, self.value(facet)) for facet in self.facets if facet.trait)
+        return Match(owner_id, self.query, traits) if self.q or traits else None
+
+    def narrow(self, assets: AssetQuerySet[A]) -> AssetQuerySet[A]:
+        """The assets that match, but for what the search index finds."""
+        for facet in self.facets:
+            if facet.narrow:
+                assets = facet.narrow(assets, self)
+        return in_groups(assets, collection_id=self.collection_id, tag_id=self.tag_id)
+
+    def apply(self, assets: AssetQuerySet[A], *, owner_id: int) -> AssetQuerySet[A]:
+        """Those of the owner's assets that match; none for a search that cannot be carried out."""
+        try:
+            match = self.match(owner_id)
+        except BadSearch:
+            return assets.none()
+        found = self.narrow(assets)
+        return found.filter(search_entry__tokens__matching=match) if match else found
+
+    def starts_at(self) -> datetime:
+        assert self.since
+        return self._midnight(self.since)
+
+    def ends_before(self) -> datetime:
+        assert self.until
+        return self._midnight(self.until + DAY)
+
+    def _midnight(self, day: date) -> datetime:
+        return datetime.combine(day, time(), zone_named(self.zone) or zone_named("UTC"))
 
 
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A field of the filter and its `name` in addresses.
+
+    It narrows by the rows' columns, or as a trait that the search index has (`search.index`): right for what
+    does not change once a result is there, since it needs no index of its own.
+    """
+
+    field: str
+    name: str
+    parse: Callable[[str], Any]  # raises ValueError
+    narrow: Callable[[AssetQuerySet[Any], AssetFilter], AssetQuerySet[Any]] | None = None
+    trait: str = ""
+    unset: Any = ""
+    text: Callable[[Any], str] = str
+
+    def read(self, query: Mapping[str, str]) -> Any:
+        """The value in a query string; unset where it is invalid."""
+        try:
+            return self.parse(query[self.name])
+        except (KeyError, ValueError):
+            return self.unset
+
+    def is_set(self, only: AssetFilter) -> bool:
+        return bool(only.value(self) != self.unset)
+
+
+def _one_of(known: Iterable[str]) -> Callable[[str], str]:
+    values = {value: value for value in known}
+
+    def parse(text: str) -> str:
+        if text not in values:
+            raise ValueError(text)
+        return text
+
+    return parse
+
+
+def _search(text: str) -> str:
+    return cut(text.replace("\0", "").strip(), 2 * SEARCH_LENGTH)  # longer ones are refused by words
+
+
+def _stars(text: str) -> int:
+    return int(_one_of(RATINGS)(text))
+
+
+def _yes(text: str) -> bool:
+    return bool(_one_of("1")(text))
+
+
+def _one(_: object) -> str:
+    return "1"
+
+
+def _seed(text: str) -> int:
+    seed = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else -1
+    if not 0 <= seed <= MAX_SEED:
+        raise ValueError(text)
+    return seed
+
+
+def _day(text: str) -> date:
+    day = date.fromisoformat(text)
+    if not 1970 <= day.year < 9000:
+        raise ValueError(text)
+    return day
+
+
+def _in_project(assets: AssetQuerySet[Any], only: AssetFilter) -> AssetQuerySet[Any]:
+    return assets.filter(project_id=only.project_id)
+
+
+FACETS = (
+    Facet("q", "q", _search),
+    Facet("media", "media", _one_of(Media.values), lambda q, only: q.filter(media=only.media)),
+    Facet("project_id", "project", uuid.UUID, _in_project, unset=None),
+    Facet("job_type", "job_type", _one_of(JOB_TYPES), trait="type"),
+    Facet("shape", "shape", _one_of(SHAPES), trait="shape"),
+    Facet("rating", "rating", _stars, lambda q, only: q.rated(only.rating), unset=0),
+    Facet("favourite", "favourite", _yes, lambda q, only: q.filter(favourite=True), unset=False, text=_one),
+    Facet("since", "since", _day, lambda q, only: q.filter(saved_at__gte=only.starts_at()), unset=None),
+    Facet("until", "until", _day, lambda q, only: q.filter(saved_at__lt=only.ends_before()), unset=None),
+    Facet("seed", "seed", _seed, trait="seed", unset=None),
+    Facet("collection_id", "collection", uuid.UUID, unset=None),  # both narrow at once: `in_groups`
+    Facet("tag_id", "tag", uuid.UUID, unset=None),
+)

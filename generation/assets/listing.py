@@ -5,13 +5,18 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from generation.assets.filters import AssetFilter
+from generation.assets.search import newest
+from generation.assets.search.match import Match
 from generation.catalog.job_types import Media
 from generation.core.keyset import cursor_of, older_than
 from generation.models import Asset
 from generation.models.asset import AssetQuerySet
 
 EVERYTHING = AssetFilter()
+MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +27,23 @@ class Page:
     next_cursor: str
 
 
+NONE = Page([], "")
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Assets by the moment in the field `by`, newest first. Its methods raise BadCursor."""
+    """Assets by the moment in the field `by`, newest first, those that fit `match` if there is one.
+
+    Its methods raise BadCursor.
+    """
 
     source: AssetQuerySet[Asset]
     by: str
+    match: Match | None = None
+    tie: str = "id"
 
     def page(self, cursor: str, limit: int) -> Page:
-        found = list(older_than(self.source, self.by, cursor)[: limit + 1])
+        found = list(self._rows(cursor, limit + 1))
         page = found[:limit]
         return Page(page, self.cursor_after(page[-1]) if len(found) > limit else "")
 
@@ -42,13 +55,28 @@ class Listing:
 
         The times tell rows apart that took the same revision before and after a restore of the database.
         """
-        rows = older_than(self.source, self.by, cursor)[: limit + 1]
+        rows = self._rows(cursor, limit + 1)
         return list(rows.values_list("id", "revision", "completed_at", "saved_at", "trashed_at"))
+
+    def count(self, most: int = MOST_COUNTED) -> int:
+        """How many there are in all; one more than `most` stands for any more."""
+        if self.match:
+            return newest.count(self.source, self.match, most + 1)
+        return self.source.order_by()[: most + 1].count()
+
+    def _rows(self, cursor: str, number: int) -> QuerySet[Asset]:
+        rows = older_than(self.source, self.by, cursor, tie=self.tie)
+        if not self.match:
+            return rows[:number]
+        ids = newest.newest_ids(rows, self.by, self.match, number)
+        return older_than(self.source.filter(pk__in=ids), self.by, "", tie=self.tie)
 
 
 def saved(*, owner_id: int, only: AssetFilter = EVERYTHING) -> Listing:
-    """Saved assets by the moment they were saved, images and videos in one order."""
-    return Listing(only.apply(_readable(owner_id).in_library()), "saved_at")
+    """Saved assets by the moment they were saved, images and videos in one order. Raises BadSearch."""
+    source = only.narrow(_readable(owner_id).in_library())
+    by, tie = only.order
+    return Listing(source, by, only.match(owner_id), tie)
 
 
 def trashed(*, owner_id: int) -> Listing:
@@ -61,7 +89,7 @@ def _readable(owner_id: int) -> AssetQuerySet[Asset]:
 
 
 def library(*, owner_id: int, only: AssetFilter = EVERYTHING, cursor: str = "", limit: int = 60) -> Page:
-    """A page of saved assets. Raises BadCursor."""
+    """A page of saved assets. Raises BadCursor, BadSearch."""
     return saved(owner_id=owner_id, only=only).page(cursor, limit)
 
 

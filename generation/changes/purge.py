@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from generation.changes import publisher, revisions
+from generation.changes import project_totals, publisher, revisions
 from generation.changes.library_totals import NOTHING, totals_of
+from generation.changes.project_totals import totals_by_project
 from generation.core.clock import Now
 from generation.models import Asset, Tombstone
 
@@ -17,6 +18,7 @@ def purge(owner_id: int, assets: Sequence[Asset]) -> None:
         return
     freed = NOTHING - totals_of(assets)
     revision = revisions.take(owner_id=owner_id, count=len(assets), library=freed)
+    project_totals.add(after={}, before=totals_by_project(assets))
     rows = [
         Tombstone(
             asset_id=asset.pk,

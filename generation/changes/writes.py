@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Mapping, Sequence
 
 from django.conf import settings
 from django.db.models import OuterRef, Subquery
 
-from generation.changes import publisher, revisions
+from generation.changes import memberships, project_totals, publisher, revisions
 from generation.changes.library_totals import totals_of
+from generation.changes.project_totals import totals_by_project
 from generation.core import bulk_update
 from generation.core.clock import Now, from_now
 from generation.models import Asset, Attempt, Job, JobStatus, Outcome
@@ -46,6 +46,7 @@ def write(
     # A transition changes slots that were open until now, so none of them was in the Library.
     saved = totals_of(assets)
     revision = revisions.take(owner_id=job.owner_id, count=len(assets) + 1, library=saved)
+    project_totals.add(after=totals_by_project(assets), before={})
     for asset in assets:
         asset.revision = next(revision)
     last = next(revision)
@@ -60,20 +61,40 @@ def write(
 
 def write_each(owner_id: int, rows: Sequence[Asset] | Sequence[Job], **change: object) -> None:
     """Write `change` to each of the locked rows with a new revision, and publish after commit."""
+    write_rows(owner_id, rows, [change] * len(rows))
+
+
+def write_rows(
+    owner_id: int, rows: Sequence[Asset] | Sequence[Job], changes: Sequence[Mapping[str, object]]
+) -> None:
+    """As `write_each`, with values for each row; all of the same fields."""
     if not rows:
         return
     assets = [row for row in rows if isinstance(row, Asset)]
-    before = totals_of(assets)
-    for row, (name, value) in product(rows, change.items()):
-        setattr(row, name, value)
+    before, before_by_project = totals_of(assets), totals_by_project(assets)
+    for row, change in zip(rows, changes, strict=True):
+        for name, value in change.items():
+            setattr(row, name, value)
     library = totals_of(assets) - before
     revision = revisions.take(owner_id=owner_id, count=len(rows), library=library)
     for row in rows:
         row.revision = next(revision)
-    if bulk_update.update_each(rows, ["revision", *change]) != len(rows):
+    if bulk_update.update_each(rows, ["revision", *changes[0]]) != len(rows):
         raise StateChanged
+    project_totals.add(after=totals_by_project(assets), before=before_by_project)
+    if "trashed_at" in changes[0]:
+        memberships.follow_trash(assets)
     job_ids = {row.pk if isinstance(row, Job) else row.job_id for row in rows}
     publisher.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids=job_ids)
+
+
+def announce(owner_id: int) -> None:
+    """Take a revision for what is no job and no asset, such as a collection's name, and publish it.
+
+    Open pages then ask again. Locks the owner's counter until the transaction ends.
+    """
+    revision = next(revisions.take(owner_id=owner_id, count=1))
+    publisher.changed(owner_id=owner_id, revision=revision, job_ids=[])
 
 
 def end_attempt(job: Job, outcome: Outcome, **reported: object) -> None:

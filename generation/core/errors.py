@@ -14,6 +14,21 @@ class DomainError(Exception):
         self.message = message
 
 
+class NotFound(DomainError):
+    """No such thing, or not the caller's."""
+
+    code = "not_found"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"There is no such {what}.")
+
+
+class BadName(DomainError):
+    """Empty, too long, with control characters, or taken."""
+
+    code = "bad_name"
+
+
 class JobNotFound(DomainError):
     """No such job, or not the caller's."""
 

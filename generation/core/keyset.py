@@ -41,18 +41,18 @@ def newest_by_id(rows: QuerySet[Row], cursor: str, limit: int) -> tuple[list[Row
     return page, str(page[-1].pk) if len(found) > limit else ""
 
 
-def older_than(rows: QuerySet[Row], by: str, cursor: str) -> QuerySet[Row]:
-    """The rows after `cursor`, by the timestamp `by` descending, then by id descending.
+def older_than(rows: QuerySet[Row], by: str, cursor: str, *, tie: str = "id") -> QuerySet[Row]:
+    """The rows after `cursor`, by the timestamp `by` descending, then by `tie`, their id, descending.
 
     Raises:
         BadCursor
     """
-    ordered = rows.order_by(F(by).desc(), F("id").desc())
+    ordered = rows.order_by(F(by).desc(), F(tie).desc())
     if not cursor:
         return ordered
     moment, last_id = _parse(cursor)
     # The redundant first condition lets the index bound the range.
-    earlier = Q(**{f"{by}__lt": moment}) | Q(**{by: moment, "id__lt": last_id})
+    earlier = Q(**{f"{by}__lt": moment}) | Q(**{by: moment, f"{tie}__lt": last_id})
     return ordered.filter(Q(**{f"{by}__lte": moment}), earlier)
 
 

@@ -23,6 +23,9 @@ BODY = "body"
 TOO_LARGE = "The body is too large."
 
 STATUS_OF = {
+    "not_found": HTTPStatus.NOT_FOUND,
+    "too_many_operations": HTTPStatus.TOO_MANY_REQUESTS,
+    "not_now": HTTPStatus.CONFLICT,
     "job_not_found": HTTPStatus.NOT_FOUND,
     "unknown_slot": HTTPStatus.NOT_FOUND,
     "lease_lost": HTTPStatus.CONFLICT,
@@ -39,6 +42,7 @@ STATUS_OF = {
 }
 FIELD_OF = {
     "bad_cursor": "cursor",
+    "bad_name": "name",
     "bad_project_name": "name",
     "idempotency_key_reused": "Idempotency-Key",
     "too_many": BODY,

@@ -20,12 +20,16 @@ from generation.jobs.deletion import delete_jobs
 from generation.media import storage
 from generation.models import (
     Asset,
+    BulkOperation,
+    Collection,
     Job,
     OutboxEvent,
     OwnerCounter,
     PersonalToken,
     Project,
     Reference,
+    SavedSearch,
+    Tag,
     Tombstone,
     UserQuota,
 )
@@ -109,7 +113,8 @@ def _delete_some(model: Any, owner_id: int) -> int:
 
 @transaction.atomic
 def _delete_rest(owner_id: int) -> None:
-    for model in (Project, PersonalToken, UserQuota, OwnerCounter):
+    organised = (BulkOperation, Collection, Tag, Project)
+    for model in (*organised, PersonalToken, SavedSearch, UserQuota, OwnerCounter):
         rows: QuerySet[Any] = model.objects.filter(owner_id=owner_id)
         rows.delete()
     storage.delete_empty_after_commit([storage.references_folder(owner_id)])

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from generation.assets.search import index as search_index
 from generation.changes import writes
 from generation.core import audit_log
 from generation.core.actors import worker_actor
@@ -185,6 +186,7 @@ def _write(
         "rejected": F("rejected") + len(refused | failed),
         "error_message": cut(report.error_message, ERROR_MESSAGE_LENGTH),
     }
+    _index(job, assets, completed, changes)
     if report.is_final:
         status = finish_or_requeue(
             job,
@@ -202,6 +204,15 @@ def _write(
     writes.write(job, changes=changes, assets=changed, fields=RESULT_FIELDS)
     Attempt.objects.filter(job=job, ended_at=None).update(**counted)
     return JobStatus.PROCESSING
+
+
+def _index(job: Job, assets: Sequence[Asset], completed: Sequence[Asset], changes: dict[str, object]) -> None:
+    """Make what this callback completed searchable, and what is there already by a new enhanced prompt."""
+    enhanced = str(changes.get("enhanced_prompt", job.enhanced_prompt))
+    found = completed if enhanced == job.enhanced_prompt else assets
+    for asset in found:
+        asset.job = job
+    search_index.write(found, enhanced_prompt=enhanced)
 
 
 def _record_speed(job: Job, assets: Sequence[Asset], completed: Sequence[Asset], worker: Worker) -> None:

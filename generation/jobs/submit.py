@@ -64,9 +64,9 @@ def _known(owner_id: int, key: str, submission: Submission) -> Job | None:
 
 
 def _write(owner_id: int, actor: Actor, submission: Submission, job_type: JobType, key: str) -> Job:
-    project = _project(owner_id, submission.project_id)
     quantity = submission.quantity or job_type.quantities[0]
     revision = revisions.take(owner_id=owner_id, count=1 + quantity)
+    project = _project(owner_id, submission.project_id)  # under the counter's lock: not deleted meanwhile
     quotas.check(owner_id)
     job = _job(owner_id, project, submission, job_type, quantity)
     job.idempotency_key, job.request_digest = key, submission.digest()

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
@@ -13,17 +14,24 @@ from django.db import transaction
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
-from generation.changes.purge import purge
-from generation.core import audit_log, isolation
+from generation.assets import operations
+from generation.assets.purging import delete_all
+from generation.core import isolation
 from generation.core.actors import SYSTEM
 from generation.jobs import unsuccessful
 from generation.media import storage
 from generation.models import (
     Asset,
+    BulkOperation,
+    Collection,
+    CollectionItem,
     Job,
     OutboxEvent,
     OwnerCounter,
+    Project,
     Reference,
+    Tag,
+    TagItem,
     Tombstone,
     Upload,
 )
@@ -33,11 +41,14 @@ BATCH = 200
 # Far more jobs than end in an hour, the interval of this chore; rows without files are deleted fast.
 EVENT_BATCH = 100_000
 JOB_BATCH = 50_000
+ITEM_BATCH = 5000
 # Of one owner. A reader of the feed that is further behind loads everything afresh.
 MAX_TOMBSTONES = 20_000
 MAX_EVENTS = 100_000
 # A younger upload or file that no row refers to may still be in work.
 ORPHAN_AGE_HOURS = 24
+# Longer than an operation can be undone, which brings them back.
+GROUPING_AGE = timedelta(days=3)
 
 
 def purge_trash(limit: int = BATCH) -> int:
@@ -58,17 +69,9 @@ def _purge_of(owner_id: int, *, old: datetime, limit: int) -> int:
     return isolation.in_batch(asset_ids, partial(_purge, owner_id, old))
 
 
-@transaction.atomic
 def _purge(owner_id: int, old: datetime, asset_ids: Sequence[uuid.UUID]) -> int:
-    overdue = Asset.objects.of(owner_id).in_trash().filter(trashed_at__lt=old, pk__in=asset_ids)
-    assets = list(overdue.select_for_update(skip_locked=True).order_by("id"))
-    if not assets:
-        return 0
-    purge(owner_id, assets)
-    storage.delete_after_commit([name for asset in assets for name in storage.file_names(asset)])
-    for asset in assets:
-        audit_log.after_commit("asset.purged", actor=SYSTEM, asset=str(asset.pk), job=str(asset.job_id))
-    return len(assets)
+    overdue = Asset.objects.of(owner_id).filter(trashed_at__lt=old, pk__in=asset_ids)
+    return len(delete_all(owner_id, SYSTEM, overdue))
 
 
 def delete_old_tombstones(limit: int = BATCH) -> int:
@@ -191,3 +194,43 @@ def delete_expired_sessions(limit: int = EVENT_BATCH) -> int:
     expired = Session.objects.filter(expire_date__lt=timezone.now()).order_by("expire_date")
     _, deleted = Session.objects.filter(pk__in=expired.values("pk")[:limit]).delete()
     return deleted.get(Session._meta.label, 0)
+
+
+def delete_old_operations(limit: int = BATCH) -> int:
+    """Delete operations that ended too long ago to be undone."""
+    old = timezone.now() - timedelta(seconds=operations.UNDO_SECONDS)
+    ended = BulkOperation.objects.filter(finished_at__lt=old).order_by("finished_at")
+    BulkOperation.objects.filter(pk__in=(ids := list(ended.values_list("pk", flat=True)[:limit]))).delete()
+    return len(ids)
+
+
+def delete_old_groupings(limit: int = BATCH) -> int:
+    """Delete collections, tags and projects that were deleted too long ago for the undo.
+
+    Not projects from which something is still to be moved away.
+    """
+    total = 0
+    for grouping, items in ((Collection, CollectionItem), (Tag, TagItem)):
+        ids = list(_deleted(grouping).values_list("pk", flat=True)[:limit])
+        total += isolation.each(ids, partial(_delete_grouping, grouping, items))
+    ids = list(_deleted(Project).values_list("pk", flat=True)[:limit])
+    return total + isolation.each(ids, _delete_project)
+
+
+def _deleted(model: Any) -> QuerySet[Any]:
+    old = timezone.now() - GROUPING_AGE
+    rows: QuerySet[Any] = model.objects.filter(deleted_at__lt=old)
+    return rows.order_by("deleted_at")
+
+
+def _delete_grouping(grouping: Any, items: Any, group_id: uuid.UUID) -> int:
+    mine = items.objects.filter(group_id=group_id)
+    while some := list(mine.values_list("pk", flat=True)[:ITEM_BATCH]):
+        mine.filter(pk__in=some).delete()
+    deleted, _ = _deleted(grouping).filter(pk=group_id).delete()
+    return min(1, deleted)
+
+
+def _delete_project(project_id: uuid.UUID) -> int:
+    used = [model._default_manager.filter(project_id=project_id).exists() for model in (Job, Asset)]
+    return 0 if any(used) else min(1, _deleted(Project).filter(pk=project_id).delete()[0])

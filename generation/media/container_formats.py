@@ -66,8 +66,8 @@ def _webm_element_ends(content: BinaryIO, length: int) -> Iterator[int]:
     while start < length:
         content.seek(start)
         header = content.read(16)
-        _, id_bytes = _number(header, keep_marker=True)
-        size, size_bytes = _number(header[id_bytes:])
+        _, id_bytes = ebml_number(header, keep_marker=True)
+        size, size_bytes = ebml_number(header[id_bytes:])
         if size is None:
             return  # a live recording does not say
         start = start + id_bytes + size_bytes + size if id_bytes and size_bytes else length + 1
@@ -75,15 +75,15 @@ def _webm_element_ends(content: BinaryIO, length: int) -> Iterator[int]:
 
 
 def _doc_type(head: bytes) -> bytes:
-    kind, at = _number(head, keep_marker=True)
-    size, used = _number(head[at:])
+    kind, at = ebml_number(head, keep_marker=True)
+    size, used = ebml_number(head[at:])
     if kind != EBML or not size:
         return b""
     at += used
     end = min(at + size, len(head))
     while at < end:
-        kind, used = _number(head[at:], keep_marker=True)
-        size, size_used = _number(head[at + used :])
+        kind, used = ebml_number(head[at:], keep_marker=True)
+        size, size_used = ebml_number(head[at + used :])
         if not used or not size_used or size is None:
             return b""
         at += used + size_used
@@ -93,7 +93,7 @@ def _doc_type(head: bytes) -> bytes:
     return b""
 
 
-def _number(data: bytes, *, keep_marker: bool = False) -> tuple[int | None, int]:
+def ebml_number(data: bytes, *, keep_marker: bool = False) -> tuple[int | None, int]:
     """An EBML number and its bytes: 0 bytes where there is none, no number where it says `unknown`."""
     width = 9 - data[0].bit_length() if data and data[0] else 0
     if not width or len(data) < width:

@@ -149,6 +149,26 @@ def _jpeg(content: BinaryIO, length: int) -> ImageStream:
     raise _too_many_parts("JPEG")
 
 
+def jpeg_segments(content: BinaryIO) -> Iterator[tuple[int, int, int]]:
+    """Each segment up to the end of the image: its marker, and where its data starts and ends.
+
+    Raises BrokenMedia where the end is missing.
+    """
+    length = content.seek(0, 2)
+    at = 2
+    for _ in range(MAX_SEGMENTS):
+        marker, at = _next_marker(content, at, length)
+        if marker == EOI:
+            return
+        if marker in (SOI, TEM):
+            continue
+        content.seek(at)
+        end = at + int.from_bytes(content.read(2), "big")
+        yield marker, at + 2, end
+        at = end
+    raise _too_many_parts("JPEG")
+
+
 def _check_frame_header(marker: int, segment: bytes) -> None:
     """Raises BrokenMedia for kinds of JPEG that browsers do not show."""
     precision, components = segment[2], segment[7]

@@ -2,13 +2,16 @@
 
 from generation.models.asset import Asset, Image, Video
 from generation.models.counter import OwnerCounter, Tombstone
+from generation.models.grouping import Collection, CollectionItem, Tag, TagItem
 from generation.models.job import Job
 from generation.models.lease import Attempt, Outcome, Upload
+from generation.models.operation import Action, BulkOperation, OperationChunk, OperationStatus, Source
 from generation.models.outbox import EventKind, OutboxEvent
 from generation.models.preview import Preview
 from generation.models.project import Project
 from generation.models.queue_state import FairnessClock, Uptime
 from generation.models.reference import JobReference, Reference
+from generation.models.search import SavedSearch, SearchEntry, SearchIndexBuild
 from generation.models.statuses import AssetStatus, JobStatus
 from generation.models.token import PersonalToken, Scope, WorkerToken
 from generation.models.user_quota import UserQuota
@@ -16,15 +19,21 @@ from generation.models.worker import Worker
 from generation.models.worker_speed import WorkerSpeed
 
 __all__ = [
+    "Action",
     "Asset",
     "AssetStatus",
     "Attempt",
+    "BulkOperation",
+    "Collection",
+    "CollectionItem",
     "EventKind",
     "FairnessClock",
     "Image",
     "Job",
     "JobReference",
     "JobStatus",
+    "OperationChunk",
+    "OperationStatus",
     "OutboxEvent",
     "Outcome",
     "OwnerCounter",
@@ -32,7 +41,13 @@ __all__ = [
     "Preview",
     "Project",
     "Reference",
+    "SavedSearch",
     "Scope",
+    "SearchEntry",
+    "SearchIndexBuild",
+    "Source",
+    "Tag",
+    "TagItem",
     "Tombstone",
     "Upload",
     "Uptime",

@@ -8,7 +8,7 @@ from django.db.models import BooleanField, F, Func, Q
 
 from generation.catalog.job_types import Media
 from generation.core.ids import new_id
-from generation.core.limits import ERROR_CODE_LENGTH, ERROR_MESSAGE_LENGTH, MAX_RATING
+from generation.core.limits import ERROR_CODE_LENGTH, ERROR_MESSAGE_LENGTH, MAX_RATING, TITLE_LENGTH
 from generation.models.project import Project
 from generation.models.statuses import AssetStatus
 
@@ -64,6 +64,7 @@ class Asset(models.Model):
     project = models.ForeignKey(Project, models.PROTECT, related_name="assets", db_index=False)
     media = models.CharField(max_length=10, choices=Media.choices)
     image_index = models.PositiveSmallIntegerField(null=True)
+    title = models.CharField(max_length=TITLE_LENGTH, blank=True, default="", db_default="")
     prompt = models.TextField()
     search_text = models.TextField(  # noqa: DJ001 # NULL is not "": the row is from before, not folded yet
         null=True, editable=False, help_text="The prompt by core.text.search_key, for searching."
@@ -130,6 +131,8 @@ class Asset(models.Model):
                 fields=["owner", "saved_at", "trashed_at", "job"], name="asset_to_review", condition=TO_REVIEW
             ),
             models.Index(fields=["owner", "revision"], name="asset_changes"),
+            # Moving all of a project away, and the database's own check when one is deleted.
+            models.Index(fields=["project", "id"], name="asset_of_project"),
         ]
         constraints = [
             # Also the look-up that the callback uses.

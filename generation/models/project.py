@@ -20,10 +20,26 @@ class Project(models.Model):
     folded_name = models.TextField(editable=False, help_text="By core.text.fold, for comparing.")
     is_default = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(null=True, help_text="Its assets are moved away; kept for the undo.")
+    # Of its assets, as OwnerCounter has them of the owner's.
+    library_images = models.BigIntegerField(default=0, db_default=0)
+    library_videos = models.BigIntegerField(default=0, db_default=0)
+    library_bytes = models.BigIntegerField(default=0, db_default=0)
+    stored_bytes = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
+        indexes = [
+            models.Index(fields=["owner"], name="project_of_owner"),
+            models.Index(
+                fields=["deleted_at"], name="project_deleted", condition=Q(deleted_at__isnull=False)
+            ),
+        ]
         constraints = [
-            models.UniqueConstraint(fields=["owner", "folded_name"], name="project_folded_name_once"),
+            models.UniqueConstraint(
+                fields=["owner", "folded_name"],
+                condition=Q(deleted_at=None),
+                name="project_folded_name_once",
+            ),
             models.UniqueConstraint(
                 fields=["owner"], condition=Q(is_default=True), name="project_one_default_per_owner"
             ),

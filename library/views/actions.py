@@ -17,6 +17,7 @@ from generation.assets.selection import selected_ids
 from generation.core.errors import TooMany
 from generation.core.limits import MAX_RATING
 from library.responses import done, refused
+from library.views.bulk import discard_all, favourite_all, is_everything, restore_all
 from library.views.owned import completed_or_404, owner_id_of
 
 
@@ -24,6 +25,8 @@ from library.views.owned import completed_or_404, owner_id_of
 @login_required
 @require_POST
 def discard(request: HttpRequest) -> HttpResponse:
+    if is_everything(request):
+        return discard_all(request)
     selected = selected_ids(request)
     try:
         count = actions.discard(owner_id=owner_id_of(request), actor=principal_of(request), assets=selected)
@@ -39,6 +42,8 @@ def discard(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def restore(request: HttpRequest) -> HttpResponse:
+    if is_everything(request):
+        return restore_all(request)
     selected = selected_ids(request)
     try:
         count = actions.restore(owner_id=owner_id_of(request), actor=principal_of(request), assets=selected)
@@ -81,6 +86,8 @@ def unfavourite(request: HttpRequest) -> HttpResponse:
 
 
 def _set_favourite(request: HttpRequest, *, favourite: bool) -> HttpResponse:
+    if is_everything(request):
+        return favourite_all(request, favourite)
     try:
         changed = actions.set_favourite(
             owner_id=owner_id_of(request),

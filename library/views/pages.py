@@ -13,11 +13,14 @@ from django.views.decorators.http import require_safe
 
 from generation.access.projects import owned_projects
 from generation.assets import listing
-from generation.assets.filters import RATINGS, AssetFilter
+from generation.assets.filters import AssetFilter
+from generation.assets.memberships import tags_and_collections
 from generation.changes import feed
 from generation.core.keyset import BadCursor
-from generation.core.limits import SEARCH_LENGTH
 from generation.http.fragments import wants_fragment
+from library.filter_bar import filter_bar
+from library.grouping_cards import filtered_groups, known_groups
+from library.operation_texts import in_work
 from library.presenters import Tile, by_day
 from library.reader_zone import reader_zone
 from library.views.owned import completed_or_404, owner_id_of
@@ -30,12 +33,13 @@ def home(request: HttpRequest) -> HttpResponse:
     # Before the rows: what changes between the reads is sent again, never missed.
     at = feed.position(owner_id_of(request))
     projects = owned_projects(owner_id_of(request))
-    filters = AssetFilter.from_query(request.GET).within(projects)
-    page = _page(request, filters)
+    zone = reader_zone(request)
+    filters = AssetFilter.from_query(request.GET, zone=zone.key).within(projects)
+    filters = known_groups(owner_id_of(request), filters)
+    page = listing.NONE if filters.error else _page(request, filters)
     context: dict[str, object] = {
-        "days": by_day(page.assets, zone=reader_zone(request)),
+        "days": by_day(page.assets, zone=zone),
         "more": _more(request, page, filters),
-        "filters": filters,
     }
     if wants_fragment(request):
         return render(request, "library/_page.html", context)
@@ -43,11 +47,12 @@ def home(request: HttpRequest) -> HttpResponse:
         "revision": at.revision,
         "epoch": at.epoch,
         "projects": projects,
-        "search_length": SEARCH_LENGTH,
-        "ratings": RATINGS,
+        "operations": in_work(owner_id_of(request)),
+        "groups": filtered_groups(owner_id_of(request), filters),
         "is_first": "cursor" not in request.GET,
         "socket": f"/ws/library/?{filters.to_query()}",
     }
+    context |= filter_bar(owner_id_of(request), filters)
     return render(request, "library/home.html", context)
 
 
@@ -79,6 +84,7 @@ def trash(request: HttpRequest) -> HttpResponse:
         "revision": at.revision,
         "epoch": at.epoch,
         "keeps_days": settings.TRASH_DAYS,
+        "operations": in_work(owner_id_of(request)),
         "is_first": "cursor" not in request.GET,
         "socket": "/ws/library/?trash=1",
     }
@@ -92,7 +98,7 @@ def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse
     found = completed_or_404(request, media, asset_id)
     tile = Tile(found, in_trash=found.trashed_at is not None)
     name = "library/_details.html" if wants_fragment(request) else "library/asset.html"
-    return render(request, name, {"tile": tile})
+    return render(request, name, {"tile": tile, **tags_and_collections(found)})
 
 
 def _more(request: HttpRequest, page: listing.Page, filters: AssetFilter) -> str:

@@ -10,7 +10,8 @@ from django.core.management.base import CommandError
 from django.db import transaction
 
 from generation.core.clock import Now
-from generation.models import Uptime
+from generation.core.ids import LAST_ID
+from generation.models import SearchIndexBuild, Uptime
 from ourvidz.database_copy import destination, originals, sequences, state
 from ourvidz.database_copy.checksums import checksum, differences
 from ourvidz.database_copy.databases import SOURCE, TARGET, description, open_target, source, target
@@ -97,4 +98,5 @@ def _finish(tables: Sequence[Table]) -> None:
         for table in tables:
             sequences.carry_over(table)
         Uptime.objects.using(TARGET).update(epoch=Now())
+        SearchIndexBuild.objects.using(TARGET).create(below=LAST_ID)
         state.drop()

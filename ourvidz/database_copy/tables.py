@@ -13,8 +13,12 @@ from django.db import connections, transaction
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.db.utils import DataError, IntegrityError
 
+from generation.models import SearchEntry, SearchIndexBuild
+
 # Rows in memory and in one transaction; a job has some 2 KB, at most some 100.
 CHUNK = 500
+# What each engine stores in its own way is made anew: the chores of the target do it from the other rows.
+DERIVED: frozenset[type[Model]] = frozenset({SearchEntry, SearchIndexBuild})
 
 Row = tuple[Any, ...]
 
@@ -94,10 +98,11 @@ def chunks(rows: QuerySet[Any, Row]) -> Iterator[list[Row]]:
 
 
 def all_tables() -> list[list[Table]]:
-    """Every table that the migrations make of a model, in groups to be filled one after the other."""
+    """Every table to be copied, in groups to be filled one after the other."""
     models = apps.get_models(include_auto_created=True)
     own = [model for model in models if model._meta.managed and not model._meta.proxy]
-    return [[Table(model) for model in group] for group in load_order(own)]
+    copied = [model for model in own if model not in DERIVED]
+    return [[Table(model) for model in group] for group in load_order(copied)]
 
 
 def load_order(models: Iterable[type[Model]]) -> list[list[type[Model]]]:

@@ -28,6 +28,7 @@ log = structlog.get_logger("ourvidz.requests")
 WAIT_S = 20.0
 # A page of the Library is one request and 60 thumbnails.
 MEDIA_COST = 0.1
+MEDIA_PATHS = ("/media/", "/api/v1/", "/s/")
 LOG_EVERY_S = 60
 DISCONNECT = {"type": "http.disconnect"}
 
@@ -185,5 +186,7 @@ def cost_of(path: str) -> float:
     """How much of a bucket a request takes."""
     if path.startswith(f"/{settings.STATIC_URL.strip('/')}/"):
         return 0
-    is_media = path.startswith(("/media/", "/api/v1/")) and path.endswith(("/file", "/thumbnail", "/preview"))
+    is_media = path.startswith(("/media/", "/api/v1/", "/s/")) and path.endswith(
+        ("/file", "/thumbnail", "/preview")
+    )
     return MEDIA_COST if is_media else 1

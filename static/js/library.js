@@ -5,13 +5,21 @@ import { changes, hasMore, more, refresh, start as startGrid, tiles } from "./li
 import { isSelecting, start as startSelecting } from "./library-selection.js";
 import { start as startViewer } from "./lightbox.js";
 import { connect } from "./live.js";
+import { showOperations, start as startOrganising } from "./organise.js";
+
+/** @param {Message} message */
+function told(message) {
+  if (message.gone) return location.reload(); // what the page shows was deleted
+  changes(message);
+  showOperations(message);
+}
 
 const grid = byId("grid", HTMLElement);
 const live = connect({
   url: data(grid, "socket"),
   revision: Number(data(grid, "revision")),
   epoch: data(grid, "epoch"),
-  on: { changes, reload: () => location.reload() },
+  on: { changes: told, reload: () => location.reload() },
 });
 document.addEventListener("acted", () => {
   if (live.isLive()) live.probe();
@@ -20,6 +28,7 @@ document.addEventListener("acted", () => {
 startGrid();
 startFilters();
 startSelecting();
+startOrganising();
 startViewer(grid, {
   tiles,
   more,

@@ -44,6 +44,10 @@ interface Submitted {
 
 /** What a socket says: `changes` up to a revision, or `progress`, of the rows that the page shows; `reload`, `heartbeat`. */
 interface Message {
+  /** Bulk operations in work, as HTML. */
+  operations?: string;
+  /** What the page shows was deleted. */
+  gone?: boolean;
   type: string;
   revision: number;
   /** of which state of the database; an older server sends none */

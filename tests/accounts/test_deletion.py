@@ -24,13 +24,25 @@ from django.utils import timezone
 from accounts import admin as accounts_admin
 from accounts.deletion import delete_account
 from generation.access.tokens import find_personal_token
+from generation.assets import groupings, operations
+from generation.assets.groupings import COLLECTIONS, TAGS
 from generation.catalog.submission import ReferenceInput
 from generation.core.actors import SYSTEM
 from generation.core.errors import JobNotFound
 from generation.jobs import owner_deletion
 from generation.jobs.lease import heartbeat
 from generation.maintenance import cleanup, stored_files
-from generation.models import Image, Job, Preview, Tombstone, UserQuota, Worker
+from generation.models import (
+    Action,
+    Asset,
+    Image,
+    Job,
+    Preview,
+    SavedSearch,
+    Tombstone,
+    UserQuota,
+    Worker,
+)
 from tests import acting
 from tests.acting import issue_personal_token
 from tests.factories import (
@@ -61,7 +73,7 @@ def user_with_everything(name: str, worker: Worker, settings: LazySettings) -> U
     UserQuota.objects.create(owner=user, active_jobs=7)
     kind = ContentType.objects.get_for_model(User)
     LogEntry.objects.create(user=user, content_type=kind, object_id="1", object_repr="x", action_flag=CHANGE)
-    complete(make_job(user, quantity=3), worker)
+    kept = complete(make_job(user, quantity=3), worker)
     complete(make_job(user, "video_fast", review=True), worker)
     (trashed,) = complete(make_job(user), worker)
     acting.discard(owner_id=user.pk, assets=[trashed.pk])
@@ -69,6 +81,7 @@ def user_with_everything(name: str, worker: Worker, settings: LazySettings) -> U
         trashed_at=timezone.now() - timedelta(days=settings.TRASH_DAYS + 1)
     )
     cleanup.purge_trash()
+    organise(user, kept)
     make_job(user, quantity=3)
     running = lease_next(worker)
     upload(running, 1)
@@ -77,7 +90,16 @@ def user_with_everything(name: str, worker: Worker, settings: LazySettings) -> U
     Preview.objects.create(job=running, slot=2, picture=b"webp", version="1", **now)
     style = ReferenceInput(type="style", reference=make_reference(user).pk)
     make_job(user, references=[style])
+    SavedSearch.objects.create(owner=user, name="Foxes", folded_name="foxes", query="q=fox")
     return user
+
+
+def organise(user: User, assets: list[Asset]) -> None:
+    for kind, action in ((COLLECTIONS, Action.ADD_COLLECTION), (TAGS, Action.ADD_TAG)):
+        group = groupings.create(kind, owner_id=user.pk, actor=SYSTEM, name="lights")
+        ids = [asset.pk for asset in assets]
+        value = {"group": str(group.pk)}
+        operations.act(owner_id=user.pk, actor=SYSTEM, action=action, value=value, assets=ids)
 
 
 def paths_to_owner() -> dict[type[models.Model], str]:

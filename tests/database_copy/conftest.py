@@ -13,7 +13,9 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from accounts.models import SignInAttempts, SignInLink, UserSession
-from generation.models import FairnessClock, Job, OutboxEvent, Uptime
+from downloads.models import Archive, ArchivePart
+from generation.models import Asset, FairnessClock, Job, OutboxEvent, Uptime
+from sharing.models import ShareLink
 from tests.database_copy.databases import Databases
 from tests.servers import temporary_postgres
 from tests.upgrade.database import ALIAS, OwnDatabase, opened
@@ -92,6 +94,11 @@ def _fill_what_came_later(database: OwnDatabase) -> None:
         "b": [None, "灯台\n"],
         "a": {"z": -0.0, "y": {}},
     }
+    archive = create(Archive, owner=owner, asset_ids=None, excluded_ids=["x"])
+    packed = {"parameters_json": b"\x00\xff", "parameters_csv": b""}
+    create(ArchivePart, archive=archive, number=1, files=[["a", "b", 1, "c"]], count=1, byte_size=1, **packed)
+    shared = Asset.objects.using(ALIAS).first()
+    create(ShareLink, owner=owner, asset=shared, expires_at=now)
     event = {"owner": owner, "kind": "job.ended", "revision": 1, "job_id": job.pk, "created_at": now}
     create(OutboxEvent, **event, payload=payload)
     content_type = Permission.objects.using(ALIAS).get(codename="change_image").content_type

@@ -20,7 +20,6 @@ from generation.core import isolation
 from generation.core.clock import from_now
 from generation.jobs.lease import lease, promote, reap
 from generation.maintenance import cleanup
-from generation.management.commands.maintain import run_chores
 from generation.models import (
     Asset,
     Attempt,
@@ -32,6 +31,7 @@ from generation.models import (
     Upload,
     Worker,
 )
+from ourvidz.management.commands.maintain import run_chores
 from tests.acting import discard
 from tests.factories import (
     call_back,

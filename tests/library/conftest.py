@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from generation.assets.search import index
 from generation.models import Asset, Image
 from tests import factories
 
@@ -51,6 +52,7 @@ def many(owner: User, count: int, *, days_apart: int = 0) -> list[Image]:
         rows.append(row)
     Image.objects.filter(pk=first.pk).delete()
     Image.objects.bulk_create(rows)
+    index.refresh(asset_ids=[row.pk for row in rows])
     return sorted(rows, key=lambda row: (row.saved_at, row.pk), reverse=True)
 
 

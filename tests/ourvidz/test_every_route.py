@@ -23,10 +23,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import UserSession
+from downloads.archives import ArchiveSelection, create_archive
 from generation.access.tokens import revoke
 from generation.core.actors import SYSTEM
 from generation.jobs.previews import store_preview
 from generation.models import Asset, Job, PersonalToken, Reference, Scope, WorkerToken
+from sharing.links import Shared, create_link
 from tests.acting import create_project, issue_personal_token, issue_worker_token
 from tests.factories import complete, lease_next, make_job, make_reference, make_user, make_worker, png
 from tests.ourvidz.routes import (
@@ -105,6 +107,10 @@ def victim(db: None) -> Victim:
     )
     reference = make_reference(user)
     issue_personal_token(owner_id=user.pk, name=f"{SECRET} token")
+    selection = ArchiveSelection(asset_ids=[image.pk])
+    archive = create_archive(owner_id=user.pk, selection=selection)
+    shared = Shared(asset_id=image.pk)
+    link = create_link(owner_id=user.pk, actor=SYSTEM, shared=shared, days=1, with_parameters=True)
     Client().force_login(user)
     session = UserSession.objects.get(user=user)
     made = {
@@ -125,6 +131,9 @@ def victim(db: None) -> Victim:
         "type": "style",
         "name": "a-name.png",
         "session_id": session.pk,
+        "archive_id": archive.pk,
+        "link_id": link.pk,
+        "number": 1,
         "token": "abc-def",
     }
     return Victim(user, {name: str(made_id) for name, made_id in made.items()})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,11 +9,13 @@ import structlog
 from django.core.management.base import CommandParser
 from django.db import Error, close_old_connections
 
+from downloads.archives import delete_old_archives
+from generation.assets import operations
 from generation.assets.previews import delete_previews
 from generation.core import isolation
 from generation.core.commands import StrictCommand
 from generation.jobs.lease import promote, reap
-from generation.maintenance import cleanup
+from generation.maintenance import cleanup, search_index
 
 log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
@@ -21,6 +24,8 @@ EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "leases_reaped": reap,
     "retries_promoted": promote,
     "previews_dropped": delete_previews,
+    "chunks_worked": operations.work_all,
+    "results_indexed": search_index.index_older_results,
 }
 HOURLY: Mapping[str, Callable[[], int]] = {
     "trash_purged": cleanup.purge_trash,
@@ -28,8 +33,11 @@ HOURLY: Mapping[str, Callable[[], int]] = {
     "uploads_dropped": cleanup.delete_old_uploads,
     "references_dropped": cleanup.delete_old_references,
     "events_dropped": cleanup.delete_old_events,
+    "operations_dropped": cleanup.delete_old_operations,
+    "groupings_dropped": cleanup.delete_old_groupings,
     "unsuccessful_jobs_dropped": cleanup.delete_unsuccessful_jobs,
     "sessions_dropped": cleanup.delete_expired_sessions,
+    "archives_dropped": delete_old_archives,
 }
 ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
@@ -37,8 +45,8 @@ ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 class Command(StrictCommand):
     help = (
         "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
-        "uploads, reference images, outbox events, sessions and jobs without a result. Each is "
-        "bounded, and safe to run twice at once."
+        "uploads, reference images, outbox events, sessions, archives and jobs without a result, add older "
+        "results to the search index. Each is bounded, and safe to run twice at once."
     )
 
     # The checks would import every page for a process that serves none.
@@ -80,4 +88,13 @@ def _loop() -> None:
             if any(counts.values()):
                 log.info("chores.done", **{name: count for name, count in counts.items() if count})
         close_old_connections()
-        time.sleep(PAUSE_SECONDS)
+        _pause()
+
+
+def _pause() -> None:
+    """Until the next round, or until there is a bulk operation to work: somebody looks at its progress."""
+    for _ in range(int(PAUSE_SECONDS)):
+        time.sleep(1.0)
+        with contextlib.suppress(Error):
+            if operations.owners_with_work():
+                return

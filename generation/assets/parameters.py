@@ -1,0 +1,54 @@
+"""What made an asset, and what its owner said of it, as plain values for files that leave the Library."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generation.assets.download_names import download_name
+from generation.models import Asset
+
+
+def parameters_of(asset: Asset) -> dict[str, Any]:
+    """Values that JSON can hold; the asset comes with its job, the job's references, and its project.
+
+    Sizes in px, durations in s, times in ISO 8601 and UTC.
+    """
+    job = asset.job
+    return {
+        "id": str(asset.pk),
+        "file": download_name(asset),
+        "media": asset.media,
+        "project": asset.project.name,
+        "prompt": asset.prompt,
+        "negative_prompt": job.negative_prompt,
+        "enhanced_prompt": job.enhanced_prompt,
+        "seed": asset.seed,
+        "job_type": job.job_type,
+        "parameters": job.parameters,
+        "references": [
+            {"type": used.type, "strength": used.strength, "reference": _text(used.reference_id)}
+            for used in job.references.all()
+        ],
+        "width": asset.width,
+        "height": asset.height,
+        "duration": asset.duration,
+        "frames": asset.frames,
+        "content_type": asset.content_type,
+        "byte_size": asset.byte_size,
+        "sha256": asset.sha256,
+        "rating": asset.rating,
+        "favourite": asset.favourite,
+        "job": str(asset.job_id),
+        "image_index": asset.image_index,
+        "created_at": _text(asset.created_at),
+        "completed_at": _text(asset.completed_at),
+        "saved_at": _text(asset.saved_at),
+        "metadata": asset.metadata,
+    }
+
+
+def _text(value: Any) -> str | None:
+    """An id, or a time."""
+    if value is None:
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

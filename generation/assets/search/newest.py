@@ -1,0 +1,87 @@
+"""The newest results that fit a search, quickly whether its words are common, rare or missing (decision 36)."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
+
+from generation.assets.search.match import Match
+from generation.models import Asset, SearchEntry
+
+LOOKED_AT = 2_000  # of the newest rows, before the index is asked
+SORTED = 20_000  # found by the index; of more than that the newest rows are looked at first
+LOOKED_AT_NEXT = 50_000
+# A search is planned by how frequent its words are, not once for all of them, and never through others' rows.
+SETTINGS = {
+    "plan_cache_mode": "force_custom_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+SET_LOCALLY = "SELECT " + ", ".join(f"set_config('{name}', '{to}', true)" for name, to in SETTINGS.items())
+
+
+def newest_ids(rows: QuerySet[Asset], by: str, match: Match, limit: int) -> list[uuid.UUID]:
+    """The first `limit` that match of these rows, which are ordered by `by` and id, newest first."""
+    if connection.vendor == "sqlite":  # one machine's: what the index finds is sorted, however much
+        return _found_by_index(rows, match, limit)
+    with _planned_for_search():
+        found = _among_newest(rows, by, match, limit, LOOKED_AT)
+        if len(found) < limit and _entries(match)[: SORTED + 1].count() > SORTED:
+            found = _among_newest(rows, by, match, limit, LOOKED_AT_NEXT)
+        return found if len(found) == limit else _found_by_index(rows, match, limit)
+
+
+def count(rows: QuerySet[Asset], match: Match, most: int) -> int:
+    """How many of these rows match, counted up to `most`."""
+    matching = rows.order_by().filter(search_entry__tokens__matching=match)
+    with _planned_for_search():
+        return matching[:most].count()
+
+
+def _among_newest(
+    rows: QuerySet[Asset], by: str, match: Match, limit: int, looked_at: int
+) -> list[uuid.UUID]:
+    """Those that match of the first rows: PostgreSQL reads no inverted index in another column's order."""
+    newest, params = _sql(rows.values("id", by)[:looked_at])
+    statement = (
+        f"SELECT newest.id FROM ({newest}) AS newest"  # noqa: S608 # of the ORM, values are bound
+        " JOIN generation_searchentry ON asset_id = newest.id"
+        f" WHERE tokens @@ %s::tsquery ORDER BY newest.{by} DESC, newest.id DESC LIMIT %s"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*params, match.for_postgresql(), limit])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def _found_by_index(rows: QuerySet[Asset], match: Match, limit: int) -> list[uuid.UUID]:
+    sql, params = _sql(_entries(match).values("asset_id"))
+    statement = f"WITH found AS MATERIALIZED ({sql}) SELECT asset_id FROM found"  # noqa: S608 # of the ORM
+    found = RawSQL(statement, params)  # noqa: S611
+    return list(rows.filter(pk__in=found).values_list("pk", flat=True)[:limit])
+
+
+def _entries(match: Match) -> QuerySet[SearchEntry]:
+    return SearchEntry.objects.filter(tokens__matching=match)
+
+
+def _sql(rows: QuerySet[Any, Any]) -> tuple[str, Sequence[Any]]:
+    sql, params = rows.query.get_compiler(connection=connection).as_sql()
+    return sql, params
+
+
+@contextlib.contextmanager
+def _planned_for_search() -> Iterator[None]:
+    if connection.vendor == "sqlite":
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(SET_LOCALLY)
+        yield

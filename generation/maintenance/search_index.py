@@ -1,0 +1,46 @@
+"""Adding to the search index the results from before there was one."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from generation.assets.search import index
+from generation.core import isolation
+from generation.models import Asset, SearchIndexBuild
+
+CHUNK = 500  # results in one transaction
+SECONDS = 3.0  # of a round: the queue's chores wait meanwhile
+
+
+def index_older_results(seconds: float = SECONDS) -> int:
+    """Index results newest first, for so many seconds; where one run stopped, the next one goes on."""
+    indexed, end = 0, time.monotonic() + seconds
+    while number := _next_chunk():
+        indexed += number
+        if time.monotonic() > end:
+            break
+    return indexed
+
+
+@transaction.atomic
+def _next_chunk() -> int:
+    build = SearchIndexBuild.objects.select_for_update(skip_locked=True).first()
+    if build is None:
+        return 0
+    older = Asset.objects.completed().filter(pk__lt=build.below).order_by("-pk")
+    ids = list(older.values_list("pk", flat=True)[:CHUNK])
+    isolation.in_batch(ids, _index)
+    if len(ids) < CHUNK:
+        build.delete()
+    else:
+        SearchIndexBuild.objects.update(below=ids[-1])
+    return len(ids)
+
+
+def _index(asset_ids: Sequence[uuid.UUID]) -> int:
+    index.refresh(asset_ids=asset_ids)
+    return len(asset_ids)

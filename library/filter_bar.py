@@ -1,0 +1,70 @@
+"""What the Library's filter bar shows: the facets that are in force, and how many results fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from generation.assets import listing
+from generation.assets.filters import RATINGS, SHAPES, AssetFilter, Facet
+from generation.assets.search import index
+from generation.catalog.job_types import JOB_TYPES
+from generation.core.limits import SEARCH_LENGTH
+
+# How a facet that is folded away is said; the others show what they are set to by themselves.
+WORDS = {
+    "job_type": lambda value: JOB_TYPES[value].title,
+    "shape": str.capitalize,
+    "since": lambda day: f"From {day:%-d %B %Y}",
+    "until": lambda day: f"To {day:%-d %B %Y}",
+    "seed": lambda seed: f"Seed {seed}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A facet that is in force, and the query without it."""
+
+    words: str
+    without: str
+
+
+def filter_bar(owner_id: int, filters: AssetFilter) -> dict[str, Any]:
+    """The template's variables."""
+    return {
+        "filters": filters,
+        "search_length": SEARCH_LENGTH,
+        "ratings": RATINGS,
+        "shapes": SHAPES,
+        "job_types": [(job_type.name, job_type.title) for job_type in JOB_TYPES.values()],
+        "chips": [_chip(filters, facet) for facet in filters.facets if facet.field in WORDS],
+        "count": _count(owner_id, filters),
+        "index_incomplete": _uses_index(filters) and not index.is_complete(),
+        "longer_words": _longer_words(filters),
+    }
+
+
+def _chip(filters: AssetFilter, facet: Facet) -> Chip:
+    return Chip(WORDS[facet.field](filters.value(facet)), filters.without(facet).to_query())
+
+
+def _count(owner_id: int, filters: AssetFilter) -> str:
+    if not filters or filters.error:
+        return ""
+    most = listing.MOST_COUNTED
+    number = listing.saved(owner_id=owner_id, only=filters).count(most)
+    return f"Over {most:,} results" if number > most else f"{number:,} result{'' if number == 1 else 's'}"
+
+
+def _uses_index(filters: AssetFilter) -> bool:
+    return any(facet.trait or facet.field == "q" for facet in filters.facets)
+
+
+def _longer_words(filters: AssetFilter) -> dict[str, str] | None:
+    """The search with each plain word as a prefix, for one that finds nothing."""
+    words = filters.q.split()
+    longer = " ".join(f"{word}*" if word.isalnum() and len(word) > 1 else word for word in words)
+    if longer == filters.q:
+        return None
+    wider = replace(filters, q=longer)
+    return None if wider.error else {"q": wider.q, "query": wider.to_query()}

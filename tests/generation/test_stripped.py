@@ -1,0 +1,108 @@
+"""Files without the text in them: the same picture, the same size, and nothing of what was written."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Literal
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from generation.media.measure import measure
+from generation.media.stripped import StrippedFile
+
+pytestmark = pytest.mark.any_database
+SECRET = "quokka in the attic"
+XMP = f"<x:xmpmeta>{SECRET}</x:xmpmeta>".encode()
+
+
+def picture() -> Image.Image:
+    pixels = np.arange(48 * 32 * 3, dtype=np.uint32).reshape(32, 48, 3)
+    return Image.fromarray((pixels * 7 % 256).astype(np.uint8))
+
+
+def exif(orientation: int = 1) -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    tags[0x010E] = SECRET
+    tags[0x9286] = f"ASCII\0\0\0{SECRET}".encode()
+    return tags
+
+
+def png() -> bytes:
+    out, text = io.BytesIO(), PngInfo()
+    text.add_text("parameters", SECRET)
+    text.add_itxt("prompt", SECRET + " 灯台", zip=False)
+    text.add_text("workflow", SECRET * 40)
+    picture().save(out, "PNG", pnginfo=text, exif=exif())
+    return out.getvalue() + SECRET.encode()
+
+
+def jpeg(orientation: int = 1) -> bytes:
+    out = io.BytesIO()
+    picture().save(out, "JPEG", quality=95, exif=exif(orientation), comment=SECRET, xmp=XMP)
+    return out.getvalue() + SECRET.encode()
+
+
+def webp(orientation: int = 1) -> bytes:
+    out = io.BytesIO()
+    picture().save(out, "WEBP", lossless=True, exif=exif(orientation), xmp=XMP)
+    return out.getvalue()
+
+
+def video(container: str, codec: Literal["libx264", "libvpx-vp9"]) -> bytes:
+    out = io.BytesIO()
+    options = {"movflags": "use_metadata_tags"} if container == "mp4" else {}
+    with av.open(out, "w", format=container, options=options) as made:
+        made.metadata.update({"comment": SECRET, "title": SECRET, "prompt": SECRET})
+        stream = made.add_stream(codec, rate=8)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(4):
+            made.mux(stream.encode(av.VideoFrame.from_image(picture().resize((64, 48)))))
+        made.mux(stream.encode(None))
+    return out.getvalue()
+
+
+FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "png": ("image/png", png),
+    "jpeg": ("image/jpeg", jpeg),
+    "jpeg that is turned": ("image/jpeg", lambda: jpeg(6)),
+    "webp": ("image/webp", webp),
+    "webp that is turned": ("image/webp", lambda: webp(6)),
+    "mp4": ("video/mp4", lambda: video("mp4", "libx264")),
+    "webm": ("video/webm", lambda: video("webm", "libvpx-vp9")),
+}
+
+
+def frames(content: bytes, content_type: str) -> list[bytes]:
+    if content_type.startswith("image/"):
+        with Image.open(io.BytesIO(content)) as opened:
+            turned = str(opened.getexif().get(0x0112, 1))
+            return [opened.convert("RGB").tobytes(), turned.encode()]
+    with av.open(io.BytesIO(content), "r") as container:
+        return [frame.to_ndarray().tobytes() for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_picture_stays_and_the_text_goes(name: str) -> None:
+    content_type, make = FILES[name]
+    original = make()
+    assert SECRET.encode() in original
+
+    file = StrippedFile(io.BytesIO(original), content_type)
+    stripped = file.read()
+
+    assert b"quokka" not in stripped
+    assert len(stripped) == len(original) == file.size
+    assert frames(stripped, content_type) == frames(original, content_type)
+    media = content_type.partition("/")[0]
+    assert (
+        measure(io.BytesIO(stripped), media=media).content_type == content_type
+    )  # as strictly as a worker's
+    for start in range(0, len(original), 977):  # a range begins and ends anywhere
+        file.seek(start)
+        assert file.read(311) == stripped[start : start + 311]
