@@ -185,3 +185,8 @@ class ForecastForm(forms.Form):
 def new_form_key() -> str:
     """An idempotency key for each rendered form, so that a form sent twice makes one job."""
     return uuid.uuid4().hex
+
+
+def is_form_key(text: str) -> bool:
+    """Whether it is as `new_form_key` makes them."""
+    return len(text) == 32 and text.isascii() and text.isalnum()

@@ -119,6 +119,12 @@ class RetryBody(StrictSerializer):
     )
 
 
+class RunAgainBody(StrictSerializer):
+    """Nothing, or that it is to be varied."""
+
+    vary = StrictBooleanField(default=False, help_text="With new seeds; left out: with the seeds it had.")
+
+
 class Paging(serializers.Serializer[object]):
     cursor = serializers.CharField(
         default="", allow_blank=True, help_text="`next_cursor` of the page before; left out: the first page."

@@ -1,6 +1,7 @@
 // The stacks by section, kept as the server last said they are: none goes that it did not say is gone.
 import { byId, data, element, findAll } from "./dom.js";
 import { morph, update } from "./morph.js";
+import { showTimes } from "./times.js";
 import { user } from "./user.js";
 
 const list = byId("stacks", HTMLElement);
@@ -165,6 +166,9 @@ export const progress = changes;
 
 /** The results on the page, in its order. */
 export const results = () => findAll(list, '.card[data-phase="done"]', HTMLElement);
+
+// How long what runs has been running.
+setInterval(() => document.hidden || showTimes(list), 1000);
 
 /** Asks for what has changed, when there is no socket to say it. */
 export async function catchUp() {

@@ -334,7 +334,9 @@ def test_the_pictures_made_with_last_are_kept_while_they_are_there(signed_in: Cl
     Job.objects.update(status="completed", finished_at=timezone.now())
     Reference.objects.all().delete()
     for page in ("/", f"/?from={job.pk}"):
-        assert signed_in.get(page).context["form"].initial["references"] == []
+        shown = signed_in.get(page)
+        assert shown.context["form"].initial["references"] == []
+    assert "A reference image of that job was removed." in shown.content.decode()
 
 
 @pytest.mark.parametrize(

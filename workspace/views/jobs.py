@@ -5,11 +5,14 @@ from __future__ import annotations
 import uuid
 
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 
 from generation.access.principals import principal_of
 from generation.assets import actions as asset_actions
 from generation.assets.selection import posted_ids
 from generation.jobs import actions as job_actions
+from generation.jobs import again
+from workspace.forms import is_form_key
 from workspace.presenters import owned_stack
 from workspace.responses import done, refused
 from workspace.views.action import OwnersRequest, action
@@ -54,6 +57,21 @@ def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     slots = None if slot is None else [int(slot)]
     job_actions.retry(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id, slots=slots)
     return done(request, "Trying again.")
+
+
+@action
+def run_again(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
+    """With `vary` in the query, with new seeds. A menu's `key` makes a press that is sent twice one job."""
+    vary, key = request.GET.get("vary") == "1", request.GET.get("key", "")
+    job = again.run_again(
+        owner_id=request.user.pk,
+        actor=principal_of(request),
+        job_id=job_id,
+        vary=vary,
+        idempotency_key=f"{'vary' if vary else 'again'}:{key}" if is_form_key(key) else "",
+    )
+    message = "Made again, with new seeds." if vary else "Made again, with the same seed."
+    return done(request, message, undo=reverse("workspace:cancel", args=[job.pk]))
 
 
 @action

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -62,6 +63,7 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
         "only_to_review": only_to_review,
         "revision": at.revision,
         "epoch": at.epoch,
+        "now": timezone.now(),
         "cursor": cursor,
         "next_cursor": page.next_cursor,
         "examples": EXAMPLES,

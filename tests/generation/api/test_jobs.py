@@ -44,9 +44,9 @@ def test_a_stranger_sees_and_does_nothing(stranger: APIClient, owner: User) -> N
     url = f"/api/v1/jobs/{job.pk}"
 
     assert stranger.get("/api/v1/jobs").json()["jobs"] == []
-    answers = [stranger.get(url), stranger.post(f"{url}/cancel"), stranger.post(f"{url}/retry")]
+    posts = [stranger.post(f"{url}/{what}") for what in ("cancel", "retry", "run-again")]
 
-    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    assert [answer.status_code for answer in (stranger.get(url), *posts)] == [404, 404, 404, 404]
     assert fresh(job).status == "queued"
 
 
@@ -124,6 +124,21 @@ def test_a_job_that_cannot_be_retried_is_a_conflict(mine: APIClient, owner: User
 
     assert (response.status_code, response.json()["code"]) == (409, "not_retryable")
     assert fresh(job).status == end
+
+
+def test_a_job_run_again_is_a_new_one_for_each_key(mine: APIClient, owner: User) -> None:
+    job = make_job(owner, quantity=3, seed=0)
+    url, key = f"/api/v1/jobs/{job.pk}/run-again", {"Idempotency-Key": "k1"}
+
+    first, twin = (mine.post(url, headers=key) for _ in range(2))
+    varied = mine.post(url, {"vary": True}, format="json").json()
+
+    assert (first.status_code, first.json()["id"]) == (201, twin.json()["id"])
+    assert [image["seed"] for image in first.json()["images"]] == [0, 1, 2]
+    assert varied["seed"] is None
+    assert Job.objects.count() == 3
+    assert mine.post(url, {"vary": True}, format="json", headers=key).status_code == 422
+    assert mine.post(url, {"vary": "yes"}, format="json").status_code == 422
 
 
 def test_a_second_retry_is_a_conflict_and_queues_nothing_twice(mine: APIClient, owner: User) -> None:
