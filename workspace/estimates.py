@@ -23,6 +23,8 @@ def position_in_words(position: QueuePosition) -> str:
 
 def forecast_in_words(position: QueuePosition) -> str:
     """For a job that is not submitted yet."""
+    if position.paused:
+        return "would wait: your queue is paused"
     if not position.served:
         return "would wait: no worker for it is running"
     if position.position is None or position.done_in is None:

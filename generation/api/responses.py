@@ -130,6 +130,7 @@ class QueuePositionResponse(serializers.Serializer[QueuePosition]):
     ahead = serializers.IntegerField(
         allow_null=True, help_text="Of a job far back: at least so many wait before it."
     )
+    paused = serializers.BooleanField(help_text="Whether it waits because you paused your queue.")
     served = serializers.BooleanField(help_text="Whether a live worker does this kind of job.")
 
 

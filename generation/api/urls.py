@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from generation.api.views import account, assets, jobs, references
+from generation.api.views import account, assets, jobs, queue, references
 from generation.api.views.not_found import NotFoundView
 
 app_name = "api"
@@ -36,6 +36,8 @@ urlpatterns = [
         references.ReferenceThumbnail.as_view(),
         name="reference-thumbnail",
     ),
+    path("queue/pause", queue.PauseQueue.as_view(), name="queue-pause"),
+    path("queue/resume", queue.ResumeQueue.as_view(), name="queue-resume"),
     path("changes", account.Changes.as_view(), name="changes"),
     path("job-types", account.JobTypes.as_view(), name="job-types"),
     path("projects", account.Projects.as_view(), name="projects"),

@@ -35,11 +35,11 @@ PICK = """
         SELECT 1 FROM offered LEFT JOIN generation_fairnessclock AS clock ON clock.pool = offered.pool
         WHERE COALESCE(clock.virtual_time, 0) < fair_tag
     ) AS moves_clock
-    FROM generation_job WHERE status = 'queued' AND retry_at IS NULL AND pool = (
+    FROM generation_job WHERE status = 'queued' AND retry_at IS NULL AND held_at IS NULL AND pool = (
         SELECT head.pool FROM offered
         JOIN generation_job AS head ON head.id = (
             SELECT id FROM generation_job
-            WHERE status = 'queued' AND retry_at IS NULL AND pool = offered.pool
+            WHERE status = 'queued' AND retry_at IS NULL AND held_at IS NULL AND pool = offered.pool
             ORDER BY priority DESC, fair_tag, id LIMIT 1
         )
         ORDER BY head.priority DESC, head.fair_tag, head.id LIMIT 1
@@ -49,7 +49,8 @@ PICK = """
 # Asked when nothing could be picked: whether others are taking what waits, and whether anything is overdue.
 WAITING = """
     SELECT EXISTS (
-        SELECT 1 FROM generation_job WHERE status = 'queued' AND retry_at IS NULL AND pool IN ({offered})
+        SELECT 1 FROM generation_job
+        WHERE status = 'queued' AND retry_at IS NULL AND held_at IS NULL AND pool IN ({offered})
     ), {overdue}
 """
 # Compare-and-set: only a waiting job can be leased. The open slots come along as text, a statement fewer.
@@ -59,7 +60,7 @@ LEASE = """
         lease_expires_at = {later}, started_at = COALESCE(started_at, {now}),
         attempt = attempt + 1, attempts_left = attempts_left - 1, progress = 0, stage = '',
         revision = %(revision)s
-    WHERE id = %(id)s AND status = 'queued' AND retry_at IS NULL
+    WHERE id = %(id)s AND status = 'queued' AND retry_at IS NULL AND held_at IS NULL
     RETURNING *, (
         SELECT CAST({json_array_agg}({json_array}(id, image_index, seed)) AS TEXT)
         FROM generation_asset WHERE job_id = %(id)s AND status = 'queued'

@@ -27,10 +27,22 @@ from generation.core.clock import from_now
 from generation.core.errors import DomainError, LeaseLost, NotRetryable, TooManyPreviews
 from generation.jobs.lease import heartbeat, lease, promote, reap, release
 from generation.jobs.owner_deletion import delete_all_of
+from generation.jobs.pausing import follow_pauses
 from generation.jobs.previews import store_preview
 from generation.jobs.report import Receipt
 from generation.models import Attempt, Image, Job, OutboxEvent, OwnerCounter, Preview, Project, Upload, Worker
-from tests.acting import cancel, cancel_jobs, clear, discard, restore, retry, submit, undo_cancel
+from tests.acting import (
+    cancel,
+    cancel_jobs,
+    clear,
+    discard,
+    pause,
+    restore,
+    resume,
+    retry,
+    submit,
+    undo_cancel,
+)
 from tests.factories import (
     call_back,
     complete,
@@ -235,6 +247,35 @@ def test_two_reapers_end_a_lease_once(user: User) -> None:
     assert sum(together([reap] * 6)) == 10
     assert set(Job.objects.values_list("attempts_left", flat=True)) == {2}
     consistent(user)
+
+
+def test_once_a_pause_is_answered_nothing_is_begun_whoever_queues_and_claims_meanwhile(user: User) -> None:
+    """Claims, submissions, releases, a pause and a resumption, all at once."""
+    for _ in range(30):
+        make_job(user, "sdxl_image_fast")
+    workers = [make_worker() for _ in range(6)]
+    begun_after: list[object] = []
+
+    def take_and_give_back(worker: Worker) -> None:
+        for _ in range(8):
+            if job := lease(worker=worker, engines=BOTH):
+                release(worker=worker, job_id=job.pk, lease_token=job.lease_token)
+
+    def hold() -> None:
+        pause(owner_id=user.pk)
+        before = set(Attempt.objects.values_list("pk", flat=True))
+        time.sleep(0.3)
+        begun_after.extend(Attempt.objects.exclude(pk__in=before))
+
+    queue = [partial(make_job, user, "video_fast", f"late {number}") for number in range(4)]
+    together([*(partial(take_and_give_back, worker) for worker in workers), *queue, hold])
+    assert begun_after == []
+    assert Job.objects.filter(held_at=None, status="queued").count() == 0
+    assert list(Job.objects.order_by().values_list("status").annotate(Count("pk"))) == [("queued", 34)]
+    together([partial(resume, owner_id=user.pk), *(partial(take_and_give_back, each) for each in workers)])
+    together([partial(pause, owner_id=user.pk), partial(resume, owner_id=user.pk)] * 3)
+    follow_pauses()
+    assert Job.objects.exclude(held_at=None).count() in (0, 34)
 
 
 def test_promoters_do_not_wait_for_each_other_in_circles(user: User) -> None:

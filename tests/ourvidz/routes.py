@@ -117,6 +117,8 @@ ROUTES: dict[str, Route] = {
     "workspace/changes": page(GET=200),
     "workspace/cancel": page(POST=302),
     "workspace/undo-cancel": page(POST=302),
+    "workspace/pause": page(POST=302),
+    "workspace/resume": page(POST=302),
     "workspace/clear": page(POST=302),
     "workspace/undo-clear": page(POST=302),
     "workspace/restore": page(ASSETS, POST=302),
@@ -149,6 +151,8 @@ ROUTES: dict[str, Route] = {
     # The API for users
     "api/v1/jobs": submitting(STOLEN_SUBMISSION, GET=200, POST=422),
     "api/v1/jobs/cancel": submitting(POST=200),
+    "api/v1/queue/pause": submitting(POST=200),
+    "api/v1/queue/resume": submitting(POST=200),
     "api/v1/jobs/<uuid:job_id>": api(GET=404),
     "api/v1/jobs/<uuid:job_id>/cancel": submitting(POST=404),
     "api/v1/jobs/<uuid:job_id>/retry": submitting(POST=404),

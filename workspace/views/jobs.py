@@ -1,4 +1,4 @@
-"""Actions on jobs: cancel, retry, save, discard and clear all results of one, and undo."""
+"""Actions on jobs: cancel, pause, retry, run again, save, discard and clear all results of one, and undo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from generation.access.principals import principal_of
 from generation.assets import actions as asset_actions
 from generation.assets.selection import posted_ids
 from generation.jobs import actions as job_actions
-from generation.jobs import again
+from generation.jobs import again, pausing
 from workspace.forms import is_form_key
 from workspace.presenters import owned_stack
 from workspace.responses import done, refused
@@ -34,6 +34,18 @@ def cancel_all(request: OwnersRequest) -> HttpResponse:
     undo = undo_url("undo-cancel", [each.undo for each in cancelled if each.undo])
     message = f"Cancelled {len(cancelled)}. What was finished stays; Try again brings the rest back."
     return done(request, message, undo=undo)
+
+
+@action
+def pause(request: OwnersRequest) -> HttpResponse:
+    pausing.pause(owner_id=request.user.pk, actor=principal_of(request))
+    return done(request, "Your queue is paused. What runs goes on; nothing else begins until you resume it.")
+
+
+@action
+def resume(request: OwnersRequest) -> HttpResponse:
+    pausing.resume(owner_id=request.user.pk, actor=principal_of(request))
+    return done(request, "Your queue goes on.")
 
 
 @action

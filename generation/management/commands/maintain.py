@@ -12,6 +12,7 @@ from generation.assets.previews import delete_previews
 from generation.core import isolation
 from generation.core.commands import StrictCommand
 from generation.jobs.lease import promote, reap
+from generation.jobs.pausing import follow_pauses
 from generation.maintenance import cleanup
 
 log = structlog.get_logger("ourvidz.chores")
@@ -20,6 +21,7 @@ PAUSE_SECONDS = 5.0
 EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "leases_reaped": reap,
     "retries_promoted": promote,
+    "jobs_following_a_pause": follow_pauses,
     "previews_dropped": delete_previews,
 }
 HOURLY: Mapping[str, Callable[[], int]] = {
