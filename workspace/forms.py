@@ -10,6 +10,7 @@ from generation.catalog.job_types import JOB_TYPES, SDXL_SIZES, JobType, Media, 
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
 from generation.core.limits import NAME_LENGTH
 from generation.http.form_fields import PlainLineField, PlainTextField
+from generation.queue.reordering import Place
 from workspace import job_type_choice
 from workspace.references import ReferencesField
 
@@ -180,6 +181,28 @@ class ForecastForm(forms.Form):
             "quantity": given["quantity"],
             "references": sorted(set(given["references"])),
         }
+
+
+class MoveForm(forms.Form):
+    """Where a waiting job is to be moved: to a place, or before another job."""
+
+    to = forms.TypedChoiceField(
+        choices=[(place, place) for place in Place], coerce=Place, empty_value=None, required=False
+    )
+    before = forms.UUIDField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        if bool(given.get("to")) == bool(given.get("before")):
+            raise forms.ValidationError("Name either a place or another job.")
+        return given
+
+    @property
+    def place(self) -> Place | uuid.UUID:
+        """Of a valid form, for `move`."""
+        given = self.cleaned_data
+        place: Place | uuid.UUID = given["to"] or given["before"]
+        return place
 
 
 def new_form_key() -> str:

@@ -25,6 +25,7 @@ urlpatterns = [
     path(f"{JOB}/cancel", jobs.cancel, name="cancel"),
     path(f"{JOB}/retry", jobs.retry, name="retry"),
     path(f"{JOB}/run-again", jobs.run_again, name="run-again"),
+    path(f"{JOB}/move", jobs.move, name="move"),
     path(f"{JOB}/save", jobs.save_job, name="save-job"),
     path(f"{JOB}/discard", jobs.discard_job, name="discard-job"),
     path(f"{JOB}/clear", jobs.clear_job, name="clear-job"),

@@ -22,6 +22,7 @@ from generation.http.fields import (
     StrictUUIDField,
     TextChoicesField,
 )
+from generation.queue.reordering import Place
 
 PAGE = 60
 MAX_PAGE = 200
@@ -123,6 +124,20 @@ class RunAgainBody(StrictSerializer):
     """Nothing, or that it is to be varied."""
 
     vary = StrictBooleanField(default=False, help_text="With new seeds; left out: with the seeds it had.")
+
+
+class MoveBody(StrictSerializer):
+    """A place, or another waiting job of yours."""
+
+    to = TextChoicesField(
+        Place, default=None, allow_null=True, help_text="Among those of yours that the same workers take."
+    )
+    before = StrictUUIDField(default=None, allow_null=True, help_text="Or the job to stand before.")
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if (given["to"] is None) == (given["before"] is None):
+            raise serializers.ValidationError({"to": "Name either a place or a job to stand before."})
+        return given
 
 
 class Paging(serializers.Serializer[object]):

@@ -13,6 +13,7 @@ urlpatterns = [
     path("jobs/<uuid:job_id>", jobs.JobDetail.as_view(), name="job"),
     path("jobs/<uuid:job_id>/cancel", jobs.CancelJob.as_view(), name="cancel"),
     path("jobs/<uuid:job_id>/retry", jobs.RetryJob.as_view(), name="retry"),
+    path("jobs/<uuid:job_id>/move", jobs.MoveJob.as_view(), name="move"),
     path("jobs/<uuid:job_id>/run-again", jobs.RunAgain.as_view(), name="run-again"),
     path("assets", assets.Library.as_view(), name="assets"),
     path("assets/trash", assets.Trash.as_view(), name="trash"),

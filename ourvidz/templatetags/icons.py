@@ -16,7 +16,9 @@ from lucide.templatetags.lucide import lucide
 register = template.Library()
 ICONS = (
     "arrow-down",
+    "arrow-down-to-line",
     "arrow-up",
+    "arrow-up-to-line",
     "bookmark-plus",
     "check",
     "check-check",

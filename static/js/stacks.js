@@ -144,6 +144,17 @@ function inPlace(changed, change) {
   if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
 }
 
+/** The next one stands in full, and the one that it has gone before is a line again. */
+function openNext() {
+  const next = section("waiting")?.firstElementChild;
+  if (next !== formerlyNext && formerlyNext?.parentElement === section("waiting")) open(formerlyNext, false);
+  open(next, true);
+  formerlyNext = next;
+  if (next?.nextElementSibling) import("./reorder.js");
+}
+let formerlyNext = section("waiting")?.firstElementChild;
+openNext();
+
 /** @param {Partial<Message>} message */
 export function changes({ jobs = [], parts = [], revision: upto = 0 }) {
   inPlace(new Set(jobs.map(({ id }) => id)), () => {
@@ -155,7 +166,7 @@ export function changes({ jobs = [], parts = [], revision: upto = 0 }) {
       const part = document.getElementById(id);
       if (part) morph(part, element(html));
     }
-    open(section("waiting")?.firstElementChild, true); // the next one
+    openNext();
   });
   revision = Math.max(revision, upto);
   list.dispatchEvent(new CustomEvent("tiles-changed"));

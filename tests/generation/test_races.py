@@ -26,16 +26,19 @@ from generation.core.actors import SYSTEM
 from generation.core.clock import from_now
 from generation.core.errors import DomainError, LeaseLost, NotRetryable, TooManyPreviews
 from generation.jobs.lease import heartbeat, lease, promote, reap, release
+from generation.jobs.order import NotMovable
 from generation.jobs.owner_deletion import delete_all_of
 from generation.jobs.pausing import follow_pauses
 from generation.jobs.previews import store_preview
 from generation.jobs.report import Receipt
 from generation.models import Attempt, Image, Job, OutboxEvent, OwnerCounter, Preview, Project, Upload, Worker
+from generation.queue.reordering import Place
 from tests.acting import (
     cancel,
     cancel_jobs,
     clear,
     discard,
+    move,
     pause,
     restore,
     resume,
@@ -246,6 +249,26 @@ def test_two_reapers_end_a_lease_once(user: User) -> None:
     Job.objects.update(lease_expires_at=from_now(-1))
     assert sum(together([reap] * 6)) == 10
     assert set(Job.objects.values_list("attempts_left", flat=True)) == {2}
+    consistent(user)
+
+
+def test_what_is_reordered_while_it_is_claimed_is_begun_once_and_keeps_its_tags(user: User) -> None:
+    jobs = [make_job(user) for _ in range(40)]
+    tags = sorted(job.fair_tag for job in jobs)
+    workers = [make_worker() for _ in range(4)]
+
+    def claim_some(worker: Worker) -> list[object]:
+        return [lease_next(worker).pk for _ in range(5)]
+
+    @either(NotMovable)
+    def reorder() -> None:
+        for _ in range(6):
+            move(owner_id=user.pk, job_id=random.choice(jobs).pk, to=random.choice([*Place, jobs[-1].pk]))
+
+    answers = together([*(partial(claim_some, worker) for worker in workers), *[reorder] * 4])
+    begun = [job_id for answer in answers if isinstance(answer, list) for job_id in answer]
+    assert len(begun) == len(set(begun)) == 20
+    assert sorted(Job.objects.values_list("fair_tag", flat=True)) == tags
     consistent(user)
 
 

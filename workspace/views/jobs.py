@@ -11,8 +11,8 @@ from generation.access.principals import principal_of
 from generation.assets import actions as asset_actions
 from generation.assets.selection import posted_ids
 from generation.jobs import actions as job_actions
-from generation.jobs import again, pausing
-from workspace.forms import is_form_key
+from generation.jobs import again, order, pausing
+from workspace.forms import MoveForm, is_form_key
 from workspace.presenters import owned_stack
 from workspace.responses import done, refused
 from workspace.views.action import OwnersRequest, action
@@ -84,6 +84,17 @@ def run_again(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     )
     message = "Made again, with new seeds." if vary else "Made again, with the same seed."
     return done(request, message, undo=reverse("workspace:cancel", args=[job.pk]))
+
+
+@action
+def move(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
+    """`to` in the query is up, down, first or last; or `before` is another waiting job."""
+    query = MoveForm(request.GET)
+    if not query.is_valid():
+        raise Http404
+    place = order.move(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id, to=query.place)
+    words = f"number {place.number} of your {place.of} that wait"
+    return done(request, f"{'It stays' if place.number == place.was else 'Moved:'} {words}.")
 
 
 @action

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from generation.access.principals import principal_of
 from generation.api.documentation import INVALID
 from generation.api.pages import Item, bounded_page
-from generation.api.requests import SUBMISSIONS, Paging, RetryBody, RunAgainBody, SubmissionBody
+from generation.api.requests import SUBMISSIONS, MoveBody, Paging, RetryBody, RunAgainBody, SubmissionBody
 from generation.api.responses import Cancelled, JobPage, JobResponse
 from generation.core.errors import JobNotFound
 from generation.core.limits import IDEMPOTENCY_KEY_LENGTH
@@ -25,9 +25,11 @@ from generation.http.views import ApiView, body_of, owner_of, query_of
 from generation.jobs import listing as job_listing
 from generation.jobs.actions import cancel, cancel_all, retry
 from generation.jobs.again import run_again
+from generation.jobs.order import move
 from generation.jobs.submit import submit
 from generation.models import Scope
 from generation.queue.estimates import queue_positions
+from generation.queue.reordering import Place
 
 IDEMPOTENCY_KEY = re.compile(rf"[\x21-\x7e]{{1,{IDEMPOTENCY_KEY_LENGTH}}}")
 KEY_HEADER = OpenApiParameter(
@@ -175,6 +177,24 @@ class RunAgain(ApiView):
         answer = job_response(request, job.pk)
         answer.status_code = 201
         return answer
+
+
+class MoveJob(ApiView):
+    required_scopes: ClassVar = {"POST": Scope.SUBMIT}
+
+    @extend_schema(
+        operation_id="jobs_move",
+        summary="Move a waiting job",
+        tags=["jobs"],
+        request=MoveBody,
+        responses={200: JobResponse, **problems(403, 404, 409, 422)},
+    )
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
+        """Let a waiting job change places with others of yours; other people's keep theirs."""
+        body = body_of(request, MoveBody)
+        to = Place(body["to"]) if body["to"] else body["before"]
+        move(owner_id=owner_of(request).pk, actor=principal_of(request), job_id=job_id, to=to)
+        return job_response(request, job_id)
 
 
 class RetryJob(ApiView):

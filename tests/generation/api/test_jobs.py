@@ -149,3 +149,22 @@ def test_a_second_retry_is_a_conflict_and_queues_nothing_twice(mine: APIClient, 
 
     assert answers == [200, 409]
     assert Job.objects.count() == 1
+
+
+def test_a_queue_is_paused_reordered_and_resumed(mine: APIClient, owner: User) -> None:
+    first, last = make_job(owner), make_job(owner)
+
+    paused = mine.post("/api/v1/queue/pause").json()["paused_at"]
+    assert paused
+    assert mine.get("/api/v1/me").json()["queue"] == {"paused_at": paused}
+    place = mine.get(f"/api/v1/jobs/{last.pk}").json()["place"]
+    assert (place["paused"], place["position"]) == (True, None)
+
+    url = f"/api/v1/jobs/{last.pk}/move"
+    assert mine.post(url, {"to": "first"}, format="json").status_code == 200
+    assert list(Job.objects.of(owner.pk).waiting()) == [last, first]
+    assert mine.post(url, {"before": str(uuid.uuid4())}, format="json").status_code == 404
+    for nowhere in ({}, {"to": "x"}, {"to": "up", "before": str(first.pk)}, {"before": 3}):
+        assert mine.post(url, nowhere, format="json").status_code == 422
+    assert mine.post("/api/v1/queue/resume").json() == {"paused_at": None}
+    assert fresh(last).held_at is None
