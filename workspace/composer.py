@@ -38,6 +38,7 @@ REMEMBERED_FIELDS = (
     "enhance",
     "project",
     "review",
+    "within",
 )
 
 

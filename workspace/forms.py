@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from django import forms
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 DEFAULTS = {"media": "image", "quality": "fast", "quantity": "1"}
 # The form field that shows an error of the submission, if its name differs.
-FIELD_OF_ERROR = {"job_type": None}
+FIELD_OF_ERROR = {"job_type": None, "deadline_at": "within"}
+DEADLINES = {600: "10 minutes", 1800: "30 minutes", 3600: "1 hour", 10_800: "3 hours", 28_800: "8 hours"}
+DEADLINES |= {86_400: "24 hours"}
 
 
 class NamesSelect(forms.Select):
@@ -93,6 +96,15 @@ class ComposerForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "input", "placeholder": "its name", "autocomplete": "off"}),
     )
     review = forms.BooleanField(required=False)
+    within = forms.TypedChoiceField(
+        choices=[("", "at any time"), *((each, f"within {words}") for each, words in DEADLINES.items())],
+        coerce=lambda seconds: timedelta(seconds=int(seconds)),
+        empty_value=None,
+        required=False,
+        label="Only if it is done",
+        help_text="What still waits then is cancelled.",
+        widget=forms.Select(attrs={"class": "select"}),
+    )
     references = ReferencesField(required=False)
     key = forms.CharField(required=False, max_length=64)
 
@@ -119,6 +131,7 @@ class ComposerForm(forms.Form):
         self.submission = Submission(
             job_type=job_type.name,
             project_id=given["project"],
+            deadline=given["within"],
             **{name: given[name] for name in names},
         )
         try:
@@ -143,6 +156,7 @@ class ComposerForm(forms.Form):
             "new_project",
             "review",
             "references",
+            "within",
         )
         return any(self[name].value() not in (None, "", False, []) or self[name].errors for name in names)
 
@@ -161,6 +175,7 @@ class ForecastForm(forms.Form):
     job_type = forms.ChoiceField(choices=[(name, job_type.title) for name, job_type in JOB_TYPES.items()])
     quantity = forms.IntegerField()
     references = forms.MultipleChoiceField(choices=ReferenceType.choices, required=False)
+    within = forms.TypedChoiceField(choices=[*DEADLINES.items()], coerce=int, required=False)
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data

@@ -10,7 +10,13 @@ from rest_framework import serializers
 
 from generation.assets.filters import AssetFilter
 from generation.catalog.job_types import JOB_TYPES, Media, ReferenceType
-from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH, ReferenceInput, Submission
+from generation.catalog.submission import (
+    LONGEST_DEADLINE,
+    MAX_SEED,
+    PROMPT_LENGTH,
+    ReferenceInput,
+    Submission,
+)
 from generation.core.limits import MAX_RATING, NAME_LENGTH, SEARCH_LENGTH
 from generation.http.fields import (
     PlainLineField,
@@ -94,6 +100,11 @@ class SubmissionBody(StrictSerializer):
     )
     project = StrictUUIDField(default=None, allow_null=True, help_text="Left out: your default project.")
     review = StrictBooleanField(default=False, help_text="Results wait in the Workspace until you save them.")
+    deadline_at = serializers.DateTimeField(
+        default=None,
+        allow_null=True,
+        help_text=f"Cancelled if it still waits then, at most {LONGEST_DEADLINE.days} days ahead.",
+    )
     references = serializers.ListField(
         child=ReferenceBody(),
         default=list,
@@ -104,7 +115,12 @@ class SubmissionBody(StrictSerializer):
     def to_submission(self) -> Submission:
         given: dict[str, Any] = dict(self.validated_data)
         references = [ReferenceInput(**asked) for asked in given.pop("references")]
-        return Submission(project_id=given.pop("project"), references=references, **given)
+        return Submission(
+            project_id=given.pop("project"),
+            deadline=given.pop("deadline_at"),
+            references=references,
+            **given,
+        )
 
 
 class RetryBody(StrictSerializer):

@@ -160,7 +160,8 @@ class JobSummary(Failing, serializers.ModelSerializer[Job]):
             *("id", "status", "job_type", "engine", "media", "project", "prompt", "negative_prompt"),
             *("enhanced_prompt", "quantity", "seed", "aspect", "width", "height", "parameters", "review"),
             *("progress", "stage", "attempt", "error", "metadata"),
-            *("created_at", "started_at", "finished_at", "waited", "ran", "cleared_at", "revision"),
+            *("created_at", "started_at", "finished_at", "waited", "ran", "cleared_at", "deadline_at"),
+            "revision",
         ]
         read_only_fields = fields
 

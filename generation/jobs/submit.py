@@ -111,6 +111,7 @@ def _job(owner_id: int, project: Project, asked: Submission, job_type: JobType, 
         review=asked.review,
         pool=job_type.pool(reference.type for reference in asked.references),
         attempts_left=settings.MAX_ATTEMPTS,
+        deadline_at=asked.deadline_at(),
     )
 
 

@@ -112,6 +112,10 @@ class Job(models.Model):
         null=True, help_text="Since when it waits outside the claim index, as its owner's queue is paused."
     )
 
+    deadline_at = models.DateTimeField(
+        null=True, help_text="Cancelled if it still waits then; empty: wanted later too."
+    )
+
     lease_token = models.UUIDField(null=True, help_text="The fence: that of the current or the last lease.")
     lease_expires_at = models.DateTimeField(null=True)
     leased_by = models.ForeignKey(Worker, models.PROTECT, null=True, related_name="jobs")
@@ -171,6 +175,11 @@ class Job(models.Model):
             models.Index(fields=["lease_expires_at"], name="job_expiry", condition=Q(status="processing")),
             models.Index(
                 fields=["retry_at"], name="job_delayed", condition=Q(status="queued", retry_at__isnull=False)
+            ),
+            models.Index(
+                fields=["deadline_at"],
+                name="job_deadline",
+                condition=Q(status="queued", deadline_at__isnull=False),
             ),
             # What a pause holds, in the order in which it is resumed.
             models.Index(

@@ -9,13 +9,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
-from django.db.models import Count
+from django.db.models import Count, F
 
 from generation.access.projects import default_project
 from generation.access.quotas import OverLimit
@@ -25,6 +27,7 @@ from generation.changes import feed
 from generation.core.actors import SYSTEM
 from generation.core.clock import from_now
 from generation.core.errors import DomainError, LeaseLost, NotRetryable, TooManyPreviews
+from generation.jobs.deadlines import cancel_late
 from generation.jobs.lease import heartbeat, lease, promote, reap, release
 from generation.jobs.order import NotMovable
 from generation.jobs.owner_deletion import delete_all_of
@@ -270,6 +273,31 @@ def test_what_is_reordered_while_it_is_claimed_is_begun_once_and_keeps_its_tags(
     assert len(begun) == len(set(begun)) == 20
     assert sorted(Job.objects.values_list("fair_tag", flat=True)) == tags
     consistent(user)
+
+
+def test_a_job_is_begun_or_cancelled_at_its_deadline_and_never_both(user: User) -> None:
+    for _ in range(4):
+        jobs = [make_job(user, deadline=timedelta(hours=1)) for _ in range(6)]
+        Job.objects.filter(status="queued").update(deadline_at=from_now(0.08))
+        worker, other = make_worker(), make_worker()
+        claims = [partial(lease, worker=each, engines=BOTH) for each in (worker, other) for _ in range(4)]
+        together([*claims, cancel_late, partial(hold_last, jobs), cancel_late])
+        time.sleep(0.1)
+        cancel_late()
+        begun = Attempt.objects.filter(job__in=jobs)
+        latest = F("deadline_at") + timedelta(seconds=settings.LEASE_SECONDS)
+        assert not Job.objects.filter(pk__in=begun.values("job"), lease_expires_at__gt=latest).exists()
+        statuses = Counter(fresh(job).status for job in jobs)
+        assert set(statuses) <= {"processing", "cancelled"}
+        assert statuses["processing"] == begun.count()
+        consistent(user)
+
+
+def hold_last(jobs: list[Job]) -> None:
+    """The chore meets what is locked by others."""
+    with transaction.atomic():
+        Job.objects.select_for_update().filter(pk=jobs[-1].pk).first()
+        time.sleep(0.05)
 
 
 def test_once_a_pause_is_answered_nothing_is_begun_whoever_queues_and_claims_meanwhile(user: User) -> None:

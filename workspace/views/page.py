@@ -110,7 +110,8 @@ def forecast(request: OwnersRequest) -> HttpResponse:
     if not form.is_valid():
         return JsonResponse({"ok": False, "errors": form.errors}, status=422)
     expected = estimates.forecast(owner_id=request.user.pk, **form.job)
-    return JsonResponse({"ok": True, "served": expected.served, "text": forecast_in_words(expected)})
+    text = forecast_in_words(expected, within=form.cleaned_data["within"] or 0)
+    return JsonResponse({"ok": True, "served": expected.served, "text": text})
 
 
 @never_cache

@@ -11,6 +11,7 @@ from django.db import Error, close_old_connections
 from generation.assets.previews import delete_previews
 from generation.core import isolation
 from generation.core.commands import StrictCommand
+from generation.jobs.deadlines import cancel_late
 from generation.jobs.lease import promote, reap
 from generation.jobs.pausing import follow_pauses
 from generation.maintenance import cleanup
@@ -22,6 +23,7 @@ EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "leases_reaped": reap,
     "retries_promoted": promote,
     "jobs_following_a_pause": follow_pauses,
+    "late_jobs_cancelled": cancel_late,
     "previews_dropped": delete_previews,
 }
 HOURLY: Mapping[str, Callable[[], int]] = {

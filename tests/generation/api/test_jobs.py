@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from rest_framework.test import APIClient
 
 from generation.models import Job
@@ -149,6 +152,18 @@ def test_a_second_retry_is_a_conflict_and_queues_nothing_twice(mine: APIClient, 
 
     assert answers == [200, 409]
     assert Job.objects.count() == 1
+
+
+def test_a_deadline_is_kept_and_a_past_or_odd_one_refused(mine: APIClient, owner: User) -> None:
+    asked = {"job_type": "sdxl_image_fast", "prompt": "a lighthouse"}
+    at = (timezone.now() + timedelta(hours=1)).isoformat()
+
+    made = mine.post("/api/v1/jobs", {**asked, "deadline_at": at}, format="json").json()
+
+    assert parse_datetime(made["deadline_at"]) == parse_datetime(at)
+    for odd in ("2020-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "soon", 3, "2026-01-01"):
+        refused = mine.post("/api/v1/jobs", {**asked, "deadline_at": odd}, format="json")
+        assert (refused.status_code, list(refused.json()["errors"])) == (422, ["deadline_at"])
 
 
 def test_a_queue_is_paused_reordered_and_resumed(mine: APIClient, owner: User) -> None:
