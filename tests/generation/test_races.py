@@ -268,7 +268,8 @@ def test_what_is_reordered_while_it_is_claimed_is_begun_once_and_keeps_its_tags(
         for _ in range(6):
             move(owner_id=user.pk, job_id=random.choice(jobs).pk, to=random.choice([*Place, jobs[-1].pk]))
 
-    answers = together([*(partial(claim_some, worker) for worker in workers), *[reorder] * 4])
+    both: list[Call] = [*(partial(claim_some, worker) for worker in workers), *[reorder] * 4]
+    answers = together(both)
     begun = [job_id for answer in answers if isinstance(answer, list) for job_id in answer]
     assert len(begun) == len(set(begun)) == 20
     assert sorted(Job.objects.values_list("fair_tag", flat=True)) == tags
@@ -280,8 +281,9 @@ def test_a_job_is_begun_or_cancelled_at_its_deadline_and_never_both(user: User) 
         jobs = [make_job(user, deadline=timedelta(hours=1)) for _ in range(6)]
         Job.objects.filter(status="queued").update(deadline_at=from_now(0.08))
         worker, other = make_worker(), make_worker()
-        claims = [partial(lease, worker=each, engines=BOTH) for each in (worker, other) for _ in range(4)]
-        together([*claims, cancel_late, partial(hold_last, jobs), cancel_late])
+        calls: list[Call] = [cancel_late, partial(hold_last, jobs), cancel_late]
+        calls += [partial(lease, worker=each, engines=BOTH) for each in (worker, other) for _ in range(4)]
+        together(calls)
         time.sleep(0.1)
         cancel_late()
         begun = Attempt.objects.filter(job__in=jobs)
@@ -318,13 +320,15 @@ def test_once_a_pause_is_answered_nothing_is_begun_whoever_queues_and_claims_mea
         time.sleep(0.3)
         begun_after.extend(Attempt.objects.exclude(pk__in=before))
 
-    queue = [partial(make_job, user, "video_fast", f"late {number}") for number in range(4)]
-    together([*(partial(take_and_give_back, worker) for worker in workers), *queue, hold])
+    busy: list[Call] = [partial(take_and_give_back, worker) for worker in workers]
+    queue: list[Call] = [partial(make_job, user, "video_fast", f"late {number}") for number in range(4)]
+    together([*busy, *queue, hold])
     assert begun_after == []
     assert Job.objects.filter(held_at=None, status="queued").count() == 0
     assert list(Job.objects.order_by().values_list("status").annotate(Count("pk"))) == [("queued", 34)]
-    together([partial(resume, owner_id=user.pk), *(partial(take_and_give_back, each) for each in workers)])
-    together([partial(pause, owner_id=user.pk), partial(resume, owner_id=user.pk)] * 3)
+    both: list[Call] = [partial(pause, owner_id=user.pk), partial(resume, owner_id=user.pk)]
+    together([*both[1:], *busy])
+    together(both * 3)
     follow_pauses()
     assert Job.objects.exclude(held_at=None).count() in (0, 34)
 
