@@ -26,7 +26,7 @@ Row = Mapping[str, Any]
 Template = tuple[Row, Sequence[Row]]
 
 PROBE = """SELECT id, owner_id, attempt FROM generation_job
-    WHERE pool = %s AND status = 'queued' AND retry_at IS NULL
+    WHERE pool = %s AND status = 'queued' AND retry_at IS NULL AND held_at IS NULL
     ORDER BY priority DESC, fair_tag, id LIMIT 1 FOR UPDATE SKIP LOCKED"""
 COUNT_UP = (
     "UPDATE generation_ownercounter SET revision = revision + %s WHERE owner_id = %s RETURNING revision"
@@ -43,7 +43,7 @@ ACTIVE = """SELECT count(*) FROM (SELECT FROM generation_job
 START_TAG = """SELECT greatest(
     (SELECT fair_tag + %s FROM generation_job WHERE owner_id = %s AND engine = 'sdxl' AND status = 'queued'
         ORDER BY fair_tag DESC LIMIT 1),
-    (SELECT fair_tag FROM generation_job WHERE engine = 'sdxl' AND status = 'queued'
+    (SELECT fair_tag FROM generation_job WHERE engine = 'sdxl' AND status = 'queued' AND held_at IS NULL
         ORDER BY fair_tag LIMIT 1), 0) AS fair_tag"""
 
 HELD = "SELECT * FROM generation_job WHERE id = %s AND lease_token = %s FOR UPDATE"

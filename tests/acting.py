@@ -11,6 +11,7 @@ from generation.access import projects, tokens
 from generation.assets import actions, references
 from generation.core.actors import SYSTEM, Actor, ActorKind
 from generation.jobs import actions as job_actions
+from generation.jobs import again, order, pausing
 from generation.jobs import submit as submission
 from generation.models import Job, JobStatus, Worker
 
@@ -34,6 +35,10 @@ cancel_job = _as_owner(job_actions.cancel)
 cancel_jobs = _as_owner(job_actions.cancel_all)
 undo_cancel = _as_owner(job_actions.undo_cancel)
 retry = _as_owner(job_actions.retry)
+run_again = _as_owner(again.run_again)
+move = _as_owner(order.move)
+pause = _as_owner(pausing.pause)
+resume = _as_owner(pausing.resume)
 save = _as_owner(actions.save)
 discard = _as_owner(actions.discard)
 restore = _as_owner(actions.restore)

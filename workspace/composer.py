@@ -6,6 +6,7 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, QueryDict
 
@@ -37,6 +38,7 @@ REMEMBERED_FIELDS = (
     "enhance",
     "project",
     "review",
+    "within",
 )
 
 
@@ -89,6 +91,10 @@ def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
     query = request.GET
     if job := _named_job(owner, query):
         known = _from_job(job, query.get("seed", ""))
+        if any(used.reference_id is None for used in job.sorted_references):
+            messages.error(
+                request, "A reference image of that job was removed. Everything else is in the form."
+            )
     else:
         known["references"] = existing_rows(owner.pk, known.get("references", ()))
         known |= {"prompt": prompt} if (prompt := query.get("prompt", "")) else {}
@@ -135,7 +141,7 @@ def _from_job(job: Job, seed: str) -> dict[str, Any]:
         "engine": "" if automatic else job_type.engine,
         "enhance": job_type.enhanced,
         "quantity": 1 if seed else job.quantity,
-        "seed": seed if seed.isdecimal() else "",
+        "seed": seed if seed.isdecimal() else "" if job.seed is None else job.seed,
         "aspect": "" if job.aspect == job_type.default_aspect else job.aspect,
         "project": "" if job.project.is_default else str(job.project_id),
         "review": job.review,

@@ -21,8 +21,16 @@ def position_in_words(position: QueuePosition) -> str:
     return where if position.done_in is None else f"{where}, done in about {duration(position.done_in)}"
 
 
-def forecast_in_words(position: QueuePosition) -> str:
-    """For a job that is not submitted yet."""
+def forecast_in_words(position: QueuePosition, *, within: int = 0) -> str:
+    """For a job that is not submitted yet, and that is wanted `within` so many seconds, if that is not 0."""
+    words = _forecast(position)
+    soonest = position.done_in or position.not_before or 0
+    return f"{words}: too late for your deadline" if 0 < within < soonest else words
+
+
+def _forecast(position: QueuePosition) -> str:
+    if position.paused:
+        return "would wait: your queue is paused"
     if not position.served:
         return "would wait: no worker for it is running"
     if position.position is None or position.done_in is None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from django import forms
@@ -10,6 +11,7 @@ from generation.catalog.job_types import JOB_TYPES, SDXL_SIZES, JobType, Media, 
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
 from generation.core.limits import NAME_LENGTH
 from generation.http.form_fields import PlainLineField, PlainTextField
+from generation.queue.reordering import Place
 from workspace import job_type_choice
 from workspace.references import ReferencesField
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
 DEFAULTS = {"media": "image", "quality": "fast", "quantity": "1"}
 # The form field that shows an error of the submission, if its name differs.
-FIELD_OF_ERROR = {"job_type": None}
+FIELD_OF_ERROR = {"job_type": None, "deadline_at": "within"}
+DEADLINES = {600: "10 minutes", 1800: "30 minutes", 3600: "1 hour", 10_800: "3 hours", 28_800: "8 hours"}
+DEADLINES |= {86_400: "24 hours"}
 
 
 class NamesSelect(forms.Select):
@@ -92,6 +96,15 @@ class ComposerForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "input", "placeholder": "its name", "autocomplete": "off"}),
     )
     review = forms.BooleanField(required=False)
+    within = forms.TypedChoiceField(
+        choices=[("", "at any time"), *((each, f"within {words}") for each, words in DEADLINES.items())],
+        coerce=lambda seconds: timedelta(seconds=int(seconds)),
+        empty_value=None,
+        required=False,
+        label="Only if it is done",
+        help_text="What still waits then is cancelled.",
+        widget=forms.Select(attrs={"class": "select"}),
+    )
     references = ReferencesField(required=False)
     key = forms.CharField(required=False, max_length=64)
 
@@ -118,6 +131,7 @@ class ComposerForm(forms.Form):
         self.submission = Submission(
             job_type=job_type.name,
             project_id=given["project"],
+            deadline=given["within"],
             **{name: given[name] for name in names},
         )
         try:
@@ -142,6 +156,7 @@ class ComposerForm(forms.Form):
             "new_project",
             "review",
             "references",
+            "within",
         )
         return any(self[name].value() not in (None, "", False, []) or self[name].errors for name in names)
 
@@ -160,6 +175,7 @@ class ForecastForm(forms.Form):
     job_type = forms.ChoiceField(choices=[(name, job_type.title) for name, job_type in JOB_TYPES.items()])
     quantity = forms.IntegerField()
     references = forms.MultipleChoiceField(choices=ReferenceType.choices, required=False)
+    within = forms.TypedChoiceField(choices=[*DEADLINES.items()], coerce=int, required=False)
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
@@ -182,6 +198,33 @@ class ForecastForm(forms.Form):
         }
 
 
+class MoveForm(forms.Form):
+    """Where a waiting job is to be moved: to a place, or before another job."""
+
+    to = forms.TypedChoiceField(
+        choices=[(place, place) for place in Place], coerce=Place, empty_value=None, required=False
+    )
+    before = forms.UUIDField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        if bool(given.get("to")) == bool(given.get("before")):
+            raise forms.ValidationError("Name either a place or another job.")
+        return given
+
+    @property
+    def place(self) -> Place | uuid.UUID:
+        """Of a valid form, for `move`."""
+        given = self.cleaned_data
+        place: Place | uuid.UUID = given["to"] or given["before"]
+        return place
+
+
 def new_form_key() -> str:
     """An idempotency key for each rendered form, so that a form sent twice makes one job."""
     return uuid.uuid4().hex
+
+
+def is_form_key(text: str) -> bool:
+    """Whether it is as `new_form_key` makes them."""
+    return len(text) == 32 and text.isascii() and text.isalnum()

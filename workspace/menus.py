@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from generation.assets.listing import find_asset
 from generation.core.errors import JobNotFound
 from generation.http.fragments import wants_fragment
+from workspace.forms import new_form_key
 from workspace.presenters import owned_stack
 
 
@@ -22,7 +23,7 @@ from workspace.presenters import owned_stack
 @require_safe
 def job_menu(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     try:
-        context = {"stack": owned_stack(_owner_id(request), job_id)}
+        context = {"stack": owned_stack(_owner_id(request), job_id), "key": new_form_key()}
     except JobNotFound as missing:
         raise Http404 from missing
     return _menu(request, "workspace/_job_menu.html", context)

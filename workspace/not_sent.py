@@ -21,6 +21,7 @@ SETTINGS = (
     ("new_project", "New project"),
     ("review", "Review first"),
     ("enhance", "Enhance the prompt"),
+    ("within", "Only if it is done within (s)"),
 )
 
 

@@ -11,22 +11,25 @@ from dataclasses import dataclass
 
 from django.template.loader import render_to_string
 
+from generation.changes import revisions
 from generation.jobs.listing import WorkCounts, waiting_jobs, work_counts
 from workspace.presenters import Stack, stacks_of
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How many jobs the owner has, and how many waiting ones the page does not show."""
+    """How many jobs the owner has, how many waiting ones the page does not show, whether they are paused."""
 
     counts: WorkCounts
     hidden: int
+    is_paused: bool
 
 
 def overview_of(owner_id: int, *, shown: int) -> Overview:
     """`shown` is how many waiting jobs the page shows."""
     counts = work_counts(owner_id=owner_id)
-    return Overview(counts, max(0, counts.waiting - shown))
+    is_paused = revisions.queue_paused_at(owner_id) is not None
+    return Overview(counts, max(0, counts.waiting - shown), is_paused)
 
 
 def waiting_stacks(owner_id: int) -> list[Stack]:

@@ -87,6 +87,8 @@ class Stack:
     @property
     def queue_text(self) -> str:
         """A queued job's position and estimate in words, as far as known."""
+        if self.job.held_at:
+            return "waits: your queue is paused"
         if self.job.retry_at:
             return "trying again shortly"
         position = self.position

@@ -25,8 +25,8 @@ SUBMISSION_FIELDS = (
     *("width", "height", "parameters", "review"),
 )
 QUEUE_FIELDS = (
-    *("engine", "pool", "priority", "fair_tag", "retry_at", "leased_by", "lease_expires_at"),
-    *("attempt", "attempts_left", "progress", "stage", "revision"),
+    *("engine", "pool", "priority", "fair_tag", "retry_at", "held_at", "deadline_at"),
+    *("leased_by", "lease_expires_at", "attempt", "attempts_left", "progress", "stage", "revision"),
 )
 
 Act = Callable[[Job, Principal], bool]
@@ -92,7 +92,9 @@ class Videos(ReadOnlyInline):
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin):
     list_display = ["id", "job_type", "status", "owner", "leased_by", "created_at"]
-    list_filter = ["status", "engine", "job_type", "leased_by", "created_at"]
+    list_filter = [
+        *("status", "engine", "job_type", "leased_by", ("held_at", admin.EmptyFieldListFilter), "created_at")
+    ]
     list_select_related = ["owner", "leased_by"]
     search_fields = ["prompt", "owner__username"]
     folded_field = "assets__search_text"

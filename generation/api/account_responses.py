@@ -63,11 +63,18 @@ class Use(serializers.Serializer[Any]):
     )
 
 
+class Queue(serializers.Serializer[Any]):
+    paused_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when your queue is paused; null: it is not."
+    )
+
+
 class Me(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     username = serializers.CharField()
     revision = serializers.IntegerField(help_text="Where `changes` stands now.")
     epoch = serializers.CharField(help_text="Of that revision, for `changes`.")
+    queue = Queue()
     limits = Limits()
     use = Use()
 

@@ -10,7 +10,13 @@ from rest_framework import serializers
 
 from generation.assets.filters import FACETS, SHAPES, AssetFilter
 from generation.catalog.job_types import JOB_TYPES, Media, ReferenceType
-from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH, ReferenceInput, Submission
+from generation.catalog.submission import (
+    LONGEST_DEADLINE,
+    MAX_SEED,
+    PROMPT_LENGTH,
+    ReferenceInput,
+    Submission,
+)
 from generation.core.limits import MAX_RATING, NAME_LENGTH, SEARCH_LENGTH
 from generation.core.zones import zone_named
 from generation.http.fields import (
@@ -23,6 +29,7 @@ from generation.http.fields import (
     StrictUUIDField,
     TextChoicesField,
 )
+from generation.queue.reordering import Place
 
 PAGE = 60
 MAX_PAGE = 200
@@ -94,6 +101,11 @@ class SubmissionBody(StrictSerializer):
     )
     project = StrictUUIDField(default=None, allow_null=True, help_text="Left out: your default project.")
     review = StrictBooleanField(default=False, help_text="Results wait in the Workspace until you save them.")
+    deadline_at = serializers.DateTimeField(
+        default=None,
+        allow_null=True,
+        help_text=f"Cancelled if it still waits then, at most {LONGEST_DEADLINE.days} days ahead.",
+    )
     references = serializers.ListField(
         child=ReferenceBody(),
         default=list,
@@ -104,7 +116,12 @@ class SubmissionBody(StrictSerializer):
     def to_submission(self) -> Submission:
         given: dict[str, Any] = dict(self.validated_data)
         references = [ReferenceInput(**asked) for asked in given.pop("references")]
-        return Submission(project_id=given.pop("project"), references=references, **given)
+        return Submission(
+            project_id=given.pop("project"),
+            deadline=given.pop("deadline_at"),
+            references=references,
+            **given,
+        )
 
 
 class RetryBody(StrictSerializer):
@@ -118,6 +135,26 @@ class RetryBody(StrictSerializer):
         max_length=SLOTS,
         help_text="The `image_index` of each, 0 where that is null; left out: all that did not complete.",
     )
+
+
+class RunAgainBody(StrictSerializer):
+    """Nothing, or that it is to be varied."""
+
+    vary = StrictBooleanField(default=False, help_text="With new seeds; left out: with the seeds it had.")
+
+
+class MoveBody(StrictSerializer):
+    """A place, or another waiting job of yours."""
+
+    to = TextChoicesField(
+        Place, default=None, allow_null=True, help_text="Among those of yours that the same workers take."
+    )
+    before = StrictUUIDField(default=None, allow_null=True, help_text="Or the job to stand before.")
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if (given["to"] is None) == (given["before"] is None):
+            raise serializers.ValidationError({"to": "Name either a place or a job to stand before."})
+        return given
 
 
 class Paging(serializers.Serializer[object]):

@@ -130,6 +130,7 @@ class QueuePositionResponse(serializers.Serializer[QueuePosition]):
     ahead = serializers.IntegerField(
         allow_null=True, help_text="Of a job far back: at least so many wait before it."
     )
+    paused = serializers.BooleanField(help_text="Whether it waits because you paused your queue.")
     served = serializers.BooleanField(help_text="Whether a live worker does this kind of job.")
 
 
@@ -159,7 +160,8 @@ class JobSummary(Failing, serializers.ModelSerializer[Job]):
             *("id", "status", "job_type", "engine", "media", "project", "prompt", "negative_prompt"),
             *("enhanced_prompt", "quantity", "seed", "aspect", "width", "height", "parameters", "review"),
             *("progress", "stage", "attempt", "error", "metadata"),
-            *("created_at", "started_at", "finished_at", "waited", "ran", "cleared_at", "revision"),
+            *("created_at", "started_at", "finished_at", "waited", "ran", "cleared_at", "deadline_at"),
+            "revision",
         ]
         read_only_fields = fields
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from generation.api.views import account, assets, jobs, references
+from generation.api.views import account, assets, jobs, queue, references
 from generation.api.views.not_found import NotFoundView
 
 app_name = "api"
@@ -13,6 +13,8 @@ urlpatterns = [
     path("jobs/<uuid:job_id>", jobs.JobDetail.as_view(), name="job"),
     path("jobs/<uuid:job_id>/cancel", jobs.CancelJob.as_view(), name="cancel"),
     path("jobs/<uuid:job_id>/retry", jobs.RetryJob.as_view(), name="retry"),
+    path("jobs/<uuid:job_id>/move", jobs.MoveJob.as_view(), name="move"),
+    path("jobs/<uuid:job_id>/run-again", jobs.RunAgain.as_view(), name="run-again"),
     path("assets", assets.Library.as_view(), name="assets"),
     path("assets/trash", assets.Trash.as_view(), name="trash"),
     path("assets/save", assets.Save.as_view(), name="save"),
@@ -35,6 +37,8 @@ urlpatterns = [
         references.ReferenceThumbnail.as_view(),
         name="reference-thumbnail",
     ),
+    path("queue/pause", queue.PauseQueue.as_view(), name="queue-pause"),
+    path("queue/resume", queue.ResumeQueue.as_view(), name="queue-resume"),
     path("changes", account.Changes.as_view(), name="changes"),
     path("job-types", account.JobTypes.as_view(), name="job-types"),
     path("projects", account.Projects.as_view(), name="projects"),

@@ -7,6 +7,9 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+
+from django.utils import timezone
 
 from generation.catalog.job_types import JOB_TYPES, JobType, ReferenceType
 from generation.core.graphemes import cut
@@ -14,6 +17,7 @@ from generation.core.text import control_error, is_visible, plain_text
 
 PROMPT_LENGTH = 4000
 MAX_SEED = 2**32 - 1
+LONGEST_DEADLINE = timedelta(days=30)
 
 
 class InvalidSubmission(Exception):
@@ -64,6 +68,8 @@ class Submission:
     project_id: uuid.UUID | None = None
     review: bool = False
     references: Sequence[ReferenceInput] = field(default_factory=tuple)
+    # Until when it may wait: a moment, or for how long from its submission.
+    deadline: datetime | timedelta | None = None
 
     def __post_init__(self) -> None:
         for name in ("prompt", "negative_prompt"):
@@ -71,8 +77,22 @@ class Submission:
 
     def digest(self) -> str:
         """SHA-256 over every field: two submissions with one key must be the same submission."""
-        canonical = json.dumps(asdict(self), sort_keys=True, default=str)
+        fields = asdict(self)
+        if (
+            self.deadline is None
+        ):  # as submissions of earlier releases, which may be repeated after an upgrade
+            del fields["deadline"]
+        canonical = json.dumps(fields, sort_keys=True, default=str)
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def deadline_at(self) -> datetime | None:
+        """The deadline of a submission that is made now. Raises InvalidSubmission if it has passed."""
+        now = timezone.now()
+        if isinstance(self.deadline, timedelta):
+            return now + self.deadline
+        if self.deadline and self.deadline <= now:
+            raise InvalidSubmission({"deadline_at": "That moment has passed already."})
+        return self.deadline
 
     def check(self) -> JobType:
         """Validate every field; returns the job type.
@@ -86,6 +106,7 @@ class Submission:
             "prompt": _text_error(self.prompt, required=True),
             "negative_prompt": _text_error(self.negative_prompt),
             "seed": _seed_error(self.seed),
+            "deadline_at": _deadline_error(self.deadline),
             "references": _references_error(self.references),
         }
         if job_type:
@@ -121,6 +142,14 @@ def _references_error(references: Sequence[ReferenceInput]) -> str:
         return found
     if len({reference.type for reference in references}) < len(references):
         return "Each type of reference can be used once."
+    return ""
+
+
+def _deadline_error(deadline: datetime | timedelta | None) -> str:
+    """One that has passed is refused with the submission alone, which may have been made before."""
+    ahead = deadline - timezone.now() if isinstance(deadline, datetime) else deadline
+    if ahead is not None and ahead > LONGEST_DEADLINE:
+        return f"A deadline is at most {LONGEST_DEADLINE.days} days ahead."
     return ""
 
 

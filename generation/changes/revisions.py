@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import astuple
+from datetime import datetime
 
 from django.db import connection
 
@@ -38,6 +39,12 @@ def _count_up(owner_id: int, count: int, library: LibraryTotals) -> int | None:
         cursor.execute(COUNT_UP, [count, *astuple(library), owner_id])
         counted = cursor.fetchone()
     return counted[0] if counted else None
+
+
+def queue_paused_at(owner_id: int) -> datetime | None:
+    """Since when the owner's queue is paused; certain only in a transaction that has locked the counter."""
+    paused = OwnerCounter.objects.filter(pk=owner_id).values_list("queue_paused_at", flat=True)
+    return next(iter(paused), None)
 
 
 def hold(*, owner_id: int) -> None:

@@ -13,7 +13,7 @@ from generation.changes.library_totals import totals_of
 from generation.changes.project_totals import totals_by_project
 from generation.core import bulk_update
 from generation.core.clock import Now, from_now
-from generation.models import Asset, Attempt, Job, JobStatus, Outcome
+from generation.models import Asset, Attempt, Job, JobStatus, Outcome, OwnerCounter
 from generation.models.job import JobQuerySet
 
 
@@ -97,6 +97,13 @@ def announce(owner_id: int) -> None:
     publisher.changed(owner_id=owner_id, revision=revision, job_ids=[])
 
 
+def write_tags(owner_id: int, jobs: Sequence[Job], **change: object) -> None:
+    """As `write_each`, with the `fair_tag` that each of the jobs carries already."""
+    if jobs:
+        bulk_update.update_each(jobs, ["fair_tag"])
+    write_each(owner_id, jobs, **change)
+
+
 def end_attempt(job: Job, outcome: Outcome, **reported: object) -> None:
     """Close the running attempt of the job, if one runs."""
     Attempt.objects.filter(job=job, ended_at=None).update(ended_at=Now(), outcome=outcome, **reported)
@@ -107,6 +114,8 @@ def requeued(*, delay_seconds: float, **more: object) -> dict[str, object]:
     return {
         "status": JobStatus.QUEUED,
         "retry_at": from_now(delay_seconds) if delay_seconds else None,
+        # In the UPDATE itself, which has locked the counter: a pause or its end is before it or after it.
+        "held_at": Subquery(OwnerCounter.objects.filter(pk=OuterRef("owner_id")).values("queue_paused_at")),
         "lease_expires_at": None,
         "progress": 0,
         "stage": "",

@@ -30,6 +30,8 @@ STATUS_OF = {
     "unknown_slot": HTTPStatus.NOT_FOUND,
     "lease_lost": HTTPStatus.CONFLICT,
     "not_retryable": HTTPStatus.CONFLICT,
+    "not_movable": HTTPStatus.CONFLICT,
+    "not_repeatable": HTTPStatus.CONFLICT,
     "reference_in_use": HTTPStatus.CONFLICT,
     "over_limit": HTTPStatus.TOO_MANY_REQUESTS,
     "storage_full": HTTPStatus.TOO_MANY_REQUESTS,

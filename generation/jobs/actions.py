@@ -165,7 +165,7 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID, slots: Collection[i
         more = job.type.estimate(waiting + len(again)) - job.type.estimate(waiting)
         changes["fair_tag"] = job.fair_tag + more
     else:
-        changes |= _requeued(job, again)
+        changes |= _requeued(job, again) | {"deadline_at": None}  # that was the first try's
     writes.write(job, changes=changes, assets=again, fields=ASSET_END)
     publisher.queued(engine=job.engine)
     ids = {"job": str(job.pk), "attempt": job.attempt}

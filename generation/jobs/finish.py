@@ -93,7 +93,8 @@ def end(
 
     `changed` are those of its assets that carry new values in `fields`; `more` is for the job.
     """
-    ended = {"status": status, "lease_expires_at": None, "retry_at": None, "finished_at": Now()}
+    ended: dict[str, object] = {"status": status, "finished_at": Now()}
+    ended |= {"lease_expires_at": None, "retry_at": None, "held_at": None}
     revision = writes.write(job, changes=ended | more, assets=changed, fields=fields)
     outbox.job_ended(job, assets, status=status, revision=revision)
     return revision

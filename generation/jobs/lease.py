@@ -17,17 +17,18 @@ from generation.core.clock import Now, from_now
 from generation.core.errors import JobNotFound, LeaseLost, UnknownSlot
 from generation.core.graphemes import cut
 from generation.core.limits import STAGE_LENGTH
+from generation.jobs.deadlines import cancel_if_late
 from generation.jobs.finish import Reason, finish_or_requeue
 from generation.jobs.progress_throttle import hint
 from generation.jobs.unleasable import UNCLAIMABLE, set_aside, unusable_because
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
 from generation.models.job import JobQuerySet
 from generation.queue import reap_hold
-from generation.queue.claim import Claim, UnclaimableJob, claim
+from generation.queue.claim import Claim, LateJob, UnclaimableJob, claim
 
 # How many released attempts without a result are kept of one job.
 MAX_EMPTY_ATTEMPTS = 20
-# How many bad jobs one lease call sets aside; the next goes on.
+# How many bad or late jobs one lease call sets aside; the next goes on.
 MAX_SET_ASIDE = 20
 WORKER_LOST = Reason("worker_lost", "The worker went silent in the middle of the job.")
 
@@ -51,6 +52,9 @@ def _claim_usable(worker: Worker, offered: Sequence[str]) -> Claim:
             claimed = claim(worker=worker, pools=offered)
         except UnclaimableJob as error:
             set_aside(error.job_id, UNCLAIMABLE)
+            continue
+        except LateJob as late:
+            cancel_if_late(late.job_id)
             continue
         reason = unusable_because(claimed.job) if claimed.job else None
         if claimed.job is None or reason is None:

@@ -6,6 +6,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from generation.models import AssetStatus, Job, JobStatus, Preview
 from generation.queue.snapshot import RunningJob, Snapshot
@@ -16,12 +17,14 @@ class JobProgress:
     """The progress of a running job, by its worker's heartbeats and its rows.
 
     `percent` is of the slot in work alone; `slot` is None when all are made and the final report is due.
-    `seconds_left` is for the whole attempt. `previews` holds the version of each slot's newest one.
+    `since` is when the attempt began, `seconds_left` is for all of it. `previews` holds the version of each
+    slot's newest one.
     """
 
     slot: int | None = None
     percent: int = 0
     seconds_left: int = 0
+    since: datetime | None = None
     previews: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -61,7 +64,7 @@ def _progress(job: Job, lease: RunningJob, seconds_left: float, previews: Mappin
     before = next((place for place, asset in enumerate(attempted) if asset.slot == slot), 0)
     percent = max(0, min(100, round(100 * (made - before))))
     left = max(1, round(seconds_left))
-    return JobProgress(slot, percent if slot is not None else 100, left, previews)
+    return JobProgress(slot, percent if slot is not None else 100, left, lease.since, previews)
 
 
 def _in_work(attempted: list[int], still_open: list[int], named: int | None, made: float) -> int | None:

@@ -71,6 +71,7 @@ def _write(owner_id: int, actor: Actor, submission: Submission, job_type: JobTyp
     job = _job(owner_id, project, submission, job_type, quantity)
     job.idempotency_key, job.request_digest = key, submission.digest()
     job.fair_tag = fairness.start_tag(job, cost=job_type.estimate(quantity))
+    job.held_at = revisions.queue_paused_at(owner_id)
     job.revision = next(revision)
     job.save(force_insert=True)
     assets = _assets(job, list(revision))
@@ -110,6 +111,7 @@ def _job(owner_id: int, project: Project, asked: Submission, job_type: JobType, 
         review=asked.review,
         pool=job_type.pool(reference.type for reference in asked.references),
         attempts_left=settings.MAX_ATTEMPTS,
+        deadline_at=asked.deadline_at(),
     )
 
 

@@ -8,7 +8,7 @@ from generation.catalog.job_types import Media
 
 
 class OwnerCounter(models.Model):
-    """One row per owner: the revision of that owner's last change, and how much the owner has.
+    """One row per owner: the revision of that owner's last change, how much the owner has, and a pause.
 
     Every changed job or asset row takes the next number inside its own transaction, so the row lock
     makes the order of revisions the order of commits. The sums change in that same write. No CHECK keeps
@@ -25,6 +25,9 @@ class OwnerCounter(models.Model):
     library_bytes = models.BigIntegerField(default=0)
     stored_bytes = models.BigIntegerField(
         default=0, help_text="Of all results: in the Library, under review and in the trash."
+    )
+    queue_paused_at = models.DateTimeField(
+        null=True, help_text="Since when none of the owner's waiting jobs is to be begun."
     )
 
     class Meta:

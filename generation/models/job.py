@@ -69,7 +69,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.prefetch_related("assets", "references")
 
     def claimable(self) -> JobQuerySet:
-        return self.filter(status=JobStatus.QUEUED, retry_at=None)
+        return self.filter(status=JobStatus.QUEUED, retry_at=None, held_at=None)
+
+    def held(self) -> JobQuerySet:
+        """Those that a pause of their owner's queue holds, in the order of their tags."""
+        return self.filter(held_at__isnull=False).order_by("fair_tag", "id")
 
 
 class Job(models.Model):
@@ -103,6 +107,14 @@ class Job(models.Model):
     priority = models.SmallIntegerField(default=0)
     fair_tag = models.BigIntegerField(default=0, help_text="Start tag of fair queueing, in s.")
     retry_at = models.DateTimeField(null=True, help_text="Waits outside the claim index until then.")
+
+    held_at = models.DateTimeField(
+        null=True, help_text="Since when it waits outside the claim index, as its owner's queue is paused."
+    )
+
+    deadline_at = models.DateTimeField(
+        null=True, help_text="Cancelled if it still waits then; empty: wanted later too."
+    )
 
     lease_token = models.UUIDField(null=True, help_text="The fence: that of the current or the last lease.")
     lease_expires_at = models.DateTimeField(null=True)
@@ -141,10 +153,14 @@ class Job(models.Model):
                 "fair_tag",
                 "id",
                 name="job_claim",
-                condition=Q(status="queued", retry_at=None),
+                condition=Q(status="queued", retry_at=None, held_at=None),
             ),
             # Fair queueing's two probes at submission.
-            models.Index(fields=["engine", "fair_tag"], name="job_engine_tag", condition=Q(status="queued")),
+            models.Index(
+                fields=["engine", "fair_tag"],
+                name="job_engine_tag",
+                condition=Q(status="queued", held_at=None),
+            ),
             models.Index(
                 fields=["owner", "engine", "fair_tag"], name="job_owner_tag", condition=Q(status="queued")
             ),
@@ -159,6 +175,15 @@ class Job(models.Model):
             models.Index(fields=["lease_expires_at"], name="job_expiry", condition=Q(status="processing")),
             models.Index(
                 fields=["retry_at"], name="job_delayed", condition=Q(status="queued", retry_at__isnull=False)
+            ),
+            models.Index(
+                fields=["deadline_at"],
+                name="job_deadline",
+                condition=Q(status="queued", deadline_at__isnull=False),
+            ),
+            # What a pause holds, in the order in which it is resumed.
+            models.Index(
+                fields=["owner", "fair_tag", "id"], name="job_held", condition=Q(held_at__isnull=False)
             ),
             # The Workspace: an owner's active jobs are those of job_active.
             models.Index(
@@ -205,6 +230,9 @@ class Job(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(retry_at=None) | Q(status="queued"), name="job_delay_only_queued"
+            ),
+            models.CheckConstraint(
+                condition=Q(held_at=None) | Q(status="queued"), name="job_held_only_queued"
             ),
             models.UniqueConstraint(
                 fields=["owner", "idempotency_key"],

@@ -14,6 +14,7 @@ from generation.changes import publisher, revisions
 from generation.changes.writes import StateChanged
 from generation.core import audit_log, isolation
 from generation.core.actors import worker_actor
+from generation.core.clock import Now
 from generation.core.sql import in_dialect, uuid_value, value_rows
 from generation.models import Job, Worker
 from generation.models.job import OpenSlot
@@ -35,11 +36,11 @@ PICK = """
         SELECT 1 FROM offered LEFT JOIN generation_fairnessclock AS clock ON clock.pool = offered.pool
         WHERE COALESCE(clock.virtual_time, 0) < fair_tag
     ) AS moves_clock
-    FROM generation_job WHERE status = 'queued' AND retry_at IS NULL AND pool = (
+    FROM generation_job WHERE status = 'queued' AND retry_at IS NULL AND held_at IS NULL AND pool = (
         SELECT head.pool FROM offered
         JOIN generation_job AS head ON head.id = (
             SELECT id FROM generation_job
-            WHERE status = 'queued' AND retry_at IS NULL AND pool = offered.pool
+            WHERE status = 'queued' AND retry_at IS NULL AND held_at IS NULL AND pool = offered.pool
             ORDER BY priority DESC, fair_tag, id LIMIT 1
         )
         ORDER BY head.priority DESC, head.fair_tag, head.id LIMIT 1
@@ -49,7 +50,8 @@ PICK = """
 # Asked when nothing could be picked: whether others are taking what waits, and whether anything is overdue.
 WAITING = """
     SELECT EXISTS (
-        SELECT 1 FROM generation_job WHERE status = 'queued' AND retry_at IS NULL AND pool IN ({offered})
+        SELECT 1 FROM generation_job
+        WHERE status = 'queued' AND retry_at IS NULL AND held_at IS NULL AND pool IN ({offered})
     ), {overdue}
 """
 # Compare-and-set: only a waiting job can be leased. The open slots come along as text, a statement fewer.
@@ -59,7 +61,8 @@ LEASE = """
         lease_expires_at = {later}, started_at = COALESCE(started_at, {now}),
         attempt = attempt + 1, attempts_left = attempts_left - 1, progress = 0, stage = '',
         revision = %(revision)s
-    WHERE id = %(id)s AND status = 'queued' AND retry_at IS NULL
+    WHERE id = %(id)s AND status = 'queued' AND retry_at IS NULL AND held_at IS NULL
+        AND (deadline_at IS NULL OR deadline_at > {now})
     RETURNING *, (
         SELECT CAST({json_array_agg}({json_array}(id, image_index, seed)) AS TEXT)
         FROM generation_asset WHERE job_id = %(id)s AND status = 'queued'
@@ -80,6 +83,14 @@ class UnclaimableJob(Exception):
         self.job_id = job_id
 
 
+class LateJob(Exception):
+    """The deadline of the best waiting job has passed. Nothing was written."""
+
+    def __init__(self, job_id: uuid.UUID) -> None:
+        super().__init__(str(job_id))
+        self.job_id = job_id
+
+
 class Claim(NamedTuple):
     """A job now leased by the worker, `open_slots` set, if any; whether leases or delays have run out."""
 
@@ -88,7 +99,7 @@ class Claim(NamedTuple):
 
 
 def claim(*, worker: Worker, pools: Sequence[str]) -> Claim:
-    """Lease the best waiting job of these pools, if there is one. Raises UnclaimableJob."""
+    """Lease the best waiting job of these pools, if there is one. Raises UnclaimableJob, LateJob."""
     if found := _claim_from(worker, pools):
         return found
     waiting, overdue = _waiting(pools)
@@ -151,6 +162,8 @@ def _lease(worker: Worker, job_id: uuid.UUID | str, revision: int) -> Job:
     }
     leased: list[Any] = list(Job.objects.raw(in_dialect(LEASE), lease))
     if not leased:
+        if Job.objects.filter(pk=job_id, deadline_at__lte=Now()).exists():
+            raise LateJob(uuid.UUID(str(job_id)))
         raise StateChanged
     [job] = leased
     slots = [

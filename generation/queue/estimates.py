@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from generation.catalog.job_types import JobType
+from generation.changes import revisions
 from generation.models import Job, JobStatus
 from generation.queue import fairness
 from generation.queue.simulation import ClaimOrder, Line, Simulation, WaitingJob
@@ -22,7 +23,7 @@ class QueuePosition:
 
     Seconds are None while unknown; `runs_for` is of the run alone. `served` is False when no live worker
     offers the job's pool. A job without a position starts no sooner than `not_before`, behind at least
-    `ahead` others.
+    `ahead` others. Of a job that a pause of its owner's queue holds, `paused`, nothing else is known.
     """
 
     position: int | None
@@ -32,6 +33,7 @@ class QueuePosition:
     runs_for: int | None = None
     not_before: int | None = None
     ahead: int | None = None
+    paused: bool = False
 
 
 def queue_positions(jobs: Iterable[Job], snapshot: Snapshot | None = None) -> dict[uuid.UUID, QueuePosition]:
@@ -49,6 +51,8 @@ def forecast(
     """Where a job would stand if the owner submitted it now; a constant number of queries."""
     pool = job_type.pool(references)
     snapshot = Snapshot([pool])
+    if revisions.queue_paused_at(owner_id):
+        return QueuePosition(None, None, None, served=pool in snapshot.served_pools, paused=True)
     if pool not in snapshot.served_pools:
         runs_for = snapshot.run_times.seconds(None, job_type.name, quantity)
         return QueuePosition(None, None, None, served=False, runs_for=_whole(runs_for))
@@ -63,6 +67,8 @@ def forecast(
 
 
 def _position(job: Job, snapshot: Snapshot) -> QueuePosition:
+    if job.held_at is not None:
+        return QueuePosition(None, None, None, served=job.pool in snapshot.served_pools, paused=True)
     if job.pool not in snapshot.served_pools:
         seconds = snapshot.run_times.seconds(None, job.job_type, job.quantity)
         position = _place_without_worker(job, snapshot)

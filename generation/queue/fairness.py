@@ -35,6 +35,24 @@ def start_tag(job: Job, *, cost: int) -> int:
     return max([now, *head, *after_own])
 
 
+def move_up_to_now(jobs: Sequence[Job]) -> None:
+    """Set the tags of one owner's jobs that were held, so that a pause saves up no turns.
+
+    In their order and with the distances that they had. What still is ahead of its pool's clock keeps its
+    place; the others start level with the clock, after what the owner has queued already.
+    """
+    clocks = FairnessClock.objects.filter(pk__in={job.pool for job in jobs})
+    now = dict(clocks.values_list("pool", "virtual_time"))
+    later_by: dict[str, int] = {}
+    for job in sorted(jobs, key=lambda job: (job.fair_tag, job.pk)):
+        tag = max(job.fair_tag + later_by.get(job.engine, 0), now.get(job.pool, 0))
+        if job.engine not in later_by:
+            cost = job.type.estimate(job.quantity)
+            tag = max([tag, *(last + cost for last in _last_queued(job, held=False))])
+        later_by[job.engine] = tag - job.fair_tag
+        job.fair_tag = tag
+
+
 def advance(pools: Sequence[str], tag: int) -> None:
     """Advance the pools' virtual times to the tag of a claimed job; no smaller tag waits in any of them."""
     with connection.cursor() as cursor:
@@ -48,14 +66,15 @@ def _virtual_time(pool: str) -> int:
 
 
 def _head(engine: str) -> list[int]:
-    """The smallest queued tag of the engine, if anything is queued."""
-    queued = Job.objects.filter(status=JobStatus.QUEUED, engine=engine)
+    """The smallest queued tag of the engine, if anything is queued that no pause holds."""
+    queued = Job.objects.filter(status=JobStatus.QUEUED, engine=engine, held_at=None)
     return list(queued.order_by("fair_tag").values_list("fair_tag", flat=True)[:1])
 
 
-def _last_queued(job: Job) -> list[int]:
-    """The tag of the owner's last queued job of this engine."""
+def _last_queued(job: Job, *, held: bool = True) -> list[int]:
+    """The tag of the owner's last queued job of this engine; with or without those that a pause holds."""
     own = Job.objects.of(job.owner_id).active().filter(status=JobStatus.QUEUED, engine=job.engine)
+    own = own if held else own.filter(held_at=None)
     return list(own.order_by("-fair_tag").values_list("fair_tag", flat=True)[:1])
 
 

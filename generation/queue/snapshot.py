@@ -38,7 +38,7 @@ WAITING = """
         ) END
     FROM line JOIN generation_job AS job ON job.id {among}
         SELECT id FROM generation_job
-        WHERE status = 'queued' AND retry_at IS NULL AND pool = line.pool
+        WHERE status = 'queued' AND retry_at IS NULL AND held_at IS NULL AND pool = line.pool
         ORDER BY priority DESC, fair_tag, id LIMIT {limit}
     {among_end}
 """

@@ -16,6 +16,7 @@ import { byId, find } from "./dom.js";
  * @property {HTMLInputElement} enhance
  * @property {HTMLSelectElement} project
  * @property {HTMLInputElement} new_project
+ * @property {HTMLSelectElement} within
  * @property {HTMLInputElement} review
  */
 

@@ -56,7 +56,7 @@ function update() {
   references.fit(type);
   aspects(type);
   const count = (counts.length > 1 && quantity.value) || String(counts[0]);
-  forecast.show(type, count, references.types());
+  forecast.show(type, count, references.types(), fields.within.value);
   showChips();
 }
 
@@ -68,7 +68,7 @@ const chosen = (select) => select.value && select.selectedOptions[0]?.text;
  * @returns {{control: Control, label: string}[]}
  */
 function inForce() {
-  const { negative_prompt, seed, engine, enhance, project, new_project, review } = fields;
+  const { negative_prompt, seed, engine, enhance, project, new_project, review, within } = fields;
   /** @param {string} text */
   const shorten = (text) => text.trim().replace(/\s+/g, " ");
   /** @type {[Control, string | false | undefined][]} */
@@ -79,6 +79,7 @@ function inForce() {
     [enhance, !enhance.disabled && enhance.checked && "enhanced"],
     [new_project.value.trim() ? new_project : project, shorten(new_project.value) || chosen(project)],
     [review, review.checked && "review first"],
+    [within, chosen(within)],
   ];
   return all.flatMap(([control, label]) => (label ? [{ control, label }] : []));
 }

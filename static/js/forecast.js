@@ -25,9 +25,11 @@ const isFresh = () => asked.query === query && performance.now() - asked.at < FR
  * @param {JobType} type
  * @param {string} quantity
  * @param {string[]} references their types
+ * @param {string} within s, its deadline
  */
-export function show(type, quantity, references) {
+export function show(type, quantity, references, within) {
   const parts = [["job_type", type.name], ["quantity", quantity], ...references.map((used) => ["references", used])];
+  if (within) parts.push(["within", within]);
   const wanted = String(new URLSearchParams(parts));
   if (wanted !== query) {
     title = type.title;

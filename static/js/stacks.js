@@ -1,6 +1,7 @@
 // The stacks by section, kept as the server last said they are: none goes that it did not say is gone.
 import { byId, data, element, findAll } from "./dom.js";
 import { morph, update } from "./morph.js";
+import { showTimes } from "./times.js";
 import { user } from "./user.js";
 
 const list = byId("stacks", HTMLElement);
@@ -143,6 +144,17 @@ function inPlace(changed, change) {
   if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
 }
 
+/** The next one stands in full, and the one that it has gone before is a line again. */
+function openNext() {
+  const next = section("waiting")?.firstElementChild;
+  if (next !== formerlyNext && formerlyNext?.parentElement === section("waiting")) open(formerlyNext, false);
+  open(next, true);
+  formerlyNext = next;
+  if (next?.nextElementSibling) import("./reorder.js");
+}
+let formerlyNext = section("waiting")?.firstElementChild;
+openNext();
+
 /** @param {Partial<Message>} message */
 export function changes({ jobs = [], parts = [], revision: upto = 0 }) {
   inPlace(new Set(jobs.map(({ id }) => id)), () => {
@@ -154,7 +166,7 @@ export function changes({ jobs = [], parts = [], revision: upto = 0 }) {
       const part = document.getElementById(id);
       if (part) morph(part, element(html));
     }
-    open(section("waiting")?.firstElementChild, true); // the next one
+    openNext();
   });
   revision = Math.max(revision, upto);
   list.dispatchEvent(new CustomEvent("tiles-changed"));
@@ -165,6 +177,9 @@ export const progress = changes;
 
 /** The results on the page, in its order. */
 export const results = () => findAll(list, '.card[data-phase="done"]', HTMLElement);
+
+// How long what runs has been running.
+setInterval(() => document.hidden || showTimes(list), 1000);
 
 /** Asks for what has changed, when there is no socket to say it. */
 export async function catchUp() {

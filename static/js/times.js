@@ -30,6 +30,20 @@ function day(date) {
   return words.charAt(0).toLocaleUpperCase() + words.slice(1);
 }
 
+// The server's clock, whatever this one says: what it was when the answer with the page began, and what passed since.
+const [opened] = performance.getEntriesByType("navigation");
+const begun = opened instanceof PerformanceNavigationTiming ? opened.responseStart : 0;
+const said = document.querySelector("[data-now]")?.getAttribute("data-now");
+const AHEAD_MS = said ? Date.parse(said) - performance.timeOrigin - begun : 0;
+
+/** @param {Date} moment */
+function elapsed(moment) {
+  const seconds = Math.max(0, Math.floor((Date.now() + AHEAD_MS - moment.getTime()) / 1000));
+  const [minutes, hours] = [Math.floor(seconds / 60), Math.floor(seconds / 3600)];
+  if (hours) return `${hours} h ${minutes % 60} min so far`;
+  return minutes ? `${minutes} min ${seconds % 60} s so far` : `${seconds} s so far`;
+}
+
 /**
  * The words for a time, and those that the pointer brings up.
  * @param {HTMLTimeElement} time
@@ -37,6 +51,7 @@ function day(date) {
 function words({ dateTime, dataset }) {
   const moment = new Date(dateTime);
   if (!dateTime.includes("T")) return { text: day(dateTime), title: DAY.format(moment) };
+  if ("elapsed" in dataset) return { text: elapsed(moment), title: EXACT.format(moment) };
   return { text: ("date" in dataset ? DATE : MOMENT).format(moment), title: EXACT.format(moment) };
 }
 

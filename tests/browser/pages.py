@@ -65,6 +65,7 @@ def shown(page: Page) -> str:
         }"""
     )
     html = re.sub(r"about \d+ (s|min) left", "some time left", html)
+    html = re.sub(r"(\d+ (h|min|s) )+so far", "some time so far", html)
     return re.sub(r"\s*\n\s*|> <", lambda found: "><" if found.group() == "> <" else "", html)
 
 

@@ -213,7 +213,7 @@ def test_a_prompt_used_again_gives_the_draft_back(
     job = live.person(owner).submit(prompt="an old one")
     filled = fill(page)
     stack(page, job).get_by_role("link", name="More for this job").click()
-    page.get_by_role("link", name="Use this prompt again").click()
+    page.get_by_role("link", name="Edit and run").click()
     expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("an old one")
     expect(page.locator("#chips .chip")).to_have_count(0)
     page.get_by_role("button", name="Undo").click()

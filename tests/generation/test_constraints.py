@@ -108,6 +108,7 @@ def test_an_impossible_waiting_job(waiting: Job, values: dict[str, object]) -> N
         {"status": "queued"},
         {"status": "failed", "lease_expires_at": None},
         {"retry_at": NOW},
+        {"held_at": NOW},
         {"finished_at": NOW},
     ],
     ids=str,
@@ -291,7 +292,7 @@ def test_the_claim_is_one_index_probe(owner: User) -> None:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off; ANALYZE generation_job")
         cursor.execute(
             "EXPLAIN SELECT id FROM generation_job WHERE status = 'queued' AND retry_at IS NULL"
-            " AND pool = 'sdxl_image_fast' ORDER BY priority DESC, fair_tag, id LIMIT 1"
+            " AND held_at IS NULL AND pool = 'sdxl_image_fast' ORDER BY priority DESC, fair_tag, id LIMIT 1"
         )
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "job_claim" in plan

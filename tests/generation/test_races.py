@@ -9,13 +9,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, connections, transaction
-from django.db.models import Count
+from django.db.models import Count, F
 
 from generation.access.projects import default_project
 from generation.access.quotas import OverLimit
@@ -25,12 +27,28 @@ from generation.changes import feed
 from generation.core.actors import SYSTEM
 from generation.core.clock import from_now
 from generation.core.errors import DomainError, LeaseLost, NotRetryable, TooManyPreviews
+from generation.jobs.deadlines import cancel_late
 from generation.jobs.lease import heartbeat, lease, promote, reap, release
+from generation.jobs.order import NotMovable
 from generation.jobs.owner_deletion import delete_all_of
+from generation.jobs.pausing import follow_pauses
 from generation.jobs.previews import store_preview
 from generation.jobs.report import Receipt
 from generation.models import Attempt, Image, Job, OutboxEvent, OwnerCounter, Preview, Project, Upload, Worker
-from tests.acting import cancel, cancel_jobs, clear, discard, restore, retry, submit, undo_cancel
+from generation.queue.reordering import Place
+from tests.acting import (
+    cancel,
+    cancel_jobs,
+    clear,
+    discard,
+    move,
+    pause,
+    restore,
+    resume,
+    retry,
+    submit,
+    undo_cancel,
+)
 from tests.factories import (
     call_back,
     complete,
@@ -235,6 +253,84 @@ def test_two_reapers_end_a_lease_once(user: User) -> None:
     assert sum(together([reap] * 6)) == 10
     assert set(Job.objects.values_list("attempts_left", flat=True)) == {2}
     consistent(user)
+
+
+def test_what_is_reordered_while_it_is_claimed_is_begun_once_and_keeps_its_tags(user: User) -> None:
+    jobs = [make_job(user) for _ in range(40)]
+    tags = sorted(job.fair_tag for job in jobs)
+    workers = [make_worker() for _ in range(4)]
+
+    def claim_some(worker: Worker) -> list[object]:
+        return [lease_next(worker).pk for _ in range(5)]
+
+    @either(NotMovable)
+    def reorder() -> None:
+        for _ in range(6):
+            move(owner_id=user.pk, job_id=random.choice(jobs).pk, to=random.choice([*Place, jobs[-1].pk]))
+
+    both: list[Call] = [*(partial(claim_some, worker) for worker in workers), *[reorder] * 4]
+    answers = together(both)
+    begun = [job_id for answer in answers if isinstance(answer, list) for job_id in answer]
+    assert len(begun) == len(set(begun)) == 20
+    assert sorted(Job.objects.values_list("fair_tag", flat=True)) == tags
+    consistent(user)
+
+
+def test_a_job_is_begun_or_cancelled_at_its_deadline_and_never_both(user: User) -> None:
+    for _ in range(4):
+        jobs = [make_job(user, deadline=timedelta(hours=1)) for _ in range(6)]
+        Job.objects.filter(status="queued").update(deadline_at=from_now(0.08))
+        worker, other = make_worker(), make_worker()
+        calls: list[Call] = [cancel_late, partial(hold_last, jobs), cancel_late]
+        calls += [partial(lease, worker=each, engines=BOTH) for each in (worker, other) for _ in range(4)]
+        together(calls)
+        time.sleep(0.1)
+        cancel_late()
+        begun = Attempt.objects.filter(job__in=jobs)
+        latest = F("deadline_at") + timedelta(seconds=settings.LEASE_SECONDS)
+        assert not Job.objects.filter(pk__in=begun.values("job"), lease_expires_at__gt=latest).exists()
+        statuses = Counter(fresh(job).status for job in jobs)
+        assert set(statuses) <= {"processing", "cancelled"}
+        assert statuses["processing"] == begun.count()
+        consistent(user)
+
+
+def hold_last(jobs: list[Job]) -> None:
+    """The chore meets what is locked by others."""
+    with transaction.atomic():
+        Job.objects.select_for_update().filter(pk=jobs[-1].pk).first()
+        time.sleep(0.05)
+
+
+def test_once_a_pause_is_answered_nothing_is_begun_whoever_queues_and_claims_meanwhile(user: User) -> None:
+    """Claims, submissions, releases, a pause and a resumption, all at once."""
+    for _ in range(30):
+        make_job(user, "sdxl_image_fast")
+    workers = [make_worker() for _ in range(6)]
+    begun_after: list[object] = []
+
+    def take_and_give_back(worker: Worker) -> None:
+        for _ in range(8):
+            if job := lease(worker=worker, engines=BOTH):
+                release(worker=worker, job_id=job.pk, lease_token=job.lease_token)
+
+    def hold() -> None:
+        pause(owner_id=user.pk)
+        before = set(Attempt.objects.values_list("pk", flat=True))
+        time.sleep(0.3)
+        begun_after.extend(Attempt.objects.exclude(pk__in=before))
+
+    busy: list[Call] = [partial(take_and_give_back, worker) for worker in workers]
+    queue: list[Call] = [partial(make_job, user, "video_fast", f"late {number}") for number in range(4)]
+    together([*busy, *queue, hold])
+    assert begun_after == []
+    assert Job.objects.filter(held_at=None, status="queued").count() == 0
+    assert list(Job.objects.order_by().values_list("status").annotate(Count("pk"))) == [("queued", 34)]
+    both: list[Call] = [partial(pause, owner_id=user.pk), partial(resume, owner_id=user.pk)]
+    together([*both[1:], *busy])
+    together(both * 3)
+    follow_pauses()
+    assert Job.objects.exclude(held_at=None).count() in (0, 34)
 
 
 def test_promoters_do_not_wait_for_each_other_in_circles(user: User) -> None:

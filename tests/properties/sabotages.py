@@ -14,7 +14,7 @@ GUARD = Edit(
 )
 CLAIM_GUARD = Edit(
     "generation/queue/claim.py",
-    "WHERE id = %(id)s AND status = 'queued' AND retry_at IS NULL",
+    "WHERE id = %(id)s AND status = 'queued' AND retry_at IS NULL AND held_at IS NULL",
     "WHERE id = %(id)s",
 )
 MIGRATION = "generation/migrations/0007_asset.py"

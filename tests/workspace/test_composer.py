@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from generation.catalog.job_types import JOB_TYPES
+from generation.jobs.deadlines import cancel_late
 from generation.models import Image, Job, Reference, Video
 from tests import acting
 from tests.acting import create_project
@@ -318,6 +320,23 @@ def test_somebody_elses_picture_is_as_unknown_as_none(signed_in: Client) -> None
     }
 
 
+def test_a_deadline_is_part_of_the_press_and_of_what_is_shown(signed_in: Client, owner: User) -> None:
+    given = asked(within="600", key="a" * 32)
+    for _ in range(2):
+        assert signed_in.post(SUBMIT, given).status_code == 302
+    job = Job.objects.get()
+    assert job.deadline_at
+    assert timedelta(minutes=9) < job.deadline_at - timezone.now() < timedelta(minutes=11)
+    shown = signed_in.get("/").content.decode()
+    assert "· only by <time" in shown
+    assert '<option value="600" selected>within 10 minutes</option>' in shown, "it stays in the form"
+    for odd in ("601", "-1", "x"):
+        assert signed_in.post(SUBMIT, asked(within=odd)).status_code == 422
+    Job.objects.update(deadline_at=timezone.now())
+    cancel_late()
+    assert "It was still waiting at its deadline." in signed_in.get("/").content.decode()
+
+
 def test_what_a_plain_form_does_not_use_is_left_out(signed_in: Client, owner: User) -> None:
     signed_in.post(SUBMIT, asked(**with_reference(f"reference:{make_reference(owner).pk}", "")))
     assert Job.objects.get().pool == "sdxl_image_fast"
@@ -334,7 +353,9 @@ def test_the_pictures_made_with_last_are_kept_while_they_are_there(signed_in: Cl
     Job.objects.update(status="completed", finished_at=timezone.now())
     Reference.objects.all().delete()
     for page in ("/", f"/?from={job.pk}"):
-        assert signed_in.get(page).context["form"].initial["references"] == []
+        shown = signed_in.get(page)
+        assert shown.context["form"].initial["references"] == []
+    assert "A reference image of that job was removed." in shown.content.decode()
 
 
 @pytest.mark.parametrize(

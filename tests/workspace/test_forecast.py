@@ -39,6 +39,17 @@ def test_before_make_the_page_can_ask_how_long_it_would_take(signed_in: Client, 
     assert Job.objects.count() == len(jobs), "nothing was submitted"
 
 
+def test_a_deadline_that_cannot_be_met_is_said_before_make(signed_in: Client, worker: Worker) -> None:
+    offer(worker, "sdxl_image_fast")
+    for _ in range(25):
+        make_job(make_user(), quantity=6)
+    assert forecast(signed_in, within=600)["text"] == (
+        "25 ahead of you · about 13 min: too late for your deadline"
+    )
+    assert forecast(signed_in, within=1800)["text"] == "25 ahead of you · about 13 min"
+    assert signed_in.get("/workspace/forecast", {"job_type": "x", "within": "9" * 99}).status_code == 422
+
+
 def test_an_owners_own_jobs_are_ahead_and_a_newcomer_passes_those_of_others(
     signed_in: Client, owner: User, worker: Worker
 ) -> None:

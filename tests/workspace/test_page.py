@@ -152,14 +152,14 @@ def test_a_job_with_a_reference_shows_it_and_says_when_nobody_can(signed_in: Cli
     assert "Style 30 %" in shown
 
 
-def test_using_a_job_again_fills_the_composer_without_its_seed(signed_in: Client, owner: User) -> None:
+def test_using_a_job_again_fills_the_composer_with_all_that_was_asked(signed_in: Client, owner: User) -> None:
     project = create_project(owner_id=owner.pk, name="Northern light")
     job = make_job(
         owner,
         "image7b_high_enhanced",
         "a heron",
         negative_prompt="fog",
-        seed=9,
+        seed=0,
         aspect="16:9",
         project_id=project.pk,
         review=True,
@@ -173,7 +173,7 @@ def test_using_a_job_again_fills_the_composer_without_its_seed(signed_in: Client
         "engine": "",
         "enhance": True,
         "quantity": 1,
-        "seed": "",
+        "seed": 0,
         "aspect": "16:9",
         "project": str(project.pk),
         "review": True,

@@ -1,15 +1,18 @@
-"""Actions on jobs: cancel, retry, save, discard and clear all results of one, and undo."""
+"""Actions on jobs: cancel, pause, retry, run again, save, discard and clear all results of one, and undo."""
 
 from __future__ import annotations
 
 import uuid
 
 from django.http import Http404, HttpResponse
+from django.urls import reverse
 
 from generation.access.principals import principal_of
 from generation.assets import actions as asset_actions
 from generation.assets.selection import posted_ids
 from generation.jobs import actions as job_actions
+from generation.jobs import again, order, pausing
+from workspace.forms import MoveForm, is_form_key
 from workspace.presenters import owned_stack
 from workspace.responses import done, refused
 from workspace.views.action import OwnersRequest, action
@@ -34,6 +37,18 @@ def cancel_all(request: OwnersRequest) -> HttpResponse:
 
 
 @action
+def pause(request: OwnersRequest) -> HttpResponse:
+    pausing.pause(owner_id=request.user.pk, actor=principal_of(request))
+    return done(request, "Your queue is paused. What runs goes on; nothing else begins until you resume it.")
+
+
+@action
+def resume(request: OwnersRequest) -> HttpResponse:
+    pausing.resume(owner_id=request.user.pk, actor=principal_of(request))
+    return done(request, "Your queue goes on.")
+
+
+@action
 def undo_cancel(request: OwnersRequest) -> HttpResponse:
     """Of those that had not begun: the others are tried again."""
     revisions = posted_revisions(request)
@@ -54,6 +69,32 @@ def retry(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
     slots = None if slot is None else [int(slot)]
     job_actions.retry(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id, slots=slots)
     return done(request, "Trying again.")
+
+
+@action
+def run_again(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
+    """With `vary` in the query, with new seeds. A menu's `key` makes a press that is sent twice one job."""
+    vary, key = request.GET.get("vary") == "1", request.GET.get("key", "")
+    job = again.run_again(
+        owner_id=request.user.pk,
+        actor=principal_of(request),
+        job_id=job_id,
+        vary=vary,
+        idempotency_key=f"{'vary' if vary else 'again'}:{key}" if is_form_key(key) else "",
+    )
+    message = "Made again, with new seeds." if vary else "Made again, with the same seed."
+    return done(request, message, undo=reverse("workspace:cancel", args=[job.pk]))
+
+
+@action
+def move(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
+    """`to` in the query is up, down, first or last; or `before` is another waiting job."""
+    query = MoveForm(request.GET)
+    if not query.is_valid():
+        raise Http404
+    place = order.move(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id, to=query.place)
+    words = f"number {place.number} of your {place.of} that wait"
+    return done(request, f"{'It stays' if place.number == place.was else 'Moved:'} {words}.")
 
 
 @action

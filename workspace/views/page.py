@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -62,6 +63,7 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
         "only_to_review": only_to_review,
         "revision": at.revision,
         "epoch": at.epoch,
+        "now": timezone.now(),
         "cursor": cursor,
         "next_cursor": page.next_cursor,
         "examples": EXAMPLES,
@@ -108,7 +110,8 @@ def forecast(request: OwnersRequest) -> HttpResponse:
     if not form.is_valid():
         return JsonResponse({"ok": False, "errors": form.errors}, status=422)
     expected = estimates.forecast(owner_id=request.user.pk, **form.job)
-    return JsonResponse({"ok": True, "served": expected.served, "text": forecast_in_words(expected)})
+    text = forecast_in_words(expected, within=form.cleaned_data["within"] or 0)
+    return JsonResponse({"ok": True, "served": expected.served, "text": text})
 
 
 @never_cache

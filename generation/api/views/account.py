@@ -20,7 +20,7 @@ from generation.api.responses import ChangesResponse
 from generation.assets.actions import MAX_IDS
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import MAX_SEED, PROMPT_LENGTH
-from generation.changes import feed
+from generation.changes import feed, revisions
 from generation.changes.library_totals import library_totals
 from generation.http.openapi import problems
 from generation.http.views import ApiView, body_of, owner_of, query_of
@@ -99,6 +99,7 @@ class WhoAmI(ApiView):
         at = feed.position(owner.pk)
         identity = {"id": owner.pk, "username": owner.get_username()}
         identity |= {"revision": at.revision, "epoch": at.epoch}
+        identity |= {"queue": {"paused_at": revisions.queue_paused_at(owner.pk)}}
         return Response(Me(identity | {"limits": limits_of(owner.pk), "use": use_of(owner.pk)}).data)
 
 

@@ -1,4 +1,4 @@
-"""Jobs: submit, list, read, cancel, retry."""
+"""Jobs: submit, list, read, cancel, retry, run again."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from rest_framework.response import Response
 from generation.access.principals import principal_of
 from generation.api.documentation import INVALID
 from generation.api.pages import Item, bounded_page
-from generation.api.requests import SUBMISSIONS, Paging, RetryBody, SubmissionBody
+from generation.api.requests import SUBMISSIONS, MoveBody, Paging, RetryBody, RunAgainBody, SubmissionBody
 from generation.api.responses import Cancelled, JobPage, JobResponse
 from generation.core.errors import JobNotFound
 from generation.core.limits import IDEMPOTENCY_KEY_LENGTH
 from generation.http.conditional import not_modified, version_tag
 from generation.http.openapi import problems
-from generation.http.views import ApiView, owner_of, query_of
+from generation.http.views import ApiView, body_of, owner_of, query_of
 from generation.jobs import listing as job_listing
 from generation.jobs.actions import cancel, cancel_all, retry
+from generation.jobs.again import run_again
+from generation.jobs.order import move
 from generation.jobs.submit import submit
 from generation.models import Scope
 from generation.queue.estimates import queue_positions
+from generation.queue.reordering import Place
 
 IDEMPOTENCY_KEY = re.compile(rf"[\x21-\x7e]{{1,{IDEMPOTENCY_KEY_LENGTH}}}")
 KEY_HEADER = OpenApiParameter(
@@ -149,6 +152,49 @@ class CancelAll(ApiView):
         """Stop all your waiting and running jobs, at most 500 in one call. Completed results stay."""
         cancelled = cancel_all(owner_id=owner_of(request).pk, actor=principal_of(request))
         return Response(Cancelled({"cancelled": len(cancelled)}).data)
+
+
+class RunAgain(ApiView):
+    required_scopes: ClassVar = {"POST": Scope.SUBMIT}
+
+    @extend_schema(
+        operation_id="jobs_run_again",
+        summary="Run a job again",
+        tags=["jobs"],
+        parameters=[KEY_HEADER],
+        request=RunAgainBody,
+        responses={201: JobResponse, **problems(403, 404, 409, 422, 429)},
+    )
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
+        """Submit a new job like this one: with its seeds, or with new ones."""
+        job = run_again(
+            owner_id=owner_of(request).pk,
+            actor=principal_of(request),
+            job_id=job_id,
+            idempotency_key=key_of(request),
+            **body_of(request, RunAgainBody),
+        )
+        answer = job_response(request, job.pk)
+        answer.status_code = 201
+        return answer
+
+
+class MoveJob(ApiView):
+    required_scopes: ClassVar = {"POST": Scope.SUBMIT}
+
+    @extend_schema(
+        operation_id="jobs_move",
+        summary="Move a waiting job",
+        tags=["jobs"],
+        request=MoveBody,
+        responses={200: JobResponse, **problems(403, 404, 409, 422)},
+    )
+    def post(self, request: Request, job_id: uuid.UUID) -> Response:
+        """Let a waiting job change places with others of yours; other people's keep theirs."""
+        body = body_of(request, MoveBody)
+        to = Place(body["to"]) if body["to"] else body["before"]
+        move(owner_id=owner_of(request).pk, actor=principal_of(request), job_id=job_id, to=to)
+        return job_response(request, job_id)
 
 
 class RetryJob(ApiView):

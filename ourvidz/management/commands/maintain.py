@@ -14,7 +14,9 @@ from generation.assets import operations
 from generation.assets.previews import delete_previews
 from generation.core import isolation
 from generation.core.commands import StrictCommand
+from generation.jobs.deadlines import cancel_late
 from generation.jobs.lease import promote, reap
+from generation.jobs.pausing import follow_pauses
 from generation.maintenance import cleanup, search_index
 
 log = structlog.get_logger("ourvidz.chores")
@@ -23,6 +25,8 @@ PAUSE_SECONDS = 5.0
 EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "leases_reaped": reap,
     "retries_promoted": promote,
+    "jobs_following_a_pause": follow_pauses,
+    "late_jobs_cancelled": cancel_late,
     "previews_dropped": delete_previews,
     "chunks_worked": operations.work_all,
     "results_indexed": search_index.index_older_results,

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from rest_framework.test import APIClient
 
 from generation.models import Job
@@ -44,9 +47,9 @@ def test_a_stranger_sees_and_does_nothing(stranger: APIClient, owner: User) -> N
     url = f"/api/v1/jobs/{job.pk}"
 
     assert stranger.get("/api/v1/jobs").json()["jobs"] == []
-    answers = [stranger.get(url), stranger.post(f"{url}/cancel"), stranger.post(f"{url}/retry")]
+    posts = [stranger.post(f"{url}/{what}") for what in ("cancel", "retry", "run-again")]
 
-    assert [answer.status_code for answer in answers] == [404, 404, 404]
+    assert [answer.status_code for answer in (stranger.get(url), *posts)] == [404, 404, 404, 404]
     assert fresh(job).status == "queued"
 
 
@@ -126,6 +129,21 @@ def test_a_job_that_cannot_be_retried_is_a_conflict(mine: APIClient, owner: User
     assert fresh(job).status == end
 
 
+def test_a_job_run_again_is_a_new_one_for_each_key(mine: APIClient, owner: User) -> None:
+    job = make_job(owner, quantity=3, seed=0)
+    url, key = f"/api/v1/jobs/{job.pk}/run-again", {"Idempotency-Key": "k1"}
+
+    first, twin = (mine.post(url, headers=key) for _ in range(2))
+    varied = mine.post(url, {"vary": True}, format="json").json()
+
+    assert (first.status_code, first.json()["id"]) == (201, twin.json()["id"])
+    assert [image["seed"] for image in first.json()["images"]] == [0, 1, 2]
+    assert varied["seed"] is None
+    assert Job.objects.count() == 3
+    assert mine.post(url, {"vary": True}, format="json", headers=key).status_code == 422
+    assert mine.post(url, {"vary": "yes"}, format="json").status_code == 422
+
+
 def test_a_second_retry_is_a_conflict_and_queues_nothing_twice(mine: APIClient, owner: User) -> None:
     job = make_job(owner)
     mine.post(f"/api/v1/jobs/{job.pk}/cancel")
@@ -134,3 +152,34 @@ def test_a_second_retry_is_a_conflict_and_queues_nothing_twice(mine: APIClient, 
 
     assert answers == [200, 409]
     assert Job.objects.count() == 1
+
+
+def test_a_deadline_is_kept_and_a_past_or_odd_one_refused(mine: APIClient, owner: User) -> None:
+    asked = {"job_type": "sdxl_image_fast", "prompt": "a lighthouse"}
+    at = (timezone.now() + timedelta(hours=1)).isoformat()
+
+    made = mine.post("/api/v1/jobs", {**asked, "deadline_at": at}, format="json").json()
+
+    assert parse_datetime(made["deadline_at"]) == parse_datetime(at)
+    for odd in ("2020-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00", "soon", 3, "2026-01-01"):
+        refused = mine.post("/api/v1/jobs", {**asked, "deadline_at": odd}, format="json")
+        assert (refused.status_code, list(refused.json()["errors"])) == (422, ["deadline_at"])
+
+
+def test_a_queue_is_paused_reordered_and_resumed(mine: APIClient, owner: User) -> None:
+    first, last = make_job(owner), make_job(owner)
+
+    paused = mine.post("/api/v1/queue/pause").json()["paused_at"]
+    assert paused
+    assert mine.get("/api/v1/me").json()["queue"] == {"paused_at": paused}
+    place = mine.get(f"/api/v1/jobs/{last.pk}").json()["place"]
+    assert (place["paused"], place["position"]) == (True, None)
+
+    url = f"/api/v1/jobs/{last.pk}/move"
+    assert mine.post(url, {"to": "first"}, format="json").status_code == 200
+    assert list(Job.objects.of(owner.pk).waiting()) == [last, first]
+    assert mine.post(url, {"before": str(uuid.uuid4())}, format="json").status_code == 404
+    for nowhere in ({}, {"to": "x"}, {"to": "up", "before": str(first.pk)}, {"before": 3}):
+        assert mine.post(url, nowhere, format="json").status_code == 422
+    assert mine.post("/api/v1/queue/resume").json() == {"paused_at": None}
+    assert fresh(last).held_at is None
