@@ -1,5 +1,8 @@
 // The viewer: one tile after another, large. A tile has a link to its own page.
-import { byId, copyOf, data, element, find, findAll, targetOf } from "./dom.js";
+import { byId, find, findAll, targetOf } from "./dom.js";
+import { describe, follow as followTile, forget, keyedButton, tellAnew } from "./viewer-details.js";
+import { isVideo, media, preload, shownBy } from "./viewer-stage.js";
+import { swipes } from "./viewer-touch.js";
 
 /**
  * What a page gives the viewer.
@@ -14,18 +17,11 @@ import { byId, copyOf, data, element, find, findAll, targetOf } from "./dom.js";
 
 const dialog = byId("lightbox", HTMLDialogElement);
 const stage = find(dialog, "[data-stage]", HTMLElement);
-const about = find(dialog, "[data-about]", HTMLElement);
 const place = find(dialog, "[data-place]", HTMLElement);
 const previous = find(dialog, "[data-step='-1']", HTMLButtonElement);
 const next = find(dialog, "[data-step='1']", HTMLButtonElement);
-const wait = find(dialog, "[data-wait]", HTMLTemplateElement);
-const lost = find(dialog, "[data-lost]", HTMLTemplateElement);
 const toasts = byId("toasts", HTMLElement);
 const NEAR_END = 8;
-const SWIPE_PX = 50;
-
-/** @type {Map<string, Promise<string>>} */
-const texts = new Map(); // address -> its details
 
 /** @type {Page} */
 let page = {
@@ -40,15 +36,6 @@ let page = {
 /** @type {HTMLElement | null} */
 let current = null;
 
-/** @type {string | undefined} */
-let told; // the revision of `current` that its details are of
-
-let tellings = 0;
-let isTold = false; // whether the details on the page are those of `current` as it is
-
-/** @type {string[]} */
-let pressed = []; // keys of buttons, pressed before these stood there as they are now
-
 /** @type {HTMLElement[]} */
 let order = []; // the tiles as they stood, to know what came after one that has left
 
@@ -56,63 +43,14 @@ let order = []; // the tiles as they stood, to know what came after one that has
 const link = (tile) => find(tile, "[data-open]", HTMLAnchorElement);
 
 /** @param {HTMLElement} tile */
-const address = (tile) => link(tile).href;
-
-/** @param {HTMLElement} tile */
-const isVideo = (tile) => tile.dataset.media === "video";
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
-
-/**
- * What a tile shows: the words for it, and the address of the small picture.
- * @param {HTMLElement} tile
- */
-function shownBy(tile) {
-  const shown = tile.querySelector("[data-open] img, video");
-  if (shown instanceof HTMLVideoElement) return { words: shown.ariaLabel ?? "", small: shown.poster };
-  if (shown instanceof HTMLImageElement) return { words: shown.alt, small: shown.src };
-  throw new Error(`#${tile.id} shows nothing`);
-}
-
-/** @param {HTMLElement} tile */
-function media(tile) {
-  const shown = isVideo(tile) ? video(tile) : image(tile);
-  shown.style.setProperty("--w", String(Number(data(tile, "width")) / Number(data(tile, "height"))));
-  shown.style.setProperty("--px", data(tile, "width"));
-  shown.src = data(tile, "file");
-  return shown;
-}
-
-/** @param {HTMLElement} tile */
-function video(tile) {
-  const { words, small } = shownBy(tile);
-  const shown = document.createElement("video");
-  Object.assign(shown, { poster: small, controls: true, loop: true, playsInline: true, autoplay: !calm.matches });
-  shown.setAttribute("aria-label", words);
-  shown.dir = "auto";
-  return shown;
-}
-
-/** @param {HTMLElement} tile */
-function image(tile) {
-  const { words, small } = shownBy(tile);
-  const shown = document.createElement("img");
-  shown.alt = words;
-  shown.dir = "auto";
-  shown.style.backgroundImage = `url("${small}")`;
-  return shown;
-}
-
-/** @param {HTMLElement} tile */
 function show(tile) {
   current = tile;
-  pressed = [];
   refreshEnds();
   const index = order.indexOf(tile);
   stage.replaceChildren(media(tile));
   place.textContent = `${isVideo(tile) ? "Video" : "Picture"} ${index + 1}: \u2068${shownBy(tile).words}\u2069`;
-  for (const near of [order[index + 1], order[index - 1]]) {
-    if (near && !isVideo(near)) new Image().src = data(near, "file");
-  }
+  preload(order[index + 1]);
+  preload(order[index - 1]);
   if (index >= order.length - NEAR_END) page.more().then(refreshEnds, () => {});
   describe(tile);
 }
@@ -132,78 +70,13 @@ function followTiles() {
   const same = here(current);
   if (same) {
     current = same;
-    if (same.dataset.revision !== told) tellAnew();
+    followTile(same);
     return refreshEnds();
   }
   const index = order.indexOf(current);
   const nearest = order.slice(index + 1).find(here) ?? order.slice(0, index).findLast(here);
   if (nearest) go(here(nearest));
   else dialog.close();
-}
-
-/** @param {HTMLElement} tile */
-function describe(tile) {
-  const meanwhile = copyOf(wait);
-  meanwhile.textContent = shownBy(tile).words;
-  about.replaceChildren(meanwhile);
-  about.scrollTop = 0;
-  tell(tile);
-}
-
-/** @param {HTMLElement} tile */
-async function tell(tile) {
-  told = tile.dataset.revision;
-  isTold = false;
-  tellings += 1;
-  const mine = tellings;
-  let text;
-  try {
-    text = element(await details(address(tile)));
-  } catch {
-    texts.delete(address(tile));
-    text = copyOf(lost);
-    find(text, "[data-page]", HTMLAnchorElement).href = address(tile);
-  }
-  if (mine !== tellings || tile !== current) return;
-  retell(text);
-  isTold = true;
-  press();
-}
-
-/**
- * Puts new details in the place of the old; the focus stays on the same button.
- * @param {HTMLElement} text
- */
-function retell(text) {
-  const focused = document.activeElement;
-  about.replaceChildren(text);
-  if (focused && !focused.isConnected) (buttonOf(focused.getAttribute("data-key") ?? "") ?? dialog).focus();
-}
-
-/** Presses the next button whose key was pressed, once what came of the last is told. */
-function press() {
-  if (!isTold || about.querySelector("[aria-busy]")) return;
-  buttonOf(pressed.shift() ?? "")?.click();
-}
-
-/** Something was done, perhaps with what is shown. */
-function tellAnew() {
-  texts.clear();
-  if (current) tell(current);
-}
-
-/** @param {string} url */
-function details(url) {
-  const known = texts.get(url) ?? fetched(url);
-  texts.set(url, known);
-  return known;
-}
-
-/** @param {string} url */
-async function fetched(url) {
-  const answer = await fetch(url, { headers: { "X-Fragment": "1" }, credentials: "same-origin", redirect: "error" });
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
-  return answer.text();
 }
 
 /** @param {HTMLElement} tile */
@@ -235,7 +108,7 @@ async function step(by) {
 function closed() {
   document.body.append(toasts);
   stage.replaceChildren();
-  texts.clear();
+  forget();
   const tile = current;
   current = null;
   if (history.state?.viewer) history.back();
@@ -257,14 +130,6 @@ const KEYS = {
   " ": togglePlay,
 };
 
-const BUTTON_KEYS = /^[1-5f]$/i;
-
-/**
- * The button beside the picture that a key presses.
- * @param {string} key
- */
-const buttonOf = (key) => findAll(about, "[data-key]", HTMLButtonElement).find((each) => each.dataset.key === key);
-
 /** @param {KeyboardEvent} event */
 function keyed(event) {
   if (!dialog.open || event.altKey || event.ctrlKey || event.metaKey) return;
@@ -273,36 +138,6 @@ function keyed(event) {
   if (!action || onControl) return keyedButton(event);
   event.preventDefault();
   action();
-}
-
-/**
- * A key that a button beside the picture has, or will have once the details are there.
- * @param {KeyboardEvent} event
- */
-function keyedButton({ key, repeat }) {
-  if (repeat || !BUTTON_KEYS.test(key)) return;
-  pressed.push(key.toLowerCase());
-  press();
-}
-
-function swipes() {
-  /** @type {Touch | undefined} */
-  let start;
-  const passive = { passive: true };
-  /** @param {TouchEvent} event */
-  const begin = ({ touches }) => {
-    start = touches.length === 1 ? touches[0] : undefined;
-  };
-  /** @param {TouchEvent} event */
-  const finish = ({ changedTouches: [end] }) => {
-    if (!start || !end || (visualViewport?.scale ?? 1) > 1) return;
-    const across = end.clientX - start.clientX;
-    const down = end.clientY - start.clientY;
-    if (Math.abs(across) > SWIPE_PX && Math.abs(across) > 1.5 * Math.abs(down)) step(across < 0 ? 1 : -1);
-    else if (down > 2 * SWIPE_PX && down > 1.5 * Math.abs(across)) dialog.close();
-  };
-  stage.addEventListener("touchstart", begin, passive);
-  stage.addEventListener("touchend", finish, passive);
 }
 
 /** @param {MouseEvent} event */
@@ -347,6 +182,6 @@ export function start(root, given) {
   dialog.addEventListener("close", closed);
   dialog.addEventListener("click", clicked);
   document.addEventListener("keydown", keyed); // a button that leaves with what it did takes the focus out of the dialog
-  swipes();
+  swipes(stage, { step, close: () => dialog.close() });
   follow(history.state); // Forward may have been pressed before this ran
 }
