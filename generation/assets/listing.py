@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from generation.assets.filters import AssetFilter
 from generation.catalog.job_types import Media
-from generation.core.keyset import cursor_of, older_than
+from generation.core.keyset import cursor_of, newer_than, older_than
 from generation.models import Asset
 from generation.models.asset import AssetQuerySet
 
@@ -33,6 +33,11 @@ class Listing:
         found = list(older_than(self.source, self.by, cursor)[: limit + 1])
         page = found[:limit]
         return Page(page, self.cursor_after(page[-1]) if len(found) > limit else "")
+
+    def beside(self, cursor: str, limit: int, *, newer: bool) -> list[Asset]:
+        """Those that follow the cursor, or come before it, the nearest first; without one, from that end."""
+        beyond = newer_than if newer else older_than
+        return list(beyond(self.source, self.by, cursor)[:limit])
 
     def cursor_after(self, asset: Asset) -> str:
         return cursor_of(getattr(asset, self.by), asset.pk)

@@ -20,6 +20,7 @@ from generation.core.limits import SEARCH_LENGTH
 from generation.http.fragments import wants_fragment
 from library.presenters import Tile, by_day
 from library.reader_zone import reader_zone
+from library.views.neighbours import neighbours_url
 from library.views.owned import completed_or_404, owner_id_of
 
 
@@ -47,6 +48,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "ratings": RATINGS,
         "is_first": "cursor" not in request.GET,
         "socket": f"/ws/library/?{filters.to_query()}",
+        "neighbours": neighbours_url(filters.to_query()),
     }
     return render(request, "library/home.html", context)
 
@@ -81,6 +83,7 @@ def trash(request: HttpRequest) -> HttpResponse:
         "keeps_days": settings.TRASH_DAYS,
         "is_first": "cursor" not in request.GET,
         "socket": "/ws/library/?trash=1",
+        "neighbours": neighbours_url("trash=1"),
     }
     return render(request, "library/trash.html", context)
 

@@ -1,16 +1,15 @@
 // The viewer: one tile after another, large. A tile has a link to its own page.
 import { byId, find, findAll, targetOf } from "./dom.js";
 import { describe, follow as followTile, forget, keyedButton, tellAnew } from "./viewer-details.js";
+import { idOf } from "./viewer-list.js";
 import { isVideo, media, preload, shownBy } from "./viewer-stage.js";
 import { swipes } from "./viewer-touch.js";
 
 /**
  * What a page gives the viewer.
  * @typedef {object} Page
- * @property {() => HTMLElement[]} tiles those to step through
+ * @property {ViewerList} list what to step through
  * @property {(tile: HTMLElement) => string} addressOf what the address bar shows while a tile is open
- * @property {() => boolean} hasMore whether there is more than the tiles on the page
- * @property {() => Promise<unknown>} more fetches it
  * @property {() => boolean} mayOpen whether a click opens
  * @property {() => void} onMissing called when the history leads to a tile that is not here
  */
@@ -21,23 +20,12 @@ const place = find(dialog, "[data-place]", HTMLElement);
 const previous = find(dialog, "[data-step='-1']", HTMLButtonElement);
 const next = find(dialog, "[data-step='1']", HTMLButtonElement);
 const toasts = byId("toasts", HTMLElement);
-const NEAR_END = 8;
 
 /** @type {Page} */
-let page = {
-  tiles: () => [],
-  addressOf: () => location.href,
-  hasMore: () => false,
-  more: async () => {},
-  mayOpen: () => true,
-  onMissing: () => {},
-};
+let page;
 
 /** @type {HTMLElement | null} */
 let current = null;
-
-/** @type {HTMLElement[]} */
-let order = []; // the tiles as they stood, to know what came after one that has left
 
 /** @param {HTMLElement} tile */
 const link = (tile) => find(tile, "[data-open]", HTMLAnchorElement);
@@ -45,37 +33,51 @@ const link = (tile) => find(tile, "[data-open]", HTMLAnchorElement);
 /** @param {HTMLElement} tile */
 function show(tile) {
   current = tile;
-  refreshEnds();
-  const index = order.indexOf(tile);
   stage.replaceChildren(media(tile));
-  place.textContent = `${isVideo(tile) ? "Video" : "Picture"} ${index + 1}: \u2068${shownBy(tile).words}\u2069`;
-  preload(order[index + 1]);
-  preload(order[index - 1]);
-  if (index >= order.length - NEAR_END) page.more().then(refreshEnds, () => {});
+  const number = page.list.place(idOf(tile));
+  place.textContent = `${isVideo(tile) ? "Video" : "Picture"}${number ? ` ${number}` : ""}: \u2068${shownBy(tile).words}\u2069`;
+  next.disabled = previous.disabled = false;
+  lookAround(tile);
   describe(tile);
 }
 
-function refreshEnds() {
-  order = page.tiles();
-  previous.disabled = current === order[0];
-  next.disabled = current === order.at(-1) && !page.hasMore();
+/**
+ * Whether there is one before and after, and their pictures at hand.
+ * @param {HTMLElement} tile
+ */
+async function lookAround(tile) {
+  const id = idOf(tile);
+  await Promise.allSettled([
+    neighbour(tile, next, page.list.next(id)),
+    neighbour(tile, previous, page.list.previous(id)),
+  ]);
+}
+
+/**
+ * @param {HTMLElement} tile
+ * @param {HTMLButtonElement} button that leads there
+ * @param {Promise<string | null>} asked
+ */
+async function neighbour(tile, button, asked) {
+  const id = await asked;
+  if (tile !== current) return;
+  button.disabled = id === null;
+  if (id) preload(page.list.element(id));
 }
 
 /** The tiles have changed: what is shown may have left, and another takes its place. */
-function followTiles() {
+async function followTiles() {
   if (!current) return;
-  const now = page.tiles();
-  /** @param {HTMLElement} tile */
-  const here = (tile) => now.find(({ id }) => id === tile.id);
-  const same = here(current);
+  const from = current;
+  const same = page.list.element(idOf(from));
   if (same) {
     current = same;
     followTile(same);
-    return refreshEnds();
+    return lookAround(same);
   }
-  const index = order.indexOf(current);
-  const nearest = order.slice(index + 1).find(here) ?? order.slice(0, index).findLast(here);
-  if (nearest) go(here(nearest));
+  const nearest = (await page.list.next(idOf(from))) ?? (await page.list.previous(idOf(from)));
+  if (current !== from) return;
+  if (nearest) go(nearest);
   else dialog.close();
 }
 
@@ -89,20 +91,29 @@ function open(tile) {
   show(tile);
 }
 
-/** @param {HTMLElement | undefined} tile */
-function go(tile) {
+/** @param {string | null} id */
+function go(id) {
+  const tile = id && page.list.element(id);
   if (!tile || tile === current) return;
-  history.replaceState({ viewer: tile.id }, "", page.addressOf(tile));
+  history.replaceState({ viewer: id }, "", page.addressOf(tile));
   show(tile);
+}
+
+/**
+ * Goes where `asked` leads, unless somebody went elsewhere meanwhile.
+ * @param {Promise<string | null>} asked
+ */
+async function goTo(asked) {
+  const from = current;
+  const id = await asked.catch(() => null);
+  if (current === from) go(id);
 }
 
 /** @param {number} by */
 async function step(by) {
-  const from = current;
-  if (!from) return;
-  const neighbour = () => page.tiles()[page.tiles().indexOf(from) + by];
-  if (!neighbour() && by > 0) await page.more().catch(() => {});
-  if (current === from) go(neighbour());
+  if (!current) return;
+  const id = idOf(current);
+  await goTo(by > 0 ? page.list.next(id) : page.list.previous(id));
 }
 
 function closed() {
@@ -112,7 +123,8 @@ function closed() {
   const tile = current;
   current = null;
   if (history.state?.viewer) history.back();
-  if (tile?.isConnected) link(tile).focus();
+  const shown = tile && document.getElementById(tile.id); // a list may have a copy of its own
+  if (shown) link(shown).focus();
 }
 
 function togglePlay() {
@@ -125,8 +137,8 @@ function togglePlay() {
 const KEYS = {
   ArrowLeft: () => step(-1),
   ArrowRight: () => step(1),
-  Home: () => go(page.tiles()[0]),
-  End: () => go(page.tiles().at(-1)),
+  Home: () => goTo(page.list.first()),
+  End: () => goTo(page.list.last()),
   " ": togglePlay,
 };
 
@@ -152,28 +164,37 @@ function clicked(event) {
 
 /** @param {{viewer?: string} | null} state of the history */
 function follow(state) {
-  const tile = state?.viewer && document.getElementById(state.viewer);
+  const tile = state?.viewer && page.list.element(state.viewer);
   if (tile) open(tile);
   else if (state?.viewer) page.onMissing();
   else if (dialog.open) dialog.close();
 }
 
 /**
+ * The tile that `target` is in.
+ * @param {Element | null | undefined} target
+ */
+function tileAround(target) {
+  const tile = target?.closest("[data-media][id]");
+  return tile instanceof HTMLElement ? page.list.element(idOf(tile)) : null;
+}
+
+/**
  * Opens the tiles in `root`, which hears "tiles-changed" when they did.
  * @param {HTMLElement} root
- * @param {Pick<Page, "tiles" | "addressOf"> & Partial<Page>} given
+ * @param {Pick<Page, "list" | "addressOf"> & Partial<Page>} given
  */
 export function start(root, given) {
-  page = { ...page, ...given };
+  page = { mayOpen: () => true, onMissing: () => {}, ...given };
   root.addEventListener("click", (event) => {
     const pressed = targetOf(event)?.closest("[data-open]");
     if (!pressed || event.defaultPrevented || !page.mayOpen() || event.button) return;
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-    const tile = page.tiles().find((each) => each.contains(pressed));
+    const tile = tileAround(pressed);
     if (!tile) return;
     event.preventDefault();
     for (const playing of findAll(root, "video", HTMLVideoElement)) playing.pause();
-    history.pushState({ viewer: tile.id }, "", page.addressOf(tile));
+    history.pushState({ viewer: idOf(tile) }, "", page.addressOf(tile));
     open(tile);
   });
   root.addEventListener("tiles-changed", followTiles);

@@ -86,3 +86,16 @@ interface Draft {
   /** of a press on Make that was not answered yet */
   key?: string;
 }
+
+/** What the viewer steps through. An id is "image-…" or "video-…": the medium and the asset's id. */
+interface ViewerList {
+  /** the tile, in the document or not; null if it is not in the list */
+  element(id: string): HTMLElement | null;
+  /** what follows, also on one that has left; fetches what is not here */
+  next(id: string): Promise<string | null>;
+  previous(id: string): Promise<string | null>;
+  first(): Promise<string | null>;
+  last(): Promise<string | null>;
+  /** counted from 1, where that is known */
+  place(id: string): number | null;
+}

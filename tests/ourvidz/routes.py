@@ -132,6 +132,7 @@ ROUTES: dict[str, Route] = {
     "workspace/assets/<str:media>/<uuid:asset_id>/restore": page(POST=404),
     "library/": page(GET=200),
     "library/trash/": page(GET=200),
+    "library/neighbours": page(GET=200),
     "library/discard": page(ASSETS, POST=302),
     "library/restore": page(ASSETS, POST=302),
     "library/favourite": page(ASSETS, POST=302),
