@@ -1,6 +1,6 @@
 // The viewer: one tile after another, large. A tile has a link to its own page.
 import { byId, find, findAll, targetOf } from "./dom.js";
-import { describe, follow as followTile, forget, keyedButton, tellAnew } from "./viewer-details.js";
+import { describe, follow as followTile, forget, isBare, keyedButton, tellAnew } from "./viewer-details.js";
 import { idOf } from "./viewer-list.js";
 import { isVideo, media, preload, shownBy } from "./viewer-stage.js";
 import { swipes } from "./viewer-touch.js";
@@ -15,6 +15,7 @@ import { swipes } from "./viewer-touch.js";
  */
 
 const dialog = byId("lightbox", HTMLDialogElement);
+const frame = find(dialog, "[data-frame]", HTMLElement);
 const stage = find(dialog, "[data-stage]", HTMLElement);
 const place = find(dialog, "[data-place]", HTMLElement);
 const previous = find(dialog, "[data-step='-1']", HTMLButtonElement);
@@ -27,6 +28,9 @@ let page;
 /** @type {HTMLElement | null} */
 let current = null;
 
+/** @type {View | undefined} */
+let view; // not before the viewer is opened
+
 /** @param {HTMLElement} tile */
 const link = (tile) => find(tile, "[data-open]", HTMLAnchorElement);
 
@@ -34,6 +38,7 @@ const link = (tile) => find(tile, "[data-open]", HTMLAnchorElement);
 function show(tile) {
   current = tile;
   stage.replaceChildren(media(tile));
+  view?.reset();
   const number = page.list.place(idOf(tile));
   place.textContent = `${isVideo(tile) ? "Video" : "Picture"}${number ? ` ${number}` : ""}: \u2068${shownBy(tile).words}\u2069`;
   next.disabled = previous.disabled = false;
@@ -84,11 +89,19 @@ async function followTiles() {
 /** @param {HTMLElement} tile */
 function open(tile) {
   if (!dialog.open) {
-    dialog.append(toasts); // a modal dialog covers everything outside it
+    frame.append(toasts); // a modal dialog covers everything outside it
+    dialog.toggleAttribute("data-bare", isBare());
     dialog.showModal();
     dialog.focus(); // not its first button: Space is for playing
+    bringView();
   }
   show(tile);
+}
+
+async function bringView() {
+  if (view) return;
+  view = await import("./viewer-view.js");
+  view.reset();
 }
 
 /** @param {string | null} id */
@@ -139,17 +152,33 @@ const KEYS = {
   ArrowRight: () => step(1),
   Home: () => goTo(page.list.first()),
   End: () => goTo(page.list.last()),
+  PageUp: () => step(-1),
+  PageDown: () => step(1),
   " ": togglePlay,
 };
 
 /** @param {KeyboardEvent} event */
 function keyed(event) {
-  if (!dialog.open || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
+  if (!dialog.open) return keyedOutside(event);
+  if (view?.keyed(event)) return event.preventDefault();
   const action = KEYS[event.key];
-  const onControl = event.key === " " && targetOf(event)?.closest("button, a, summary");
-  if (!action || onControl) return keyedButton(event);
+  const isOwn = targetOf(event)?.closest(event.key === " " ? "button, a, summary" : "[data-about]");
+  const isTaken = isOwn && /^( |Page|Home|End)/.test(event.key); // it presses the button, scrolls the details
+  if (!action || isTaken) return current && keyedButton(current, event);
   event.preventDefault();
   action();
+}
+
+/**
+ * Stars and hearts are given to the tile that has the focus, too.
+ * @param {KeyboardEvent} event
+ */
+function keyedOutside(event) {
+  const target = targetOf(event);
+  if (target?.closest("input:not([data-tick]), textarea, select, [popover]")) return;
+  const tile = tileAround(target);
+  if (tile) keyedButton(tile, event);
 }
 
 /** @param {MouseEvent} event */
@@ -203,6 +232,7 @@ export function start(root, given) {
   dialog.addEventListener("close", closed);
   dialog.addEventListener("click", clicked);
   document.addEventListener("keydown", keyed); // a button that leaves with what it did takes the focus out of the dialog
-  swipes(stage, { step, close: () => dialog.close() });
+  const unlessZoomed = (/** @type {() => unknown} */ does) => view?.isZoomed() || does();
+  swipes(stage, { step: (by) => unlessZoomed(() => step(by)), close: () => unlessZoomed(() => dialog.close()) });
   follow(history.state); // Forward may have been pressed before this ran
 }

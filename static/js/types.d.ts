@@ -99,3 +99,21 @@ interface ViewerList {
   /** counted from 1, where that is known */
   place(id: string): number | null;
 }
+
+/** How large pictures are shown, and which part of them. */
+interface Zoom {
+  by(factor: number): void;
+  fit(): void;
+  /** between the size that fits and the picture's own */
+  toggle(): void;
+  pan(dx: number, dy: number): void;
+  isZoomed(): boolean;
+}
+
+/** How the viewer shows: viewer-view.js, loaded when it opens. */
+interface View {
+  reset(): void;
+  isZoomed(): boolean;
+  /** whether the key said something here */
+  keyed(event: KeyboardEvent): boolean;
+}

@@ -1,4 +1,5 @@
 // The details beside what the viewer shows: the part of its own page that tells of it, and its buttons.
+import { act, excuse } from "./act.js";
 import { byId, copyOf, element, find, findAll } from "./dom.js";
 import { shownBy } from "./viewer-stage.js";
 
@@ -7,6 +8,7 @@ const about = find(dialog, "[data-about]", HTMLElement);
 const wait = find(dialog, "[data-wait]", HTMLTemplateElement);
 const lost = find(dialog, "[data-lost]", HTMLTemplateElement);
 const BUTTON_KEYS = /^[1-5f]$/i;
+const BARE_KEY = "ourvidz-viewer-bare";
 
 /** @type {Map<string, Promise<string>>} */
 const texts = new Map(); // address -> its details
@@ -17,11 +19,12 @@ let current = null; // the tile that is told of
 /** @type {string | undefined} */
 let told; // the revision of `current` that its details are of
 
+let telling = Promise.resolve(); // ends when the details on the page are those of `current` as it is
+let isTold = false;
 let tellings = 0;
-let isTold = false; // whether the details on the page are those of `current` as it is
 
-/** @type {string[]} */
-let pressed = []; // keys of buttons, pressed before these stood there as they are now
+/** @type {Promise<unknown>} */
+let pressing = Promise.resolve(); // the keys of buttons that were pressed, one after another
 
 /** @param {HTMLElement} tile */
 const address = (tile) => find(tile, "[data-open]", HTMLAnchorElement).href;
@@ -29,12 +32,11 @@ const address = (tile) => find(tile, "[data-open]", HTMLAnchorElement).href;
 /** @param {HTMLElement} tile */
 export function describe(tile) {
   current = tile;
-  pressed = [];
   const meanwhile = copyOf(wait);
   meanwhile.textContent = shownBy(tile).words;
   about.replaceChildren(meanwhile);
   about.scrollTop = 0;
-  tell(tile);
+  telling = tell(tile);
 }
 
 /**
@@ -69,7 +71,6 @@ async function tell(tile) {
   if (mine !== tellings || tile !== current) return;
   retell(text);
   isTold = true;
-  press();
 }
 
 /**
@@ -79,19 +80,13 @@ async function tell(tile) {
 function retell(text) {
   const focused = document.activeElement;
   about.replaceChildren(text);
-  if (focused && !focused.isConnected) (buttonOf(focused.getAttribute("data-key") ?? "") ?? dialog).focus();
-}
-
-/** Presses the next button whose key was pressed, once what came of the last is told. */
-function press() {
-  if (!isTold || about.querySelector("[aria-busy]")) return;
-  buttonOf(pressed.shift() ?? "")?.click();
+  if (focused && !focused.isConnected) (buttonIn(about, focused.getAttribute("data-key")) ?? dialog).focus();
 }
 
 /** Something was done, perhaps with what is shown. */
 export function tellAnew() {
   texts.clear();
-  if (current) tell(current);
+  if (current) telling = tell(current);
 }
 
 /** @param {string} url */
@@ -109,17 +104,50 @@ async function fetched(url) {
 }
 
 /**
- * The button beside the picture that a key presses.
- * @param {string} key
+ * @param {HTMLElement} details
+ * @param {string | null} key
  */
-const buttonOf = (key) => findAll(about, "[data-key]", HTMLButtonElement).find((each) => each.dataset.key === key);
+const buttonIn = (details, key) =>
+  findAll(details, "[data-key]", HTMLButtonElement).find((each) => each.dataset.key === key);
 
 /**
- * A key that a button beside the picture has, or will have once the details are there.
+ * A key that a button in a tile's details has: it is pressed there, whatever is shown when they have arrived.
+ * @param {HTMLElement} tile
  * @param {KeyboardEvent} event
  */
-export function keyedButton({ key, repeat }) {
+export function keyedButton(tile, { key, repeat }) {
   if (repeat || !BUTTON_KEYS.test(key)) return;
-  pressed.push(key.toLowerCase());
-  press();
+  const url = address(tile);
+  pressing = pressing.then(() => press(url, key.toLowerCase())).catch(excuse);
+}
+
+/**
+ * @param {string} url of the details
+ * @param {string} key
+ */
+async function press(url, key) {
+  for (let seen; seen !== telling; await seen) seen = telling;
+  const isShown = isTold && current && address(current) === url;
+  const shown = isShown && buttonIn(about, key);
+  const button = shown || buttonIn(document.importNode(element(await fetched(url)), true), key);
+  if (button) await act(button);
+}
+
+/** Whether the viewer shows no details, as its user left it. */
+export function isBare() {
+  try {
+    return localStorage.getItem(BARE_KEY) === "1";
+  } catch {
+    return false; // storage is off
+  }
+}
+
+/** @param {boolean} bare */
+export function keepBare(bare) {
+  try {
+    if (bare) localStorage.setItem(BARE_KEY, "1");
+    else localStorage.removeItem(BARE_KEY);
+  } catch {
+    // storage is off: it holds as long as the page
+  }
 }

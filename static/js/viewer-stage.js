@@ -42,6 +42,8 @@ function image(tile) {
   const shown = document.createElement("img");
   shown.alt = words;
   shown.dir = "auto";
+  shown.draggable = false; // it is dragged here
+  shown.dataset.px = data(tile, "width");
   shown.style.backgroundImage = `url("${small}")`;
   return shown;
 }
