@@ -130,6 +130,10 @@ class Asset(models.Model):
                 fields=["owner", "saved_at", "trashed_at", "job"], name="asset_to_review", condition=TO_REVIEW
             ),
             models.Index(fields=["owner", "revision"], name="asset_changes"),
+            # What a job's references were copied from.
+            models.Index(
+                fields=["owner", "sha256"], name="asset_same_bytes", condition=Q(completed_at__isnull=False)
+            ),
         ]
         constraints = [
             # Also the look-up that the callback uses.

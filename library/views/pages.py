@@ -14,6 +14,8 @@ from django.views.decorators.http import require_safe
 from generation.access.projects import owned_projects
 from generation.assets import listing
 from generation.assets.filters import RATINGS, AssetFilter
+from generation.assets.infotext import infotext
+from generation.assets.relations import relations_of
 from generation.changes import feed
 from generation.core.keyset import BadCursor
 from generation.core.limits import SEARCH_LENGTH
@@ -95,7 +97,8 @@ def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse
     found = completed_or_404(request, media, asset_id)
     tile = Tile(found, in_trash=found.trashed_at is not None)
     name = "library/_details.html" if wants_fragment(request) else "library/asset.html"
-    return render(request, name, {"tile": tile})
+    context = {"tile": tile, "text": infotext(found), "related": relations_of(found)}
+    return render(request, name, context)
 
 
 def _more(request: HttpRequest, page: listing.Page, filters: AssetFilter) -> str:

@@ -28,6 +28,9 @@ let page;
 /** @type {HTMLElement | null} */
 let current = null;
 
+/** @type {string} */
+let listed = ""; // the last that was shown of the list; what its details lead to need not be in it
+
 /** @type {View | undefined} */
 let view; // not before the viewer is opened
 
@@ -37,6 +40,7 @@ const link = (tile) => find(tile, "[data-open]", HTMLAnchorElement);
 /** @param {HTMLElement} tile */
 function show(tile) {
   current = tile;
+  if (page.list.element(idOf(tile))) listed = idOf(tile);
   stage.replaceChildren(media(tile));
   view?.reset();
   const number = page.list.place(idOf(tile));
@@ -51,10 +55,9 @@ function show(tile) {
  * @param {HTMLElement} tile
  */
 async function lookAround(tile) {
-  const id = idOf(tile);
   await Promise.allSettled([
-    neighbour(tile, next, page.list.next(id)),
-    neighbour(tile, previous, page.list.previous(id)),
+    neighbour(tile, next, page.list.next(listed)),
+    neighbour(tile, previous, page.list.previous(listed)),
   ]);
 }
 
@@ -80,7 +83,8 @@ async function followTiles() {
     followTile(same);
     return lookAround(same);
   }
-  const nearest = (await page.list.next(idOf(from))) ?? (await page.list.previous(idOf(from)));
+  if (idOf(from) !== listed) return lookAround(from);
+  const nearest = (await page.list.next(listed)) ?? (await page.list.previous(listed));
   if (current !== from) return;
   if (nearest) go(nearest);
   else dialog.close();
@@ -107,8 +111,13 @@ async function bringView() {
 /** @param {string | null} id */
 function go(id) {
   const tile = id && page.list.element(id);
-  if (!tile || tile === current) return;
-  history.replaceState({ viewer: id }, "", page.addressOf(tile));
+  if (tile) goToTile(tile);
+}
+
+/** @param {HTMLElement} tile */
+function goToTile(tile) {
+  if (tile === current) return;
+  history.replaceState({ viewer: idOf(tile) }, "", page.addressOf(tile));
   show(tile);
 }
 
@@ -124,9 +133,7 @@ async function goTo(asked) {
 
 /** @param {number} by */
 async function step(by) {
-  if (!current) return;
-  const id = idOf(current);
-  await goTo(by > 0 ? page.list.next(id) : page.list.previous(id));
+  if (current) await goTo(by > 0 ? page.list.next(listed) : page.list.previous(listed));
 }
 
 function closed() {
@@ -181,9 +188,22 @@ function keyedOutside(event) {
   if (tile) keyedButton(tile, event);
 }
 
+/**
+ * Whether a click is one that the browser opens elsewhere.
+ * @param {MouseEvent} event
+ */
+const isSpecial = ({ button, ctrlKey, metaKey, shiftKey, altKey }) =>
+  Boolean(button || ctrlKey || metaKey || shiftKey || altKey);
+
 /** @param {MouseEvent} event */
 function clicked(event) {
   const target = targetOf(event);
+  const related = target?.closest(".related [data-open]")?.closest("[data-media]");
+  if (related instanceof HTMLElement && !isSpecial(event)) {
+    event.preventDefault();
+    dialog.focus();
+    return goToTile(page.list.element(idOf(related)) ?? related);
+  }
   const by = target?.closest("[data-step]");
   if (by instanceof HTMLElement) {
     if (event.detail) dialog.focus(); // by mouse: the keys stay the viewer's
@@ -217,8 +237,7 @@ export function start(root, given) {
   page = { mayOpen: () => true, onMissing: () => {}, ...given };
   root.addEventListener("click", (event) => {
     const pressed = targetOf(event)?.closest("[data-open]");
-    if (!pressed || event.defaultPrevented || !page.mayOpen() || event.button) return;
-    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    if (!pressed || event.defaultPrevented || !page.mayOpen() || isSpecial(event)) return;
     const tile = tileAround(pressed);
     if (!tile) return;
     event.preventDefault();

@@ -1,5 +1,6 @@
 // The details beside what the viewer shows: the part of its own page that tells of it, and its buttons.
 import { act, excuse } from "./act.js";
+import "./copy.js";
 import { byId, copyOf, element, find, findAll } from "./dom.js";
 import { shownBy } from "./viewer-stage.js";
 

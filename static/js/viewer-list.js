@@ -2,7 +2,7 @@
 // but a few of them in the document.
 
 /** @param {HTMLElement} tile */
-export const idOf = (tile) => tile.id.replace(/^tile-/, "");
+export const idOf = (tile) => tile.id.replace(/^(tile|related)-/, "");
 
 /**
  * The list of the tiles that are in the document.

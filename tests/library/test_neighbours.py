@@ -43,7 +43,15 @@ def test_nothing_of_others_and_no_other_key(reader: Client, stranger: Client, ow
     key = Tile(made(owner)[0]).key
     assert beside(stranger, "older=") == []
     hexes = key.partition("-")[2]
-    for bad in ("x", "\0", key + "0", f"{'9' * 20}-{hexes}", f"{'0' * 20}-{hexes}", "٣" * 20 + f"-{hexes}", "\ud800"):
+    for bad in (
+        "x",
+        "\0",
+        key + "0",
+        f"{'9' * 20}-{hexes}",
+        f"{'0' * 20}-{hexes}",
+        "٣" * 20 + f"-{hexes}",
+        "\ud800",
+    ):
         for side in ("older", "newer"):
             answer = reader.get("/library/neighbours", {side: bad.encode("utf-8", "surrogatepass")})
             assert answer.status_code == 404, bad
