@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from library.views import actions, neighbours, pages
+from library.views import actions, compare, neighbours, pages
 
 app_name = "library"
 urlpatterns = [
     path("", pages.home, name="home"),
     path("trash/", pages.trash, name="trash"),
+    path("compare", compare.compare, name="compare"),
     path("neighbours", neighbours.neighbours, name="neighbours"),
     path("discard", actions.discard, name="discard"),
     path("restore", actions.restore, name="restore"),

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from generation.assets.selection import MAX_COMPARED, as_query
 from generation.core.errors import JobNotFound
 from generation.jobs.listing import jobs_with_slots
 from generation.jobs.progress import JobProgress, progress_of
@@ -135,6 +136,16 @@ class Stack:
                 (card.asset.error_message for card in self.cards if card.phase == "failed"), ""
             )
         return ""
+
+    @property
+    def to_compare(self) -> list[uuid.UUID]:
+        """The first of its results that can be compared; empty with fewer than two."""
+        done = [card.asset.pk for card in self.cards if card.phase == "done"]
+        return done[:MAX_COMPARED] if len(done) > 1 else []
+
+    @property
+    def compare_query(self) -> str:
+        return as_query(self.to_compare)
 
     @property
     def seeds(self) -> str:

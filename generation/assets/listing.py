@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from generation.assets.filters import AssetFilter
@@ -73,6 +74,12 @@ def library(*, owner_id: int, only: AssetFilter = EVERYTHING, cursor: str = "", 
 def trash(*, owner_id: int, cursor: str = "", limit: int = 60) -> Page:
     """A page of trashed assets. Raises BadCursor."""
     return trashed(owner_id=owner_id).page(cursor, limit)
+
+
+def completed_assets(*, owner_id: int, asset_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Asset]:
+    """Those of these that are the owner's and completed, also in the trash, with their jobs."""
+    mine = _readable(owner_id).completed().filter(pk__in=asset_ids)
+    return {asset.pk: asset for asset in mine.select_related("job")}
 
 
 def find_asset(*, owner_id: int, asset_id: uuid.UUID, media: str = "") -> Asset | None:

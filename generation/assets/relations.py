@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from generation.assets.selection import MAX_COMPARED, as_query
 from generation.models import Asset, JobReference
 from generation.models.asset import AssetQuerySet
 
@@ -22,6 +23,11 @@ class Relations:
     siblings: list[Asset]
     made_from: list[Asset]
     made_into: list[Asset]
+
+    @property
+    def to_compare(self) -> str:
+        """The query that compares the first of the siblings."""
+        return as_query(asset.pk for asset in self.siblings[:MAX_COMPARED])
 
 
 def relations_of(asset: Asset) -> Relations:

@@ -133,6 +133,7 @@ ROUTES: dict[str, Route] = {
     "library/": page(GET=200),
     "library/trash/": page(GET=200),
     "library/neighbours": page(GET=200),
+    "library/compare": page(GET=302, POST=302),
     "library/discard": page(ASSETS, POST=302),
     "library/restore": page(ASSETS, POST=302),
     "library/favourite": page(ASSETS, POST=302),
