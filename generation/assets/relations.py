@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from generation.assets.review import rest_beside
 from generation.assets.selection import MAX_COMPARED, as_query
 from generation.models import Asset, JobReference
 from generation.models.asset import AssetQuerySet
@@ -23,6 +24,7 @@ class Relations:
     siblings: list[Asset]
     made_from: list[Asset]
     made_into: list[Asset]
+    rest: int  # of the siblings under review: how many go when the asset is kept as the best
 
     @property
     def to_compare(self) -> str:
@@ -33,8 +35,10 @@ class Relations:
 def relations_of(asset: Asset) -> Relations:
     """In three queries at most, whatever there is."""
     siblings = sorted(_shown(asset).filter(job=asset.job_id), key=lambda other: other.slot)
+    reviewed = asset.job.review and asset.trashed_at is None
     return Relations(
         siblings=siblings if any(other.pk != asset.pk for other in siblings) else [],
+        rest=len(rest_beside(asset, siblings, review=True)) if reviewed else 0,
         made_from=made_from(asset) if asset.job.has_references else [],
         made_into=made_into(asset) if asset.media == "image" else [],
     )

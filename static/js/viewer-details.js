@@ -8,7 +8,7 @@ const dialog = byId("lightbox", HTMLDialogElement);
 const about = find(dialog, "[data-about]", HTMLElement);
 const wait = find(dialog, "[data-wait]", HTMLTemplateElement);
 const lost = find(dialog, "[data-lost]", HTMLTemplateElement);
-const BUTTON_KEYS = /^[1-5f]$/i;
+const BUTTON_KEYS = /^[1-5fk]$/i;
 const BARE_KEY = "ourvidz-viewer-bare";
 
 /** @type {Map<string, Promise<string>>} */
