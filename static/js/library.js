@@ -4,8 +4,8 @@ import { start as startFilters } from "./library-filters.js";
 import { changes, more, refresh, start as startGrid, tiles } from "./library-grid.js";
 import { listOfResult } from "./library-list.js";
 import { isSelecting, start as startSelecting } from "./library-selection.js";
-import { start as startViewer } from "./lightbox.js";
 import { connect } from "./live.js";
+import { start as startViewer } from "./viewer.js";
 
 const grid = byId("grid", HTMLElement);
 const list = listOfResult({

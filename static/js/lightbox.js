@@ -1,18 +1,10 @@
 // The viewer: one tile after another, large. A tile has a link to its own page.
-import { byId, find, findAll, targetOf } from "./dom.js";
-import { describe, follow as followTile, forget, isBare, keyedButton, tellAnew } from "./viewer-details.js";
+import { byId, find, isSpecial, targetOf } from "./dom.js";
+import { describe, follow as followTile, forget, keyedButton, tellAnew } from "./viewer-details.js";
 import { idOf } from "./viewer-list.js";
 import { isVideo, media, preload, shownBy } from "./viewer-stage.js";
 import { swipes } from "./viewer-touch.js";
-
-/**
- * What a page gives the viewer.
- * @typedef {object} Page
- * @property {ViewerList} list what to step through
- * @property {(tile: HTMLElement) => string} addressOf what the address bar shows while a tile is open
- * @property {() => boolean} mayOpen whether a click opens
- * @property {() => void} onMissing called when the history leads to a tile that is not here
- */
+import * as view from "./viewer-view.js";
 
 const dialog = byId("lightbox", HTMLDialogElement);
 const frame = find(dialog, "[data-frame]", HTMLElement);
@@ -22,7 +14,7 @@ const previous = find(dialog, "[data-step='-1']", HTMLButtonElement);
 const next = find(dialog, "[data-step='1']", HTMLButtonElement);
 const toasts = byId("toasts", HTMLElement);
 
-/** @type {Page} */
+/** @type {ViewedPage} */
 let page;
 
 /** @type {HTMLElement | null} */
@@ -30,9 +22,6 @@ let current = null;
 
 /** @type {string} */
 let listed = ""; // the last that was shown of the list; what its details lead to need not be in it
-
-/** @type {View | undefined} */
-let view; // not before the viewer is opened
 
 /** @param {HTMLElement} tile */
 const link = (tile) => find(tile, "[data-open]", HTMLAnchorElement);
@@ -42,7 +31,7 @@ function show(tile) {
   current = tile;
   if (page.list.element(idOf(tile))) listed = idOf(tile);
   stage.replaceChildren(media(tile));
-  view?.reset();
+  view.reset();
   const number = page.list.place(idOf(tile));
   place.textContent = `${isVideo(tile) ? "Video" : "Picture"}${number ? ` ${number}` : ""}: \u2068${shownBy(tile).words}\u2069`;
   next.disabled = previous.disabled = false;
@@ -84,7 +73,8 @@ async function followTiles() {
     return lookAround(same);
   }
   if (idOf(from) !== listed) return lookAround(from);
-  const nearest = (await page.list.next(listed)) ?? (await page.list.previous(listed));
+  const asked = page.list.next(listed).then((id) => id ?? page.list.previous(listed));
+  const nearest = await asked.catch(() => null);
   if (current !== from) return;
   if (nearest) go(nearest);
   else dialog.close();
@@ -94,18 +84,10 @@ async function followTiles() {
 function open(tile) {
   if (!dialog.open) {
     frame.append(toasts); // a modal dialog covers everything outside it
-    dialog.toggleAttribute("data-bare", isBare());
     dialog.showModal();
     dialog.focus(); // not its first button: Space is for playing
-    bringView();
   }
   show(tile);
-}
-
-async function bringView() {
-  if (view) return;
-  view = await import("./viewer-view.js");
-  view.reset();
 }
 
 /** @param {string | null} id */
@@ -166,9 +148,8 @@ const KEYS = {
 
 /** @param {KeyboardEvent} event */
 function keyed(event) {
-  if (event.altKey || event.ctrlKey || event.metaKey) return;
-  if (!dialog.open) return keyedOutside(event);
-  if (view?.keyed(event)) return event.preventDefault();
+  if (!dialog.open || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (view.keyed(event)) return event.preventDefault();
   const action = KEYS[event.key];
   const isOwn = targetOf(event)?.closest(event.key === " " ? "button, a, summary" : "[data-about]");
   const isTaken = isOwn && /^( |Page|Home|End)/.test(event.key); // it presses the button, scrolls the details
@@ -176,24 +157,6 @@ function keyed(event) {
   event.preventDefault();
   action();
 }
-
-/**
- * Stars and hearts are given to the tile that has the focus, too.
- * @param {KeyboardEvent} event
- */
-function keyedOutside(event) {
-  const target = targetOf(event);
-  if (target?.closest("input:not([data-tick]), textarea, select, [popover]")) return;
-  const tile = tileAround(target);
-  if (tile) keyedButton(tile, event);
-}
-
-/**
- * Whether a click is one that the browser opens elsewhere.
- * @param {MouseEvent} event
- */
-const isSpecial = ({ button, ctrlKey, metaKey, shiftKey, altKey }) =>
-  Boolean(button || ctrlKey || metaKey || shiftKey || altKey);
 
 /** @param {MouseEvent} event */
 function clicked(event) {
@@ -219,39 +182,18 @@ function follow(state) {
   else if (dialog.open) dialog.close();
 }
 
-/**
- * The tile that `target` is in.
- * @param {Element | null | undefined} target
- */
-function tileAround(target) {
-  const tile = target?.closest("[data-media][id]");
-  return tile instanceof HTMLElement ? page.list.element(idOf(tile)) : null;
-}
+document.addEventListener("acted", tellAnew);
+dialog.addEventListener("close", closed);
+dialog.addEventListener("click", clicked);
+document.addEventListener("keydown", keyed); // a button that leaves with what it did takes the focus out of the dialog
+const unlessZoomed = (/** @type {() => unknown} */ does) => view.isZoomed() || does();
+swipes(stage, { step: (by) => unlessZoomed(() => step(by)), close: () => unlessZoomed(() => dialog.close()) });
 
 /**
- * Opens the tiles in `root`, which hears "tiles-changed" when they did.
- * @param {HTMLElement} root
- * @param {Pick<Page, "list" | "addressOf"> & Partial<Page>} given
+ * @param {ViewedPage} given
+ * @returns {Viewer}
  */
-export function start(root, given) {
-  page = { mayOpen: () => true, onMissing: () => {}, ...given };
-  root.addEventListener("click", (event) => {
-    const pressed = targetOf(event)?.closest("[data-open]");
-    if (!pressed || event.defaultPrevented || !page.mayOpen() || isSpecial(event)) return;
-    const tile = tileAround(pressed);
-    if (!tile) return;
-    event.preventDefault();
-    for (const playing of findAll(root, "video", HTMLVideoElement)) playing.pause();
-    history.pushState({ viewer: idOf(tile) }, "", page.addressOf(tile));
-    open(tile);
-  });
-  root.addEventListener("tiles-changed", followTiles);
-  document.addEventListener("acted", tellAnew);
-  addEventListener("popstate", ({ state }) => follow(state));
-  dialog.addEventListener("close", closed);
-  dialog.addEventListener("click", clicked);
-  document.addEventListener("keydown", keyed); // a button that leaves with what it did takes the focus out of the dialog
-  const unlessZoomed = (/** @type {() => unknown} */ does) => view?.isZoomed() || does();
-  swipes(stage, { step: (by) => unlessZoomed(() => step(by)), close: () => unlessZoomed(() => dialog.close()) });
-  follow(history.state); // Forward may have been pressed before this ran
+export function viewerOf(given) {
+  page = given;
+  return { follow, followTiles, keyed: keyedButton };
 }

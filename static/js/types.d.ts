@@ -110,10 +110,22 @@ interface Zoom {
   isZoomed(): boolean;
 }
 
-/** How the viewer shows: viewer-view.js, loaded when it opens. */
-interface View {
-  reset(): void;
-  isZoomed(): boolean;
-  /** whether the key said something here */
-  keyed(event: KeyboardEvent): boolean;
+/** What a page gives the viewer. */
+interface ViewedPage {
+  list: ViewerList;
+  /** what the address bar shows while a tile is open */
+  addressOf(tile: HTMLElement): string;
+  /** whether a click opens */
+  mayOpen(): boolean;
+  /** called when the history leads to a tile that is not here */
+  onMissing(): void;
+}
+
+/** The viewer: lightbox.js, loaded when somebody is about to use it. */
+interface Viewer {
+  /** shows what the state of the history says, or nothing */
+  follow(state: { viewer?: string } | null): void;
+  followTiles(): void;
+  /** a key that was pressed on a tile of the page */
+  keyed(tile: HTMLElement, event: KeyboardEvent): void;
 }

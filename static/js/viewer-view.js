@@ -1,6 +1,6 @@
-// How the viewer shows: zoom, the whole screen, with or without the details, the list of its keys. Loaded when it opens.
+// How the viewer shows: zoom, the whole screen, with or without the details, the list of its keys.
 import { byId, find, targetOf } from "./dom.js";
-import { keepBare } from "./viewer-details.js";
+import { isBare, keepBare } from "./viewer-details.js";
 import { zoomOf } from "./zoom.js";
 
 const dialog = byId("lightbox", HTMLDialogElement);
@@ -90,7 +90,8 @@ export function keyed(event) {
   return true;
 }
 
-panel.setAttribute("aria-pressed", String(!dialog.hasAttribute("data-bare")));
+dialog.toggleAttribute("data-bare", isBare());
+panel.setAttribute("aria-pressed", String(!isBare()));
 screen.hidden = !document.fullscreenEnabled;
 document.addEventListener("fullscreenchange", () => {
   screen.setAttribute("aria-pressed", String(document.fullscreenElement === frame));

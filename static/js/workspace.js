@@ -1,9 +1,9 @@
 import { start } from "./composer.js";
 import { byId, data } from "./dom.js";
-import { start as startViewer } from "./lightbox.js";
 import { connect } from "./live.js";
 import "./menus.js";
 import { catchUp, changes, progress, results } from "./stacks.js";
+import { start as startViewer } from "./viewer.js";
 import { listOf } from "./viewer-list.js";
 
 const stacks = byId("stacks", HTMLElement);
