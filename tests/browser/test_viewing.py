@@ -157,6 +157,7 @@ def test_the_viewer_by_keys_and_mouse(
     page.reload()
     go_live(page)
     tiles.nth(2).locator("[data-open]").click()
+    shows(page, images[2])
     expect(viewer(page).locator("[data-about]")).to_be_hidden()
     page.keyboard.press("i")
 
