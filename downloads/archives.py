@@ -8,7 +8,7 @@ import json
 import uuid
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -29,7 +29,6 @@ from generation.assets.parameters import parameters_of
 from generation.core.errors import DomainError
 from generation.core.keyset import cursor_of
 from generation.models import Asset
-from generation.models.asset import AssetQuerySet
 
 KEPT_HOURS = 48
 MAX_OF_OWNER = 20  # archives; a new one replaces the oldest
@@ -126,19 +125,21 @@ def make_parts(archive: Archive) -> Archive:
     return archive
 
 
-def _selected(archive: Archive) -> AssetQuerySet[Asset]:
+def _selected(archive: Archive) -> listing.Listing:
     only = AssetFilter.from_query(QueryDict(archive.query))
-    assets = listing.saved(owner_id=archive.owner_id, only=only).source
+    found = listing.saved(owner_id=archive.owner_id, only=only)
+    assets = found.source
     if archive.asset_ids is not None:
         assets = assets.filter(pk__in=archive.asset_ids)
     if archive.excluded_ids:
         assets = assets.exclude(pk__in=archive.excluded_ids)
-    return assets.select_related("job", "project").prefetch_related("job__references")
+    assets = assets.select_related("job", "project").prefetch_related("job__references")
+    return replace(found, source=assets)
 
 
 def _next_part(archive: Archive) -> tuple[ArchivePart, str]:
     """The part from the archive's cursor on, unsaved, and the cursor behind it, empty at the end."""
-    pages = listing.Listing(_selected(archive), "saved_at")
+    pages = _selected(archive)
     page = pages.page(archive.cursor, PART_FILES)
     draft = _Draft()
     for asset in page.assets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 from generation.assets import listing
 from generation.assets.filters import AssetFilter
@@ -19,7 +20,7 @@ def json_lines(*, owner_id: int, only: AssetFilter) -> Iterator[bytes]:
     while True:
         found = listing.saved(owner_id=owner_id, only=only)
         source = found.source.select_related("job", "project").prefetch_related("job__references")
-        page = listing.Listing(source, found.by).page(cursor, ROWS_AT_ONCE)
+        page = replace(found, source=source).page(cursor, ROWS_AT_ONCE)
         connections.give_back()
         lines = (json.dumps(parameters_of(asset), ensure_ascii=False) + "\n" for asset in page.assets)
         yield "".join(lines).encode()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -13,8 +15,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from generation.assets.download_names import download_name
+from generation.core.keyset import BadCursor, cursor_of
 from generation.core.limits import MAX_RATING
 from generation.models import Asset
+
+KEY_MOMENT = "%Y%m%d%H%M%S%f"
+KEY = re.compile(r"[0-9]{20}-[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,7 @@ class Tile:
     @property
     def key(self) -> str:
         """The moment in UTC and the id: sorts as text as the page is sorted, the other way round."""
-        return f"{self.moment.astimezone(UTC):%Y%m%d%H%M%S%f}-{self.asset.pk.hex}"
+        return f"{self.moment.astimezone(UTC):{KEY_MOMENT}}-{self.asset.pk.hex}"
 
     @property
     def ratio(self) -> str:
@@ -68,6 +74,18 @@ class Tile:
         assert self.asset.trashed_at is not None
         left = self.asset.trashed_at + timedelta(days=settings.TRASH_DAYS) - timezone.now()
         return max(0, math.ceil(left / timedelta(days=1)))
+
+
+def cursor_of_key(key: str) -> str:
+    """The cursor at the tile with this key. Raises BadCursor."""
+    if not KEY.fullmatch(key):
+        raise BadCursor
+    moment, _, asset_id = key.partition("-")
+    try:
+        at = datetime.strptime(moment, KEY_MOMENT).replace(tzinfo=UTC)
+    except ValueError:
+        raise BadCursor from None
+    return cursor_of(at, uuid.UUID(asset_id))
 
 
 @dataclass(frozen=True, slots=True)

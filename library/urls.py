@@ -3,12 +3,14 @@ from __future__ import annotations
 from django.urls import path
 
 from library.grouping_cards import SORTS
-from library.views import actions, bulk, groupings, operations, pages
+from library.views import actions, bulk, compare, groupings, neighbours, operations, pages
 
 app_name = "library"
 urlpatterns = [
     path("", pages.home, name="home"),
     path("trash/", pages.trash, name="trash"),
+    path("compare", compare.compare, name="compare"),
+    path("neighbours", neighbours.neighbours, name="neighbours"),
     path("discard", actions.discard, name="discard"),
     path("restore", actions.restore, name="restore"),
     path("favourite", actions.favourite, name="favourite"),

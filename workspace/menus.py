@@ -40,7 +40,9 @@ def asset_menu(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpRes
     card = next((card for card in stack.cards if card.asset == asset and card.phase == "done"), None)
     if card is None:
         raise Http404
-    return _menu(request, "workspace/_asset_menu.html", {"stack": stack, "card": card})
+    return _menu(
+        request, "workspace/_asset_menu.html", {"stack": stack, "card": card, "rest": stack.rest_beside(card)}
+    )
 
 
 def _owner_id(request: HttpRequest) -> int:

@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from generation.assets.review import is_undecided, is_under_review, rest_beside
+from generation.assets.selection import MAX_COMPARED, as_query
 from generation.core.errors import JobNotFound
 from generation.jobs.listing import jobs_with_slots
 from generation.jobs.progress import JobProgress, progress_of
@@ -61,11 +63,12 @@ class Stack:
         self.failed = _count(slots, AssetStatus.FAILED)
         self.discarded = sum(asset.trashed_at is not None for asset in slots)
         self.cards = [
-            Card(asset, self._phase(asset), asset.slot + 1, _under_review(asset), self._preview(asset))
+            Card(asset, self._phase(asset), asset.slot + 1, is_under_review(asset), self._preview(asset))
             for asset in slots
             if asset.trashed_at is None
         ]
         self.to_review = [card.asset.pk for card in self.cards if card.under_review]
+        self.undecided = sum(is_undecided(card.asset) for card in self.cards)
 
     @property
     def key(self) -> str:
@@ -139,6 +142,26 @@ class Stack:
         return ""
 
     @property
+    def is_decided_in_part(self) -> bool:
+        """Whether some of its results were saved, rated or are favourites, and others wait for that."""
+        return 0 < self.undecided < sum(card.phase == "done" for card in self.cards)
+
+    def rest_beside(self, card: Card) -> int:
+        """How many results go when this one is kept as the best."""
+        results = [other.asset for other in self.cards]
+        return len(rest_beside(card.asset, results, review=self.job.review))
+
+    @property
+    def to_compare(self) -> list[uuid.UUID]:
+        """The first of its results that can be compared; empty with fewer than two."""
+        done = [card.asset.pk for card in self.cards if card.phase == "done"]
+        return done[:MAX_COMPARED] if len(done) > 1 else []
+
+    @property
+    def compare_query(self) -> str:
+        return as_query(self.to_compare)
+
+    @property
     def seeds(self) -> str:
         return ", ".join(str(card.asset.seed) for card in self.cards)
 
@@ -198,7 +221,3 @@ def _next_job(jobs: Sequence[Job]) -> set[uuid.UUID]:
 
 def _count(slots: list[Asset], status: AssetStatus) -> int:
     return sum(asset.status == status for asset in slots)
-
-
-def _under_review(asset: Asset) -> bool:
-    return asset.status == AssetStatus.COMPLETED and asset.saved_at is None and asset.trashed_at is None

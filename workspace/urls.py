@@ -18,6 +18,7 @@ urlpatterns = [
     path("workspace/resume", jobs.resume, name="resume"),
     path("workspace/undo-cancel", jobs.undo_cancel, name="undo-cancel"),
     path("workspace/undo-clear", jobs.undo_clear, name="undo-clear"),
+    path("workspace/undo-review", assets.undo_review, name="undo-review"),
     path("workspace/clear", jobs.clear, name="clear"),
     path("workspace/restore", assets.restore_many, name="restore-many"),
     path(f"{JOB}/menu", menus.job_menu, name="job-menu"),
@@ -30,6 +31,7 @@ urlpatterns = [
     path(f"{JOB}/discard", jobs.discard_job, name="discard-job"),
     path(f"{JOB}/clear", jobs.clear_job, name="clear-job"),
     path(f"{ASSET}/save", assets.save, name="save"),
+    path(f"{ASSET}/keep", assets.keep, name="keep"),
     path(f"{ASSET}/discard", assets.discard, name="discard"),
     path(f"{ASSET}/restore", assets.restore, name="restore"),
 ]

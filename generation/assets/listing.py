@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -11,7 +12,7 @@ from generation.assets.filters import AssetFilter
 from generation.assets.search import newest
 from generation.assets.search.match import Match
 from generation.catalog.job_types import Media
-from generation.core.keyset import cursor_of, older_than
+from generation.core.keyset import cursor_of, newer_than, older_than
 from generation.models import Asset
 from generation.models.asset import AssetQuerySet
 
@@ -47,6 +48,10 @@ class Listing:
         page = found[:limit]
         return Page(page, self.cursor_after(page[-1]) if len(found) > limit else "")
 
+    def beside(self, cursor: str, limit: int, *, newer: bool) -> list[Asset]:
+        """Those that follow the cursor, or come before it, the nearest first; without one, from that end."""
+        return list(self._rows(cursor, limit, newer=newer))
+
     def cursor_after(self, asset: Asset) -> str:
         return cursor_of(getattr(asset, self.by), asset.pk)
 
@@ -64,12 +69,13 @@ class Listing:
             return newest.count(self.source, self.match, most + 1)
         return self.source.order_by()[: most + 1].count()
 
-    def _rows(self, cursor: str, number: int) -> QuerySet[Asset]:
-        rows = older_than(self.source, self.by, cursor, tie=self.tie)
+    def _rows(self, cursor: str, number: int, *, newer: bool = False) -> QuerySet[Asset]:
+        beyond = newer_than if newer else older_than
+        rows = beyond(self.source, self.by, cursor, tie=self.tie)
         if not self.match:
             return rows[:number]
-        ids = newest.newest_ids(rows, self.by, self.match, number)
-        return older_than(self.source.filter(pk__in=ids), self.by, "", tie=self.tie)
+        ids = newest.nearest_ids(rows, self.by, self.match, number, newer=newer)
+        return beyond(self.source.filter(pk__in=ids), self.by, "", tie=self.tie)
 
 
 def saved(*, owner_id: int, only: AssetFilter = EVERYTHING) -> Listing:
@@ -96,6 +102,12 @@ def library(*, owner_id: int, only: AssetFilter = EVERYTHING, cursor: str = "", 
 def trash(*, owner_id: int, cursor: str = "", limit: int = 60) -> Page:
     """A page of trashed assets. Raises BadCursor."""
     return trashed(owner_id=owner_id).page(cursor, limit)
+
+
+def completed_assets(*, owner_id: int, asset_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Asset]:
+    """Those of these that are the owner's and completed, also in the trash, with their jobs."""
+    mine = _readable(owner_id).completed().filter(pk__in=asset_ids)
+    return {asset.pk: asset for asset in mine.select_related("job")}
 
 
 def find_asset(*, owner_id: int, asset_id: uuid.UUID, media: str = "") -> Asset | None:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest
 
+MAX_COMPARED = 4  # side by side
 # `image` and `video` are what pages and addresses of earlier releases say.
 NAMES = ("asset", "image", "video")
 

@@ -133,6 +133,10 @@ class Asset(models.Model):
             models.Index(fields=["owner", "revision"], name="asset_changes"),
             # Moving all of a project away, and the database's own check when one is deleted.
             models.Index(fields=["project", "id"], name="asset_of_project"),
+            # What a job's references were copied from.
+            models.Index(
+                fields=["owner", "sha256"], name="asset_same_bytes", condition=Q(completed_at__isnull=False)
+            ),
         ]
         constraints = [
             # Also the look-up that the callback uses.

@@ -262,9 +262,13 @@ class Job(models.Model):
         return self.status in RETRYABLE
 
     @property
+    def has_references(self) -> bool:
+        return self.pool != self.job_type
+
+    @property
     def sorted_references(self) -> list[JobReference]:
         """Its references by type, from the prefetch; no query if its pool shows that there are none."""
-        if self.pool == self.job_type:
+        if not self.has_references:
             return []
         return sorted(self.references.all(), key=lambda used: used.type)
 

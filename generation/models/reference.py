@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from generation.catalog.job_types import FRAMES, ReferenceType
 from generation.core.ids import new_id
@@ -73,9 +73,10 @@ class JobReference(models.Model):
     job = models.ForeignKey("generation.Job", models.PROTECT, related_name="references", db_index=False)
     type = models.CharField(max_length=12, choices=ReferenceType.choices)
     strength = models.FloatField(help_text="0 to 1.")
-    reference = models.ForeignKey(Reference, models.SET_NULL, null=True, related_name="uses")
+    reference = models.ForeignKey(Reference, models.SET_NULL, null=True, related_name="uses", db_index=False)
 
     class Meta:
+        indexes = [models.Index("reference", F("job").desc(), name="reference_uses")]
         constraints = [
             models.UniqueConstraint(fields=["job", "type"], name="reference_type_once_per_job"),
             models.CheckConstraint(condition=Q(type__in=ReferenceType.values), name="reference_type_known"),

@@ -14,7 +14,9 @@ from django.views.decorators.http import require_safe
 from generation.access.projects import owned_projects
 from generation.assets import listing
 from generation.assets.filters import AssetFilter
+from generation.assets.infotext import infotext
 from generation.assets.memberships import tags_and_collections
+from generation.assets.relations import relations_of
 from generation.changes import feed
 from generation.core.keyset import BadCursor
 from generation.http.fragments import wants_fragment
@@ -23,6 +25,7 @@ from library.grouping_cards import filtered_groups, known_groups
 from library.operation_texts import in_work
 from library.presenters import Tile, by_day
 from library.reader_zone import reader_zone
+from library.views.neighbours import neighbours_url
 from library.views.owned import completed_or_404, owner_id_of
 
 
@@ -51,6 +54,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "groups": filtered_groups(owner_id_of(request), filters),
         "is_first": "cursor" not in request.GET,
         "socket": f"/ws/library/?{filters.to_query()}",
+        "neighbours": neighbours_url(filters.to_query()),
     }
     context |= filter_bar(owner_id_of(request), filters)
     return render(request, "library/home.html", context)
@@ -87,6 +91,7 @@ def trash(request: HttpRequest) -> HttpResponse:
         "operations": in_work(owner_id_of(request)),
         "is_first": "cursor" not in request.GET,
         "socket": "/ws/library/?trash=1",
+        "neighbours": neighbours_url("trash=1"),
     }
     return render(request, "library/trash.html", context)
 
@@ -98,7 +103,8 @@ def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse
     found = completed_or_404(request, media, asset_id)
     tile = Tile(found, in_trash=found.trashed_at is not None)
     name = "library/_details.html" if wants_fragment(request) else "library/asset.html"
-    return render(request, name, {"tile": tile, **tags_and_collections(found)})
+    context = {"tile": tile, "text": infotext(found), "related": relations_of(found)}
+    return render(request, name, context | tags_and_collections(found))
 
 
 def _more(request: HttpRequest, page: listing.Page, filters: AssetFilter) -> str:

@@ -63,8 +63,11 @@ export function excuse(error, { away = AWAY, signedOut = SIGNED_OUT, mayLeave = 
   if (mayLeave) setTimeout(() => location.reload(), 2500);
 }
 
-/** @param {HTMLButtonElement} button */
-async function act(button) {
+/**
+ * Does what a button posts, which need not be on the page.
+ * @param {HTMLButtonElement} button
+ */
+export async function act(button) {
   const data = new FormData(button.form ?? byId("act", HTMLFormElement));
   if (button.name) data.append(button.name, button.value);
   for (const [name, values] of Object.entries(fieldsOf(button))) {

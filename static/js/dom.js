@@ -79,3 +79,10 @@ export function element(html) {
 export function targetOf({ target }) {
   return target instanceof Element ? target : null;
 }
+
+/**
+ * Whether a click is one that the browser opens elsewhere.
+ * @param {MouseEvent} event
+ */
+export const isSpecial = ({ button, ctrlKey, metaKey, shiftKey, altKey }) =>
+  Boolean(button || ctrlKey || metaKey || shiftKey || altKey);

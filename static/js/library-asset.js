@@ -1,4 +1,5 @@
 // The page of one asset: after an action its details say how it stands now.
+import "./copy.js";
 import { element, find } from "./dom.js";
 import { morph } from "./morph.js";
 

@@ -43,9 +43,6 @@ function link() {
   return found instanceof HTMLAnchorElement ? found : null;
 }
 
-/** Whether there are further pages. */
-export const hasMore = () => Boolean(link());
-
 /** All tiles there are, in the page's order. */
 export const tiles = () => tilesOf(grid);
 

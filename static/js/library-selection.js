@@ -25,6 +25,7 @@ export const isSelecting = () => "selecting" in grid.dataset;
 function show() {
   const number = selected().length;
   if (number) count.textContent = `${number} selected`;
+  bar.toggleAttribute("data-comparable", number > 1 && number < 5);
   grid.toggleAttribute("data-selecting", number > 0 || isPressed());
 }
 
@@ -58,8 +59,9 @@ function clear() {
 
 /** @param {SubmitEvent} event */
 async function act(event) {
-  event.preventDefault();
   const { submitter } = event;
+  if (submitter?.matches("[data-plain]")) return; // the answer is a page
+  event.preventDefault();
   submitter?.setAttribute("aria-busy", "true");
   const url = submitter?.getAttribute("formaction") ?? form.action;
   const done = await perform(url, new FormData(form));

@@ -90,3 +90,46 @@ interface Draft {
   /** of a press on Make that was not answered yet */
   key?: string;
 }
+
+/** What the viewer steps through. An id is "image-…" or "video-…": the medium and the asset's id. */
+interface ViewerList {
+  /** the tile, in the document or not; null if it is not in the list */
+  element(id: string): HTMLElement | null;
+  /** what follows, also on one that has left; fetches what is not here */
+  next(id: string): Promise<string | null>;
+  previous(id: string): Promise<string | null>;
+  first(): Promise<string | null>;
+  last(): Promise<string | null>;
+  /** counted from 1, where that is known */
+  place(id: string): number | null;
+}
+
+/** How large pictures are shown, and which part of them. */
+interface Zoom {
+  by(factor: number): void;
+  fit(): void;
+  /** between the size that fits and the picture's own */
+  toggle(): void;
+  pan(dx: number, dy: number): void;
+  isZoomed(): boolean;
+}
+
+/** What a page gives the viewer. */
+interface ViewedPage {
+  list: ViewerList;
+  /** what the address bar shows while a tile is open */
+  addressOf(tile: HTMLElement): string;
+  /** whether a click opens */
+  mayOpen(): boolean;
+  /** called when the history leads to a tile that is not here */
+  onMissing(): void;
+}
+
+/** The viewer: lightbox.js, loaded when somebody is about to use it. */
+interface Viewer {
+  /** shows what the state of the history says, or nothing */
+  follow(state: { viewer?: string } | null): void;
+  followTiles(): void;
+  /** a key that was pressed on a tile of the page */
+  keyed(tile: HTMLElement, event: KeyboardEvent): void;
+}

@@ -1,9 +1,10 @@
 import { start } from "./composer.js";
 import { byId, data } from "./dom.js";
-import { start as startViewer } from "./lightbox.js";
 import { connect } from "./live.js";
 import "./menus.js";
 import { catchUp, changes, progress, results } from "./stacks.js";
+import { start as startViewer } from "./viewer.js";
+import { listOf } from "./viewer-list.js";
 
 const stacks = byId("stacks", HTMLElement);
 const live = connect({
@@ -29,4 +30,4 @@ start({
 byId("more", HTMLElement).removeAttribute("data-folded");
 byId("chips", HTMLElement).removeAttribute("data-expected");
 // The address stays the Workspace's: that is where a reload leads.
-startViewer(stacks, { tiles: results, addressOf: () => location.href });
+startViewer(stacks, { list: listOf(results), addressOf: () => location.href });

@@ -88,10 +88,10 @@ def test_results_are_saved_and_discarded_from_the_viewer(page: Page, owner: User
     expect(toast(page)).to_contain_text("Saved to the Library.")
     expect(viewer(page).get_by_role("button", name="Save")).to_have_count(0)
     assert Image.objects.get(pk=second.pk).saved_at
-    viewer(page).get_by_role("button", name="Discard").click()
+    viewer(page).get_by_role("button", name="Discard", exact=True).click()
     expect(page.locator(f"#image-{second.pk}")).to_have_count(0)
     expect(viewer(page).locator("[data-stage] img")).to_have_attribute("src", re.compile(str(third.pk)))
-    toast(page).get_by_role("button", name="Undo").click()
+    toast(page).filter(has_text="Moved").get_by_role("button", name="Undo").click()
     expect(page.locator(f"#image-{second.pk}")).to_have_count(1)
     page.keyboard.press("ArrowLeft")
     expect(viewer(page).locator("[data-stage] img")).to_have_attribute("src", re.compile(str(second.pk)))

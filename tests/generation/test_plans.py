@@ -16,8 +16,10 @@ from django.db import connection
 
 from generation.access import quotas
 from generation.assets import listing as assets
+from generation.assets import relations
 from generation.assets.filters import AssetFilter
 from generation.jobs import listing as jobs
+from generation.models import Asset
 from tests.factories import make_job
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +43,13 @@ CALLS: dict[str, tuple[str, Callable[[int], object]]] = {
         "asset_favourites",
         lambda owner: assets.library(owner_id=owner, only=AssetFilter(favourite=True)),
     ),
+    "made from": ("asset_same_bytes", lambda owner: relations.made_from(_asset_of(owner))),
+    "made into": ("reference_uses", lambda owner: relations.made_into(_asset_of(owner))),
 }
+
+
+def _asset_of(owner: int) -> Asset:
+    return Asset.objects.filter(owner=owner)[0]
 
 
 def plans(call: Callable[[], object]) -> list[str]:
@@ -82,7 +90,7 @@ def _forget_other_tests() -> None:
     """Plan as on a new database: after other tests each table is known to be empty, and every index does."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table in ("generation_job", "generation_asset"):
+        for table in ("generation_job", "generation_asset", "generation_jobreference"):
             cursor.execute(f"REINDEX TABLE {table}")
             cursor.execute("DELETE FROM pg_statistic WHERE starelid = %s::regclass", [table])
             cursor.execute("UPDATE pg_class SET relpages = 0, reltuples = -1 WHERE relname = %s", [table])

@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse
 from django.urls import reverse
 
 from generation.access.principals import principal_of
-from generation.assets import actions as asset_actions
+from generation.assets import review
 from generation.assets.selection import posted_ids
 from generation.jobs import actions as job_actions
 from generation.jobs import again, order, pausing
@@ -16,7 +16,7 @@ from workspace.forms import MoveForm, is_form_key
 from workspace.presenters import owned_stack
 from workspace.responses import done, refused
 from workspace.views.action import OwnersRequest, action
-from workspace.views.undo import is_number, posted_revisions, restore_url, undo_url
+from workspace.views.undo import is_number, posted_revisions, undo_review_url, undo_url
 
 
 @action
@@ -99,16 +99,15 @@ def move(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
 
 @action
 def save_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    waiting = owned_stack(request.user.pk, job_id).to_review
-    moved = asset_actions.save(owner_id=request.user.pk, actor=principal_of(request), assets=waiting)
-    return done(request, f"Saved {moved} to the Library.")
+    reviewed = review.save_all(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id)
+    return done(request, f"Saved {len(reviewed.saved)} to the Library.", undo=undo_review_url(reviewed))
 
 
 @action
 def discard_job(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
-    waiting = owned_stack(request.user.pk, job_id).to_review
-    moved = asset_actions.discard(owner_id=request.user.pk, actor=principal_of(request), assets=waiting)
-    return done(request, f"Discarded {moved}.", undo=restore_url(waiting) if moved else "")
+    """What is not saved, rated or a favourite."""
+    reviewed = review.discard_rest(owner_id=request.user.pk, actor=principal_of(request), job_id=job_id)
+    return done(request, f"Discarded {len(reviewed.discarded)}.", undo=undo_review_url(reviewed))
 
 
 @action

@@ -7,6 +7,7 @@ import uuid
 from django.http import HttpRequest
 from django.urls import reverse
 
+from generation.assets.review import Reviewed
 from generation.assets.selection import as_query
 
 MAX_DIGITS = 18  # of a number in an address: any more would not fit a column
@@ -18,9 +19,21 @@ def undo_url(name: str, revisions: list[int]) -> str:
     return f"{reverse(f'workspace:{name}')}?revisions={listed}" if listed else ""
 
 
-def posted_revisions(request: HttpRequest) -> list[int]:
+def posted_revisions(request: HttpRequest, name: str = "revisions") -> list[int]:
     """Those of `undo_url`; malformed ones are left out."""
-    return [int(text) for text in request.GET.get("revisions", "").split(",") if is_number(text)]
+    return [int(text) for text in request.GET.get(name, "").split(",") if is_number(text)]
+
+
+def undo_review_url(reviewed: Reviewed) -> str:
+    """Where to POST to take a review back; empty if it changed nothing."""
+    named = {"saved": reviewed.saved, "discarded": reviewed.discarded}
+    listed = "&".join(f"{name}={','.join(map(str, them))}" for name, them in named.items() if them)
+    return f"{reverse('workspace:undo-review')}?{listed}" if listed else ""
+
+
+def posted_review(request: HttpRequest) -> Reviewed:
+    """That of `undo_review_url`."""
+    return Reviewed(posted_revisions(request, "saved"), posted_revisions(request, "discarded"))
 
 
 def is_number(text: str) -> bool:
