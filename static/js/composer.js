@@ -127,8 +127,17 @@ function useExample(link) {
   const fill = () => {
     fields.prompt.value = link.textContent;
   };
-  draft.replace("The example is in the form.", fill, update);
+  draft.replace("The example is in the form.", fill, update, draft.stored());
   fields.prompt.focus();
+}
+
+/**
+ * Fills in these fields and keeps the others; Undo brings back what the form held.
+ * @param {Filled} filled by the names of the controls
+ * @param {string} words for what happened
+ */
+export function fillForm(filled, words) {
+  draft.replace(words, () => draft.write(filled), update);
 }
 
 /** @param {{onMade: (news: Partial<Message>) => void}} page shows a job that was made */

@@ -86,3 +86,6 @@ interface Draft {
   /** of a press on Make that was not answered yet */
   key?: string;
 }
+
+/** What of the composer is to be filled in: values of its controls, and the reference images if they change. */
+type Filled = Partial<Pick<Draft, "values" | "references">>;
