@@ -28,7 +28,7 @@ def check_tables(content: BinaryIO) -> None:
     """Raises BrokenMedia for tables of more samples than are taken, or than their boxes have room for."""
     length = content.seek(0, 2)
     in_fragments = 0
-    for number, (kind, start, end) in enumerate(_boxes(content, 0, length, MAX_DEPTH)):
+    for number, (kind, start, end) in enumerate(boxes(content, 0, length, MAX_DEPTH)):
         check_parts(number)
         if kind == b"cmov":
             raise BrokenMedia("wrong_format", "The video's index is compressed, which browsers cannot read.")
@@ -46,7 +46,7 @@ def check_tables(content: BinaryIO) -> None:
 def display_matrices(content: BinaryIO) -> dict[int, tuple[float, ...]]:
     """By track, a, b, c and d of the matrix that its pictures are shown through. Raises BrokenMedia."""
     found = {}
-    for kind, start, end in _boxes(content, 0, content.seek(0, 2), MAX_DEPTH):
+    for kind, start, end in boxes(content, 0, content.seek(0, 2), MAX_DEPTH):
         if kind == b"tkhd":
             content.seek(start)
             header = content.read(min(96, end - start))
@@ -59,7 +59,7 @@ def display_matrices(content: BinaryIO) -> dict[int, tuple[float, ...]]:
     return found
 
 
-def _boxes(content: BinaryIO, start: int, end: int, depth: int) -> Iterator[tuple[bytes, int, int]]:
+def boxes(content: BinaryIO, start: int, end: int, depth: int) -> Iterator[tuple[bytes, int, int]]:
     """Each box: its type, and where its payload starts and ends. A box that lies is cut to its parent."""
     while start + 8 <= end:
         content.seek(start)
@@ -72,7 +72,7 @@ def _boxes(content: BinaryIO, start: int, end: int, depth: int) -> Iterator[tupl
             return
         yield kind, start + begins, stop
         if kind in CONTAINERS and depth:
-            yield from _boxes(content, start + begins, stop, depth - 1)
+            yield from boxes(content, start + begins, stop, depth - 1)
         start = stop
 
 
