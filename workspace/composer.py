@@ -88,7 +88,7 @@ def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
     known: dict[str, Any] = DEFAULTS | request.session.get(SESSION_KEY, {})
     query = request.GET
     if job := _named_job(owner, query):
-        known = _from_job(job, query.get("seed", ""))
+        known = from_job(job, query.get("seed", ""))
     else:
         known["references"] = existing_rows(owner.pk, known.get("references", ()))
         known |= {"prompt": prompt} if (prompt := query.get("prompt", "")) else {}
@@ -123,7 +123,7 @@ def _with_reference(owner: User, image_id: uuid.UUID, known: dict[str, Any]) -> 
     return {}
 
 
-def _from_job(job: Job, seed: str) -> dict[str, Any]:
+def from_job(job: Job, seed: str) -> dict[str, Any]:
     """The values this job was submitted with. With a seed, for that one result alone."""
     job_type = job.type
     automatic = job_type.engine == ("wan" if job_type.enhanced or job.media == "video" else "sdxl")

@@ -155,8 +155,8 @@ function takeAsked() {
   const asked = new URLSearchParams(location.search);
   const image = asked.get("image");
   const isFilled = FILLED_BY.some((name) => asked.has(name));
-  if (image !== null || isFilled) {
-    for (const name of [...FILLED_BY, "image"]) asked.delete(name);
+  if (image !== null || isFilled || asked.has("recall")) {
+    for (const name of [...FILLED_BY, "image", "recall", "field"]) asked.delete(name);
     history.replaceState(null, "", `${location.pathname}${asked.size ? `?${asked}` : ""}`);
   }
   return { image, isFilled };
@@ -168,13 +168,14 @@ function takeAsked() {
  * @param {() => void} composer.update shows what the form holds
  * @param {() => boolean} composer.admitReference changes what cannot use a reference image; whether it did
  * @param {boolean} composer.isRefused whether the page says what is wrong with what was sent
+ * @param {boolean} composer.isRecalled whether the page came with settings to bring back
  */
-export function begin({ update, admitReference, isRefused }) {
+export function begin({ update, admitReference, isRefused, isRecalled }) {
   update();
   const { image, isFilled } = takeAsked();
   const draft = stored();
   const brought = references.kept().find(({ source }) => source === `image:${image}`);
-  if (!isRefused && !isFilled && !brought) sent = text(read(served));
+  if (!isRefused && !isFilled && !brought && !isRecalled) sent = text(read(served));
   if (draft && !isFilled && !isRefused) {
     pressed = draft.key ?? "";
     if (pressed) fields.key.value = pressed;
