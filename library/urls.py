@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from library.views import actions, pages
+from library.views import actions, importing, pages
 
 app_name = "library"
 urlpatterns = [
     path("", pages.home, name="home"),
     path("trash/", pages.trash, name="trash"),
+    path("import/", importing.import_files, name="import"),
     path("discard", actions.discard, name="discard"),
     path("restore", actions.restore, name="restore"),
     path("favourite", actions.favourite, name="favourite"),

@@ -126,7 +126,8 @@ def _with_reference(owner: User, image_id: uuid.UUID, known: dict[str, Any]) -> 
 def from_job(job: Job, seed: str) -> dict[str, Any]:
     """The values this job was submitted with. With a seed, for that one result alone."""
     job_type = job.type
-    automatic = job_type.engine == ("wan" if job_type.enhanced or job.media == "video" else "sdxl")
+    usual = "wan" if job_type.enhanced or job.media == "video" else "sdxl"
+    automatic = job.is_import or job_type.engine == usual
     return {
         "prompt": job.prompt,
         "negative_prompt": job.negative_prompt,

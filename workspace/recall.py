@@ -12,6 +12,7 @@ from generation.assets import listing
 from generation.catalog.job_types import JobType, Media
 from generation.catalog.submission import MAX_SEED
 from generation.jobs import listing as job_listing
+from generation.jobs.import_files import parameters_of
 from generation.media.parameters.found import Parameters
 from generation.media.parameters.unused import unused
 from generation.models import Asset
@@ -62,7 +63,7 @@ def of_asset(
     if asset is None or what not in FIELDS:
         return None
     values, sentences = _of_asset(asset, what, composer)
-    return Recalled(FIELDS[what], values, sentences)
+    return Recalled(FIELDS[what] if values else NOTHING, values, sentences)
 
 
 def of_query(owner_id: int, query: Mapping[str, str], composer: Mapping[str, Any]) -> Recalled | None:
@@ -76,6 +77,8 @@ def of_query(owner_id: int, query: Mapping[str, str], composer: Mapping[str, Any
 
 def _of_asset(asset: Asset, what: str, composer: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     job = asset.job
+    if job.is_import:
+        return _of_import(asset, what, composer)
     if what == "prompt":
         return {"prompt": job.prompt, "negative_prompt": job.negative_prompt}, []
     if what == "seed":
@@ -84,6 +87,16 @@ def _of_asset(asset: Asset, what: str, composer: Mapping[str, Any]) -> tuple[dic
         return _aspect(job_type_of(composer), job.width, job.height)
     [job] = job_listing.jobs_with_slots(owner_id=asset.owner_id, job_ids=[asset.job_id])
     return from_job(job, str(asset.seed)), []
+
+
+def _of_import(asset: Asset, what: str, composer: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    found = of_file(parameters_of(asset), media=asset.media, composer=composer)
+    if what == "size":
+        return _aspect(job_type_of(composer), asset.width or 1, asset.height or 1)
+    if what == "all":
+        return found.values, found.unused
+    names = {"seed": ("seed",), "prompt": ("prompt", "negative_prompt")}[what]
+    return {name: found.values[name] for name in names if name in found.values}, []
 
 
 def of_file(found: Parameters | None, *, media: str, composer: Mapping[str, Any]) -> Recalled:

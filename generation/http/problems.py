@@ -24,10 +24,13 @@ TOO_LARGE = "The body is too large."
 
 STATUS_OF = {
     "job_not_found": HTTPStatus.NOT_FOUND,
+    "import_not_found": HTTPStatus.NOT_FOUND,
+    "already_imported": HTTPStatus.CONFLICT,
     "unknown_slot": HTTPStatus.NOT_FOUND,
     "lease_lost": HTTPStatus.CONFLICT,
     "not_retryable": HTTPStatus.CONFLICT,
     "reference_in_use": HTTPStatus.CONFLICT,
+    "duplicate": HTTPStatus.CONFLICT,
     "over_limit": HTTPStatus.TOO_MANY_REQUESTS,
     "storage_full": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_previews": HTTPStatus.TOO_MANY_REQUESTS,

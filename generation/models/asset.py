@@ -71,7 +71,9 @@ class Asset(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     status = models.CharField(max_length=10, choices=AssetStatus.choices, default=AssetStatus.QUEUED)
-    seed = models.BigIntegerField(help_text="Asked of the worker, then what the worker used.")
+    seed = models.BigIntegerField(
+        null=True, help_text="Asked of the worker, then what the worker used; unknown of many imports."
+    )
     error_code = models.CharField(max_length=ERROR_CODE_LENGTH, blank=True)
     error_message = models.CharField(max_length=ERROR_MESSAGE_LENGTH, blank=True)
     metadata = models.JSONField(default=dict, help_text="What the worker reported about this result.")
@@ -130,6 +132,10 @@ class Asset(models.Model):
                 fields=["owner", "saved_at", "trashed_at", "job"], name="asset_to_review", condition=TO_REVIEW
             ),
             models.Index(fields=["owner", "revision"], name="asset_changes"),
+            # Whether a file that is brought in is there already.
+            models.Index(
+                fields=["owner", "sha256"], name="asset_sha256", condition=Q(completed_at__isnull=False)
+            ),
         ]
         constraints = [
             # Also the look-up that the callback uses.

@@ -135,6 +135,7 @@ ROUTES: dict[str, Route] = {
     "workspace/assets/<str:media>/<uuid:asset_id>/restore": page(POST=404),
     "library/": page(GET=200),
     "library/trash/": page(GET=200),
+    "library/import/": page(GET=200, POST=422),
     "library/discard": page(ASSETS, POST=302),
     "library/restore": page(ASSETS, POST=302),
     "library/favourite": page(ASSETS, POST=302),
@@ -168,6 +169,10 @@ ROUTES: dict[str, Route] = {
     "api/v1/videos/<uuid:asset_id>": api(GET=404),
     "api/v1/videos/<uuid:asset_id>/file": api(GET=404),
     "api/v1/videos/<uuid:asset_id>/thumbnail": api(GET=404),
+    "api/v1/imports": submitting(
+        {"files": [{"name": "a.png", "media": "image"}], "project": "{project_id}"}, POST=422
+    ),
+    "api/v1/imports/<uuid:import_id>": submitting(PUT=415),
     "api/v1/references": submitting(GET=200, PUT=415),
     "api/v1/references/<uuid:reference_id>": api(GET=404, DELETE=404),
     "api/v1/references/<uuid:reference_id>/file": api(GET=404),
