@@ -123,7 +123,7 @@ def _check_new(owner_id: int, sha256: str) -> None:
     """Raises Duplicate."""
     # By what the index says, without a parameter.
     same = Asset.objects.of(owner_id).filter(completed_at__isnull=False, sha256=sha256)
-    if known := same.order_by("id").first():
+    if known := next(iter(same[:1]), None):
         raise Duplicate(known)
 
 

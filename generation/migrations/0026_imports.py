@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             "asset",
             models.Index(
-                fields=["owner", "sha256"], name="asset_sha256", condition=Q(completed_at__isnull=False)
+                fields=["sha256", "owner"], name="asset_sha256", condition=Q(completed_at__isnull=False)
             ),
         ),
         migrations.AddConstraint(

@@ -132,9 +132,9 @@ class Asset(models.Model):
                 fields=["owner", "saved_at", "trashed_at", "job"], name="asset_to_review", condition=TO_REVIEW
             ),
             models.Index(fields=["owner", "revision"], name="asset_changes"),
-            # Whether a file that is brought in is there already.
+            # Whether a file that is brought in is there already. The owner last: for that search alone.
             models.Index(
-                fields=["owner", "sha256"], name="asset_sha256", condition=Q(completed_at__isnull=False)
+                fields=["sha256", "owner"], name="asset_sha256", condition=Q(completed_at__isnull=False)
             ),
         ]
         constraints = [

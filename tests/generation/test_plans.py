@@ -17,6 +17,7 @@ from django.db import connection
 from generation.access import quotas
 from generation.assets import listing as assets
 from generation.assets.filters import AssetFilter
+from generation.jobs import import_files
 from generation.jobs import listing as jobs
 from tests.factories import make_job
 
@@ -41,6 +42,7 @@ CALLS: dict[str, tuple[str, Callable[[int], object]]] = {
         "asset_favourites",
         lambda owner: assets.library(owner_id=owner, only=AssetFilter(favourite=True)),
     ),
+    "what is there already": ("asset_sha256", lambda owner: import_files._check_new(owner, "a" * 64)),
 }
 
 
