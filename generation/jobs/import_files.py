@@ -13,7 +13,6 @@ from generation.catalog.submission import PROMPT_LENGTH
 from generation.changes import revisions, writes
 from generation.core import audit_log, connections
 from generation.core.actors import Actor
-from generation.core.clock import Now
 from generation.core.errors import AlreadyImported, DomainError, ImportNotFound
 from generation.core.graphemes import cut
 from generation.core.limits import ERROR_CODE_LENGTH, ERROR_MESSAGE_LENGTH
@@ -29,6 +28,7 @@ from generation.media.parameters.reading import read_parameters
 from generation.models import Asset, AssetStatus, Job, JobStatus
 
 IMPORTED_FIELDS = (*RESULT_FIELDS, "prompt", "search_text")
+JOB_FIELDS = ("prompt", "negative_prompt", "seed", "width", "height", "error_code", "error_message")
 MAX_SEED_KEPT = 2**63 - 1  # that a column holds
 
 
@@ -160,23 +160,8 @@ def _complete(job: Job, file: _File, actor: Actor) -> Asset:
     _check_new(job.owner_id, file.sha256)
     quotas.check_storage(job.owner_id, more=file.byte_size)
     _fill(asset, locked, file)
-    changes: dict[str, object] = {
-        "prompt": asset.prompt,
-        "negative_prompt": _prompt(file.found.negative_prompt) if file.found else "",
-        "seed": asset.seed,
-        "width": asset.width,
-        "height": asset.height,
-        "error_code": "",
-        "error_message": "",
-    }
-    end(
-        locked,
-        [asset],
-        status=JobStatus.COMPLETED,
-        changed=[asset],
-        fields=IMPORTED_FIELDS,
-        **changes,
-    )
+    changes = {name: getattr(locked, name) for name in JOB_FIELDS}
+    end(locked, [asset], status=JobStatus.COMPLETED, changed=[asset], fields=IMPORTED_FIELDS, **changes)
     audit_log.after_commit("asset.imported", actor=actor, asset=str(asset.pk), job=str(job.pk))
     return asset
 
@@ -188,12 +173,16 @@ def _fill(asset: Asset, job: Job, file: _File) -> None:
     asset.content_type, asset.sha256, asset.byte_size = measured.content_type, file.sha256, file.byte_size
     asset.width, asset.height = measured.width, measured.height
     asset.duration, asset.frames = measured.duration, measured.frames
-    asset.completed_at = asset.saved_at = Now()
+    asset.completed_at = asset.saved_at = job.locked_at
     asset.metadata = job.metadata | ({"parameters": _kept(found)} if found else {})
     if found:
         asset.prompt = _prompt(found.prompt) or asset.prompt
         asset.search_text = search_key(asset.prompt)
         asset.seed = found.seed if found.seed is not None and found.seed <= MAX_SEED_KEPT else None
+        job.negative_prompt = _prompt(found.negative_prompt)
+    job.prompt, job.seed, job.width, job.height = asset.prompt, asset.seed, asset.width, asset.height
+    job.error_code, job.error_message = "", ""
+    asset.job = job
 
 
 def _prompt(text: str) -> str:

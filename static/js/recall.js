@@ -1,10 +1,15 @@
 // Settings brought back into the composer: those of an asset, or those that a file carries. Loaded when they are wanted.
 import { fields, form } from "./composer-form.js";
-import { byId, copyOf, data, element, find, findAll } from "./dom.js";
+import { byId, copyOf, data, element, find, findAll, targetOf } from "./dom.js";
 import { say } from "./toast.js";
 
 const AWAY = "The server did not answer. Try again in a moment.";
 const said = byId("recalled", HTMLElement);
+said.addEventListener("click", (event) => {
+  if (!targetOf(event)?.closest("[data-close-recalled]")) return;
+  said.replaceChildren();
+  fields.prompt.focus();
+});
 
 /** @typedef {{words: string, filled: Filled | null, html: string}} Recalled what the server answers */
 /** @typedef {(filled: Filled, words: string) => void} Fill fills in the composer, with Undo */

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from django.contrib.auth.models import User
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from generation.models import Asset
 from tests.browser.conftest import Browsers
@@ -24,14 +24,13 @@ def test_three_files_are_brought_in(browsers: Browsers, owner: User) -> None:
     whole = png_with({"parameters": INFOTEXT})
     page.get_by_role("link", name="Bring in files").first.click()
     panel = page.get_by_role("complementary", name="Bring in files")
-    page.locator("#import-files").set_input_files(
-        [
-            {"name": "whole.png", "mimeType": "image/png", "buffer": whole},
-            {"name": "broken.png", "mimeType": "image/png", "buffer": whole[:-100]},
-            {"name": "again.png", "mimeType": "image/png", "buffer": whole},
-            {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"},
-        ]
-    )
+    files: list[FilePayload] = [
+        {"name": "whole.png", "mimeType": "image/png", "buffer": whole},
+        {"name": "broken.png", "mimeType": "image/png", "buffer": whole[:-100]},
+        {"name": "again.png", "mimeType": "image/png", "buffer": whole},
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no picture"},
+    ]
+    page.locator("#import-files").set_input_files(files)
     expect(panel.get_by_role("status")).to_have_text(
         "1 of 4 brought in, 1 there already, 2 not taken.", timeout=30_000
     )

@@ -108,6 +108,12 @@ def test_no_queue_and_no_page_of_work_meets_an_import(client: Client, owner: Use
                  "/api/v1/jobs", f"/api/v1/jobs/{job.pk}", "/library/"):  # fmt: skip
         assert client.get(page).status_code == 200, page
     assert client.get(f"/api/v1/jobs/{job.pk}").json()["engine"] == "import"
+    changes = client.get(f"/workspace/changes?after=0&user={owner.pk}").json()
+    assert [(each["id"], each["removed"]) for each in changes["jobs"]] == [(str(job.pk), True)]
+    operator = Client()
+    operator.force_login(User.objects.create_superuser("operator"))
+    for page in (f"job/{job.pk}/change/", f"image/{asset.pk}/change/", "job/", "image/"):
+        assert operator.get(f"/admin/generation/{page}").status_code == 200, page
     submitted = {"job_type": "imported", "prompt": "x"}
     assert client.post("/api/v1/jobs", submitted, content_type="application/json").status_code == 422
 
