@@ -3,7 +3,16 @@ from __future__ import annotations
 from django.urls import path
 
 from library.grouping_cards import SORTS
-from library.views import actions, bulk, compare, groupings, neighbours, operations, pages
+from library.views import (
+    actions,
+    bulk,
+    compare,
+    groupings,
+    importing,
+    neighbours,
+    operations,
+    pages,
+)
 
 app_name = "library"
 urlpatterns = [
@@ -11,6 +20,7 @@ urlpatterns = [
     path("trash/", pages.trash, name="trash"),
     path("compare", compare.compare, name="compare"),
     path("neighbours", neighbours.neighbours, name="neighbours"),
+    path("import/", importing.import_files, name="import"),
     path("discard", actions.discard, name="discard"),
     path("restore", actions.restore, name="restore"),
     path("favourite", actions.favourite, name="favourite"),

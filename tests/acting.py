@@ -11,7 +11,7 @@ from generation.access import projects, tokens
 from generation.assets import actions, references
 from generation.core.actors import SYSTEM, Actor, ActorKind
 from generation.jobs import actions as job_actions
-from generation.jobs import again, order, pausing
+from generation.jobs import again, imports, order, pausing
 from generation.jobs import submit as submission
 from generation.models import Job, JobStatus, Worker
 
@@ -67,6 +67,11 @@ def clear(*, owner_id: int, job_ids: Sequence[uuid.UUID] | None = None, **argume
     if job_ids is None:
         job_ids = list(Job.objects.of(owner_id).finished().values_list("pk", flat=True))
     return len(clear_jobs(owner_id=owner_id, job_ids=job_ids, **arguments))
+
+
+def begin_import(owner_id: int, name: str = "a.png", media: str = "image") -> Job:
+    files = [imports.ImportInput(name=name, media=media)]
+    return imports.begin_imports(owner_id=owner_id, actor=user_actor(owner_id), files=files)[0]
 
 
 def issue_worker_token(worker: Worker) -> str:

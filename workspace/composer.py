@@ -90,7 +90,7 @@ def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
     known: dict[str, Any] = DEFAULTS | request.session.get(SESSION_KEY, {})
     query = request.GET
     if job := _named_job(owner, query):
-        known = _from_job(job, query.get("seed", ""))
+        known = from_job(job, query.get("seed", ""))
         if any(used.reference_id is None for used in job.sorted_references):
             messages.error(
                 request, "A reference image of that job was removed. Everything else is in the form."
@@ -129,10 +129,11 @@ def _with_reference(owner: User, image_id: uuid.UUID, known: dict[str, Any]) -> 
     return {}
 
 
-def _from_job(job: Job, seed: str) -> dict[str, Any]:
+def from_job(job: Job, seed: str) -> dict[str, Any]:
     """The values this job was submitted with. With a seed, for that one result alone."""
     job_type = job.type
-    automatic = job_type.engine == ("wan" if job_type.enhanced or job.media == "video" else "sdxl")
+    usual = "wan" if job_type.enhanced or job.media == "video" else "sdxl"
+    automatic = job.is_import or job_type.engine == usual
     return {
         "prompt": job.prompt,
         "negative_prompt": job.negative_prompt,

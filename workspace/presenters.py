@@ -163,7 +163,7 @@ class Stack:
 
     @property
     def seeds(self) -> str:
-        return ", ".join(str(card.asset.seed) for card in self.cards)
+        return ", ".join(str(card.asset.seed) for card in self.cards if card.asset.seed is not None)
 
     def _phase(self, asset: Asset) -> str:
         if asset.status == AssetStatus.COMPLETED:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from workspace import menus
-from workspace.views import assets, jobs, page
+from workspace.views import assets, jobs, page, recall
 
 app_name = "workspace"
 JOB = "workspace/jobs/<uuid:job_id>"
@@ -13,6 +13,9 @@ urlpatterns = [
     path("workspace/submit", page.submit, name="submit"),
     path("workspace/forecast", page.forecast, name="forecast"),
     path("workspace/changes", page.changes, name="changes"),
+    path("workspace/recall", recall.file, name="recall"),
+    path("workspace/recall/file", recall.RecalledFile.as_view(), name="recall-file"),
+    path("workspace/recall/<uuid:asset_id>", recall.asset, name="recall-asset"),
     path("workspace/cancel", jobs.cancel_all, name="cancel-all"),
     path("workspace/pause", jobs.pause, name="pause"),
     path("workspace/resume", jobs.resume, name="resume"),

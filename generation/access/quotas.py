@@ -70,5 +70,14 @@ def check(owner_id: int) -> None:
     limits = limits_of(owner_id)
     if active_jobs(owner_id, at_most=limits.active_jobs) >= limits.active_jobs:
         raise OverLimit(limits.active_jobs)
-    if limits.storage_bytes and library_totals(owner_id).stored_bytes >= limits.storage_bytes:
-        raise StorageFull(limits.storage_bytes)
+    _check_storage(owner_id, limits.storage_bytes, 1)
+
+
+def check_storage(owner_id: int, *, more: int = 1) -> None:
+    """Refuse a file of so many bytes that the owner has no room for. Raises StorageFull."""
+    _check_storage(owner_id, limits_of(owner_id).storage_bytes, more)
+
+
+def _check_storage(owner_id: int, limit: int, more: int) -> None:
+    if limit and library_totals(owner_id).stored_bytes + more > limit:
+        raise StorageFull(limit)

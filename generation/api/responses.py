@@ -8,7 +8,7 @@ from django.urls import reverse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
-from generation.catalog.job_types import Engine, Media, ReferenceType
+from generation.catalog.job_types import JobEngine, Media, ReferenceType
 from generation.http.fields import TextChoicesField
 from generation.models import (
     Asset,
@@ -140,7 +140,7 @@ class JobSummary(Failing, serializers.ModelSerializer[Job]):
     status = TextChoicesField(JobStatus, read_only=True)
     parameters = serializers.DictField(read_only=True, help_text="What the worker is told.")
     metadata = serializers.DictField(read_only=True, help_text="What workers reported about the run.")
-    engine = TextChoicesField(Engine, read_only=True)
+    engine = TextChoicesField(JobEngine, read_only=True, help_text="`import`: brought in, not made here.")
     media = TextChoicesField(Media, read_only=True)
     project = serializers.UUIDField(source="project_id", read_only=True)
     waited = serializers.SerializerMethodField(help_text="From submission to the first lease, s.")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from generation.api.views import account, assets, jobs, queue, references
+from generation.api.views import account, assets, imports, jobs, queue, references
 from generation.api.views.not_found import NotFoundView
 
 app_name = "api"
@@ -29,6 +29,8 @@ urlpatterns = [
     path("videos/<uuid:asset_id>", assets.VideoDetail.as_view(), name="video"),
     path("videos/<uuid:asset_id>/file", assets.VideoFile.as_view(), name="video-file"),
     path("videos/<uuid:asset_id>/thumbnail", assets.VideoThumbnail.as_view(), name="video-thumbnail"),
+    path("imports", imports.Imports.as_view(), name="imports"),
+    path("imports/<uuid:import_id>", imports.Import.as_view(), name="import"),
     path("references", references.References.as_view(), name="references"),
     path("references/<uuid:reference_id>", references.ReferenceDetail.as_view(), name="reference"),
     path("references/<uuid:reference_id>/file", references.ReferenceFile.as_view(), name="reference-file"),

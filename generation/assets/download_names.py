@@ -34,7 +34,8 @@ def content_disposition(asset: Asset, *, extension: str = "", as_attachment: boo
 def _name(asset: Asset, prompt: str, extension: str = "") -> str:
     number = "" if asset.image_index is None else f"-{asset.image_index + 1}"
     words = _words(cut(prompt, LOOKED_AT)) or asset.media
-    return f"{words}-{asset.seed}{number}.{extension or EXTENSIONS[asset.content_type]}"
+    seed = "" if asset.seed is None else f"-{asset.seed}"
+    return f"{words}{seed}{number}.{extension or EXTENSIONS[asset.content_type]}"
 
 
 def _words(text: str) -> str:

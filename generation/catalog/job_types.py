@@ -20,6 +20,18 @@ class Engine(models.TextChoices):
     WAN = "wan", "WAN"
 
 
+class JobEngine(models.TextChoices):
+    """What a job's results come from: the engines, and files that their owners brought in."""
+
+    SDXL = "sdxl", "SDXL"
+    WAN = "wan", "WAN"
+    IMPORT = "import", "Import"
+
+
+# No worker serves it, and nothing can be submitted to it.
+IMPORT = JobEngine.IMPORT
+
+
 class Media(models.TextChoices):
     """The media type of a job's assets."""
 
@@ -73,7 +85,7 @@ class JobType:
 
     name: str
     title: str
-    engine: Engine
+    engine: str
     media: Media
     quality: Quality
     enhanced: bool
@@ -185,6 +197,21 @@ JOB_TYPES: Mapping[str, JobType] = {
     )
 }
 
+
+# Not one of them: what a file that was brought in is said to be made by.
+IMPORTED = JobType(
+    name="imported",
+    title="Imported",
+    engine=IMPORT,
+    media=Media.IMAGE,
+    quality="fast",
+    enhanced=False,
+    quantities=(1,),
+    sizes={"": (0, 0)},
+    steps=0,
+    guidance=0,
+    seconds=0,
+)
 
 # Every pool that a job can be in: what workers offer beyond these means nothing.
 POOLS: Mapping[str, JobType] = {

@@ -38,6 +38,24 @@ class JobNotFound(DomainError):
         super().__init__("There is no such job.")
 
 
+class ImportNotFound(DomainError):
+    """No such import, or not the caller's."""
+
+    code = "import_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such import.")
+
+
+class AlreadyImported(DomainError):
+    """Another file completed the import before."""
+
+    code = "already_imported"
+
+    def __init__(self) -> None:
+        super().__init__("This import has its file already.")
+
+
 class UnknownSlot(DomainError):
     """The job has no such slot."""
 
@@ -123,6 +141,13 @@ class ReferencesGone(NotRetryable):
 
     def __init__(self) -> None:
         DomainError.__init__(self, "A reference image of this job was removed. Send it with a new job.")
+
+
+class ImportNotRetryable(NotRetryable):
+    """What brought in a file is not made again."""
+
+    def __init__(self) -> None:
+        DomainError.__init__(self, "Only a file makes an import complete: send it again.")
 
 
 class TooMany(DomainError):

@@ -19,7 +19,7 @@ from generation.changes import publisher, revisions, writes
 from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.core.clock import Now, from_now
-from generation.core.errors import JobNotFound, NotRetryable, SlotNotRetryable
+from generation.core.errors import ImportNotRetryable, JobNotFound, NotRetryable, SlotNotRetryable
 from generation.jobs.finish import ASSET_END, end, final_status
 from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outcome
 from generation.models.job import JobQuerySet
@@ -151,6 +151,8 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID, slots: Collection[i
     if job is None:
         raise JobNotFound
     joins_the_queued = job.status == JobStatus.QUEUED and slots is not None
+    if job.is_import:
+        raise ImportNotRetryable
     if not (job.can_retry or joins_the_queued):
         raise NotRetryable(job.status)
     assets = writes.lock_assets(job)

@@ -5,19 +5,11 @@ from django.db.models import F, Q
 
 
 class Migration(migrations.Migration):
-    """What an asset was made from, and what was made from it, each by an index."""
+    """What was made from a reference image, by an index."""
 
     dependencies = [("generation", "0022_workspace_sections")]
 
     operations = [
-        migrations.AddIndex(
-            "asset",
-            models.Index(
-                fields=["owner", "sha256"],
-                name="asset_same_bytes",
-                condition=Q(completed_at__isnull=False),
-            ),
-        ),
         migrations.AddIndex(
             "jobreference", models.Index("reference", F("job").desc(), name="reference_uses")
         ),

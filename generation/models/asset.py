@@ -72,7 +72,9 @@ class Asset(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     status = models.CharField(max_length=10, choices=AssetStatus.choices, default=AssetStatus.QUEUED)
-    seed = models.BigIntegerField(help_text="Asked of the worker, then what the worker used.")
+    seed = models.BigIntegerField(
+        null=True, help_text="Asked of the worker, then what the worker used; unknown of many imports."
+    )
     error_code = models.CharField(max_length=ERROR_CODE_LENGTH, blank=True)
     error_message = models.CharField(max_length=ERROR_MESSAGE_LENGTH, blank=True)
     metadata = models.JSONField(default=dict, help_text="What the worker reported about this result.")
@@ -133,9 +135,10 @@ class Asset(models.Model):
             models.Index(fields=["owner", "revision"], name="asset_changes"),
             # Moving all of a project away, and the database's own check when one is deleted.
             models.Index(fields=["project", "id"], name="asset_of_project"),
-            # What a job's references were copied from.
+            # What a job's references were copied from, and whether a file that is brought in is there already.
+            # The owner last: for that search alone.
             models.Index(
-                fields=["owner", "sha256"], name="asset_same_bytes", condition=Q(completed_at__isnull=False)
+                fields=["sha256", "owner"], name="asset_sha256", condition=Q(completed_at__isnull=False)
             ),
         ]
         constraints = [

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from generation.catalog.job_types import JOB_TYPES, Engine, JobType, Media
+from generation.catalog.job_types import IMPORT, IMPORTED, JOB_TYPES, JobEngine, JobType, Media
 from generation.core.ids import new_id
 from generation.core.limits import (
     ERROR_CODE_LENGTH,
@@ -84,8 +84,10 @@ class Job(models.Model):
     project = models.ForeignKey(Project, models.PROTECT, related_name="jobs")
     created_at = models.DateTimeField(auto_now_add=True)
 
-    job_type = models.CharField(max_length=40, choices=[(name, t.title) for name, t in JOB_TYPES.items()])
-    engine = models.CharField(max_length=10, choices=Engine.choices)
+    job_type = models.CharField(
+        max_length=40, choices=[(t.name, t.title) for t in (*JOB_TYPES.values(), IMPORTED)]
+    )
+    engine = models.CharField(max_length=10, choices=JobEngine.choices)
     media = models.CharField(max_length=10, choices=Media.choices)
     prompt = models.TextField()
     negative_prompt = models.TextField(blank=True)
@@ -200,9 +202,17 @@ class Job(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=JobStatus.values), name="job_status_known"),
-            models.CheckConstraint(condition=Q(engine__in=Engine.values), name="job_engine_known"),
+            models.CheckConstraint(condition=Q(engine__in=JobEngine.values), name="job_engine_known"),
             models.CheckConstraint(condition=Q(media__in=Media.values), name="job_media_known"),
-            models.CheckConstraint(condition=Q(job_type__in=list(JOB_TYPES)), name="job_type_known"),
+            models.CheckConstraint(
+                condition=Q(job_type__in=[*JOB_TYPES, IMPORTED.name]), name="job_type_known"
+            ),
+            # So no worker, no queue and no limit on waiting jobs ever meets one.
+            models.CheckConstraint(
+                condition=Q(engine=IMPORT, job_type=IMPORTED.name, status__in=("failed", "completed"))
+                | ~(Q(engine=IMPORT) | Q(job_type=IMPORTED.name)),
+                name="job_import_has_ended",
+            ),
             models.CheckConstraint(condition=~Q(prompt=""), name="job_has_a_prompt"),
             models.CheckConstraint(
                 condition=Q(quantity=1) | Q(engine="sdxl", media="image", quantity__in=(3, 6)),
@@ -246,7 +256,12 @@ class Job(models.Model):
 
     @property
     def type(self) -> JobType:
-        return JOB_TYPES[self.job_type]
+        return IMPORTED if self.is_import else JOB_TYPES[self.job_type]
+
+    @property
+    def is_import(self) -> bool:
+        """Whether it brought in a file of the owner's; decision 34."""
+        return self.engine == IMPORT
 
     @property
     def is_active(self) -> bool:
@@ -259,7 +274,7 @@ class Job(models.Model):
 
     @property
     def can_retry(self) -> bool:
-        return self.status in RETRYABLE
+        return self.status in RETRYABLE and not self.is_import
 
     @property
     def has_references(self) -> bool:

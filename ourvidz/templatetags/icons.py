@@ -51,6 +51,7 @@ ICONS = (
     "trash-2",
     "triangle-alert",
     "undo-2",
+    "upload",
     "user-round",
     "wrench",
     "x",

@@ -128,16 +128,30 @@ function useExample(link) {
   const fill = () => {
     fields.prompt.value = link.textContent;
   };
-  draft.replace("The example is in the form.", fill, update);
+  draft.replace("The example is in the form.", fill, update, draft.stored());
   fields.prompt.focus();
+}
+
+/**
+ * Fills in these fields and keeps the others; Undo brings back what the form held.
+ * @param {Filled} filled by the names of the controls
+ * @param {string} words for what happened
+ */
+export function fillForm(filled, words) {
+  draft.replace(words, () => draft.write(filled), update);
 }
 
 /** @param {{onMade: (news: Partial<Message>) => void}} page shows a job that was made */
 export function start({ onMade }) {
   const asked = new URLSearchParams(location.search);
-  references.start({ onChange: changed });
+  references.start({
+    onChange: changed,
+    onDropped: (files, add) => import("./recall.js").then(({ dropped }) => dropped(files, add, fillForm)),
+  });
   forecast.start({ onServed: references.showWhetherServed });
-  draft.begin({ update, admitReference, isRefused: isRefused() });
+  const isRecalled = document.getElementById("recalled-values") !== null;
+  draft.begin({ update, admitReference, isRefused: isRefused(), isRecalled });
+  if (isRecalled) import("./recall.js").then(({ begin }) => begin(fillForm));
   startSending({ update, onMade });
   for (const name of ["input", "change"]) form.addEventListener(name, changed);
   for (const link of findAll(document, "[data-example]", HTMLAnchorElement)) {

@@ -49,8 +49,11 @@ function served(control) {
   return { value: chosen?.value ?? "", checked: false };
 }
 
-/** @param {Draft} draft */
-function write({ values, references: rows }) {
+/**
+ * Without references those in the form stay.
+ * @param {Filled} draft
+ */
+export function write({ values = {}, references: rows }) {
   for (const control of controls()) {
     const value = values[control.name];
     if (value === undefined) continue;
@@ -60,7 +63,7 @@ function write({ values, references: rows }) {
     else if (!(control instanceof HTMLSelectElement) || hasOption(control, String(value)))
       control.value = String(value);
   }
-  references.restore(rows);
+  if (rows) references.restore(rows);
 }
 
 /**
@@ -73,8 +76,11 @@ const hasOption = (select, value) => [...select.options].some((option) => option
 /** @param {Draft} draft */
 const text = ({ values, references: rows }) => JSON.stringify([values, rows]);
 
-/** @returns {Draft | null} */
-function stored() {
+/**
+ * What was not sent.
+ * @returns {Draft | null}
+ */
+export function stored() {
   try {
     return JSON.parse(sessionStorage.getItem(DRAFT_KEY) ?? "null");
   } catch {
@@ -115,13 +121,13 @@ export function fate() {
 }
 
 /**
- * Changes the form by `change`; what it held and was not sent can be brought back.
+ * Changes the form by `change`; what it held can be brought back.
  * @param {string} words for what happened
  * @param {() => void} change
  * @param {() => void} update shows what the form holds
+ * @param {Draft | null} [before] without one nothing is offered back
  */
-export function replace(words, change, update) {
-  const before = stored();
+export function replace(words, change, update, before = read()) {
   change();
   update();
   keep();
@@ -149,8 +155,8 @@ function takeAsked() {
   const asked = new URLSearchParams(location.search);
   const image = asked.get("image");
   const isFilled = FILLED_BY.some((name) => asked.has(name));
-  if (image !== null || isFilled) {
-    for (const name of [...FILLED_BY, "image"]) asked.delete(name);
+  if (image !== null || isFilled || asked.has("recall")) {
+    for (const name of [...FILLED_BY, "image", "recall", "field"]) asked.delete(name);
     history.replaceState(null, "", `${location.pathname}${asked.size ? `?${asked}` : ""}`);
   }
   return { image, isFilled };
@@ -162,13 +168,14 @@ function takeAsked() {
  * @param {() => void} composer.update shows what the form holds
  * @param {() => boolean} composer.admitReference changes what cannot use a reference image; whether it did
  * @param {boolean} composer.isRefused whether the page says what is wrong with what was sent
+ * @param {boolean} composer.isRecalled whether the page came with settings to bring back
  */
-export function begin({ update, admitReference, isRefused }) {
+export function begin({ update, admitReference, isRefused, isRecalled }) {
   update();
   const { image, isFilled } = takeAsked();
   const draft = stored();
   const brought = references.kept().find(({ source }) => source === `image:${image}`);
-  if (!isRefused && !isFilled && !brought) sent = text(read(served));
+  if (!isRefused && !isFilled && !brought && !isRecalled) sent = text(read(served));
   if (draft && !isFilled && !isRefused) {
     pressed = draft.key ?? "";
     if (pressed) fields.key.value = pressed;

@@ -1,5 +1,6 @@
 // The Library and the trash.
 import { byId, data, find } from "./dom.js";
+import "./import-start.js";
 import { start as startFilters } from "./library-filters.js";
 import { changes, more, refresh, start as startGrid, tiles } from "./library-grid.js";
 import { listOfResult } from "./library-list.js";

@@ -1,5 +1,5 @@
 // Reference images: picked, dropped or pasted into the composer, sent at once, chosen for what the kind of work can use.
-import { byId, copyOf, data, find, findAll } from "./dom.js";
+import { byId, copyOf, data, find, findAll, targetOf } from "./dom.js";
 import { say } from "./toast.js";
 
 /** @typedef {{id: string, thumbnail: string}} Uploaded */
@@ -379,8 +379,12 @@ function append(drafted) {
 /** @param {DragEvent} event */
 const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
-/** @param {{onChange: () => void}} page what it does when something about the pictures has changed */
-export function start({ onChange }) {
+/**
+ * @param {object} page
+ * @param {() => void} page.onChange something about the pictures has changed
+ * @param {(files: File[], add: (files: File[]) => void) => void} page.onDropped files fell beside their field
+ */
+export function start({ onChange, onDropped }) {
   changed = onChange;
   rows().forEach(watch);
   pick.addEventListener("change", (event) => {
@@ -401,7 +405,9 @@ export function start({ onChange }) {
     form.classList.remove("is-over");
     if (!carriesFiles(event)) return;
     event.preventDefault();
-    add(event.dataTransfer?.files ?? []);
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (field.contains(targetOf(event))) add(files);
+    else onDropped(files, add);
   });
   form.addEventListener("paste", (event) => {
     const pictures = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));

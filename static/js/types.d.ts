@@ -133,3 +133,5 @@ interface Viewer {
   /** a key that was pressed on a tile of the page */
   keyed(tile: HTMLElement, event: KeyboardEvent): void;
 }
+/** What of the composer is to be filled in: values of its controls, and the reference images if they change. */
+type Filled = Partial<Pick<Draft, "values" | "references">>;

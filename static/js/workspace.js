@@ -1,5 +1,5 @@
-import { start } from "./composer.js";
-import { byId, data } from "./dom.js";
+import { fillForm, start } from "./composer.js";
+import { byId, data, targetOf } from "./dom.js";
 import { connect } from "./live.js";
 import "./menus.js";
 import { catchUp, changes, progress, results } from "./stacks.js";
@@ -20,6 +20,15 @@ function afterwards() {
   else catchUp().catch(() => {});
 }
 document.addEventListener("acted", afterwards);
+document.addEventListener("click", (event) => {
+  const link = targetOf(event)?.closest("a[data-recall], a[data-recall-file]");
+  if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  import("./recall.js").then(
+    ({ follow, pick }) => (link.dataset.recall ? follow(link, fillForm) : pick(fillForm)),
+    () => location.assign(link.href),
+  );
+});
 start({
   onMade: (news) => {
     changes(news);

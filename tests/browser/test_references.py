@@ -86,7 +86,7 @@ def test_a_picked_picture_reaches_the_worker(page: Page, machine: Machine, owner
 def test_dropped_and_pasted(page: Page, owner: User) -> None:
     data = base64.b64encode(png(shade=3)).decode()
     carried = page.evaluate_handle(CARRY, ["dropped.png", "image/png", data])
-    page.locator("#main").dispatch_event("drop", {"dataTransfer": carried})
+    page.locator("#references").dispatch_event("drop", {"dataTransfer": carried})
     expect(chips(page)).to_have_text(["Style 60 %"])
     data = base64.b64encode(png(shade=4)).decode()
     pasted = page.evaluate_handle(CARRY, ["pasted.png", "image/png", data])

@@ -18,6 +18,7 @@ from generation.access import quotas
 from generation.assets import listing as assets
 from generation.assets import relations
 from generation.assets.filters import AssetFilter
+from generation.jobs import import_files
 from generation.jobs import listing as jobs
 from generation.models import Asset
 from tests.factories import make_job
@@ -43,8 +44,9 @@ CALLS: dict[str, tuple[str, Callable[[int], object]]] = {
         "asset_favourites",
         lambda owner: assets.library(owner_id=owner, only=AssetFilter(favourite=True)),
     ),
-    "made from": ("asset_same_bytes", lambda owner: relations.made_from(_asset_of(owner))),
+    "made from": ("asset_sha256", lambda owner: relations.made_from(_asset_of(owner))),
     "made into": ("reference_uses", lambda owner: relations.made_into(_asset_of(owner))),
+    "what is there already": ("asset_sha256", lambda owner: import_files._check_new(owner, "a" * 64)),
 }
 
 

@@ -115,6 +115,9 @@ ROUTES: dict[str, Route] = {
     ),
     "workspace/forecast": page(GET=422),
     "workspace/changes": page(GET=200),
+    "workspace/recall": page(GET=200, POST=422),
+    "workspace/recall/file": submitting(PUT=415),
+    "workspace/recall/<uuid:asset_id>": page(GET=404),
     "workspace/cancel": page(POST=302),
     "workspace/undo-cancel": page(POST=302),
     "workspace/pause": page(POST=302),
@@ -140,6 +143,7 @@ ROUTES: dict[str, Route] = {
     "library/trash/": page(GET=200),
     "library/neighbours": page(GET=200),
     "library/compare": page(GET=302, POST=302),
+    "library/import/": page(GET=200, POST=422),
     "library/discard": page(ASSETS, POST=302),
     "library/restore": page(ASSETS, POST=302),
     "library/favourite": page(ASSETS, POST=302),
@@ -190,6 +194,10 @@ ROUTES: dict[str, Route] = {
     "api/v1/videos/<uuid:asset_id>": api(GET=404),
     "api/v1/videos/<uuid:asset_id>/file": api(GET=404),
     "api/v1/videos/<uuid:asset_id>/thumbnail": api(GET=404),
+    "api/v1/imports": submitting(
+        {"files": [{"name": "a.png", "media": "image"}], "project": "{project_id}"}, POST=422
+    ),
+    "api/v1/imports/<uuid:import_id>": submitting(PUT=415),
     "api/v1/references": submitting(GET=200, PUT=415),
     "api/v1/references/<uuid:reference_id>": api(GET=404, DELETE=404),
     "api/v1/references/<uuid:reference_id>/file": api(GET=404),

@@ -32,7 +32,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from generation.models import Worker
-from tests.acting import issue_personal_token, issue_worker_token
+from tests.acting import begin_import, issue_personal_token, issue_worker_token
 from tests.factories import complete, lease_next, make_job, make_reference, make_user, make_worker
 
 # 10 s each on an idle machine, more than a hundred on a busy one.
@@ -118,6 +118,7 @@ def objects_of(user: User, holder: Worker) -> dict[str, str]:
         "asset_id": str(image.pk),
         "video_id": str(video.pk),
         "reference_id": str(make_reference(user).pk),
+        "import_id": str(begin_import(user.pk).pk),
         "slot": "1",
         "lease_token": str(leased.lease_token),
     }

@@ -29,7 +29,7 @@ from generation.core.actors import SYSTEM
 from generation.jobs.previews import store_preview
 from generation.models import Asset, Job, PersonalToken, Reference, Scope, WorkerToken
 from sharing.links import Shared, create_link
-from tests.acting import create_project, issue_personal_token, issue_worker_token
+from tests.acting import begin_import, create_project, issue_personal_token, issue_worker_token
 from tests.factories import complete, lease_next, make_job, make_reference, make_user, make_worker, png
 from tests.ourvidz.routes import (
     HTTP_ROUTES,
@@ -121,6 +121,7 @@ def victim(db: None) -> Victim:
         "leased_asset_id": job.slots[0].pk,
         "lease_token": leased.lease_token,
         "reference_id": reference.pk,
+        "import_id": begin_import(user.pk, f"{SECRET}.png").pk,
         "project_id": project.pk,
         "token_id": PersonalToken.objects.get(owner=user).pk,
         "object_id": user.pk,

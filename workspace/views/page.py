@@ -18,7 +18,7 @@ from generation.core.keyset import BadCursor
 from generation.jobs import listing as job_listing
 from generation.media.formats import CONTENT_TYPES
 from generation.queue import estimates
-from workspace import composer
+from workspace import composer, recall
 from workspace.consumers import WorkspacePage, pushed_stack
 from workspace.estimates import forecast_in_words
 from workspace.forms import ComposerForm, ForecastForm, new_form_key
@@ -26,6 +26,7 @@ from workspace.job_type_choice import combinations
 from workspace.not_sent import not_sent
 from workspace.overview import overview_of, parts_of, waiting_stacks
 from workspace.presenters import stacks_by_section, staged_stack
+from workspace.recall import Recalled
 from workspace.responses import wants_json
 from workspace.views.action import OwnersRequest, action
 
@@ -40,10 +41,15 @@ EXAMPLES = (
 @login_required
 @require_safe
 def home(request: OwnersRequest) -> HttpResponse:
-    return _page(request, ComposerForm(request.user, initial=composer.initial(request, request.user)))
+    initial = composer.initial(request, request.user)
+    recalled = recall.of_query(request.user.pk, request.GET, initial)
+    form = ComposerForm(request.user, initial=initial | (recalled.values if recalled else {}))
+    return workspace_page(request, form, recalled=recalled)
 
 
-def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> HttpResponse:
+def workspace_page(
+    request: OwnersRequest, form: ComposerForm, *, status: int = 200, recalled: Recalled | None = None
+) -> HttpResponse:
     # The revision is read first: what changes after it is sent again, which is harmless; nothing is missed.
     at = feed.position(request.user.pk)
     owner_id, cursor = request.user.pk, request.GET.get("cursor", "")
@@ -55,6 +61,7 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
         raise Http404 from bad
     context = {
         "form": form,
+        "recalled": recalled,
         "new_form_key": new_form_key(),
         "combinations": combinations(),
         **stacks_by_section(page.jobs),
@@ -88,7 +95,7 @@ def _submit(request: OwnersRequest) -> HttpResponse:
     if job is None:
         if wants_json(request):
             return JsonResponse({"ok": False, "errors": form.errors}, status=422)
-        return _page(request, form, status=422)
+        return workspace_page(request, form, status=422)
     composer.remember(request, form, job)
     if wants_json(request):
         answer: dict[str, object] = {"ok": True, "job": str(job.pk), "key": new_form_key()}

@@ -1,0 +1,122 @@
+// Settings brought back into the composer: those of an asset, or those that a file carries. Loaded when they are wanted.
+import { fields, form } from "./composer-form.js";
+import { byId, copyOf, data, element, find, findAll, targetOf } from "./dom.js";
+import { say } from "./toast.js";
+
+const AWAY = "The server did not answer. Try again in a moment.";
+const said = byId("recalled", HTMLElement);
+said.addEventListener("click", (event) => {
+  if (!targetOf(event)?.closest("[data-close-recalled]")) return;
+  said.replaceChildren();
+  fields.prompt.focus();
+});
+
+/** @typedef {{words: string, filled: Filled | null, html: string}} Recalled what the server answers */
+/** @typedef {(filled: Filled, words: string) => void} Fill fills in the composer, with Undo */
+
+/**
+ * What is chosen now, which decides what a size becomes.
+ * @param {string} url
+ */
+function asked(url) {
+  const { media, quality, engine, enhance } = fields;
+  const address = new URL(url, location.href);
+  const chosen = { media: media.value, quality: quality.value, engine: engine.value };
+  for (const [name, value] of Object.entries(chosen)) address.searchParams.set(name, value);
+  if (enhance.checked) address.searchParams.set("enhance", "on");
+  return address;
+}
+
+/**
+ * @param {string} url
+ * @param {Fill} fill
+ * @param {RequestInit} [options]
+ */
+async function ask(url, fill, options) {
+  try {
+    const answer = await fetch(asked(url), { credentials: "same-origin", redirect: "error", ...options });
+    const body = await answer.json();
+    if (answer.ok) return show(body, fill);
+    say(body.detail ?? AWAY, { level: "error" });
+  } catch {
+    say(AWAY, { level: "error" });
+  }
+}
+
+/**
+ * @param {Recalled} recalled
+ * @param {Fill} fill
+ */
+function show({ words, filled, html }, fill) {
+  said.replaceChildren(element(html));
+  if (!filled) return say(words, { level: "error" });
+  fill(filled, words);
+  form.scrollIntoView({ block: "nearest" });
+  fields.prompt.focus({ preventScroll: true });
+}
+
+/**
+ * @param {HTMLAnchorElement} link to what of an asset to use
+ * @param {Fill} fill
+ */
+export function follow(link, fill) {
+  for (const dialog of findAll(document, "dialog[open]", HTMLDialogElement)) dialog.close();
+  return ask(data(link, "recall"), fill);
+}
+
+/**
+ * @param {File} file
+ * @param {Fill} fill
+ */
+function useFile(file, fill) {
+  const url = data(find(form, "[data-recall-file]", HTMLAnchorElement), "recallFile");
+  const token = find(form, '[name="csrfmiddlewaretoken"]', HTMLInputElement).value;
+  const headers = { "Content-Type": file.type, "X-CSRFToken": token };
+  return ask(url, fill, { method: "PUT", body: file, headers });
+}
+
+/** @param {Fill} fill */
+export function pick(fill) {
+  const input = document.createElement("input");
+  input.type = "file";
+  input.accept = "image/png,image/jpeg,image/webp,video/mp4";
+  input.addEventListener("change", () => {
+    const [file] = input.files ?? [];
+    if (file) useFile(file, fill);
+  });
+  input.click();
+}
+
+/**
+ * A file that was dropped on the page: asks what it is for, where it can be for both.
+ * @param {File[]} files
+ * @param {(files: File[]) => void} asReferences
+ * @param {Fill} fill
+ */
+export function dropped(files, asReferences, fill) {
+  const [file] = files;
+  if (!file || files.length > 1 || !/^(image\/(png|jpeg|webp)|video\/mp4)$/.test(file.type)) return asReferences(files);
+  if (file.type === "video/mp4") return useFile(file, fill);
+  const dialog = copyOf(byId("drop-choice", HTMLTemplateElement));
+  if (!(dialog instanceof HTMLDialogElement)) return;
+  find(dialog, "p", HTMLElement).textContent = file.name;
+  for (const button of findAll(dialog, "button", HTMLButtonElement)) {
+    button.addEventListener("click", () => dialog.close(button.value));
+  }
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    if (dialog.returnValue === "settings") useFile(file, fill);
+    else if (dialog.returnValue === "reference") asReferences(files);
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/**
+ * The page came with settings that its address or a form asked for.
+ * @param {Fill} fill
+ */
+export function begin(fill) {
+  const filled = JSON.parse(byId("recalled-values", HTMLScriptElement).textContent ?? "null");
+  fill(filled, find(said, "p", HTMLElement).textContent?.split(" Not used:")[0] ?? "");
+}
