@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,12 @@ from django.http import HttpRequest, QueryDict
 
 from generation.access.projects import BadProjectName, create_project, project_named
 from generation.assets.references import references_from_images
-from generation.catalog.submission import InvalidSubmission
+from generation.catalog.prompts import literal
+from generation.catalog.submission import InvalidSubmission, Submission
 from generation.core.actors import Actor
 from generation.core.errors import DomainError
 from generation.jobs import listing as job_listing
-from generation.jobs.submit import submit
+from generation.jobs.submit import submit_all
 from generation.models import Job, Project
 from workspace import job_type_choice
 from workspace.forms import DEFAULTS, ComposerForm, new_form_key
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 SESSION_KEY = "composer"
 REMEMBERED_FIELDS = (
     "prompt",
+    "one_per_line",
     "media",
     "quality",
     "quantity",
@@ -40,23 +43,24 @@ REMEMBERED_FIELDS = (
 )
 
 
-def submit_form(owner: User, actor: Actor, form: ComposerForm) -> Job | None:
-    """Submit a valid form as a job; None, with the error on its field, if the domain refuses it.
+def submit_form(owner: User, actor: Actor, form: ComposerForm) -> list[Job]:
+    """Submit a valid form as a job for each prompt, all or none; none with the error on its field if refused.
 
-    The idempotency key covers the content too: sent twice it is one job, changed and sent again another.
+    The idempotency key covers the content too: sent twice it is the same jobs, changed and sent again others.
     """
-    submission, key = form.submission, form.cleaned_data["key"]
+    submissions, key = form.submissions, form.cleaned_data["key"]
     try:
-        references = references_from_images(owner_id=owner.pk, actor=actor, inputs=submission.references)
-        submission = replace(submission, references=references)
+        references = references_from_images(owner_id=owner.pk, actor=actor, inputs=submissions[0].references)
         with transaction.atomic():
+            changed: dict[str, Any] = {"references": references}
             if name := form.cleaned_data["new_project"]:
-                submission = replace(submission, project_id=_project_named(owner.pk, actor, name).pk)
-            return submit(
+                changed["project_id"] = _project_named(owner.pk, actor, name).pk
+            submissions = [replace(each, **changed) for each in submissions]
+            return submit_all(
                 owner_id=owner.pk,
                 actor=actor,
-                submission=submission,
-                idempotency_key=key and f"{key}:{submission.digest()[:16]}",
+                submissions=submissions,
+                idempotency_key=key and f"{key}:{_digest(submissions)[:16]}",
             )
     except BadProjectName as refused:
         form.add_error("new_project", refused.message)
@@ -64,7 +68,12 @@ def submit_form(owner: User, actor: Actor, form: ComposerForm) -> Job | None:
         form.add_errors(refused.errors)
     except DomainError as refused:
         form.add_error(None, refused.message)
-    return None
+    return []
+
+
+def _digest(submissions: list[Submission]) -> str:
+    digests = [each.digest() for each in submissions]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _project_named(owner_id: int, actor: Actor, name: str) -> Project:
@@ -128,7 +137,8 @@ def _from_job(job: Job, seed: str) -> dict[str, Any]:
     job_type = job.type
     automatic = job_type.engine == ("wan" if job_type.enhanced or job.media == "video" else "sdxl")
     return {
-        "prompt": job.prompt,
+        "prompt": literal(job.prompt),
+        "one_per_line": False,
         "negative_prompt": job.negative_prompt,
         "media": job.media,
         "quality": job_type.quality,

@@ -21,8 +21,8 @@ def position_in_words(position: QueuePosition) -> str:
     return where if position.done_in is None else f"{where}, done in about {duration(position.done_in)}"
 
 
-def forecast_in_words(position: QueuePosition) -> str:
-    """For a job that is not submitted yet."""
+def forecast_in_words(position: QueuePosition, jobs: int = 1) -> str:
+    """For a job that is not submitted yet, or several."""
     if not position.served:
         return "would wait: no worker for it is running"
     if position.position is None or position.done_in is None:
@@ -30,7 +30,7 @@ def forecast_in_words(position: QueuePosition) -> str:
     ahead = f"{position.position - 1} ahead of you"
     if position.position == 1:
         ahead = "next in line" if position.starts_in else "starts at once"
-    return f"{ahead} · about {duration(position.done_in)}"
+    return f"{ahead} · about {duration(position.done_in)}" + (f" for all {jobs}" if jobs > 1 else "")
 
 
 def _far_behind(position: QueuePosition) -> str:

@@ -77,7 +77,7 @@ def staged_jobs(
 
 def waiting_jobs(*, owner_id: int) -> list[Job]:
     """The waiting jobs that the Workspace shows, in the order of the queue, with their assets."""
-    return list(Job.objects.of(owner_id).waiting().with_slots()[:WAITING_SHOWN])
+    return list(Job.objects.of(owner_id).waiting().select_related("project").with_slots()[:WAITING_SHOWN])
 
 
 def work_counts(*, owner_id: int) -> WorkCounts:
@@ -119,6 +119,13 @@ def versions(*, owner_id: int, cursor: str = "", limit: int = 50) -> list[tuple[
         *references.values_list("id", "reference_id"),
         (following,),
     ]
+
+
+def last_seed(*, owner_id: int) -> int | None:
+    """The seed of the first result of the owner's newest job; None without a job. Two probes of an index."""
+    newest = Job.objects.of(owner_id).order_by("-id").values_list("pk", flat=True)[:1]
+    seeds = Asset.objects.filter(job__in=list(newest)).order_by("image_index").values_list("seed", flat=True)
+    return next(iter(seeds[:1]), None)
 
 
 def _page(source: JobQuerySet, cursor: str, limit: int) -> JobPage:

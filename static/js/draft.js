@@ -36,7 +36,10 @@ function read(state = now) {
 }
 
 /** @param {Control} control */
-const now = (control) => ({ value: control.value, checked: control instanceof HTMLInputElement && control.checked });
+const now = (control) => ({
+  value: control.dataset.wanted ?? control.value,
+  checked: control instanceof HTMLInputElement && control.checked,
+});
 
 /**
  * As the server filled it. A browser that goes back or reloads may have filled it otherwise since.
@@ -57,6 +60,7 @@ export function write({ values = {}, references: rows }) {
   for (const control of controls()) {
     const value = values[control.name];
     if (value === undefined) continue;
+    delete control.dataset.wanted;
     if (control instanceof HTMLInputElement && control.type === "checkbox") control.checked = value === true;
     else if (control instanceof HTMLInputElement && control.type === "radio")
       control.checked ||= control.value === value;

@@ -1,12 +1,24 @@
 // Before Make: how long the job would wait and run. Asked for when what decides it changes, or the queue may have.
-import { byId, data, findAll } from "./dom.js";
+import { form, make } from "./composer-form.js";
+import { byId, data, find, findAll } from "./dom.js";
 
-/** @typedef {{text: string, served: boolean}} Forecast what the server says of a job that is not submitted yet */
+/**
+ * What the server says of a job that is not submitted yet, or of several: the button's words, and how long each takes.
+ * @typedef {object} Forecast
+ * @property {string} text
+ * @property {string} make
+ * @property {boolean} served
+ * @property {boolean} refused
+ * @property {Times} takes
+ */
 
 const line = byId("estimate", HTMLElement);
 const stacks = byId("stacks", HTMLElement);
 const PAUSE_MS = 300; // after the last change
 const FRESH_MS = 10000;
+const PROMPT = "&prompt=";
+
+const token = () => find(form, '[name="csrfmiddlewaretoken"]', HTMLInputElement).value;
 
 let title = "";
 let query = ""; // what the composer would make
@@ -16,8 +28,14 @@ let answer = { query: "", forecast: null };
 let unfinished = ""; // the own jobs, each with its status
 /** @type {number | undefined} */
 let timer;
-/** @type {(served: boolean) => void} */
-let onServed = () => {};
+/** @type {Page} */
+let page = { onServed() {}, onTimes() {} };
+
+/**
+ * @typedef {object} Page
+ * @property {(served: boolean) => void} onServed it is known whether a worker is there
+ * @property {(times: Times) => void} onTimes it is known how long each job type takes
+ */
 
 const isFresh = () => asked.query === query && performance.now() - asked.at < FRESH_MS;
 
@@ -25,9 +43,11 @@ const isFresh = () => asked.query === query && performance.now() - asked.at < FR
  * @param {JobType} type
  * @param {string} quantity
  * @param {string[]} references their types
+ * @param {[string, string][]} prompts what may be several prompts
  */
-export function show(type, quantity, references) {
-  const parts = [["job_type", type.name], ["quantity", quantity], ...references.map((used) => ["references", used])];
+export function show(type, quantity, references, prompts) {
+  const used = references.map((each) => ["references", each]);
+  const parts = [["job_type", type.name], ["quantity", quantity], ...used, ...prompts];
   const wanted = String(new URLSearchParams(parts));
   if (wanted !== query) {
     title = type.title;
@@ -41,9 +61,10 @@ export function show(type, quantity, references) {
 function display() {
   const forecast = answer.query === query ? answer.forecast : null;
   const served = forecast?.served ?? true;
-  line.textContent = forecast ? `${title} · ${forecast.text}` : title;
-  line.classList.toggle("is-unserved", !served);
-  onServed(served);
+  line.textContent = forecast?.refused ? forecast.text : forecast ? `${title} · ${forecast.text}` : title;
+  line.classList.toggle("is-unserved", !served || forecast?.refused === true);
+  make.textContent = forecast?.make ?? (query.includes(PROMPT) ? "Make jobs" : "Make");
+  page.onServed(served);
 }
 
 function askSoon() {
@@ -57,6 +78,7 @@ async function ask() {
   const forecast = await fetched(mine.query);
   if (asked !== mine) return; // something was asked since
   answer = { query: mine.query, forecast };
+  if (forecast) page.onTimes(forecast.takes);
   display();
 }
 
@@ -66,8 +88,18 @@ async function ask() {
  */
 async function fetched(wanted) {
   try {
-    const url = `${data(line, "forecast")}?${wanted}`;
-    const answer = await fetch(url, { credentials: "same-origin", redirect: "error" });
+    const url = data(line, "forecast");
+    /** @type {RequestInit} */
+    const options = { credentials: "same-origin", redirect: "error" };
+    // A prompt stands in no address.
+    const answer = await (wanted.includes(PROMPT)
+      ? fetch(url, {
+          ...options,
+          method: "POST",
+          body: new URLSearchParams(wanted),
+          headers: { "X-CSRFToken": token() },
+        })
+      : fetch(`${url}?${wanted}`, options));
     return answer.ok ? await answer.json() : null;
   } catch {
     return null;
@@ -79,9 +111,9 @@ function ownWork() {
   return active.map((stack) => `${stack.id} ${data(stack, "status")}`).join("\n");
 }
 
-/** @param {{onServed: (served: boolean) => void}} page what it does when it is known whether a worker is there */
-export function start(page) {
-  onServed = page.onServed;
+/** @param {Page} composer */
+export function start(composer) {
+  page = composer;
   unfinished = ownWork();
   document.addEventListener("visibilitychange", askSoon);
   document.addEventListener("focusin", askSoon);

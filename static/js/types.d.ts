@@ -7,11 +7,15 @@ interface JobType {
   title: string;
   /** what it can use reference images for */
   references: string[];
-  /** the first is its usual one */
-  aspects: string[];
+  enhanced: boolean;
+  /** in px, by aspect ratio; the first is its usual one */
+  sizes: Record<string, string>;
   /** how many it can make at a time */
   quantities: number[];
 }
+
+/** In words how long each job type takes, by how many it makes. */
+type Times = Record<string, Record<string, string>>;
 
 /** The answer to an action. */
 interface Outcome {
@@ -34,10 +38,12 @@ interface Submitted {
   errors: Record<string, string[]>;
   /** of the next submission */
   key: string;
-  /** the job that was made */
-  stack: Change;
+  /** the jobs that were made */
+  stacks: Change[];
   /** what is said of all jobs now */
   parts: Part[];
+  /** of the first result */
+  seed: number | null;
   /** that was made with it */
   project?: { id: string; name: string };
 }
@@ -76,6 +82,8 @@ interface KeptReference {
   type: string;
   strength: string;
   thumbnail: string;
+  /** what it was chosen for, by the kinds of job type that can use it: `looks`, `frames` */
+  wants?: Record<string, string>;
 }
 
 /** All that is in the composer. */

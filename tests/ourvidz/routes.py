@@ -113,7 +113,7 @@ ROUTES: dict[str, Route] = {
     "workspace/submit": Route(
         Audience.PAGE, {"POST": 422}, without_session=dict.fromkeys(METHODS, 405) | {"POST": 403}
     ),
-    "workspace/forecast": page(GET=422),
+    "workspace/forecast": page(GET=422, POST=422),
     "workspace/changes": page(GET=200),
     "workspace/cancel": page(POST=302),
     "workspace/undo-cancel": page(POST=302),

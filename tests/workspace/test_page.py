@@ -167,6 +167,7 @@ def test_using_a_job_again_fills_the_composer_without_its_seed(signed_in: Client
     initial = signed_in.get(f"/?from={job.pk}").context["form"].initial
     assert initial | {"key": ""} == {
         "prompt": "a heron",
+        "one_per_line": False,
         "negative_prompt": "fog",
         "media": "image",
         "quality": "high",
