@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.db import transaction
 from django.http import HttpRequest, QueryDict
@@ -21,6 +21,7 @@ from generation.jobs.submit import submit_all
 from generation.models import Job, Project
 from workspace import job_type_choice
 from workspace.forms import DEFAULTS, ComposerForm, new_form_key
+from workspace.presets import preset_for
 from workspace.references import add_image, existing_rows, rows_of
 
 if TYPE_CHECKING:
@@ -92,22 +93,38 @@ def remember(request: HttpRequest, form: ComposerForm, job: Job) -> None:
 def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
     """The initial values: those of a job to use again, or an example's prompt, or the last submitted ones.
 
-    `?image=` adds an image of the owner's as a reference.
+    `?image=` adds an image of the owner's as a reference, `?preset=` replaces what the preset holds,
+    `?prompt_of=` takes the prompt alone.
     """
     known: dict[str, Any] = DEFAULTS | request.session.get(SESSION_KEY, {})
     query = request.GET
-    if job := _named_job(owner, query):
+    if job := _named_job(owner, query, "from"):
         known = _from_job(job, query.get("seed", ""))
     else:
         known["references"] = existing_rows(owner.pk, known.get("references", ()))
-        known |= {"prompt": prompt} if (prompt := query.get("prompt", "")) else {}
+        known |= _asked(owner, query)
     if image_id := _named_id(query, "image"):
         known |= _with_reference(owner, image_id, known)
     return known | {"key": new_form_key()}
 
 
-def _named_job(owner: User, query: QueryDict) -> Job | None:
-    job_id = _named_id(query, "from")
+def initial_of_posted(request: HttpRequest) -> dict[str, Any]:
+    """The values of a posted composer, to be shown again as they were."""
+    posted = ComposerForm(cast("User", request.user), request.POST)
+    return {name: posted[name].value() for name in posted.fields} | {"key": new_form_key()}
+
+
+def _asked(owner: User, query: QueryDict) -> dict[str, Any]:
+    if preset_id := _named_id(query, "preset"):
+        usable = preset_for(owner.pk, preset_id)
+        return usable.initial if usable else {}
+    if job := _named_job(owner, query, "prompt_of"):
+        return {"prompt": literal(job.prompt), "one_per_line": False}
+    return {"prompt": prompt} if (prompt := query.get("prompt", "")) else {}
+
+
+def _named_job(owner: User, query: QueryDict, name: str) -> Job | None:
+    job_id = _named_id(query, name)
     return (
         next(iter(job_listing.jobs_with_slots(owner_id=owner.pk, job_ids=[job_id])), None) if job_id else None
     )

@@ -109,7 +109,8 @@ def _write(actor: Actor, keyed: _Keyed, job_type: JobType) -> list[Job]:
     quantity = submissions[0].quantity or job_type.quantities[0]
     revision = revisions.take(owner_id=owner_id, count=(1 + quantity) * len(submissions))
     quotas.check(owner_id, more=len(submissions))
-    jobs, assets = [], []
+    jobs: list[Job] = []
+    assets: list[Asset] = []
     tag, cost = 0, job_type.estimate(quantity)
     for submission, key in zip(submissions, keyed.keys, strict=True):
         job = _job(owner_id, project, submission, job_type, quantity)

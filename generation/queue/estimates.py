@@ -82,7 +82,8 @@ def typical_seconds(snapshot: Snapshot) -> dict[str, dict[int, int]]:
     """How long each job type takes, by quantity: the median of the live workers that offer it."""
     found = {}
     for name, job_type in JOB_TYPES.items():
-        offering = [key for key, pools in snapshot.live_workers.items() if name in pools] or [None]
+        workers = [key for key, pools in snapshot.live_workers.items() if name in pools]
+        offering: list[uuid.UUID | None] = [*workers] or [None]
         found[name] = {
             quantity: _whole(median(snapshot.run_times.seconds(key, name, quantity) for key in offering))
             for quantity in job_type.quantities

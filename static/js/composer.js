@@ -3,6 +3,7 @@ import { fields, form, make, more } from "./composer-form.js";
 import { byId, copyOf, data, find, findAll } from "./dom.js";
 import * as draft from "./draft.js";
 import * as forecast from "./forecast.js";
+import { start as startKeys } from "./keys.js";
 import * as references from "./references.js";
 import { isRefused, start as startSending } from "./submit.js";
 
@@ -114,7 +115,7 @@ function aspects({ sizes }) {
   const [usual = ""] = Object.keys(sizes);
   for (const option of aspect.options) {
     const shape = option.value || usual;
-    option.textContent = `${shape} · ${sizes[shape]}`;
+    option.textContent = `${shape.padEnd(4, "\u2007")} · ${sizes[shape]}`; // a phone shows the ratio alone
     option.disabled = option.hidden = option.value !== "" && (shape === usual || !(shape in sizes));
   }
   const isUsable = wanted in sizes && wanted !== usual;
@@ -245,6 +246,7 @@ export function start({ onMade }) {
   });
   draft.begin({ update, admitReference, isRefused: isRefused() });
   startSending({ update, onMade });
+  startKeys();
   for (const name of ["input", "change"]) {
     fields.aspect.addEventListener(name, () => delete fields.aspect.dataset.wanted);
     form.addEventListener(name, changed);
@@ -255,6 +257,13 @@ export function start({ onMade }) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
       useExample(link);
+    });
+  }
+  for (const link of findAll(form, "a[data-picker]", HTMLAnchorElement)) {
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      import("./picker.js").then(({ open }) => open(link.href, fillForm)).catch(() => location.assign(link.href));
     });
   }
   if (asked.has("prompt") || asked.has("from")) {

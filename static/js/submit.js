@@ -108,9 +108,6 @@ async function press(composer) {
 /** @param {Composer} composer */
 export function start(composer) {
   form.addEventListener("input", forgive);
-  fields.prompt.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
-  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!make.hasAttribute("aria-busy")) send(composer);

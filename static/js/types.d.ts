@@ -93,6 +93,8 @@ interface Draft {
   references: KeptReference[];
   /** of a press on Make that was not answered yet */
   key?: string;
+  /** before going back through earlier prompts */
+  typed?: string | null;
 }
 
 /** What of the composer is to be filled in: values of its controls, and the reference images if they change. */

@@ -28,7 +28,16 @@ from generation.core.actors import SYSTEM
 from generation.jobs.previews import store_preview
 from generation.models import Asset, Job, PersonalToken, Reference, Scope, WorkerToken
 from tests.acting import create_project, issue_personal_token, issue_worker_token
-from tests.factories import complete, lease_next, make_job, make_reference, make_user, make_worker, png
+from tests.factories import (
+    complete,
+    lease_next,
+    make_job,
+    make_preset,
+    make_reference,
+    make_user,
+    make_worker,
+    png,
+)
 from tests.ourvidz.routes import (
     HTTP_ROUTES,
     METHODS,
@@ -39,6 +48,7 @@ from tests.ourvidz.routes import (
     Audience,
     Route,
 )
+from workspace.models import Preset
 
 # 10 s each on an idle machine, more than a hundred on a busy one.
 pytestmark = [pytest.mark.timeout(400), pytest.mark.any_database]
@@ -47,7 +57,7 @@ SECRET = "quokka-in-the-attic"
 NAMED = re.compile(r"<(?:\w+:)?(\w+)>")
 IN_A_BODY = re.compile(r"\{(\w+)\}")
 ADMIN_EXPRESSIONS = {
-    "admin/^(?P<app_label>auth|generation)/$": "admin/generation/",
+    "admin/^(?P<app_label>auth|generation|workspace)/$": "admin/generation/",
     "admin/(?P<url>.*)$": "admin/nothing",
 }
 
@@ -82,7 +92,7 @@ class Victim:
         """What no stranger may change."""
         own = [
             model._default_manager.filter(owner=self.user).order_by("pk").values()
-            for model in (Job, Asset, Reference, PersonalToken)
+            for model in (Job, Asset, Reference, PersonalToken, Preset)
         ]
         return [list(rows) for rows in own]
 
@@ -107,6 +117,7 @@ def victim(db: None) -> Victim:
     issue_personal_token(owner_id=user.pk, name=f"{SECRET} token")
     Client().force_login(user)
     session = UserSession.objects.get(user=user)
+    preset = make_preset(user, f"{SECRET} preset")
     made = {
         "job_id": image.job_id,
         "asset_id": image.pk,
@@ -125,6 +136,7 @@ def victim(db: None) -> Victim:
         "type": "style",
         "name": "a-name.png",
         "session_id": session.pk,
+        "preset_id": preset.pk,
         "token": "abc-def",
     }
     return Victim(user, {name: str(made_id) for name, made_id in made.items()})

@@ -27,6 +27,7 @@ from workspace.forecast import ForecastForm, run_times_in_words
 from workspace.forecast import forecast as forecast_of
 from workspace.forms import ComposerForm, new_form_key
 from workspace.job_type_choice import combinations, with_times
+from workspace.models import ComposerSettings
 from workspace.not_sent import not_sent
 from workspace.overview import overview_of, parts_of, waiting_stacks
 from workspace.presenters import stacks_by_section
@@ -44,10 +45,10 @@ EXAMPLES = (
 @login_required
 @require_safe
 def home(request: OwnersRequest) -> HttpResponse:
-    return _page(request, ComposerForm(request.user, initial=composer.initial(request, request.user)))
+    return composer_page(request, ComposerForm(request.user, initial=composer.initial(request, request.user)))
 
 
-def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> HttpResponse:
+def composer_page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> HttpResponse:
     # The revision is read first: what changes after it is sent again, which is harmless; nothing is missed.
     at = feed.position(request.user.pk)
     owner_id, cursor = request.user.pk, request.GET.get("cursor", "")
@@ -65,6 +66,7 @@ def _page(request: OwnersRequest, form: ComposerForm, *, status: int = 200) -> H
         "times": times,
         "media_choices": with_times(form, "media", times),
         "quality_choices": with_times(form, "quality", times),
+        "enter_sends": ComposerSettings.objects.filter(pk=owner_id, enter_sends=True).exists(),
         "most_prompts": MAX_PROMPTS,
         "last_seed": last_seed(owner_id=owner_id),
         **stacks_by_section(page.jobs),
@@ -97,7 +99,7 @@ def _submit(request: OwnersRequest) -> HttpResponse:
     if not jobs:
         if wants_json(request):
             return JsonResponse({"ok": False, "errors": form.errors}, status=422)
-        return _page(request, form, status=422)
+        return composer_page(request, form, status=422)
     composer.remember(request, form, jobs[0])
     if wants_json(request):
         return JsonResponse(_submitted(request.user.pk, form, jobs))
