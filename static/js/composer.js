@@ -13,7 +13,6 @@ const randomSeed = byId("random-seed", HTMLButtonElement);
 const chipTemplate = byId("chip", HTMLTemplateElement);
 /** @type {Record<string, JobType>} */
 const combinations = JSON.parse(byId("combinations", HTMLScriptElement).textContent);
-
 /** @type {Times} */
 let times = JSON.parse(byId("times", HTMLScriptElement).textContent);
 
@@ -51,13 +50,11 @@ const listed = new Intl.ListFormat("en", { type: "conjunction" });
 /** The switches that may take something away, each with what it can be switched to. */
 function switches() {
   const { media, engine, enhance } = fields;
-  const radios = findAll(field("media"), "input", HTMLInputElement).filter(({ checked }) => !checked);
+  const on = enhance.checked;
   return {
-    media: radios.map(({ value }) => ({ value, label: value === "video" ? "Video" : "Image" })),
-    engine: media.value === "video" ? [] : [...engine.options].map(({ value, text }) => ({ value, label: text })),
-    enhance: enhance.disabled
-      ? []
-      : [{ value: !enhance.checked, label: enhance.checked ? "Switching it off" : "Enhancing" }],
+    media: ["Image", "Video"].map((text) => ({ value: text.toLowerCase(), text })),
+    engine: media.value === "video" ? [] : [...engine.options],
+    enhance: enhance.disabled ? [] : [{ value: !on, text: on ? "Switching it off" : "Enhancing" }],
   };
 }
 
@@ -67,9 +64,9 @@ function switches() {
  */
 function sayWhatGoes({ type, unused }) {
   for (const [name, options] of Object.entries(switches())) {
-    const sentences = options.flatMap(({ value, label }) => {
+    const sentences = options.flatMap(({ value, text }) => {
       const gone = choice({ [name]: value }).unused.filter((each) => !unused.includes(each));
-      return gone.length ? `${label} leaves out ${listed.format(gone)}.` : [];
+      return gone.length ? `${text} leaves out ${listed.format(gone)}.` : [];
     });
     find(form, `[data-goes="${name}"]`, HTMLElement).textContent = sentences.join(" ");
   }
@@ -138,10 +135,11 @@ function update() {
   sayTimes();
   randomSeed.disabled = !seed.value;
   const count = (counts.length > 1 && quantity.value) || String(counts[0]);
-  /** @type {[string, string][]} */
-  const lines = one_per_line.checked ? [["one_per_line", "on"]] : [];
-  const mayBeSeveral = one_per_line.checked || /[{]/.test(prompt.value);
-  forecast.show(type, count, references.types(), mayBeSeveral ? [["prompt", prompt.value], ...lines] : []);
+  /** @type {Record<string, string>} */
+  const several = {};
+  if (one_per_line.checked) several.one_per_line = "on";
+  if (one_per_line.checked || prompt.value.includes("{")) several.prompt = prompt.value;
+  forecast.show(type, count, references.types(), several);
   showChips();
 }
 
@@ -215,35 +213,25 @@ function changed() {
   draft.keep();
 }
 
-/** @param {HTMLAnchorElement} link */
-function useExample(link) {
-  const fill = () => {
-    fields.prompt.value = link.textContent;
-  };
-  draft.replace("The example is in the form.", fill, update, draft.stored());
-  fields.prompt.focus();
-}
-
 /**
  * Fills in these fields and keeps the others; Undo brings back what the form held.
  * @param {Filled} filled by the names of the controls
  * @param {string} words for what happened
+ * @param {Draft | null} [before] what Undo brings back instead, if anything
  */
-export function fillForm(filled, words) {
-  draft.replace(words, () => draft.write(filled), update);
+export function fillForm(filled, words, before) {
+  draft.replace(words, () => draft.write(filled), update, before);
 }
 
 /** @param {{onMade: (news: Partial<Message>) => void}} page shows a job that was made */
 export function start({ onMade }) {
   const asked = new URLSearchParams(location.search);
   references.start({ onChange: changed });
-  forecast.start({
-    onServed: references.showWhetherServed,
-    onTimes(now) {
-      times = now;
-      sayTimes();
-    },
-  });
+  const onTimes = (/** @type {Times} */ now) => {
+    times = now;
+    sayTimes();
+  };
+  forecast.start({ onServed: references.showWhetherServed, onTimes });
   draft.begin({ update, admitReference, isRefused: isRefused() });
   startSending({ update, onMade });
   startKeys();
@@ -256,7 +244,8 @@ export function start({ onMade }) {
   for (const link of findAll(document, "[data-example]", HTMLAnchorElement)) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
-      useExample(link);
+      fillForm({ values: { prompt: link.textContent } }, "The example is in the form.", draft.stored());
+      fields.prompt.focus();
     });
   }
   for (const link of findAll(form, "a[data-picker]", HTMLAnchorElement)) {

@@ -2,16 +2,6 @@
 import { form, make } from "./composer-form.js";
 import { byId, data, find, findAll } from "./dom.js";
 
-/**
- * What the server says of a job that is not submitted yet, or of several: the button's words, and how long each takes.
- * @typedef {object} Forecast
- * @property {string} text
- * @property {string} make
- * @property {boolean} served
- * @property {boolean} refused
- * @property {Times} takes
- */
-
 const line = byId("estimate", HTMLElement);
 const stacks = byId("stacks", HTMLElement);
 const PAUSE_MS = 300; // after the last change
@@ -28,14 +18,8 @@ let answer = { query: "", forecast: null };
 let unfinished = ""; // the own jobs, each with its status
 /** @type {number | undefined} */
 let timer;
-/** @type {Page} */
-let page = { onServed() {}, onTimes() {} };
-
-/**
- * @typedef {object} Page
- * @property {(served: boolean) => void} onServed it is known whether a worker is there
- * @property {(times: Times) => void} onTimes it is known how long each job type takes
- */
+/** @type {ForecastPage} */
+let page;
 
 const isFresh = () => asked.query === query && performance.now() - asked.at < FRESH_MS;
 
@@ -43,11 +27,11 @@ const isFresh = () => asked.query === query && performance.now() - asked.at < FR
  * @param {JobType} type
  * @param {string} quantity
  * @param {string[]} references their types
- * @param {[string, string][]} prompts what may be several prompts
+ * @param {Record<string, string>} prompts what may be several prompts
  */
 export function show(type, quantity, references, prompts) {
   const used = references.map((each) => ["references", each]);
-  const parts = [["job_type", type.name], ["quantity", quantity], ...used, ...prompts];
+  const parts = [["job_type", type.name], ["quantity", quantity], ...used, ...Object.entries(prompts)];
   const wanted = String(new URLSearchParams(parts));
   if (wanted !== query) {
     title = type.title;
@@ -111,7 +95,7 @@ function ownWork() {
   return active.map((stack) => `${stack.id} ${data(stack, "status")}`).join("\n");
 }
 
-/** @param {Page} composer */
+/** @param {ForecastPage} composer */
 export function start(composer) {
   page = composer;
   unfinished = ownWork();

@@ -208,6 +208,7 @@ function watch(row) {
   purpose(row).addEventListener("input", () => {
     want(row, purpose(row).value);
     fit(type, row);
+    for (const each of inUse()) want(each, purpose(each).value);
   });
   removal(row).addEventListener("click", () => {
     remove(row);

@@ -17,6 +17,23 @@ interface JobType {
 /** In words how long each job type takes, by how many it makes. */
 type Times = Record<string, Record<string, string>>;
 
+/** What the server says of a job that is not submitted yet, or of several. */
+interface Forecast {
+  text: string;
+  /** the button's words */
+  make: string;
+  /** whether a worker is there for it */
+  served: boolean;
+  refused: boolean;
+  takes: Times;
+}
+
+/** What the composer does once that is known. */
+interface ForecastPage {
+  onServed(served: boolean): void;
+  onTimes(times: Times): void;
+}
+
 /** The answer to an action. */
 interface Outcome {
   ok: boolean;
