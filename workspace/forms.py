@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 
 from generation.access.projects import DEFAULT_NAME, owned_projects
-from generation.catalog.job_types import SDXL_SIZES, Media
+from generation.catalog.job_types import SDXL_SIZES, WAN_SIZES, Media
 from generation.catalog.prompts import expand
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
 from generation.core.limits import NAME_LENGTH
@@ -131,6 +131,13 @@ class ComposerForm(forms.Form):
         """Show the domain's errors on their fields."""
         for name, message in errors.items():
             self.add_error(FIELD_OF_ERROR.get(name, name), message)
+
+    @property
+    def has_more_than_video_uses(self) -> bool:
+        """Whether the script will say what the other kind leaves out, so that it keeps a line for that."""
+        media, quantity, aspect = (self[name].value() for name in ("media", "quantity", "aspect"))
+        is_only_of_images = str(quantity) not in ("1", "", "None") or (aspect or "1:1") not in WAN_SIZES
+        return bool(self["references"].value()) or (media == Media.IMAGE and is_only_of_images)
 
     @property
     def has_details(self) -> bool:

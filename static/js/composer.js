@@ -68,7 +68,9 @@ function sayWhatGoes({ type, unused }) {
       const gone = choice({ [name]: value }).unused.filter((each) => !unused.includes(each));
       return gone.length ? `${text} leaves out ${listed.format(gone)}.` : [];
     });
-    find(form, `[data-goes="${name}"]`, HTMLElement).textContent = sentences.join(" ");
+    const slot = find(form, `[data-goes="${name}"]`, HTMLElement);
+    slot.textContent = sentences.join(" ");
+    slot.removeAttribute("data-expected");
   }
   const words = unused.length
     ? `Not used by ${type.title}: ${listed.format(unused)}. Another choice brings it back.`

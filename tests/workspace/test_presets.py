@@ -220,7 +220,7 @@ def test_an_operator_makes_and_shares_one(signed_in: Client, owner: User) -> Non
 # Earlier prompts
 
 
-def prompts(client: Client, **query: object) -> dict[str, Any]:
+def prompts(client: Client, **query: str) -> dict[str, Any]:
     answer = client.get("/workspace/prompts", query, headers=JSON)
     assert answer.status_code == 200
     return dict(answer.json())

@@ -24,7 +24,13 @@ def submitted(client: Client, prompt: str, **fields: object) -> dict[str, Any]:
 
 def test_each_prompt_becomes_a_job_of_its_own(signed_in: Client, owner: User) -> None:
     picture = make_reference(owner)
-    fields = {"one_per_line": "on", "quantity": "3", "new_project": "Foxes", "seed": "0", "key": "k"}
+    fields: dict[str, object] = {
+        "one_per_line": "on",
+        "quantity": "3",
+        "new_project": "Foxes",
+        "seed": "0",
+        "key": "k",
+    }
     fields |= with_reference(f"reference:{picture.pk}")
     answer = submitted(signed_in, "a {red|blue} fox\n\nan owl", **fields)
     jobs = list(Job.objects.order_by("id"))
@@ -36,7 +42,7 @@ def test_each_prompt_becomes_a_job_of_its_own(signed_in: Client, owner: User) ->
         assert (job.project.name, job.seed) == ("Foxes", 0)
     # In the queue as if they had come one after another, and each change with a number of its own.
     assert [job.fair_tag - jobs[0].fair_tag for job in jobs] == [0, 15, 30]
-    revisions = [row.revision for job in jobs for row in (job, *job.slots)]
+    revisions = [number for job in jobs for number in (job.revision, *(slot.revision for slot in job.slots))]
     assert revisions == list(range(revisions[0], revisions[0] + 12))
     page = signed_in.get("/").content.decode()
     assert len(answer["stacks"]) == 3
