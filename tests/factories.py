@@ -18,7 +18,9 @@ from generation.jobs.report import Receipt, Report, report
 from generation.jobs.report_rules import AssetReport, SlotError
 from generation.jobs.uploads import store_upload
 from generation.models import Asset, Job, Reference, Upload, Worker
-from tests.acting import submit, upload_reference
+from tests.acting import submit, upload_reference, user_actor
+from workspace.models import Preset
+from workspace.presets import save_preset
 
 _number = itertools.count(1)
 
@@ -41,6 +43,12 @@ def make_job(
 def make_reference(owner: User, content: bytes = b"") -> Reference:
     """An uploaded reference image of the owner's."""
     return upload_reference(owner_id=owner.pk, content=io.BytesIO(content or png(shade=next(_number))))
+
+
+def make_preset(owner: User, name: str = "Portrait", **fields: object) -> Preset:
+    """A preset of the owner's, saved as the composer does."""
+    preset, _ = save_preset(owner_id=owner.pk, actor=user_actor(owner.pk), name=name, fields=fields)
+    return preset
 
 
 @cache

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
 from django.db import transaction
@@ -12,14 +13,16 @@ from django.http import HttpRequest, QueryDict
 
 from generation.access.projects import BadProjectName, create_project, project_named
 from generation.assets.references import references_from_images
-from generation.catalog.submission import InvalidSubmission
+from generation.catalog.prompts import literal
+from generation.catalog.submission import InvalidSubmission, Submission
 from generation.core.actors import Actor
 from generation.core.errors import DomainError
 from generation.jobs import listing as job_listing
-from generation.jobs.submit import submit
+from generation.jobs.submit import submit_all
 from generation.models import Job, Project
 from workspace import job_type_choice
 from workspace.forms import DEFAULTS, ComposerForm, new_form_key
+from workspace.presets import preset_for
 from workspace.references import add_image, existing_rows, rows_of
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 SESSION_KEY = "composer"
 REMEMBERED_FIELDS = (
     "prompt",
+    "one_per_line",
     "media",
     "quality",
     "quantity",
@@ -42,23 +46,24 @@ REMEMBERED_FIELDS = (
 )
 
 
-def submit_form(owner: User, actor: Actor, form: ComposerForm) -> Job | None:
-    """Submit a valid form as a job; None, with the error on its field, if the domain refuses it.
+def submit_form(owner: User, actor: Actor, form: ComposerForm) -> list[Job]:
+    """Submit a valid form as a job for each prompt, all or none; none with the error on its field if refused.
 
-    The idempotency key covers the content too: sent twice it is one job, changed and sent again another.
+    The idempotency key covers the content too: sent twice it is the same jobs, changed and sent again others.
     """
-    submission, key = form.submission, form.cleaned_data["key"]
+    submissions, key = form.submissions, form.cleaned_data["key"]
     try:
-        references = references_from_images(owner_id=owner.pk, actor=actor, inputs=submission.references)
-        submission = replace(submission, references=references)
+        references = references_from_images(owner_id=owner.pk, actor=actor, inputs=submissions[0].references)
         with transaction.atomic():
+            changed: dict[str, Any] = {"references": references}
             if name := form.cleaned_data["new_project"]:
-                submission = replace(submission, project_id=_project_named(owner.pk, actor, name).pk)
-            return submit(
+                changed["project_id"] = _project_named(owner.pk, actor, name).pk
+            submissions = [replace(each, **changed) for each in submissions]
+            return submit_all(
                 owner_id=owner.pk,
                 actor=actor,
-                submission=submission,
-                idempotency_key=key and f"{key}:{submission.digest()[:16]}",
+                submissions=submissions,
+                idempotency_key=key and f"{key}:{_digest(submissions)[:16]}",
             )
     except BadProjectName as refused:
         form.add_error("new_project", refused.message)
@@ -66,7 +71,12 @@ def submit_form(owner: User, actor: Actor, form: ComposerForm) -> Job | None:
         form.add_errors(refused.errors)
     except DomainError as refused:
         form.add_error(None, refused.message)
-    return None
+    return []
+
+
+def _digest(submissions: list[Submission]) -> str:
+    digests = [each.digest() for each in submissions]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _project_named(owner_id: int, actor: Actor, name: str) -> Project:
@@ -85,11 +95,12 @@ def remember(request: HttpRequest, form: ComposerForm, job: Job) -> None:
 def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
     """The initial values: those of a job to use again, or an example's prompt, or the last submitted ones.
 
-    `?image=` adds an image of the owner's as a reference.
+    `?image=` adds an image of the owner's as a reference, `?preset=` replaces what the preset holds,
+    `?prompt_of=` takes the prompt alone.
     """
     known: dict[str, Any] = DEFAULTS | request.session.get(SESSION_KEY, {})
     query = request.GET
-    if job := _named_job(owner, query):
+    if job := _named_job(owner, query, "from"):
         known = from_job(job, query.get("seed", ""))
         if any(used.reference_id is None for used in job.sorted_references):
             messages.error(
@@ -97,14 +108,29 @@ def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
             )
     else:
         known["references"] = existing_rows(owner.pk, known.get("references", ()))
-        known |= {"prompt": prompt} if (prompt := query.get("prompt", "")) else {}
+        known |= _asked(owner, query)
     if image_id := _named_id(query, "image"):
         known |= _with_reference(owner, image_id, known)
     return known | {"key": new_form_key()}
 
 
-def _named_job(owner: User, query: QueryDict) -> Job | None:
-    job_id = _named_id(query, "from")
+def initial_of_posted(request: HttpRequest) -> dict[str, Any]:
+    """The values of a posted composer, to be shown again as they were."""
+    posted = ComposerForm(cast("User", request.user), request.POST)
+    return {name: posted[name].value() for name in posted.fields} | {"key": new_form_key()}
+
+
+def _asked(owner: User, query: QueryDict) -> dict[str, Any]:
+    if preset_id := _named_id(query, "preset"):
+        usable = preset_for(owner.pk, preset_id)
+        return usable.initial if usable else {}
+    if job := _named_job(owner, query, "prompt_of"):
+        return {"prompt": literal(job.prompt), "one_per_line": False}
+    return {"prompt": prompt} if (prompt := query.get("prompt", "")) else {}
+
+
+def _named_job(owner: User, query: QueryDict, name: str) -> Job | None:
+    job_id = _named_id(query, name)
     return (
         next(iter(job_listing.jobs_with_slots(owner_id=owner.pk, job_ids=[job_id])), None) if job_id else None
     )
@@ -135,7 +161,8 @@ def from_job(job: Job, seed: str) -> dict[str, Any]:
     usual = "wan" if job_type.enhanced or job.media == "video" else "sdxl"
     automatic = job.is_import or job_type.engine == usual
     return {
-        "prompt": job.prompt,
+        "prompt": literal(job.prompt),
+        "one_per_line": False,
         "negative_prompt": job.negative_prompt,
         "media": job.media,
         "quality": job_type.quality,

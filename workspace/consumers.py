@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,17 @@ def pushed_stack(stack: Stack) -> dict[str, object]:
         return removed_stack(stack.job.pk)
     html = render_to_string("workspace/_stack.html", {"stack": stack})
     return {"id": str(stack.job.pk), "html": html, "removed": False}
+
+
+def pushed_stacks(
+    owner_id: int, job_ids: Sequence[uuid.UUID], waiting: Sequence[Stack]
+) -> list[dict[str, object]]:
+    """These jobs as the page shows them; `waiting` is what it shows of the queue."""
+    shown = {stack.job.pk: stack for stack in waiting}
+    missing = [job_id for job_id in job_ids if job_id not in shown]
+    jobs = job_listing.jobs_with_slots(owner_id=owner_id, job_ids=missing) if missing else []
+    shown |= {stack.job.pk: stack for stack in stacks_of(jobs) if stack.section != WAITING}
+    return [pushed_stack(shown[each]) if each in shown else removed_stack(each) for each in job_ids]
 
 
 def removed_stack(job_id: uuid.UUID) -> dict[str, object]:

@@ -21,14 +21,14 @@ def position_in_words(position: QueuePosition) -> str:
     return where if position.done_in is None else f"{where}, done in about {duration(position.done_in)}"
 
 
-def forecast_in_words(position: QueuePosition, *, within: int = 0) -> str:
-    """For a job that is not submitted yet, and that is wanted `within` so many seconds, if that is not 0."""
-    words = _forecast(position)
+def forecast_in_words(position: QueuePosition, jobs: int = 1, *, within: int = 0) -> str:
+    """For a job that is not submitted yet, or several, wanted `within` so many seconds, if that is not 0."""
+    words = _forecast(position, jobs)
     soonest = position.done_in or position.not_before or 0
     return f"{words}: too late for your deadline" if 0 < within < soonest else words
 
 
-def _forecast(position: QueuePosition) -> str:
+def _forecast(position: QueuePosition, jobs: int) -> str:
     if position.paused:
         return "would wait: your queue is paused"
     if not position.served:
@@ -38,7 +38,7 @@ def _forecast(position: QueuePosition) -> str:
     ahead = f"{position.position - 1} ahead of you"
     if position.position == 1:
         ahead = "next in line" if position.starts_in else "starts at once"
-    return f"{ahead} · about {duration(position.done_in)}"
+    return f"{ahead} · about {duration(position.done_in)}" + (f" for all {jobs}" if jobs > 1 else "")
 
 
 def _far_behind(position: QueuePosition) -> str:

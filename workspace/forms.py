@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 
 from generation.access.projects import DEFAULT_NAME, owned_projects
-from generation.catalog.job_types import JOB_TYPES, SDXL_SIZES, JobType, Media, ReferenceType
+from generation.catalog.job_types import SDXL_SIZES, WAN_SIZES, Media
+from generation.catalog.prompts import expand
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
 from generation.core.limits import NAME_LENGTH
 from generation.http.form_fields import PlainLineField, PlainTextField
@@ -35,9 +36,10 @@ class NamesSelect(forms.Select):
 
 
 class ComposerForm(forms.Form):
-    """The composer. A valid form has a `submission`."""
+    """The composer. A valid form has `submissions`, one for each prompt."""
 
     prompt = PlainTextField(required=False, strip=False)
+    one_per_line = forms.BooleanField(required=False)
     media = forms.ChoiceField(choices=Media.choices)  # type: ignore[assignment] # a form's own media, unused here
     quality = forms.ChoiceField(choices=job_type_choice.QUALITIES)
     quantity = forms.TypedChoiceField(
@@ -108,7 +110,7 @@ class ComposerForm(forms.Form):
     references = ReferencesField(required=False)
     key = forms.CharField(required=False, max_length=64)
 
-    submission: Submission
+    submissions: list[Submission]
 
     def __init__(self, owner: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -127,15 +129,14 @@ class ComposerForm(forms.Form):
         if job_type is None:
             self.add_error(*job_type_choice.refusal(media=given["media"], enhance=given["enhance"]))
             return
-        names = ("prompt", "negative_prompt", "quantity", "seed", "aspect", "review", "references")
-        self.submission = Submission(
-            job_type=job_type.name,
-            project_id=given["project"],
-            deadline=given["within"],
-            **{name: given[name] for name in names},
-        )
+        names = ("negative_prompt", "quantity", "seed", "aspect", "review", "references")
+        common = {name: given[name] for name in names} | {"deadline": given["within"]}
         try:
-            self.submission.check()
+            self.submissions = [
+                Submission(job_type=job_type.name, project_id=given["project"], prompt=prompt, **common)
+                for prompt in expand(given["prompt"], one_per_line=given["one_per_line"])
+            ]
+            _check(self.submissions)
         except InvalidSubmission as refused:
             self.add_errors(refused.errors)
 
@@ -145,9 +146,17 @@ class ComposerForm(forms.Form):
             self.add_error(FIELD_OF_ERROR.get(name, name), message)
 
     @property
+    def has_more_than_video_uses(self) -> bool:
+        """Whether the script will say what the other kind leaves out, so that it keeps a line for that."""
+        media, quantity, aspect = (self[name].value() for name in ("media", "quantity", "aspect"))
+        is_only_of_images = str(quantity) not in ("1", "", "None") or (aspect or "1:1") not in WAN_SIZES
+        return bool(self["references"].value()) or (media == Media.IMAGE and is_only_of_images)
+
+    @property
     def has_details(self) -> bool:
         """Whether a field under "More" is set or refused, so that it must be seen without a script."""
         names = (
+            "one_per_line",
             "negative_prompt",
             "seed",
             "engine",
@@ -161,41 +170,15 @@ class ComposerForm(forms.Form):
         return any(self[name].value() not in (None, "", False, []) or self[name].errors for name in names)
 
 
-class ForecastJob(TypedDict):
-    """A job that is not submitted."""
-
-    job_type: JobType
-    quantity: int
-    references: list[str]
-
-
-class ForecastForm(forms.Form):
-    """What the composer would submit, as far as it decides where the job would stand."""
-
-    job_type = forms.ChoiceField(choices=[(name, job_type.title) for name, job_type in JOB_TYPES.items()])
-    quantity = forms.IntegerField()
-    references = forms.MultipleChoiceField(choices=ReferenceType.choices, required=False)
-    within = forms.TypedChoiceField(choices=[*DEADLINES.items()], coerce=int, required=False)
-
-    def clean(self) -> dict[str, Any]:
-        given = self.cleaned_data
-        if not self.errors and given["quantity"] not in JOB_TYPES[given["job_type"]].quantities:
-            self.add_error("quantity", "This job type does not make as many.")
-        elif not self.errors and (
-            wrong := JOB_TYPES[given["job_type"]].references_error(given["references"])
-        ):
-            self.add_error("references", wrong)
-        return given
-
-    @property
-    def job(self) -> ForecastJob:
-        """Of a valid form, for `forecast`."""
-        given = self.cleaned_data
-        return {
-            "job_type": JOB_TYPES[given["job_type"]],
-            "quantity": given["quantity"],
-            "references": sorted(set(given["references"])),
-        }
+def _check(submissions: list[Submission]) -> None:
+    """Raises InvalidSubmission, which says of several prompts which one it is about."""
+    for number, submission in enumerate(submissions, 1):
+        try:
+            submission.check()
+        except InvalidSubmission as refused:
+            if len(submissions) > 1 and (wrong := refused.errors.get("prompt")):
+                refused.errors["prompt"] = f"Prompt {number} of {len(submissions)}: {wrong}"
+            raise
 
 
 class MoveForm(forms.Form):

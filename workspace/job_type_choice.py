@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import product
+from typing import Any
+
+from django.forms import BaseForm
 
 from generation.catalog.job_types import Engine, JobType, Media, find
 
@@ -35,11 +39,29 @@ def combinations() -> dict[str, dict[str, object]]:
     return found
 
 
+Times = Mapping[str, Mapping[int, str]]
+
+
+def with_times(form: BaseForm, name: str, times: Times) -> list[tuple[str, str, str]]:
+    """The choices of the field `name`: value, label, and how long it takes beside what else is chosen."""
+    known = {each: form[each].value() or "" for each in ("media", "quality", "engine")}
+    field: Any = form.fields[name]
+    choices = []
+    for value, label in field.choices:
+        job_type = choose(**(known | {name: value}), enhance=bool(form["enhance"].value()))
+        words = times[job_type.name] if job_type else {}
+        quantity = str(form["quantity"].value())
+        takes = next((each for count, each in words.items() if str(count) == quantity), None)
+        choices.append((value, label, takes or next(iter(words.values()), "")))
+    return choices
+
+
 def _outline(job_type: JobType) -> dict[str, object]:
     return {
         "name": job_type.name,
         "title": job_type.title,
         "references": list(job_type.references),
-        "aspects": list(job_type.sizes),
+        "enhanced": job_type.enhanced,
+        "sizes": {aspect: f"{width}×{height}" for aspect, (width, height) in job_type.sizes.items()},
         "quantities": list(job_type.quantities),
     }

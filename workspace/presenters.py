@@ -184,13 +184,6 @@ def owned_stack(owner_id: int, job_id: uuid.UUID) -> Stack:
     raise JobNotFound
 
 
-def staged_stack(owner_id: int, job_id: uuid.UUID) -> Stack:
-    """The owner's job as the page shows it, with its queue position and progress. Raises JobNotFound."""
-    for stack in stacks_of(jobs_with_slots(owner_id=owner_id, job_ids=[job_id])):
-        return stack
-    raise JobNotFound
-
-
 def stacks_of(jobs: Sequence[Job]) -> list[Stack]:
     """One owner's jobs as stacks with queue positions and progress; the queries do not grow with them."""
     snapshot = Snapshot(job.pool for job in jobs if job.status == JobStatus.QUEUED)

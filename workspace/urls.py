@@ -3,11 +3,12 @@ from __future__ import annotations
 from django.urls import path
 
 from workspace import menus
-from workspace.views import assets, jobs, page, recall
+from workspace.views import assets, jobs, page, presets, prompts, recall
 
 app_name = "workspace"
 JOB = "workspace/jobs/<uuid:job_id>"
 ASSET = "workspace/assets/<str:media>/<uuid:asset_id>"
+PRESET = "workspace/presets/<uuid:preset_id>"
 urlpatterns = [
     path("", page.home, name="home"),
     path("workspace/submit", page.submit, name="submit"),
@@ -24,6 +25,14 @@ urlpatterns = [
     path("workspace/undo-review", assets.undo_review, name="undo-review"),
     path("workspace/clear", jobs.clear, name="clear"),
     path("workspace/restore", assets.restore_many, name="restore-many"),
+    path("workspace/prompts", prompts.prompt_list, name="prompts"),
+    path("workspace/enter-sends", prompts.enter_sends, name="enter-sends"),
+    path("workspace/presets", presets.preset_list, name="presets"),
+    path("workspace/presets/save", presets.save, name="save-preset"),
+    path(f"{PRESET}/overwrite", presets.overwrite, name="overwrite-preset"),
+    path(f"{PRESET}/rename", presets.rename, name="rename-preset"),
+    path(f"{PRESET}/delete", presets.delete, name="delete-preset"),
+    path(f"{PRESET}/restore", presets.restore, name="restore-preset"),
     path(f"{JOB}/menu", menus.job_menu, name="job-menu"),
     path(f"{ASSET}/menu", menus.asset_menu, name="asset-menu"),
     path(f"{JOB}/cancel", jobs.cancel, name="cancel"),

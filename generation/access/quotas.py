@@ -17,11 +17,13 @@ class OverLimit(DomainError):
 
     code = "over_limit"
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, active: int = 0, more: int = 1) -> None:
         jobs = "job" if limit == 1 else "jobs"
-        super().__init__(
-            f"You may have {limit} {jobs} waiting or running. Wait for one to end, or cancel one."
-        )
+        most = f"You may have {limit:,} {jobs} waiting or running"
+        if more == 1 or active >= limit:
+            super().__init__(f"{most}. Wait for one to end, or cancel one.")
+        else:
+            super().__init__(f"{most}, so there is room for {limit - active:,}, not for {more}.")
 
 
 class StorageFull(OverLimit):
@@ -58,8 +60,8 @@ def active_jobs(owner_id: int, *, at_most: int) -> int:
     return active.order_by()[:at_most].count()
 
 
-def check(owner_id: int) -> None:
-    """Refuse one more job when the owner is at a limit. What runs already is stored nevertheless.
+def check(owner_id: int, *, more: int = 1) -> None:
+    """Refuse that many more jobs where they pass a limit. What runs already is stored nevertheless.
 
     Called in the submitting or retrying transaction with the owner's counter locked, so that two at once
     cannot both take the last place.
@@ -68,8 +70,9 @@ def check(owner_id: int) -> None:
         OverLimit, StorageFull: with a sentence for the page.
     """
     limits = limits_of(owner_id)
-    if active_jobs(owner_id, at_most=limits.active_jobs) >= limits.active_jobs:
-        raise OverLimit(limits.active_jobs)
+    active = active_jobs(owner_id, at_most=limits.active_jobs)
+    if active + more > limits.active_jobs:
+        raise OverLimit(limits.active_jobs, active=active, more=more)
     _check_storage(owner_id, limits.storage_bytes, 1)
 
 

@@ -139,8 +139,8 @@ def references_from_images(
     ]
 
 
-def attach(job: Job, inputs: Sequence[ReferenceInput]) -> None:
-    """Insert a job's references, in the transaction that submits it.
+def attach(jobs: Sequence[Job], inputs: Sequence[ReferenceInput]) -> None:
+    """Insert the references of an owner's jobs, the same for each, in the transaction that submits them.
 
     Raises:
         InvalidSubmission: a reference that is not there, or not the owner's.
@@ -149,7 +149,7 @@ def attach(job: Job, inputs: Sequence[ReferenceInput]) -> None:
         return
     ids = {each.reference for each in inputs if each.reference}
     # Locks them too, against the chore that deletes unused ones.
-    if Reference.objects.of(job.owner_id).filter(pk__in=ids).update(used_at=Now()) < len(ids):
+    if Reference.objects.of(jobs[0].owner_id).filter(pk__in=ids).update(used_at=Now()) < len(ids):
         raise InvalidSubmission({"references": UNKNOWN_REFERENCE})
     JobReference.objects.bulk_create(
         JobReference(
@@ -158,6 +158,7 @@ def attach(job: Job, inputs: Sequence[ReferenceInput]) -> None:
             strength=ReferenceType(each.type).default_strength if each.strength is None else each.strength,
             reference_id=each.reference,
         )
+        for job in jobs
         for each in inputs
     )
 

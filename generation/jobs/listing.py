@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, prefetch_related_objects
 
 from generation.core.keyset import cursor_of, newest_by_id, older_than
+from generation.core.text import search_key
 from generation.models import Asset, Job, JobReference, JobStatus
 from generation.models.job import JobQuerySet
 
 # More waiting jobs than these are counted, and not shown.
 WAITING_SHOWN = 50
+PROMPTS_READ, PROMPTS_CHUNK = 2000, 250
 LAST_FINISHED = "finished_at"
 
 
@@ -77,7 +79,7 @@ def staged_jobs(
 
 def waiting_jobs(*, owner_id: int) -> list[Job]:
     """The waiting jobs that the Workspace shows, in the order of the queue, with their assets."""
-    return list(Job.objects.of(owner_id).waiting().with_slots()[:WAITING_SHOWN])
+    return list(Job.objects.of(owner_id).waiting().select_related("project").with_slots()[:WAITING_SHOWN])
 
 
 def work_counts(*, owner_id: int) -> WorkCounts:
@@ -119,6 +121,45 @@ def versions(*, owner_id: int, cursor: str = "", limit: int = 50) -> list[tuple[
         *references.values_list("id", "reference_id"),
         (following,),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPage:
+    """Prompts, each with the newest job that has it; `before` is where older ones begin, empty at the end."""
+
+    prompts: list[tuple[uuid.UUID, str]]
+    before: str
+
+
+def earlier_prompts(*, owner_id: int, search: str = "", before: str = "", limit: int = 50) -> PromptPage:
+    """The distinct prompts of the owner's jobs, newest first; with `search` those that have all its words.
+
+    One call reads at most PROMPTS_READ jobs, so a rare word may take several. Raises BadCursor.
+    """
+    words = search_key(search).split()
+    found: dict[str, uuid.UUID] = {}
+    mine = Job.objects.of(owner_id).only("id", "prompt")
+    for _ in range(0, PROMPTS_READ, PROMPTS_CHUNK):
+        jobs, before = newest_by_id(mine, before, PROMPTS_CHUNK)
+        for job in jobs:
+            if job.prompt not in found and all(word in search_key(job.prompt) for word in words):
+                found[job.prompt] = job.pk
+            if len(found) == limit:
+                return PromptPage(_pairs(found), str(job.pk) if before or job is not jobs[-1] else "")
+        if not before:
+            break
+    return PromptPage(_pairs(found), before)
+
+
+def _pairs(found: dict[str, uuid.UUID]) -> list[tuple[uuid.UUID, str]]:
+    return [(job_id, prompt) for prompt, job_id in found.items()]
+
+
+def last_seed(*, owner_id: int) -> int | None:
+    """The seed of the first result of the owner's newest job; None without a job. Two probes of an index."""
+    newest = Job.objects.of(owner_id).order_by("-id").values_list("pk", flat=True)[:1]
+    seeds = Asset.objects.filter(job__in=list(newest)).order_by("image_index").values_list("seed", flat=True)
+    return next(iter(seeds[:1]), None)
 
 
 def _page(source: JobQuerySet, cursor: str, limit: int) -> JobPage:

@@ -1,9 +1,12 @@
-"""Submission: one job and all its asset rows, in one transaction."""
+"""Submission: one job and all its asset rows, in one transaction; or one for each of several prompts."""
 
 from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -34,20 +37,63 @@ def submit(*, owner_id: int, actor: Actor, submission: Submission, idempotency_k
         OverLimit: the owner has as much work waiting and running as is allowed.
         OverReferenceQuota: there is no room for a copy of an image as a reference.
     """
-    job_type = submission.check()
+    [job] = submit_all(
+        owner_id=owner_id, actor=actor, submissions=[submission], idempotency_key=idempotency_key
+    )
+    return job
+
+
+def submit_all(
+    *, owner_id: int, actor: Actor, submissions: Sequence[Submission], idempotency_key: str = ""
+) -> list[Job]:
+    """Queue a job for each submission, all or none; they differ in their prompts alone.
+
+    One key covers all of them. Raises what `submit` raises.
+    """
+    for submission in submissions:
+        job_type = submission.check()
     _check_key(idempotency_key)
-    if idempotency_key and (known := _known(owner_id, idempotency_key, submission)):
+    keyed = _Keyed(owner_id, submissions, idempotency_key)
+    if known := keyed.known():
         return known
-    inputs = references.references_from_images(owner_id=owner_id, actor=actor, inputs=submission.references)
+    inputs = references.references_from_images(
+        owner_id=owner_id, actor=actor, inputs=submissions[0].references
+    )
     try:
         with transaction.atomic():
-            job = _write(owner_id, actor, submission, job_type, idempotency_key)
-            references.attach(job, inputs)
-            return job
+            jobs = _write(actor, keyed, job_type)
+            references.attach(jobs, inputs)
+            return jobs
     except (IntegrityError, quotas.OverLimit):
-        if idempotency_key and (known := _known(owner_id, idempotency_key, submission)):
+        if known := keyed.known():
             return known  # its twin committed first
         raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """An owner's submissions and their idempotency key."""
+
+    owner_id: int
+    submissions: Sequence[Submission]
+    key: str
+
+    @property
+    def keys(self) -> list[str]:
+        """Of each job: the key itself for a single one."""
+        if not self.key or len(self.submissions) == 1:
+            return [self.key] * len(self.submissions)
+        return [f"{self.key}:{number}" for number in range(len(self.submissions))]
+
+    def known(self) -> list[Job]:
+        """The jobs that the first call made, as far as they are still there."""
+        if not self.key:
+            return []
+        digests = {key: each.digest() for key, each in zip(self.keys, self.submissions, strict=True)}
+        jobs = list(Job.objects.of(self.owner_id).filter(idempotency_key__in=self.keys).order_by("id"))
+        if any(job.request_digest != digests[job.idempotency_key] for job in jobs):
+            raise IdempotencyKeyReused
+        return jobs
 
 
 def _check_key(key: str) -> None:
@@ -56,31 +102,34 @@ def _check_key(key: str) -> None:
         raise InvalidSubmission({"idempotency_key": message})
 
 
-def _known(owner_id: int, key: str, submission: Submission) -> Job | None:
-    job = Job.objects.of(owner_id).filter(idempotency_key=key).first()
-    if job and job.request_digest != submission.digest():
-        raise IdempotencyKeyReused
-    return job
-
-
-def _write(owner_id: int, actor: Actor, submission: Submission, job_type: JobType, key: str) -> Job:
-    quantity = submission.quantity or job_type.quantities[0]
-    revision = revisions.take(owner_id=owner_id, count=1 + quantity)
-    project = _project(owner_id, submission.project_id)  # under the counter's lock: not deleted meanwhile
-    quotas.check(owner_id)
-    job = _job(owner_id, project, submission, job_type, quantity)
-    job.idempotency_key, job.request_digest = key, submission.digest()
-    job.fair_tag = fairness.start_tag(job, cost=job_type.estimate(quantity))
-    job.held_at = revisions.queue_paused_at(owner_id)
-    job.revision = next(revision)
-    job.save(force_insert=True)
-    assets = _assets(job, list(revision))
+def _write(actor: Actor, keyed: _Keyed, job_type: JobType) -> list[Job]:
+    """The rows of each job and its assets, in a number of queries that does not grow with them."""
+    owner_id, submissions = keyed.owner_id, keyed.submissions
+    quantity = submissions[0].quantity or job_type.quantities[0]
+    revision = revisions.take(owner_id=owner_id, count=(1 + quantity) * len(submissions))
+    # Under the counter's lock: the project is not deleted meanwhile, nor the queue paused.
+    project, held_at = _project(owner_id, submissions[0].project_id), revisions.queue_paused_at(owner_id)
+    quotas.check(owner_id, more=len(submissions))
+    jobs: list[Job] = []
+    assets: list[Asset] = []
+    tag, cost = 0, job_type.estimate(quantity)
+    for submission, key in zip(submissions, keyed.keys, strict=True):
+        job = _job(owner_id, project, submission, job_type, quantity)
+        job.idempotency_key, job.request_digest = key, submission.digest()
+        # As if they came one after another.
+        tag = job.fair_tag = tag + cost if jobs else fairness.start_tag(job, cost=cost)
+        job.held_at = held_at
+        job.revision = next(revision)
+        jobs.append(job)
+        assets += _assets(job, list(islice(revision, quantity)))
+    Job.objects.bulk_create(jobs)
     Asset.objects.bulk_create(assets)
-    ids = {"job": str(job.pk), "owner": owner_id}
-    audit_log.after_commit("job.submitted", actor=actor, job_type=job.job_type, slots=quantity, **ids)
-    publisher.changed(owner_id=owner_id, revision=assets[-1].revision, job_ids=[job.pk])
-    publisher.queued(engine=job.engine)
-    return job
+    for job in jobs:
+        ids = {"job": str(job.pk), "owner": owner_id}
+        audit_log.after_commit("job.submitted", actor=actor, job_type=job.job_type, slots=quantity, **ids)
+    publisher.changed(owner_id=owner_id, revision=assets[-1].revision, job_ids=[job.pk for job in jobs])
+    publisher.queued(engine=job_type.engine)
+    return jobs
 
 
 def _project(owner_id: int, project_id: uuid.UUID | None) -> Project:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.db import migrations, models
-from django.db.models import F, Q
+from django.db.models import F
 
 
 class Migration(migrations.Migration):

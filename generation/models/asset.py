@@ -135,7 +135,7 @@ class Asset(models.Model):
             models.Index(fields=["owner", "revision"], name="asset_changes"),
             # Moving all of a project away, and the database's own check when one is deleted.
             models.Index(fields=["project", "id"], name="asset_of_project"),
-            # What a job's references were copied from, and whether a file that is brought in is there already.
+            # What a job's references were copied from; whether a file that is brought in is there already.
             # The owner last: for that search alone.
             models.Index(
                 fields=["sha256", "owner"], name="asset_sha256", condition=Q(completed_at__isnull=False)

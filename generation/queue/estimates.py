@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import median
 
-from generation.catalog.job_types import JobType
+from generation.catalog.job_types import JOB_TYPES, JobType
 from generation.changes import revisions
 from generation.models import Job, JobStatus
 from generation.queue import fairness
@@ -46,24 +47,52 @@ def queue_positions(jobs: Iterable[Job], snapshot: Snapshot | None = None) -> di
 
 
 def forecast(
-    *, owner_id: int, job_type: JobType, quantity: int, references: Iterable[str] = ()
+    *,
+    owner_id: int,
+    job_type: JobType,
+    quantity: int,
+    references: Iterable[str] = (),
+    jobs: int = 1,
+    snapshot: Snapshot | None = None,
 ) -> QueuePosition:
-    """Where a job would stand if the owner submitted it now; a constant number of queries."""
+    """Where a job would stand if the owner submitted it now; a constant number of queries.
+
+    Of several jobs `done_in` is of the last, the rest of the first. A `snapshot` has the job's pool.
+    """
     pool = job_type.pool(references)
-    snapshot = Snapshot([pool])
+    snapshot = snapshot or Snapshot([pool])
     if revisions.queue_paused_at(owner_id):
         return QueuePosition(None, None, None, served=pool in snapshot.served_pools, paused=True)
     if pool not in snapshot.served_pools:
         runs_for = snapshot.run_times.seconds(None, job_type.name, quantity)
         return QueuePosition(None, None, None, served=False, runs_for=_whole(runs_for))
     job = Job(owner_id=owner_id, job_type=job_type.name, engine=job_type.engine, pool=pool, quantity=quantity)
-    tag = fairness.start_tag(job, cost=job_type.estimate(quantity))
-    newest = WaitingJob(ClaimOrder(0, tag, _NEWEST), pool, job_type.name, quantity)
+    cost = job_type.estimate(quantity)
+    first = fairness.start_tag(job, cost=cost)
+    orders = [
+        ClaimOrder(0, first + number * cost, uuid.UUID(int=_NEWEST.int - number)) for number in range(jobs)
+    ]
+    newest = [WaitingJob(order, pool, job_type.name, quantity) for order in orders]
     line = snapshot.lines.get(pool, Line(()))
-    if line.is_cut and newest.order > line.jobs[-1].order:
+    if line.is_cut and orders[0] > line.jobs[-1].order:
         return _beyond(pool, snapshot.simulation)
-    with_it = Line(sorted([*line.jobs, newest], key=lambda each: each.order), line.is_cut)
-    return _simulated(_NEWEST, pool, snapshot.simulate({**snapshot.lines, pool: with_it}))
+    with_them = Line(sorted([*line.jobs, *newest], key=lambda each: each.order), line.is_cut)
+    simulation = snapshot.simulate({**snapshot.lines, pool: with_them})
+    position = _simulated(newest[0].job_id, pool, simulation)
+    return replace(position, done_in=_simulated(newest[-1].job_id, pool, simulation).done_in)
+
+
+def typical_seconds(snapshot: Snapshot) -> dict[str, dict[int, int]]:
+    """How long each job type takes, by quantity: the median of the live workers that offer it."""
+    found = {}
+    for name, job_type in JOB_TYPES.items():
+        workers = [key for key, pools in snapshot.live_workers.items() if name in pools]
+        offering: list[uuid.UUID | None] = [*workers] or [None]
+        found[name] = {
+            quantity: _whole(median(snapshot.run_times.seconds(key, name, quantity) for key in offering))
+            for quantity in job_type.quantities
+        }
+    return found
 
 
 def _position(job: Job, snapshot: Snapshot) -> QueuePosition:

@@ -6,6 +6,7 @@ import { byId, find } from "./dom.js";
  * @typedef {object} Fields
  * @property {HTMLInputElement} key
  * @property {HTMLTextAreaElement} prompt
+ * @property {HTMLInputElement} one_per_line
  * @property {RadioNodeList} media
  * @property {RadioNodeList} quality
  * @property {RadioNodeList} quantity

@@ -1,24 +1,94 @@
 // The composer: shows what applies, and what is in force.
 import { fields, form, make, more } from "./composer-form.js";
-import { byId, copyOf, find, findAll } from "./dom.js";
+import { byId, copyOf, data, find, findAll } from "./dom.js";
 import * as draft from "./draft.js";
 import * as forecast from "./forecast.js";
+import { start as startKeys } from "./keys.js";
 import * as references from "./references.js";
 import { isRefused, start as startSending } from "./submit.js";
 
 const chips = byId("chips", HTMLElement);
+const keepSeed = byId("keep-seed", HTMLButtonElement);
+const randomSeed = byId("random-seed", HTMLButtonElement);
 const chipTemplate = byId("chip", HTMLTemplateElement);
 /** @type {Record<string, JobType>} */
 const combinations = JSON.parse(byId("combinations", HTMLScriptElement).textContent);
+/** @type {Times} */
+let times = JSON.parse(byId("times", HTMLScriptElement).textContent);
 
-function choice() {
-  const { media, quality, engine, enhance } = fields;
-  const wanted = media.value === "video" ? "" : engine.value;
-  const enhanced = enhance.checked && wanted !== "sdxl";
-  const key = `${media.value}|${quality.value}|${wanted}|${enhanced ? "on" : ""}`;
+/**
+ * What is chosen, and what would be.
+ * @param {Partial<{media: string, quality: string, engine: string, enhance: boolean}>} [other]
+ */
+function choice(other) {
+  const { media, quality, engine, enhance } = {
+    media: fields.media.value,
+    quality: fields.quality.value,
+    engine: fields.engine.value,
+    enhance: fields.enhance.checked,
+    ...other,
+  };
+  const wanted = media === "video" ? "" : engine;
+  const key = `${media}|${quality}|${wanted}|${enhance && wanted !== "sdxl" ? "on" : ""}`;
   const type = combinations[key];
   if (!type) throw new Error(`no job type for ${key}`);
-  return type;
+  // What is set and has no use then
+  const { quantity, aspect } = fields;
+  const shape = aspect.dataset.wanted ?? aspect.value;
+  const unused = [
+    !type.quantities.includes(Number(quantity.value)) && `×${quantity.value}`,
+    shape && !(shape in type.sizes) && shape,
+    ...references.unusedBy(type),
+    wanted !== engine && engine === "sdxl" && "SDXL",
+    enhance && !type.enhanced && "the enhanced prompt",
+  ].flatMap((each) => each || []);
+  return { type, unused };
+}
+
+const listed = new Intl.ListFormat("en", { type: "conjunction" });
+
+/** The switches that may take something away, each with what it can be switched to. */
+function switches() {
+  const { media, engine, enhance } = fields;
+  const on = enhance.checked;
+  return {
+    media: ["Image", "Video"].map((text) => ({ value: text.toLowerCase(), text })),
+    engine: media.value === "video" ? [] : [...engine.options],
+    enhance: enhance.disabled ? [] : [{ value: !on, text: on ? "Switching it off" : "Enhancing" }],
+  };
+}
+
+/**
+ * Says beside each switch what it would take away, and what has no use now: that comes back.
+ * @param {{type: JobType, unused: string[]}} now
+ */
+function sayWhatGoes({ type, unused }) {
+  for (const [name, options] of Object.entries(switches())) {
+    const sentences = options.flatMap(({ value, text }) => {
+      const gone = choice({ [name]: value }).unused.filter((each) => !unused.includes(each));
+      return gone.length ? `${text} leaves out ${listed.format(gone)}.` : [];
+    });
+    const slot = find(form, `[data-goes="${name}"]`, HTMLElement);
+    slot.textContent = sentences.join(" ");
+    slot.removeAttribute("data-expected");
+  }
+  const words = unused.length
+    ? `Not used by ${type.title}: ${listed.format(unused)}. Another choice brings it back.`
+    : "";
+  const line = byId("not-used", HTMLElement);
+  if (line.textContent !== words) line.textContent = words;
+}
+
+/** Says beside each kind and quality how long it takes. */
+function sayTimes() {
+  for (const name of ["media", "quality"]) {
+    for (const input of findAll(field(name), "input", HTMLInputElement)) {
+      const { type } = choice({ [name]: input.value });
+      const ofType = times[type.name] ?? {};
+      const words = ofType[fields.quantity.value] ?? Object.values(ofType)[0] ?? "";
+      find(field(name), `[value="${input.value}"] ~ [data-takes]`, HTMLElement).textContent = words;
+    }
+  }
 }
 
 /** @param {string} name */
@@ -34,20 +104,28 @@ function applies(name, does) {
   field(name).classList.remove("refused");
 }
 
-/** @param {JobType} type */
-function aspects(type) {
+/**
+ * Names each with its pixels. One that has no use now is kept, and comes back with what can use it.
+ * @param {JobType} type
+ */
+function aspects({ sizes }) {
   const { aspect } = fields;
+  const wanted = aspect.dataset.wanted ?? aspect.value;
+  const [usual = ""] = Object.keys(sizes);
   for (const option of aspect.options) {
-    const usual = option.value === type.aspects[0];
-    if (!option.value) option.textContent = find(aspect, `[value="${type.aspects[0]}"]`, HTMLOptionElement).textContent;
-    option.disabled = option.hidden = option.value !== "" && (usual || !type.aspects.includes(option.value));
+    const shape = option.value || usual;
+    option.textContent = `${shape.padEnd(4, "\u2007")} · ${sizes[shape]}`; // a phone shows the ratio alone
+    option.disabled = option.hidden = option.value !== "" && (shape === usual || !(shape in sizes));
   }
-  if (aspect.selectedOptions[0]?.disabled) aspect.value = "";
+  const isUsable = wanted in sizes && wanted !== usual;
+  aspect.value = isUsable ? wanted : "";
+  if (isUsable || !wanted) delete aspect.dataset.wanted;
+  else aspect.dataset.wanted = wanted;
 }
 
 function update() {
-  const { media, engine, quantity } = fields;
-  const type = choice();
+  const { media, engine, quantity, one_per_line, prompt, seed } = fields;
+  const { type } = choice();
   const counts = type.quantities;
   applies("quantity", counts.length > 1);
   applies("engine", media.value === "image");
@@ -55,8 +133,16 @@ function update() {
   field("references").classList.remove("refused");
   references.fit(type);
   aspects(type);
+  sayWhatGoes(choice());
+  sayTimes();
+  randomSeed.disabled = !seed.value;
   const count = (counts.length > 1 && quantity.value) || String(counts[0]);
-  forecast.show(type, count, references.types(), fields.within.value);
+  /** @type {Record<string, string>} */
+  const several = {};
+  if (fields.within.value) several.within = fields.within.value;
+  if (one_per_line.checked) several.one_per_line = "on";
+  if (one_per_line.checked || prompt.value.includes("{")) several.prompt = prompt.value;
+  forecast.show(type, count, references.types(), several);
   showChips();
 }
 
@@ -68,11 +154,12 @@ const chosen = (select) => select.value && select.selectedOptions[0]?.text;
  * @returns {{control: Control, label: string}[]}
  */
 function inForce() {
-  const { negative_prompt, seed, engine, enhance, project, new_project, review, within } = fields;
+  const { one_per_line, negative_prompt, seed, engine, enhance, project, new_project, review, within } = fields;
   /** @param {string} text */
   const shorten = (text) => text.trim().replace(/\s+/g, " ");
   /** @type {[Control, string | false | undefined][]} */
   const all = [
+    [one_per_line, one_per_line.checked && "one prompt per line"],
     [negative_prompt, negative_prompt.value.trim() && `without ${shorten(negative_prompt.value)}`],
     [seed, seed.value.trim() && `seed ${seed.value.trim()}`],
     [engine, !engine.disabled && chosen(engine)],
@@ -109,9 +196,16 @@ function showChips() {
   );
 }
 
+/** @param {string} value empty: a random one */
+function setSeed(value) {
+  fields.seed.value = value;
+  fields.seed.dispatchEvent(new Event("input", { bubbles: true })); // an error goes too
+  fields.seed.focus();
+}
+
 /** What is chosen cannot use a reference image: the engine and enhancing give way; whether they had to. */
 function admitReference() {
-  if (choice().references.length) return false;
+  if (choice().type.references.length) return false;
   fields.engine.value = "";
   fields.enhance.checked = false;
   update();
@@ -123,22 +217,14 @@ function changed() {
   draft.keep();
 }
 
-/** @param {HTMLAnchorElement} link */
-function useExample(link) {
-  const fill = () => {
-    fields.prompt.value = link.textContent;
-  };
-  draft.replace("The example is in the form.", fill, update, draft.stored());
-  fields.prompt.focus();
-}
-
 /**
  * Fills in these fields and keeps the others; Undo brings back what the form held.
  * @param {Filled} filled by the names of the controls
  * @param {string} words for what happened
+ * @param {Draft | null} [before] what Undo brings back instead, if anything
  */
-export function fillForm(filled, words) {
-  draft.replace(words, () => draft.write(filled), update);
+export function fillForm(filled, words, before) {
+  draft.replace(words, () => draft.write(filled), update, before);
 }
 
 /** @param {{onMade: (news: Partial<Message>) => void}} page shows a job that was made */
@@ -148,16 +234,34 @@ export function start({ onMade }) {
     onChange: changed,
     onDropped: (files, add) => import("./recall.js").then(({ dropped }) => dropped(files, add, fillForm)),
   });
-  forecast.start({ onServed: references.showWhetherServed });
+  const onTimes = (/** @type {Times} */ now) => {
+    times = now;
+    sayTimes();
+  };
+  forecast.start({ onServed: references.showWhetherServed, onTimes });
   const isRecalled = document.getElementById("recalled-values") !== null;
   draft.begin({ update, admitReference, isRefused: isRefused(), isRecalled });
   if (isRecalled) import("./recall.js").then(({ begin }) => begin(fillForm));
   startSending({ update, onMade });
-  for (const name of ["input", "change"]) form.addEventListener(name, changed);
+  startKeys();
+  for (const name of ["input", "change"]) {
+    fields.aspect.addEventListener(name, () => delete fields.aspect.dataset.wanted);
+    form.addEventListener(name, changed);
+  }
+  keepSeed.addEventListener("click", () => setSeed(data(keepSeed, "seed")));
+  randomSeed.addEventListener("click", () => setSeed(""));
   for (const link of findAll(document, "[data-example]", HTMLAnchorElement)) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
-      useExample(link);
+      fillForm({ values: { prompt: link.textContent } }, "The example is in the form.", draft.stored());
+      fields.prompt.focus();
+    });
+  }
+  for (const link of findAll(form, "a[data-picker]", HTMLAnchorElement)) {
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      import("./picker.js").then(({ open }) => open(link.href, fillForm)).catch(() => location.assign(link.href));
     });
   }
   if (asked.has("prompt") || asked.has("from")) {

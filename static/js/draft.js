@@ -4,10 +4,15 @@ import * as references from "./references.js";
 import { say } from "./toast.js";
 import { DRAFT_KEY } from "./user.js";
 
-const FILLED_BY = ["from", "prompt", "seed"]; // in the address: the server filled the form on request
+const FILLED_BY = ["from", "prompt", "seed", "preset", "prompt_of"]; // in the address: the server filled the form on request
 let sent = ""; // the form as it was sent last, or as the server filled it: no draft
 let pressed = "";
 let isKept = true;
+/**
+ * The way back through earlier prompts: what was typed before it, if one is on it, and how often was sent.
+ * @type {{typed: string | null, sends: number}}
+ */
+export const walk = { typed: null, sends: 0 };
 
 /** @returns {Control[]} */
 function controls() {
@@ -36,7 +41,10 @@ function read(state = now) {
 }
 
 /** @param {Control} control */
-const now = (control) => ({ value: control.value, checked: control instanceof HTMLInputElement && control.checked });
+const now = (control) => ({
+  value: control.dataset.wanted ?? control.value,
+  checked: control instanceof HTMLInputElement && control.checked,
+});
 
 /**
  * As the server filled it. A browser that goes back or reloads may have filled it otherwise since.
@@ -57,6 +65,7 @@ export function write({ values = {}, references: rows }) {
   for (const control of controls()) {
     const value = values[control.name];
     if (value === undefined) continue;
+    delete control.dataset.wanted;
     if (control instanceof HTMLInputElement && control.type === "checkbox") control.checked = value === true;
     else if (control instanceof HTMLInputElement && control.type === "radio")
       control.checked ||= control.value === value;
@@ -92,8 +101,8 @@ export function stored() {
 export function keep() {
   const draft = read();
   try {
-    if (text(draft) === sent && !pressed) sessionStorage.removeItem(DRAFT_KEY);
-    else sessionStorage.setItem(DRAFT_KEY, JSON.stringify({ ...draft, key: pressed }));
+    if (text(draft) === sent && !pressed && walk.typed === null) sessionStorage.removeItem(DRAFT_KEY);
+    else sessionStorage.setItem(DRAFT_KEY, JSON.stringify({ ...draft, key: pressed, typed: walk.typed }));
     isKept = true;
   } catch {
     isKept = false; // storage is off, or full: the page itself still holds it
@@ -109,7 +118,10 @@ export function press() {
 /** @param {{isSent: boolean}} answer to the press */
 export function answered({ isSent }) {
   pressed = "";
-  if (isSent) sent = text(read());
+  if (isSent) {
+    sent = text(read());
+    walk.sends++;
+  }
   keep();
 }
 
@@ -178,6 +190,7 @@ export function begin({ update, admitReference, isRefused, isRecalled }) {
   if (!isRefused && !isFilled && !brought && !isRecalled) sent = text(read(served));
   if (draft && !isFilled && !isRefused) {
     pressed = draft.key ?? "";
+    walk.typed = draft.typed ?? null;
     if (pressed) fields.key.value = pressed;
     write(draft);
     update();

@@ -1,12 +1,14 @@
 // Before Make: how long the job would wait and run. Asked for when what decides it changes, or the queue may have.
-import { byId, data, findAll } from "./dom.js";
-
-/** @typedef {{text: string, served: boolean}} Forecast what the server says of a job that is not submitted yet */
+import { form, make } from "./composer-form.js";
+import { byId, data, find, findAll } from "./dom.js";
 
 const line = byId("estimate", HTMLElement);
 const stacks = byId("stacks", HTMLElement);
 const PAUSE_MS = 300; // after the last change
 const FRESH_MS = 10000;
+const PROMPT = "&prompt=";
+
+const token = () => find(form, '[name="csrfmiddlewaretoken"]', HTMLInputElement).value;
 
 let title = "";
 let query = ""; // what the composer would make
@@ -16,8 +18,8 @@ let answer = { query: "", forecast: null };
 let unfinished = ""; // the own jobs, each with its status
 /** @type {number | undefined} */
 let timer;
-/** @type {(served: boolean) => void} */
-let onServed = () => {};
+/** @type {ForecastPage} */
+let page;
 
 const isFresh = () => asked.query === query && performance.now() - asked.at < FRESH_MS;
 
@@ -25,11 +27,11 @@ const isFresh = () => asked.query === query && performance.now() - asked.at < FR
  * @param {JobType} type
  * @param {string} quantity
  * @param {string[]} references their types
- * @param {string} within s, its deadline
+ * @param {Record<string, string>} prompts what else decides it: what may be several prompts, a deadline
  */
-export function show(type, quantity, references, within) {
-  const parts = [["job_type", type.name], ["quantity", quantity], ...references.map((used) => ["references", used])];
-  if (within) parts.push(["within", within]);
+export function show(type, quantity, references, prompts) {
+  const used = references.map((each) => ["references", each]);
+  const parts = [["job_type", type.name], ["quantity", quantity], ...used, ...Object.entries(prompts)];
   const wanted = String(new URLSearchParams(parts));
   if (wanted !== query) {
     title = type.title;
@@ -43,9 +45,10 @@ export function show(type, quantity, references, within) {
 function display() {
   const forecast = answer.query === query ? answer.forecast : null;
   const served = forecast?.served ?? true;
-  line.textContent = forecast ? `${title} · ${forecast.text}` : title;
-  line.classList.toggle("is-unserved", !served);
-  onServed(served);
+  line.textContent = forecast?.refused ? forecast.text : forecast ? `${title} · ${forecast.text}` : title;
+  line.classList.toggle("is-unserved", !served || forecast?.refused === true);
+  make.textContent = forecast?.make ?? (query.includes(PROMPT) ? "Make jobs" : "Make");
+  page.onServed(served);
 }
 
 function askSoon() {
@@ -59,6 +62,7 @@ async function ask() {
   const forecast = await fetched(mine.query);
   if (asked !== mine) return; // something was asked since
   answer = { query: mine.query, forecast };
+  if (forecast) page.onTimes(forecast.takes);
   display();
 }
 
@@ -68,8 +72,18 @@ async function ask() {
  */
 async function fetched(wanted) {
   try {
-    const url = `${data(line, "forecast")}?${wanted}`;
-    const answer = await fetch(url, { credentials: "same-origin", redirect: "error" });
+    const url = data(line, "forecast");
+    /** @type {RequestInit} */
+    const options = { credentials: "same-origin", redirect: "error" };
+    // A prompt stands in no address.
+    const answer = await (wanted.includes(PROMPT)
+      ? fetch(url, {
+          ...options,
+          method: "POST",
+          body: new URLSearchParams(wanted),
+          headers: { "X-CSRFToken": token() },
+        })
+      : fetch(`${url}?${wanted}`, options));
     return answer.ok ? await answer.json() : null;
   } catch {
     return null;
@@ -81,9 +95,9 @@ function ownWork() {
   return active.map((stack) => `${stack.id} ${data(stack, "status")}`).join("\n");
 }
 
-/** @param {{onServed: (served: boolean) => void}} page what it does when it is known whether a worker is there */
-export function start(page) {
-  onServed = page.onServed;
+/** @param {ForecastPage} composer */
+export function start(composer) {
+  page = composer;
   unfinished = ownWork();
   document.addEventListener("visibilitychange", askSoon);
   document.addEventListener("focusin", askSoon);

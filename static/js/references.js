@@ -36,7 +36,7 @@ const uploads = new Map(); // row -> ends with its upload
 const requests = new WeakMap();
 
 /** @type {JobType} */
-let type = { name: "", title: "", references: [], aspects: [], quantities: [] }; // what the composer would make
+let type = { name: "", title: "", references: [], enhanced: false, sizes: {}, quantities: [] }; // what the composer would make
 let changed = () => {};
 
 const rows = () => findAll(list, "[data-reference]", HTMLElement);
@@ -59,6 +59,36 @@ const again = (row) => find(row, ".again", HTMLButtonElement);
 /** @param {HTMLElement} row */
 const removal = (row) => find(row, ".remove", HTMLButtonElement);
 const inUse = () => rows().filter((row) => !row.hidden);
+
+/** @param {string} value what a picture is used for */
+const family = (value) => (FRAMES.includes(value) ? "frames" : "looks");
+
+/**
+ * What a picture was chosen for, where that is among `usable`.
+ * @param {HTMLElement} row
+ * @param {string[]} usable
+ */
+const wanted = (row, usable) => (usable[0] && row.dataset[family(usable[0])]) ?? "";
+
+/**
+ * @param {HTMLElement} row
+ * @param {string} value
+ */
+function want(row, value) {
+  row.dataset[family(value)] = value;
+}
+
+/**
+ * What the pictures were chosen for and this job type cannot use them for, in words.
+ * @param {JobType} other
+ */
+export function unusedBy({ references: usable }) {
+  return rows().flatMap((row, number) => {
+    const names = [row.dataset.looks, row.dataset.frames].filter((value) => value !== undefined);
+    const fits = number < usable.length && (wanted(row, usable) || !names.length);
+    return fits ? [] : names.map((value) => `the ${value.replace("_", " ")} reference`).slice(0, 1);
+  });
+}
 
 /**
  * Gives each picture something that the job type can use it for; those beyond that rest.
@@ -89,7 +119,10 @@ function share(first) {
     given.set(row, value);
   };
   const inOrder = rows().sort((a, b) => Number(b === first) - Number(a === first));
-  for (const row of inOrder) if (free.includes(purpose(row).value)) take(row, purpose(row).value);
+  for (const row of inOrder) {
+    const value = [wanted(row, type.references), purpose(row).value].find((each) => free.includes(each));
+    if (value) take(row, value);
+  }
   for (const row of rows()) if (!given.has(row) && free[0] !== undefined) take(row, free[0]);
   const [lone] = given.size === 1 ? given.keys() : [];
   if (lone && given.get(lone) === "end_frame") given.set(lone, "start_frame");
@@ -110,6 +143,7 @@ function updateRow(row, value, alone) {
       !type.references.includes(option.value) || (alone && option.value === "end_frame");
   }
   purpose(row).value = value;
+  if (!row.dataset.looks && !row.dataset.frames) want(row, value);
   const isFrame = FRAMES.includes(value);
   strength(row).disabled = isFrame;
   find(row, ".strength", HTMLElement).hidden = isFrame;
@@ -171,7 +205,11 @@ function watch(row) {
   shown.addEventListener("error", () => shown.removeAttribute("src")); // what the browser cannot draw
   purpose(row).querySelector('[value=""]')?.remove();
   // What was just chosen stays; the picture that was for that before gets what is free.
-  purpose(row).addEventListener("input", () => fit(type, row));
+  purpose(row).addEventListener("input", () => {
+    want(row, purpose(row).value);
+    fit(type, row);
+    for (const each of inUse()) want(each, purpose(each).value);
+  });
   removal(row).addEventListener("click", () => {
     remove(row);
     if (pick.disabled) byId("id_prompt", HTMLTextAreaElement).focus();
@@ -342,6 +380,7 @@ export function kept() {
       type: purpose(row).value,
       strength: strength(row).value,
       thumbnail: row.dataset.thumbnail ?? picture(row).getAttribute("src") ?? "",
+      wants: { looks: row.dataset.looks ?? "", frames: row.dataset.frames ?? "" },
     }));
 }
 
@@ -368,6 +407,7 @@ function append(drafted) {
   const row = copyOf(rowTemplate);
   source(row).value = drafted.source;
   purpose(row).value = drafted.type;
+  for (const value of Object.values(drafted.wants ?? [drafted.type])) if (value) want(row, value);
   strength(row).value = drafted.strength;
   row.dataset.thumbnail = drafted.thumbnail;
   picture(row).src = drafted.thumbnail;
@@ -386,7 +426,10 @@ const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes(
  */
 export function start({ onChange, onDropped }) {
   changed = onChange;
-  rows().forEach(watch);
+  for (const row of rows()) {
+    want(row, purpose(row).value);
+    watch(row);
+  }
   pick.addEventListener("change", (event) => {
     event.stopPropagation();
     add(pick.files ?? []);

@@ -1,7 +1,7 @@
 // Sending the composer without leaving the page. The answer shows the job, whether or not the page's socket lives.
 import { excuse, post } from "./act.js";
 import { fields, form, isOlderWork, make, more } from "./composer-form.js";
-import { data, findAll, targetOf } from "./dom.js";
+import { byId, data, findAll, targetOf } from "./dom.js";
 import * as draft from "./draft.js";
 import * as references from "./references.js";
 import { say } from "./toast.js";
@@ -95,19 +95,19 @@ async function press(composer) {
   showErrors({});
   fields.key.value = answer.key;
   if (answer.project) choose(answer.project);
+  const keepSeed = byId("keep-seed", HTMLButtonElement);
+  keepSeed.hidden = answer.seed === null;
+  keepSeed.dataset.seed = String(answer.seed);
   composer.update();
   draft.answered({ isSent: true });
   if (isOlderWork()) return location.assign(location.pathname); // the new stack is on the newest page
   if (finger.matches && document.activeElement === fields.prompt) fields.prompt.blur(); // the keyboard covers what is made
-  composer.onMade({ jobs: [answer.stack], parts: answer.parts });
+  composer.onMade({ jobs: answer.stacks, parts: answer.parts });
 }
 
 /** @param {Composer} composer */
 export function start(composer) {
   form.addEventListener("input", forgive);
-  fields.prompt.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
-  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!make.hasAttribute("aria-busy")) send(composer);

@@ -7,10 +7,31 @@ interface JobType {
   title: string;
   /** what it can use reference images for */
   references: string[];
-  /** the first is its usual one */
-  aspects: string[];
+  enhanced: boolean;
+  /** in px, by aspect ratio; the first is its usual one */
+  sizes: Record<string, string>;
   /** how many it can make at a time */
   quantities: number[];
+}
+
+/** In words how long each job type takes, by how many it makes. */
+type Times = Record<string, Record<string, string>>;
+
+/** What the server says of a job that is not submitted yet, or of several. */
+interface Forecast {
+  text: string;
+  /** the button's words */
+  make: string;
+  /** whether a worker is there for it */
+  served: boolean;
+  refused: boolean;
+  takes: Times;
+}
+
+/** What the composer does once that is known. */
+interface ForecastPage {
+  onServed(served: boolean): void;
+  onTimes(times: Times): void;
 }
 
 /** The answer to an action. */
@@ -34,10 +55,12 @@ interface Submitted {
   errors: Record<string, string[]>;
   /** of the next submission */
   key: string;
-  /** the job that was made */
-  stack: Change;
+  /** the jobs that were made */
+  stacks: Change[];
   /** what is said of all jobs now */
   parts: Part[];
+  /** of the first result */
+  seed: number | null;
   /** that was made with it */
   project?: { id: string; name: string };
 }
@@ -80,6 +103,8 @@ interface KeptReference {
   type: string;
   strength: string;
   thumbnail: string;
+  /** what it was chosen for, by the kinds of job type that can use it: `looks`, `frames` */
+  wants?: Record<string, string>;
 }
 
 /** All that is in the composer. */
@@ -89,6 +114,8 @@ interface Draft {
   references: KeptReference[];
   /** of a press on Make that was not answered yet */
   key?: string;
+  /** before going back through earlier prompts */
+  typed?: string | null;
 }
 
 /** What the viewer steps through. An id is "image-…" or "video-…": the medium and the asset's id. */

@@ -51,11 +51,13 @@ from tests.factories import (
     completed,
     lease_next,
     make_job,
+    make_preset,
     make_reference,
     make_user,
     make_worker,
     upload,
 )
+from workspace.models import ComposerSettings
 
 PASSWORD = "a good long password"
 
@@ -71,6 +73,8 @@ def user_with_everything(name: str, worker: Worker, settings: LazySettings) -> U
     Client().login(username=name, password=PASSWORD)
     issue_personal_token(owner_id=user.pk, name="script")
     UserQuota.objects.create(owner=user, active_jobs=7)
+    make_preset(user)
+    ComposerSettings.objects.create(owner=user, enter_sends=True)
     kind = ContentType.objects.get_for_model(User)
     LogEntry.objects.create(user=user, content_type=kind, object_id="1", object_repr="x", action_flag=CHANGE)
     kept = complete(make_job(user, quantity=3), worker)

@@ -32,9 +32,9 @@ SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1440, "hei
 def test_nothing_jumps_while_a_page_loads(
     live: Installation, browsers: Browsers, machine: Machine, owner: User, size: Any
 ) -> None:
-    """The composer remembers what was set under More, which the script folds away."""
+    """The composer remembers what was set under More, which the script folds away, and what a video lacks."""
     person = live.person(owner)
-    set_before = {"negative_prompt": "fog, text", "seed": "0", "review": "on"}
+    set_before = {"negative_prompt": "fog, text", "seed": "0", "review": "on", "quantity": "3"}
     for _ in range(3):
         person.compose("a lighthouse", **set_before)
         machine.finish()

@@ -35,6 +35,8 @@ CALLS: dict[str, tuple[str, Callable[[int], object]]] = {
     "the limit of work in progress": ("job_active", quotas.check),
     "what runs and waits": ("job_active", lambda owner: jobs.staged_jobs(owner_id=owner)),
     "what waits": ("job_active", lambda owner: jobs.waiting_jobs(owner_id=owner)),
+    "earlier prompts": ("job_newest", lambda owner: jobs.earlier_prompts(owner_id=owner)),
+    "the last seed": ("job_newest", lambda owner: jobs.last_seed(owner_id=owner)),
     "what is finished": ("job_finished", lambda owner: jobs.staged_jobs(owner_id=owner)),
     "rated": (
         "asset_rated",

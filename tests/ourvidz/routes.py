@@ -113,7 +113,7 @@ ROUTES: dict[str, Route] = {
     "workspace/submit": Route(
         Audience.PAGE, {"POST": 422}, without_session=dict.fromkeys(METHODS, 405) | {"POST": 403}
     ),
-    "workspace/forecast": page(GET=422),
+    "workspace/forecast": page(GET=422, POST=422),
     "workspace/changes": page(GET=200),
     "workspace/recall": page(GET=200, POST=422),
     "workspace/recall/file": submitting(PUT=415),
@@ -126,6 +126,14 @@ ROUTES: dict[str, Route] = {
     "workspace/undo-clear": page(POST=302),
     "workspace/undo-review": page(POST=302),
     "workspace/restore": page(ASSETS, POST=302),
+    "workspace/prompts": page(GET=200),
+    "workspace/enter-sends": page(POST=302),
+    "workspace/presets": page(GET=200),
+    "workspace/presets/save": page(POST=200),
+    "workspace/presets/<uuid:preset_id>/overwrite": page(POST=404),
+    "workspace/presets/<uuid:preset_id>/rename": page(POST=(302, 404)),
+    "workspace/presets/<uuid:preset_id>/delete": page(POST=404),
+    "workspace/presets/<uuid:preset_id>/restore": page(POST=404),
     "workspace/jobs/<uuid:job_id>/cancel": page(POST=404),
     "workspace/jobs/<uuid:job_id>/menu": page(GET=404),
     "workspace/assets/<str:media>/<uuid:asset_id>/menu": page(GET=404),
@@ -221,8 +229,8 @@ ROUTES: dict[str, Route] = {
 # The admin makes the same addresses for every model.
 ADMIN_ADDRESSES = {
     "", "login/", "logout/", "password_change/", "password_change/done/", "autocomplete/", "jsi18n/",
-    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>auth|generation)/$", "(?P<url>.*)$",
-    "auth/user/<id>/password/",
+    "r/<path:content_type_id>/<path:object_id>/", "^(?P<app_label>auth|generation|workspace)/$",
+    "(?P<url>.*)$", "auth/user/<id>/password/",
 }  # fmt: skip
 ADMIN_MODELS = {
     "auth": ("group", "user"),
@@ -230,6 +238,7 @@ ADMIN_MODELS = {
         "attempt", "image", "job", "outboxevent", "personaltoken", "project", "userquota", "video", "worker",
         "workertoken",
     ),
+    "workspace": ("preset",),
 }  # fmt: skip
 OF_A_MODEL = (
     "", "add/", "<path:object_id>/history/", "<path:object_id>/delete/", "<path:object_id>/change/",

@@ -15,7 +15,16 @@ from django.urls import reverse
 from accounts.sign_in_links import sign_in_path
 from generation.models import Asset, Job, Project
 from tests.acting import create_project, discard, issue_personal_token
-from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_worker
+from tests.factories import (
+    call_back,
+    complete,
+    completed,
+    failed,
+    lease_next,
+    make_job,
+    make_preset,
+    make_worker,
+)
 from tests.ourvidz.routes import ROUTES, Audience
 
 MARK = "סימן"  # in all that people wrote
@@ -125,6 +134,7 @@ def writer(db: None) -> Writer:
     lease_next(worker)
     make_job(user, project_id=named.pk, **texts)
     Job.objects.update(enhanced_prompt=f"{MARK} enhanced")
+    make_preset(user, MARK)
     return Writer(user)
 
 
@@ -146,6 +156,8 @@ PAGES: dict[str, Callable[[Writer], str]] = {
     "workspace/assets/<str:media>/<uuid:asset_id>/menu": lambda writer: writer.get(
         f"/workspace/assets/image/{writer.asset('image').pk}/menu"
     ),
+    "workspace/prompts": lambda writer: writer.get(f"/workspace/prompts?q={MARK}"),
+    "workspace/presets": lambda writer: writer.get("/workspace/presets"),
     "a submission without a session": lambda _: (
         Client().post("/workspace/submit", {"prompt": MARK, "new_project": MARK}).content.decode()
     ),

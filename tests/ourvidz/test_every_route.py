@@ -30,7 +30,16 @@ from generation.jobs.previews import store_preview
 from generation.models import Asset, Job, PersonalToken, Reference, Scope, WorkerToken
 from sharing.links import Shared, create_link
 from tests.acting import begin_import, create_project, issue_personal_token, issue_worker_token
-from tests.factories import complete, lease_next, make_job, make_reference, make_user, make_worker, png
+from tests.factories import (
+    complete,
+    lease_next,
+    make_job,
+    make_preset,
+    make_reference,
+    make_user,
+    make_worker,
+    png,
+)
 from tests.ourvidz.routes import (
     HTTP_ROUTES,
     METHODS,
@@ -41,6 +50,7 @@ from tests.ourvidz.routes import (
     Audience,
     Route,
 )
+from workspace.models import Preset
 
 # 10 s each on an idle machine, more than a hundred on a busy one.
 pytestmark = [pytest.mark.timeout(400), pytest.mark.any_database]
@@ -49,7 +59,7 @@ SECRET = "quokka-in-the-attic"
 NAMED = re.compile(r"<(?:\w+:)?(\w+)>")
 IN_A_BODY = re.compile(r"\{(\w+)\}")
 ADMIN_EXPRESSIONS = {
-    "admin/^(?P<app_label>auth|generation)/$": "admin/generation/",
+    "admin/^(?P<app_label>auth|generation|workspace)/$": "admin/generation/",
     "admin/(?P<url>.*)$": "admin/nothing",
 }
 
@@ -84,7 +94,7 @@ class Victim:
         """What no stranger may change."""
         own = [
             model._default_manager.filter(owner=self.user).order_by("pk").values()
-            for model in (Job, Asset, Reference, PersonalToken)
+            for model in (Job, Asset, Reference, PersonalToken, Preset)
         ]
         return [list(rows) for rows in own]
 
@@ -113,6 +123,7 @@ def victim(db: None) -> Victim:
     link = create_link(owner_id=user.pk, actor=SYSTEM, shared=shared, days=1, with_parameters=True)
     Client().force_login(user)
     session = UserSession.objects.get(user=user)
+    preset = make_preset(user, f"{SECRET} preset")
     made = {
         "job_id": image.job_id,
         "asset_id": image.pk,
@@ -135,6 +146,7 @@ def victim(db: None) -> Victim:
         "archive_id": archive.pk,
         "link_id": link.pk,
         "number": 1,
+        "preset_id": preset.pk,
         "token": "abc-def",
     }
     return Victim(user, {name: str(made_id) for name, made_id in made.items()})

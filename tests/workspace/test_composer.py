@@ -176,29 +176,29 @@ def test_an_error_keeps_everything_that_was_typed(signed_in: Client) -> None:
 def test_the_same_press_twice_makes_one_job(signed_in: Client) -> None:
     """pitfall 15"""
     first, again = (signed_in.post(SUBMIT, asked(key="k1"), headers=JSON).json() for _ in range(2))
-    assert first["job"] == again["job"]
+    assert first["jobs"] == again["jobs"]
     assert Job.objects.count() == 1
 
 
 def test_the_answer_shows_the_job_as_the_page_does(signed_in: Client, owner: User) -> None:
     """Pitfall 37: only the socket showed it, and that may be dead."""
     answer = signed_in.post(SUBMIT, asked(quantity="3"), headers=JSON).json()
-    stack = answer["stack"]
-    assert (stack["id"], stack["removed"]) == (answer["job"], False)
+    stack = answer["stacks"][0]
+    assert (stack["id"], stack["removed"]) == (answer["jobs"][0], False)
     page = signed_in.get("/").content.decode()
     assert stack["html"].strip() in page
     parts = {part["id"]: part["html"].strip() for part in answer["parts"]}
-    assert set(parts) == {f"place-{answer['job']}", "work", "hidden", "review"}
+    assert set(parts) == {f"place-{answer['jobs'][0]}", "work", "hidden", "review"}
     assert "1 waiting" in parts["work"]
     assert all(html in page for html in parts.values()), "so that nothing moves when the socket says it too"
 
 
 def test_a_replay_of_what_was_cleared_since_shows_nothing(signed_in: Client, owner: User) -> None:
-    job = signed_in.post(SUBMIT, asked(key="k1"), headers=JSON).json()["job"]
+    job = signed_in.post(SUBMIT, asked(key="k1"), headers=JSON).json()["jobs"][0]
     acting.cancel(owner_id=owner.pk, job_id=job)
     acting.clear(owner_id=owner.pk)
     again = signed_in.post(SUBMIT, asked(key="k1"), headers=JSON).json()
-    assert again["stack"] == {"id": job, "html": "", "removed": True}
+    assert again["stacks"][0] == {"id": job, "html": "", "removed": True}
 
 
 def test_changed_and_sent_again_with_the_old_key_it_is_another_job(signed_in: Client) -> None:

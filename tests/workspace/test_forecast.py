@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from generation.catalog.job_types import JOB_TYPES
 from generation.models import Job, Worker
 from tests.factories import lease_next, make_job, make_user, make_worker
 
@@ -23,7 +24,9 @@ def worker(db: None) -> Worker:
 def forecast(client: Client, **asked: Any) -> dict[str, object]:
     answer = client.get("/workspace/forecast", {"job_type": "sdxl_image_fast", "quantity": 6, **asked})
     assert answer.status_code == 200, answer.content
-    return dict(answer.json())
+    said = dict(answer.json())
+    assert said.pop("takes").keys() == JOB_TYPES.keys()
+    return said
 
 
 def offer(worker: Worker, *pools: str) -> None:
@@ -32,7 +35,13 @@ def offer(worker: Worker, *pools: str) -> None:
 
 def test_before_make_the_page_can_ask_how_long_it_would_take(signed_in: Client, worker: Worker) -> None:
     offer(worker, "sdxl_image_fast")
-    assert forecast(signed_in) == {"ok": True, "served": True, "text": "starts at once · about 30 s"}
+    assert forecast(signed_in) == {
+        "ok": True,
+        "served": True,
+        "refused": False,
+        "make": "Make",
+        "text": "starts at once · about 30 s",
+    }
     jobs = [make_job(make_user(), quantity=6) for _ in range(3)]
     assert forecast(signed_in)["text"] == "3 ahead of you · about 2 min"
     assert forecast(signed_in, quantity=1)["text"] == "3 ahead of you · about 2 min"
@@ -87,8 +96,8 @@ def test_the_job_in_work_counts_before_make(signed_in: Client, worker: Worker) -
 
 def test_the_page_says_before_make_that_no_worker_is_there(signed_in: Client, worker: Worker) -> None:
     offer(worker, "video_fast+start_frame")
-    none = {"ok": True, "served": False, "text": "would wait: no worker for it is running"}
-    assert forecast(signed_in) == none
+    said = forecast(signed_in)
+    assert (said["served"], said["text"]) == (False, "would wait: no worker for it is running")
     frames = {"job_type": "video_fast", "quantity": 1, "references": ["start_frame"]}
     assert forecast(signed_in, **frames)["served"] is True
     assert forecast(signed_in, **frames | {"references": ["end_frame", "start_frame"]})["served"] is False

@@ -167,6 +167,7 @@ def test_using_a_job_again_fills_the_composer_with_all_that_was_asked(signed_in:
     initial = signed_in.get(f"/?from={job.pk}").context["form"].initial
     assert initial | {"key": ""} == {
         "prompt": "a heron",
+        "one_per_line": False,
         "negative_prompt": "fog",
         "media": "image",
         "quality": "high",

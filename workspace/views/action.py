@@ -13,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from generation.core.errors import DomainError, JobNotFound
+from workspace.presets import PresetNotFound
 from workspace.responses import refused
 
 P = ParamSpec("P")
@@ -31,7 +32,7 @@ def action(view: Callable[Concatenate[OwnersRequest, P], HttpResponse]) -> Calla
     def checked(request: OwnersRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             return view(request, *args, **kwargs)
-        except JobNotFound as missing:
+        except (JobNotFound, PresetNotFound) as missing:
             raise Http404 from missing
         except DomainError as refusal:
             return refused(request, refusal.message)

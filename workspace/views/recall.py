@@ -28,7 +28,7 @@ from workspace import composer, recall
 from workspace.forms import ComposerForm
 from workspace.recall import Recalled
 from workspace.views.action import OwnersRequest
-from workspace.views.page import workspace_page
+from workspace.views.page import composer_page
 
 READABLE = dict.fromkeys(CONTENT_TYPES["image"], "image") | {"video/mp4": "video"}
 
@@ -90,7 +90,7 @@ def file(request: OwnersRequest) -> HttpResponse:
     found = _read(cast("BinaryIO", sent.file), READABLE[sent.content_type], initial)
     if not found.values:
         return _file_page(request, found.words, found.unused)
-    return workspace_page(request, ComposerForm(request.user, initial=initial | found.values), recalled=found)
+    return composer_page(request, ComposerForm(request.user, initial=initial | found.values), recalled=found)
 
 
 def _file_page(request: OwnersRequest, error: str = "", unused: list[str] | None = None) -> HttpResponse:
