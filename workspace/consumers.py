@@ -30,12 +30,12 @@ class WorkspacePage(LivePage):
         return {
             "jobs": [*map(pushed_stack, shown), *map(removed_stack, removed)],
             "parts": parts_of(self.owner_id, waiting),
-            "moves": bool(waiting),
+            "moves": True,
         }
 
     def render_moving(self) -> dict[str, Any] | None:
-        waiting = waiting_stacks(self.owner_id)
-        return {"parts": parts_of(self.owner_id, waiting)} if waiting else None
+        """Places in the queue, and the workers, who come and go without a revision."""
+        return {"parts": parts_of(self.owner_id, waiting_stacks(self.owner_id))}
 
     def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
         jobs = job_listing.jobs_with_slots(owner_id=self.owner_id, job_ids=[job_id])

@@ -12,21 +12,26 @@ from dataclasses import dataclass
 from django.template.loader import render_to_string
 
 from generation.jobs.listing import WorkCounts, waiting_jobs, work_counts
+from generation.queue.snapshot import Snapshot
 from workspace.presenters import Stack, stacks_of
+
+# Of the page, each with its partial.
+PARTS = ("work", "hidden", "review", "workers")
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How many jobs the owner has, and how many waiting ones the page does not show."""
+    """How many jobs the owner has, how many waiting ones the page does not show, how many workers run."""
 
     counts: WorkCounts
     hidden: int
+    workers: int
 
 
 def overview_of(owner_id: int, *, shown: int) -> Overview:
     """`shown` is how many waiting jobs the page shows."""
     counts = work_counts(owner_id=owner_id)
-    return Overview(counts, max(0, counts.waiting - shown))
+    return Overview(counts, max(0, counts.waiting - shown), len(Snapshot().live_workers))
 
 
 def waiting_stacks(owner_id: int) -> list[Stack]:
@@ -38,7 +43,7 @@ def parts_of(owner_id: int, waiting: Sequence[Stack]) -> list[dict[str, str]]:
     """The parts as they are now, to replace those of open pages; `waiting` is what these show."""
     overview = overview_of(owner_id, shown=len(waiting))
     places = [_part(f"place-{stack.job.pk}", "place", {"stack": stack}) for stack in waiting]
-    return places + [_part(name, name, {"overview": overview}) for name in ("work", "hidden", "review")]
+    return places + [_part(name, name, {"overview": overview}) for name in PARTS]
 
 
 def _part(element_id: str, partial: str, context: dict[str, object]) -> dict[str, str]:

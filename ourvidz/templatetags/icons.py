@@ -17,6 +17,7 @@ register = template.Library()
 ICONS = (
     "arrow-down",
     "arrow-up",
+    "bell",
     "bookmark-plus",
     "check",
     "check-check",
@@ -30,6 +31,7 @@ ICONS = (
     "image-plus",
     "images",
     "info",
+    "keyboard",
     "log-out",
     "maximize-2",
     "play",

@@ -1,8 +1,10 @@
 import { start } from "./composer.js";
+import { showMade, start as startDesk } from "./desk.js";
 import { byId, data } from "./dom.js";
 import { start as startViewer } from "./lightbox.js";
 import { connect } from "./live.js";
 import "./menus.js";
+import { start as startNews } from "./news.js";
 import { catchUp, changes, progress, results } from "./stacks.js";
 
 const stacks = byId("stacks", HTMLElement);
@@ -22,9 +24,12 @@ document.addEventListener("acted", afterwards);
 start({
   onMade: (news) => {
     changes(news);
+    showMade(news.jobs ?? []);
     afterwards();
   },
 });
+startNews(stacks);
+startDesk();
 // What kept its place until the form was as the script makes it.
 byId("more", HTMLElement).removeAttribute("data-folded");
 byId("chips", HTMLElement).removeAttribute("data-expected");
