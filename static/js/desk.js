@@ -69,9 +69,10 @@ export function start() {
   composer.addEventListener("focusin", ({ target }) => {
     if (target !== make) composer.dataset.used = "";
   });
-  for (const name of ["focusin", "pointerdown"]) {
+  // Once something else is used: pressed, reached by key, scrolled by finger. Not at the press itself, which would miss.
+  for (const name of ["click", "keyup", "pointercancel"]) {
     document.addEventListener(name, ({ target }) => {
-      if (target instanceof Node && target.isConnected && !composer.contains(target)) delete composer.dataset.used;
+      if (target instanceof Node && target.isConnected && !desk.contains(target)) delete composer.dataset.used;
     });
   }
   const head = document.createElement("span");

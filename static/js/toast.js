@@ -143,4 +143,5 @@ export function say(text, { undo, restore, level = "info" } = {}) {
   box.append(toast);
   watch(toast);
   speak(toast);
+  return toast;
 }
