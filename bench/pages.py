@@ -108,10 +108,10 @@ def _filled(live: Installation, scale: Scale) -> str:
     finished, waiting = scale.stacks * 2 // 5, scale.stacks - scale.stacks * 2 // 5
     say(f"{finished} finished and {waiting} unfinished stacks …")
     for number in range(finished):
-        person.submit(prompt=f"a lighthouse over a stormy sea, oil painting, number {number}", quantity=6)
+        person.submit(prompt=f"a lighthouse over a stormy sea, oil painting, number {number}", quantity=3)
         machine.finish()
     for number in range(waiting):
-        person.submit(prompt=f"a fox asleep in autumn leaves, number {number}", quantity=6)
+        person.submit(prompt=f"a fox asleep in autumn leaves, number {number}", quantity=3)
     _begin(machine)
     return session_of(owner)
 

@@ -1,9 +1,8 @@
 import { start } from "./composer.js";
 import { showMade, start as startDesk } from "./desk.js";
 import { byId, data } from "./dom.js";
-import { start as startViewer } from "./lightbox.js";
+import { atFirstClick } from "./later.js";
 import { connect } from "./live.js";
-import "./menus.js";
 import { start as startNews } from "./news.js";
 import { catchUp, changes, progress, results } from "./stacks.js";
 
@@ -33,5 +32,17 @@ startDesk();
 // What kept its place until the form was as the script makes it.
 byId("more", HTMLElement).removeAttribute("data-folded");
 byId("chips", HTMLElement).removeAttribute("data-expected");
-// The address stays the Workspace's: that is where a reload leads.
-startViewer(stacks, { tiles: results, addressOf: () => location.href });
+
+/** @type {Promise<void> | undefined} */
+let viewer;
+function startViewer() {
+  // The address stays the Workspace's: that is where a reload leads.
+  const page = { tiles: results, addressOf: () => location.href };
+  viewer ??= import("./lightbox.js").then(({ start }) => start(stacks, page));
+  return viewer;
+}
+atFirstClick(stacks, "[data-open]", startViewer);
+const openLast = () => history.state?.viewer && startViewer();
+addEventListener("popstate", openLast);
+openLast();
+atFirstClick(document, "[data-menu]", () => import("./menus.js"));
