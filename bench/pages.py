@@ -1,7 +1,7 @@
 """The pages as a reader meets them: a real server, a real Chromium, fifty stacks.
 
-Each page is loaded twice: as it comes, and as on a slow phone, its processor slowed down four times and its line
-like slow 4G. Sizes are those of the HTML, and of our own scripts, without libraries.
+Each page is loaded twice: as it comes, and as on a slow phone, its processor slowed down four times and its
+line like slow 4G. Sizes are those of the HTML, and of our own scripts, without libraries.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ SETTLED_MS = 2_500
 AIMS = {"workspace_html_kb": 200, "workspace_gzip_kb": 25, "cls_max": 0.02, "workspace_js_kb": 90}
 OBSERVE = """
 window.seen = {cls: 0, lcp: 0, longest: 0, long: 0};
-const observe = (type, act) => new PerformanceObserver((list) => list.getEntries().forEach(act)).observe({type, buffered: true});
+const observe = (type, act) =>
+  new PerformanceObserver((list) => list.getEntries().forEach(act)).observe({type, buffered: true});
 observe("layout-shift", (entry) => { if (!entry.hadRecentInput) window.seen.cls += entry.value; });
 observe("largest-contentful-paint", (entry) => { window.seen.lcp = entry.startTime; });
 observe("longtask", (entry) => {
@@ -102,7 +103,7 @@ def run(options: Options) -> None:
 
 
 def _filled(live: Installation, scale: Scale) -> str:
-    """An owner's session, with fifty stacks: one runs, some wait, the others are finished, with six images each."""
+    """An owner's session, with fifty stacks of three images: one runs, some wait, the others are finished."""
     owner = live.user(staff=True)
     person, machine = live.person(owner), live.machine()
     finished, waiting = scale.stacks * 2 // 5, scale.stacks - scale.stacks * 2 // 5
@@ -208,7 +209,6 @@ def _print(found: Mapping[str, Any]) -> None:
         for name, figures in found["pages"].items()
     ]
     table("Pages", ("page", "LCP ms", "CLS", "long tasks", "longest ms", "own JS KB"), rows)
-    say(
-        f"The Workspace: {found['html_kb']} KB of HTML, {found['gzip_kb']} KB compressed; idle, {found['idle_requests']} requests"
-    )
+    size = f"{found['html_kb']} KB of HTML, {found['gzip_kb']} KB compressed"
+    say(f"The Workspace: {size}; idle, {found['idle_requests']} requests")
     say("Aims: " + ", ".join(f"{name} under {most}" for name, most in AIMS.items()))

@@ -43,7 +43,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _sent(request: HttpRequest) -> list[tuple[str, str]]:
-    """What a form of the Workspace or the Library sent, for a form that sends it again; no secret is in it."""
+    """What a form of the Workspace or the Library sent, which is no secret, to be sent again."""
     match = request.resolver_match
     if request.method != "POST" or match is None or match.app_name not in ("workspace", "library"):
         return []

@@ -17,7 +17,8 @@ LISTEN = """
 addEventListener("DOMContentLoaded", () => {
   window.said = [];
   const region = document.getElementById("announcements");
-  new MutationObserver(() => region.textContent && window.said.push(region.textContent)).observe(region, {childList: true});
+  const hear = () => region.textContent && window.said.push(region.textContent);
+  new MutationObserver(hear).observe(region, {childList: true});
 });
 window.notified = [];
 window.Notification = class {
@@ -28,7 +29,8 @@ window.Notification = class {
 };
 """
 HIDE = """(hidden) => {
-  Object.defineProperty(document, "visibilityState", {value: hidden ? "hidden" : "visible", configurable: true});
+  const value = hidden ? "hidden" : "visible";
+  Object.defineProperty(document, "visibilityState", {value, configurable: true});
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
 REGIONS = "[role=status], [role=log], [aria-live]"
