@@ -10,7 +10,7 @@ from generation.changes.feed import Changes
 from generation.jobs import listing as job_listing
 from generation.live.consumer import LiveConsumer
 from generation.live.pages import LivePage
-from workspace.overview import parts_of, waiting_stacks
+from workspace.overview import parts_of, waiting_stacks, workers_part
 from workspace.presenters import WAITING, Stack, stacks_of
 
 
@@ -35,7 +35,8 @@ class WorkspacePage(LivePage):
 
     def render_moving(self) -> dict[str, Any] | None:
         """Places in the queue, and the workers, who come and go without a revision."""
-        return {"parts": parts_of(self.owner_id, waiting_stacks(self.owner_id))}
+        waiting = waiting_stacks(self.owner_id)
+        return {"parts": parts_of(self.owner_id, waiting) if waiting else [workers_part()]}
 
     def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
         jobs = job_listing.jobs_with_slots(owner_id=self.owner_id, job_ids=[job_id])

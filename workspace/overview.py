@@ -31,7 +31,11 @@ class Overview:
 def overview_of(owner_id: int, *, shown: int) -> Overview:
     """`shown` is how many waiting jobs the page shows."""
     counts = work_counts(owner_id=owner_id)
-    return Overview(counts, max(0, counts.waiting - shown), len(Snapshot().live_workers))
+    return Overview(counts, max(0, counts.waiting - shown), live_workers())
+
+
+def live_workers() -> int:
+    return len(Snapshot().live_workers)
 
 
 def waiting_stacks(owner_id: int) -> list[Stack]:
@@ -44,6 +48,11 @@ def parts_of(owner_id: int, waiting: Sequence[Stack]) -> list[dict[str, str]]:
     overview = overview_of(owner_id, shown=len(waiting))
     places = [_part(f"place-{stack.job.pk}", "place", {"stack": stack}) for stack in waiting]
     return places + [_part(name, name, {"overview": overview}) for name in PARTS]
+
+
+def workers_part() -> dict[str, str]:
+    """The part that changes also where nothing waits."""
+    return _part("workers", "workers", {"overview": {"workers": live_workers()}})
 
 
 def _part(element_id: str, partial: str, context: dict[str, object]) -> dict[str, str]:
