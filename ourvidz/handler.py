@@ -16,7 +16,7 @@ from asgiref.sync import SyncToAsync, sync_to_async
 from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, ASGIRequest
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from generation.changes import publisher
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Of a body that is on its way; the rest lies on the disk.
 IN_MEMORY_BYTES = 64 * 1024
+# How long a request waits for another writer of SQLite before it says so; commands and chores wait longer.
+BUSY_SECONDS = 2.5
 
 
 class FileRequest(ASGIRequest):
@@ -117,5 +119,8 @@ async def _receive_into(body: SpooledTemporaryFile[bytes], receive: Receive) -> 
 def application() -> SingleThreadHandler:
     """The Django half of the ASGI application, after Django's set-up."""
     django.setup(set_prefix=False)
+    database = connections.settings["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        database["OPTIONS"]["timeout"] = BUSY_SECONDS
     settings.BODY_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     return SingleThreadHandler()

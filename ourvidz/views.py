@@ -3,7 +3,7 @@ from __future__ import annotations
 import sys
 
 import structlog
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.templatetags.static import static
@@ -27,11 +27,24 @@ def favicon(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """The page for an exception that nobody caught: 503 where waiting helps, else 500. Asks no database."""
+    """The answer to an exception that nobody caught: 503 where waiting helps, else 500. Asks no database."""
     error = sys.exc_info()[1]
     service_error = service_error_of(error)
     if service_error is None:
         return defaults.server_error(request)
     log.error(service_error.event, error=type(error).__name__, reason=str(error)[:200])
-    page = render_to_string("503.html", {"service_error": service_error})
-    return HttpResponse(page, status=503, headers=service_error.headers | {"Cache-Control": "no-store"})
+    headers = service_error.headers | {"Cache-Control": "no-store"}
+    if request.headers.get("Accept", "").startswith("application/json"):
+        outcome = {"ok": False, "code": service_error.code, "message": service_error.message, "errors": {}}
+        return JsonResponse(outcome, status=503, headers=headers)
+    sent = _sent(request)
+    context = {"service_error": service_error, "path": request.get_full_path(), "sent": sent}
+    return HttpResponse(render_to_string("503.html", context), status=503, headers=headers)
+
+
+def _sent(request: HttpRequest) -> list[tuple[str, str]]:
+    """What a form of the Workspace or the Library sent, which is no secret, to be sent again."""
+    match = request.resolver_match
+    if request.method != "POST" or match is None or match.app_name not in ("workspace", "library"):
+        return []
+    return [(name, value) for name, values in request.POST.lists() for value in values]

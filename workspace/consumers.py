@@ -11,7 +11,7 @@ from generation.changes.feed import Changes
 from generation.jobs import listing as job_listing
 from generation.live.consumer import LiveConsumer
 from generation.live.pages import LivePage
-from workspace.overview import parts_of, waiting_stacks
+from workspace.overview import parts_of, waiting_stacks, workers_part
 from workspace.presenters import WAITING, Stack, stacks_of
 
 
@@ -31,12 +31,13 @@ class WorkspacePage(LivePage):
         return {
             "jobs": [*map(pushed_stack, shown), *map(removed_stack, removed)],
             "parts": parts_of(self.owner_id, waiting),
-            "moves": bool(waiting),
+            "moves": True,
         }
 
     def render_moving(self) -> dict[str, Any] | None:
+        """Places in the queue, and the workers, who come and go without a revision."""
         waiting = waiting_stacks(self.owner_id)
-        return {"parts": parts_of(self.owner_id, waiting)} if waiting else None
+        return {"parts": parts_of(self.owner_id, waiting) if waiting else [workers_part()]}
 
     def render_progress(self, job_id: uuid.UUID) -> dict[str, Any] | None:
         jobs = job_listing.jobs_with_slots(owner_id=self.owner_id, job_ids=[job_id])

@@ -24,7 +24,9 @@ class ForecastForm(forms.Form):
     references = forms.MultipleChoiceField(choices=ReferenceType.choices, required=False)
     prompt = forms.CharField(required=False, strip=False)
     one_per_line = forms.BooleanField(required=False)
-    within = forms.TypedChoiceField(choices=[*DEADLINES.items()], coerce=int, empty_value=None, required=False)
+    within = forms.TypedChoiceField(
+        choices=[*DEADLINES.items()], coerce=int, empty_value=None, required=False
+    )
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
@@ -58,7 +60,10 @@ def forecast(owner_id: int, form: ForecastForm) -> dict[str, object]:
         jobs=jobs,
         snapshot=snapshot,
     )
-    words = {"make": make_in_words(jobs), "text": forecast_in_words(expected, jobs, within=given["within"] or 0)}
+    words = {
+        "make": make_in_words(jobs),
+        "text": forecast_in_words(expected, jobs, within=given["within"] or 0),
+    }
     return answer | words | {"served": expected.served, "refused": False}
 
 

@@ -13,23 +13,35 @@ from django.template.loader import render_to_string
 
 from generation.changes import revisions
 from generation.jobs.listing import WorkCounts, waiting_jobs, work_counts
+from generation.queue.snapshot import Snapshot
 from workspace.presenters import Stack, stacks_of
+
+# Of the page, each with its partial.
+PARTS = ("work", "hidden", "review", "workers")
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How many jobs the owner has, how many waiting ones the page does not show, whether they are paused."""
+    """How much work and how many workers there are.
+
+    `hidden` waiting jobs are not on the page; `is_paused` says whether the owner's jobs are held.
+    """
 
     counts: WorkCounts
     hidden: int
     is_paused: bool
+    workers: int
 
 
 def overview_of(owner_id: int, *, shown: int) -> Overview:
     """`shown` is how many waiting jobs the page shows."""
     counts = work_counts(owner_id=owner_id)
     is_paused = revisions.queue_paused_at(owner_id) is not None
-    return Overview(counts, max(0, counts.waiting - shown), is_paused)
+    return Overview(counts, max(0, counts.waiting - shown), is_paused, live_workers())
+
+
+def live_workers() -> int:
+    return len(Snapshot().live_workers)
 
 
 def waiting_stacks(owner_id: int) -> list[Stack]:
@@ -41,7 +53,12 @@ def parts_of(owner_id: int, waiting: Sequence[Stack]) -> list[dict[str, str]]:
     """The parts as they are now, to replace those of open pages; `waiting` is what these show."""
     overview = overview_of(owner_id, shown=len(waiting))
     places = [_part(f"place-{stack.job.pk}", "place", {"stack": stack}) for stack in waiting]
-    return places + [_part(name, name, {"overview": overview}) for name in ("work", "hidden", "review")]
+    return places + [_part(name, name, {"overview": overview}) for name in PARTS]
+
+
+def workers_part() -> dict[str, str]:
+    """The part that changes also where nothing waits."""
+    return _part("workers", "workers", {"overview": {"workers": live_workers()}})
 
 
 def _part(element_id: str, partial: str, context: dict[str, object]) -> dict[str, str]:

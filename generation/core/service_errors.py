@@ -9,6 +9,8 @@ from django.db import InterfaceError, OperationalError
 
 # In the error messages of SQLite and PostgreSQL.
 NO_SPACE = ("disk is full", "No space left on device")
+# SQLite has one writer at a time; another one, perhaps a program of somebody's, did not end in time.
+LOCKED = ("database is locked", "database table is locked")
 # SQLite raises these as OperationalError too, though waiting does not help.
 DEFECTS = ("no such table", "no such column", "syntax error")
 
@@ -30,6 +32,9 @@ class ServiceError:
 DATABASE_UNAVAILABLE = ServiceError(
     "unavailable", "database.away", "The database does not answer. Try again.", 5
 )
+DATABASE_BUSY = ServiceError(
+    "busy", "database.busy", "The server is busy: its database is in use. Nothing was changed. Try again.", 2
+)
 DISK_FULL = ServiceError(
     "disk_full", "disk.full", "The server's disk is full. Nothing was kept; try again later.", 10
 )
@@ -42,6 +47,8 @@ def service_error_of(error: BaseException | None) -> ServiceError | None:
             return DISK_FULL
         case OperationalError() if any(words in str(error) for words in DEFECTS):
             return None
+        case OperationalError() if any(words in str(error) for words in LOCKED):
+            return DATABASE_BUSY
         case OperationalError() | InterfaceError():
             return DISK_FULL if any(words in str(error) for words in NO_SPACE) else DATABASE_UNAVAILABLE
     return None

@@ -6,31 +6,65 @@ import { say } from "./toast.js";
 const AWAY = "The server did not answer, so this may not have arrived. Try again in a moment.";
 const SIGNED_OUT = "You were signed out, so nothing was done.";
 const ANSWER_MS = 30000; // a line that is dead without being closed never answers
+const LATE_MS = 2500;
+const LATE = "The server takes long to answer. This page is still trying; nothing is lost.";
+const BUSY = "The server is busy. This page tries again by itself; nothing is lost.";
 const GONE = { ok: false, message: "That is not here any more." };
 
 class SignedOut extends Error {}
 
 /**
- * POSTs `data`; throws when there is no answer to read.
+ * POSTs `data`, again and again while the server says that it is busy; throws when there is no answer to read.
  * @param {string} url
  * @param {FormData} data
  * @returns {Promise<{status: number, body: unknown}>}
  */
 export async function post(url, data) {
+  const until = Date.now() + ANSWER_MS;
+  /** @type {HTMLElement | undefined} */
+  let told;
+  const tell = (/** @type {string} */ words) => {
+    told?.remove();
+    told = say(words);
+  };
+  const late = setTimeout(tell, LATE_MS, LATE);
+  try {
+    while (true) {
+      const answer = await posted(url, data, until - Date.now());
+      const { code } = /** @type {{code?: string}} */ (answer.body);
+      const pause = 1000 * answer.retryAfter;
+      if (answer.status !== 503 || code !== "busy" || Date.now() + pause > until) return answer;
+      clearTimeout(late);
+      tell(BUSY);
+      await new Promise((done) => setTimeout(done, pause));
+    }
+  } finally {
+    clearTimeout(late);
+    told?.remove();
+  }
+}
+
+/**
+ * @param {string} url
+ * @param {FormData} data
+ * @param {number} patience in milliseconds
+ */
+async function posted(url, data, patience) {
   const response = await fetch(url, {
     method: "POST",
     body: data,
     headers: { Accept: "application/json" },
     credentials: "same-origin",
     redirect: "manual",
-    signal: AbortSignal.timeout(ANSWER_MS),
+    signal: AbortSignal.timeout(patience),
   });
   // A redirect here is one to the sign-in page; a 403 that is no page has a reason of its own.
   const says = (response.headers.get("Content-Type") ?? "").startsWith("application/json");
   const isSignedOut = response.type === "opaqueredirect" || response.status === 401;
   if (isSignedOut || (response.status === 403 && !says)) throw new SignedOut();
-  if (response.status === 404) return { status: 404, body: GONE };
-  return { status: response.status, body: await response.json() };
+  const { status } = response;
+  const retryAfter = Number(response.headers.get("Retry-After")) || 2;
+  return { status, retryAfter, body: status === 404 ? GONE : await response.json() };
 }
 
 /**

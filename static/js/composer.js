@@ -3,7 +3,7 @@ import { fields, form, make, more } from "./composer-form.js";
 import { byId, copyOf, data, find, findAll } from "./dom.js";
 import * as draft from "./draft.js";
 import * as forecast from "./forecast.js";
-import { start as startKeys } from "./keys.js";
+import { start as startKeys } from "./prompt-keys.js";
 import * as references from "./references.js";
 import { isRefused, start as startSending } from "./submit.js";
 

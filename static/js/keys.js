@@ -1,56 +1,77 @@
-// The keys of the prompt: which one sends, and the arrows that lead back through earlier prompts.
-import { perform } from "./act.js";
-import { fields, form } from "./composer-form.js";
-import { byId, data, find } from "./dom.js";
-import * as draft from "./draft.js";
+// The keys of the pages, in one table, and the sheet that lists them.
+import { data, find } from "./dom.js";
 
-const enterSends = byId("enter-sends", HTMLInputElement);
-const finger = matchMedia("(pointer: coarse)");
-const asks = fields.prompt.placeholder;
-
-function sayKey() {
-  const key = enterSends.checked ? "Enter" : "Ctrl+Enter";
-  fields.prompt.placeholder = finger.matches ? asks : `${asks} · ${key} sends`;
-}
-
-async function choose() {
-  sayKey();
-  const token = find(form, '[name="csrfmiddlewaretoken"]', HTMLInputElement);
-  const chosen = new FormData();
-  chosen.set(token.name, token.value);
-  if (enterSends.checked) chosen.set("enter_sends", "on");
-  if (await perform(data(enterSends, "url"), chosen, { isSeen: true })) return;
-  enterSends.checked = !enterSends.checked;
-  sayKey();
-}
-
-/** @param {KeyboardEvent} event */
-function isSend({ key, ctrlKey, metaKey, shiftKey, altKey, repeat }) {
-  if (key !== "Enter" || repeat) return false;
-  return ctrlKey || metaKey || (enterSends.checked && !finger.matches && !shiftKey && !altKey);
-}
-
+const CTRL = /Mac|iP(hone|ad)/.test(navigator.platform) ? "⌘" : "Ctrl";
 /**
- * How far an arrow leads: only from the very start of the text, where it would go nowhere.
- * @param {KeyboardEvent} event
+ * Where a key works, as selectors of what must be on the page; the keys; what they do.
+ * @type {{title: string, on: string, keys: [string[], string][]}[]}
  */
-function step({ key, ctrlKey, metaKey, shiftKey, altKey }) {
-  const { selectionStart, selectionEnd } = fields.prompt;
-  if (selectionStart || selectionEnd || ctrlKey || metaKey || shiftKey || altKey) return 0;
-  if (key === "ArrowUp") return 1;
-  return key === "ArrowDown" && draft.walk.typed !== null ? -1 : 0;
+export const KEYS = [
+  {
+    title: "Everywhere",
+    on: "body",
+    keys: [
+      [["?"], "This sheet"],
+      [["F8"], "To the last message and its Undo, and back"],
+      [["Tab"], "Right after an action: to its Undo"],
+      [["Esc"], "Close what is open"],
+    ],
+  },
+  { title: "The form", on: "#composer", keys: [[[CTRL, "Enter"], "Make"]] },
+  {
+    title: "Menus",
+    on: ".menu",
+    keys: [
+      [["↓", "↑"], "Next and previous entry"],
+      [["Home", "End"], "First and last entry"],
+      [["A … Z"], "The entry that begins so"],
+    ],
+  },
+  {
+    title: "The viewer",
+    on: "#lightbox",
+    keys: [
+      [["←", "→"], "Previous and next"],
+      [["Home", "End"], "First and last"],
+      [["Space"], "Play and pause a video"],
+      [["1 … 5"], "Give stars; the same again takes them back"],
+      [["F"], "Favourite"],
+    ],
+  },
+  {
+    title: "Selecting in the Library",
+    on: "[data-select]",
+    keys: [
+      [["Space"], "Select the tile whose box has the focus"],
+      [["Shift", "click"], "All from the last one to this"],
+      [["Esc"], "Select nothing"],
+    ],
+  },
+];
+
+/** @param {string[]} keys */
+function keysOf(keys) {
+  const term = document.createElement("dt");
+  for (const key of keys) term.append(Object.assign(document.createElement("kbd"), { textContent: key }), " ");
+  return term;
 }
 
-export function start() {
-  sayKey();
-  finger.addEventListener("change", sayKey);
-  enterSends.addEventListener("change", choose);
-  fields.prompt.addEventListener("keydown", (event) => {
-    if (event.isComposing || event.keyCode === 229) return; // it belongs to the input method
-    const far = step(event);
-    if (!far && !isSend(event)) return;
-    event.preventDefault();
-    if (far) import("./prompt-history.js").then(({ go }) => go(far));
-    else form.requestSubmit();
-  });
+/** @param {(typeof KEYS)[number]} part */
+function partOf({ title, keys }) {
+  const part = document.createElement("section");
+  const list = document.createElement("dl");
+  for (const [pressed, does] of keys) {
+    list.append(keysOf(pressed), Object.assign(document.createElement("dd"), { textContent: does }));
+  }
+  part.append(Object.assign(document.createElement("h3"), { textContent: title }), list);
+  return part;
+}
+
+/** @param {HTMLDialogElement} sheet */
+export function show(sheet) {
+  if (sheet.open || document.querySelector("dialog[open]:not(#lightbox)")) return;
+  const here = KEYS.filter(({ on }) => document.querySelector(on));
+  find(sheet, "[data-keys]", HTMLElement).replaceChildren(...here.map(partOf));
+  sheet.setAttribute("aria-label", data(sheet, "title"));
+  sheet.showModal();
 }

@@ -1,6 +1,7 @@
 // The page's socket. The server sends state, so it does not matter how often it is cut: on every opening the page
 // says which revision it has and gets what is newer. A line that is silent for longer than the server's heartbeat is
 // dead, whether or not it was closed: a new socket is opened beside it, and takes its place once it has answered.
+import { announce } from "./announce.js";
 import { user } from "./user.js";
 import { watchTime } from "./wake.js";
 
@@ -45,6 +46,15 @@ function show(state) {
   dot.dataset.state = state;
   dot.textContent = WORDS[state];
   dot.title = HELP[state];
+  say(state);
+}
+
+let said = ""; // the last of what is worth hearing: a line that is away, and that it is back
+/** @param {keyof typeof WORDS} state */
+function say(state) {
+  if (state === "catching-up" || state === said || (state === "live" && !said)) return;
+  said = state === "live" ? "" : state;
+  announce(state === "live" ? "Connected again." : HELP[state]);
 }
 
 // A refused handshake does not say why. The page itself does: it leads to the sign-in page.

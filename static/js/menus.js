@@ -1,6 +1,10 @@
 // The ⋯ menus: what a link leads to as a page of its own is shown beside it.
 import { byId, element, targetOf } from "./dom.js";
+import { enter } from "./menu-keys.js";
+import { say } from "./toast.js";
 
+const ANSWER_MS = 8000; // a line that is dead without being closed never answers
+const AWAY = "The menu did not come: the server does not answer. Try again in a moment.";
 const panel = byId("menu", HTMLElement);
 /** @type {HTMLAnchorElement | null} */
 let wanted = null; // what was pressed last: its menu is on its way, or shown
@@ -9,19 +13,27 @@ let closing = null; // pressed while its menu was shown: the press itself closes
 
 const isOpen = () => panel.matches(":popover-open");
 
-/** @param {HTMLAnchorElement} opener */
-async function open(opener) {
+/**
+ * @param {HTMLAnchorElement} opener
+ * @param {boolean} isByKey
+ */
+async function open(opener, isByKey) {
   const answer = await fetch(opener.href, {
     headers: { "X-Fragment": "1" },
     credentials: "same-origin",
-    redirect: "error",
+    redirect: "manual",
+    signal: AbortSignal.timeout(ANSWER_MS),
   });
+  if (wanted !== opener) return;
+  if (answer.type === "opaqueredirect") return location.reload(); // to the sign-in page
+  if (answer.status === 404) return say("That is not here any more.", { level: "error" });
   if (!answer.ok) throw new Error(`${opener.href} answered ${answer.status}`);
   const fresh = element(`<div>${await answer.text()}</div>`);
   if (wanted !== opener) return;
   panel.replaceChildren(...fresh.childNodes);
   panel.hidePopover();
   panel.showPopover({ source: opener });
+  if (isByKey) enter(panel);
 }
 
 /** @param {Event} event */
@@ -48,7 +60,12 @@ document.addEventListener("click", (event) => {
   if (isShown) return panel.hidePopover();
   wanted = opener;
   opener.setAttribute("aria-busy", "true");
-  open(opener)
-    .catch(() => wanted === opener && location.assign(opener.href))
+  open(opener, !event.detail)
+    .catch(() => wanted === opener && say(AWAY, { level: "error" }))
     .finally(() => opener.removeAttribute("aria-busy"));
+});
+
+panel.addEventListener("toggle", () => {
+  for (const opener of document.querySelectorAll("[data-menu][aria-expanded]")) opener.removeAttribute("aria-expanded");
+  if (isOpen()) wanted?.setAttribute("aria-expanded", "true");
 });

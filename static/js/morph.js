@@ -9,6 +9,8 @@ import { holdPictures } from "./previews.js";
  * @param {Element} node
  */
 function isOfTheReader(name, node) {
+  if (name === "aria-expanded" && node.matches("[data-menu]")) return true;
+  if (name === "tabindex" && node === document.activeElement) return true;
   return (name === "open" && node.matches("details")) || (name === "checked" && node.matches("[data-tick]"));
 }
 

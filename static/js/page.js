@@ -1,6 +1,8 @@
-// What every page does: times, toasts, actions without a reload, menus, and no page of somebody else's.
+// What every page does: times, toasts, actions without a reload, keys of menus, the focus, and no page of somebody else's.
 import { listen } from "./act.js";
-import { byId } from "./dom.js";
+import { byId, targetOf } from "./dom.js";
+import { keepFocus } from "./focus.js";
+import { start as startHelp } from "./help.js";
 import { keepDays, showTimes } from "./times.js";
 import { tellTimezone } from "./timezone.js";
 import { adopt } from "./toast.js";
@@ -11,4 +13,15 @@ showTimes(document);
 keepDays();
 adopt(byId("toasts", HTMLElement));
 listen();
+keepFocus();
+startHelp();
+// The keys of menus, once one may be used.
+document.addEventListener("focusin", loadKeys);
+/** @param {Event} event */
+async function loadKeys(event) {
+  if (!targetOf(event)?.closest("[data-menu], [popovertarget], [popover]")) return;
+  document.removeEventListener("focusin", loadKeys);
+  const { listen } = await import("./menu-keys.js");
+  listen();
+}
 leaveWhenUserChanges();

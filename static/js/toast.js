@@ -1,12 +1,18 @@
 // Toasts. The markup is _toast.html, for those the server wrote and for those made here.
+import { announce } from "./announce.js";
 import { byId, copyOf, find, findAll } from "./dom.js";
 
 const box = byId("toasts", HTMLElement);
 const template = byId("toast", HTMLTemplateElement);
 const SHOWN_MS = 8000;
+const KEY = "F8";
+let isNext = false; // whether Tab leads to the newest toast: it came after the last step of the focus
 
 /** Where the focus is when nothing else is left to have it. */
-const home = () => document.querySelector("dialog[open]") ?? byId("main", HTMLElement);
+function home() {
+  const dialog = document.querySelector("dialog[open]");
+  return dialog instanceof HTMLElement ? dialog : byId("main", HTMLElement);
+}
 
 /**
  * Closing, and leaving by itself after a while unless somebody is about to use it. Errors stay.
@@ -20,8 +26,8 @@ function watch(toast) {
   const close = () => {
     const hadFocus = toast.contains(document.activeElement);
     toast.remove();
-    const next = before instanceof HTMLElement && before.isConnected ? before : home();
-    if (hadFocus && next instanceof HTMLElement) next.focus({ preventScroll: true });
+    const next = before instanceof HTMLElement && before.isConnected && before !== document.body ? before : home();
+    if (hadFocus) next.focus({ preventScroll: true });
   };
   const stop = () => clearTimeout(timer);
   const start = () => {
@@ -44,7 +50,63 @@ function watch(toast) {
 
 /** @param {HTMLElement} container */
 export function adopt(container) {
-  for (const toast of findAll(container, "[data-toast]", HTMLElement)) watch(toast);
+  for (const toast of findAll(container, "[data-toast]", HTMLElement)) {
+    watch(toast);
+    speak(toast);
+  }
+  document.addEventListener("keydown", keyed);
+  document.addEventListener("pointerdown", () => {
+    isNext = false;
+  });
+}
+
+/** @param {HTMLElement} toast */
+function speak(toast) {
+  const canUndo = toast.querySelector("[data-undo]") !== null;
+  announce(`${words(toast).textContent}${canUndo ? ` Undo: ${KEY}.` : ""}`);
+  isNext = canUndo;
+}
+
+/**
+ * F8 leads to the newest toast and back; so does Tab, right after the action that it is about.
+ * @param {KeyboardEvent} event
+ */
+function keyed(event) {
+  const buttons = findAll(box, "button:not([hidden])", HTMLButtonElement);
+  const isInside = box.contains(document.activeElement);
+  if (event.key === "Tab") {
+    const isWanted = isNext && !event.shiftKey && !isInside;
+    isNext = false;
+    if (!isWanted) return leave(event, buttons);
+  } else if (event.key !== KEY || event.ctrlKey || event.altKey || event.metaKey) return;
+  else if (isInside) return goBack(event);
+  const target = box.lastElementChild?.querySelector("button");
+  if (!(target instanceof HTMLElement)) return;
+  event.preventDefault();
+  const { activeElement: before } = document;
+  origin = before instanceof HTMLElement && before !== document.body ? before : null;
+  target.focus();
+}
+
+/** @type {HTMLElement | null} */
+let origin = null; // where the keys led here from
+
+/** @param {KeyboardEvent} event */
+function goBack(event) {
+  event.preventDefault();
+  (origin?.isConnected ? origin : home())?.focus({ preventScroll: true });
+}
+
+/**
+ * Tab at an end of the toasts goes on from where it came here.
+ * @param {KeyboardEvent} event
+ * @param {HTMLElement[]} buttons
+ */
+function leave(event, buttons) {
+  const end = event.shiftKey ? buttons[0] : buttons.at(-1);
+  if (document.activeElement !== end || !origin?.isConnected || !box.contains(end ?? null)) return;
+  if (event.shiftKey) return goBack(event);
+  origin.focus({ preventScroll: true }); // and the browser steps on from there
 }
 
 /** @param {Element} toast */
@@ -75,8 +137,11 @@ export function say(text, { undo, restore, level = "info" } = {}) {
   }
   // What only confirms makes room; what can be undone and what went wrong stays.
   for (const plain of box.querySelectorAll('[data-toast]:not([data-level="error"], :has([data-undo]))')) plain.remove();
-  for (const same of [...box.children]) if (words(same).textContent === text && !undo && !restore) same.remove();
-  while (box.children.length > 2) box.firstElementChild?.remove();
+  const all = () => findAll(box, "[data-toast]", HTMLElement);
+  for (const same of all()) if (words(same).textContent === text && !undo && !restore) same.remove();
+  while (all().length > 2) all()[0]?.remove();
   box.append(toast);
   watch(toast);
+  speak(toast);
+  return toast;
 }

@@ -9,6 +9,9 @@ export const user = data(document.body, "user");
 /** Where this tab keeps what its user has not sent yet. */
 export const DRAFT_KEY = `ourvidz-composer-${user}`;
 
+/** Whether this browser notifies its user of work that ended out of sight: "on" or not. */
+export const NOTIFY_KEY = `ourvidz-notify-${user}`;
+
 // Drafts outlive a sign-out, so that who signs in again finds theirs. Nobody else may.
 function forgetDraftsOfOthers() {
   if (!user) return;

@@ -1,7 +1,9 @@
 import { fillForm, start } from "./composer.js";
+import { showMade, start as startDesk } from "./desk.js";
 import { byId, data, targetOf } from "./dom.js";
+import { atFirstClick } from "./later.js";
 import { connect } from "./live.js";
-import "./menus.js";
+import { start as startNews } from "./news.js";
 import { catchUp, changes, progress, results } from "./stacks.js";
 import { start as startViewer } from "./viewer.js";
 import { listOf } from "./viewer-list.js";
@@ -32,11 +34,15 @@ document.addEventListener("click", (event) => {
 start({
   onMade: (news) => {
     changes(news);
+    showMade(news.jobs ?? []);
     afterwards();
   },
 });
+startNews(stacks);
+startDesk();
 // What kept its place until the form was as the script makes it.
 byId("more", HTMLElement).removeAttribute("data-folded");
 byId("chips", HTMLElement).removeAttribute("data-expected");
 // The address stays the Workspace's: that is where a reload leads.
 startViewer(stacks, { list: listOf(results), addressOf: () => location.href });
+atFirstClick(document, "[data-menu]", () => import("./menus.js"));

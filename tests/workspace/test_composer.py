@@ -188,7 +188,7 @@ def test_the_answer_shows_the_job_as_the_page_does(signed_in: Client, owner: Use
     page = signed_in.get("/").content.decode()
     assert stack["html"].strip() in page
     parts = {part["id"]: part["html"].strip() for part in answer["parts"]}
-    assert set(parts) == {f"place-{answer['jobs'][0]}", "work", "hidden", "review"}
+    assert set(parts) == {f"place-{answer['jobs'][0]}", "work", "hidden", "review", "workers"}
     assert "1 waiting" in parts["work"]
     assert all(html in page for html in parts.values()), "so that nothing moves when the socket says it too"
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from generation.changes import feed
 from generation.jobs.lease import heartbeat
 from generation.jobs.listing import WAITING_SHOWN
 from generation.maintenance import cleanup
-from generation.models import Job
+from generation.models import Job, Worker
 from tests import acting
 from tests.factories import (
     call_back,
@@ -144,7 +148,8 @@ def test_the_pushed_parts_are_exactly_the_pages(signed_in: Client, owner: User, 
     made = [make_job(owner) for _ in range(jobs)]
     shown = signed_in.get("/").content.decode()
     pushed = parts(owner)
-    assert pushed.keys() == {"work", "hidden", "review"} | {f"place-{job.pk}" for job in made[:WAITING_SHOWN]}
+    places = {f"place-{job.pk}" for job in made[:WAITING_SHOWN]}
+    assert pushed.keys() == {"work", "hidden", "review", "workers"} | places
     for html in pushed.values():
         assert html.strip() in shown
 
@@ -162,16 +167,25 @@ def test_what_waited_out_of_sight_comes_up_when_others_leave_the_queue(owner: Us
     ], "it is further back than the page shows"
 
 
-def test_places_are_sent_from_time_to_time_while_something_waits(owner: User) -> None:
+def test_places_and_workers_are_sent_from_time_to_time(owner: User) -> None:
+    """Of an idle page the number of workers alone, by two queries; it is counted from their rows."""
     page = WorkspacePage(owner.pk)
-    assert page.moving() == ""
-    assert not page.update(0).moves
+    with CaptureQueriesContext(connection) as queries:
+        assert "No worker is running." in page.moving()
+    assert len(queries) == 2
+    make_worker()
+    Worker.objects.update(last_seen_at=timezone.now())
+    assert page.update(0).moves
+    (part,) = json.loads(page.moving())["parts"]
+    assert (part["id"], "1 worker running" in part["html"]) == ("workers", True)
+    Worker.objects.update(last_seen_at=timezone.now() - timedelta(minutes=2))
+    assert "No worker is running." in page.moving()
     job = make_job(owner)
     assert page.update(0).moves
     assert f'"place-{job.pk}"' in page.moving()
     assert json.loads(page.moving())["type"] == "progress"
     acting.cancel(owner_id=owner.pk, job_id=job.pk)
-    assert page.moving() == ""
+    assert "place" not in page.moving()
 
 
 def test_without_a_socket_the_page_is_told_the_same_on_request(signed_in: Client, owner: User) -> None:

@@ -77,7 +77,9 @@ def test_the_pages_scripts_are_small(
     named = re.findall(r'src="[^"]*js/([\w-]+)(?:\.\w+)?\.js"', signed_in.get("/").content.decode())
     assert {"page", "workspace"} <= set(named)
     files = scripts(*(f"{name}.js" for name in named))
-    assert {"stacks.js", "menus.js", "toast.js"} <= {path.name for path in files}
+    names = {path.name for path in files}
+    assert {"stacks.js", "toast.js"} <= names
+    assert not names & {"lightbox.js", "menus.js", "keys.js", "notifications.js"}  # when they are wanted
     total = sum(path.stat().st_size for path in files)
     with capsys.disabled():
         print(f"\nWorkspace, own JavaScript: {total / KB:.0f} KB in {len(files)} modules")
