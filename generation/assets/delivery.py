@@ -151,7 +151,7 @@ def shared_response(
         "X-Robots-Tag": "noindex, nofollow",
     }
     if is_stripped:
-        headers["ETag"] = f'"{asset.sha256}-s"'
+        headers["ETag"] = f'"{asset.sha256}-stripped"'
     return _respond(request, asset, headers, thumbnail=thumbnail, is_stripped=is_stripped)
 
 

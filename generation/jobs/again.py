@@ -66,7 +66,8 @@ def _references(job: Job) -> list[ReferenceInput]:
 def _first_seed(job: Job) -> int:
     """The seed of slot 0; where that was purged, it follows from those of the others."""
     for asset in job.slots:
-        return (asset.seed - asset.slot) % (MAX_SEED + 1)
+        if asset.seed is not None:
+            return (asset.seed - asset.slot) % (MAX_SEED + 1)
     if job.seed is None:
         raise NotRepeatable("Its seed went with its results. Vary makes it with new ones.")
     return job.seed

@@ -7,7 +7,7 @@ from django.db.models import F
 class Migration(migrations.Migration):
     """What was made from a reference image, by an index."""
 
-    dependencies = [("generation", "0022_workspace_sections")]
+    dependencies = [("generation", "0024_deadlines")]
 
     operations = [
         migrations.AddIndex(

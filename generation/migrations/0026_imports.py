@@ -23,7 +23,7 @@ IS_IMPORT = Q(engine="import") | Q(job_type="imported")
 class Migration(migrations.Migration):
     """Files of the owner's own become assets of jobs that no worker does. Their seeds may be unknown."""
 
-    dependencies = [("generation", "0022_workspace_sections")]
+    dependencies = [("generation", "0025_relations_of_assets")]
 
     operations = [
         migrations.RemoveConstraint("job", "job_engine_known"),

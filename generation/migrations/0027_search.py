@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("generation", "0022_workspace_sections"),
+        ("generation", "0026_imports"),
     ]
 
     operations = [
