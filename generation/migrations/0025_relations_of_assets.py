@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             models.Index(
                 fields=["owner", "sha256"],
                 name="asset_same_bytes",
-                condition=Q(completed_at__isnull=False),
+                condition=Q(sha256__gt=""),
             ),
         ),
         migrations.AddIndex(
