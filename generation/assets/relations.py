@@ -46,7 +46,7 @@ def relations_of(asset: Asset) -> Relations:
 
 def made_from(asset: Asset) -> list[Asset]:
     used = JobReference.objects.filter(job=asset.job_id).values("reference__sha256")
-    same = _shown(asset).filter(completed_at__isnull=False, sha256__in=used).exclude(job=asset.job_id)
+    same = _shown(asset).with_bytes().filter(sha256__in=used).exclude(job=asset.job_id)
     return list(same.order_by("id")[:MAX_SHOWN])
 
 

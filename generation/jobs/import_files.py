@@ -122,7 +122,7 @@ def _completed(job: Job, sha256: str) -> Asset:
 def _check_new(owner_id: int, sha256: str) -> None:
     """Raises Duplicate."""
     # By what the index says, without a parameter.
-    same = Asset.objects.of(owner_id).filter(completed_at__isnull=False, sha256=sha256)
+    same = Asset.objects.of(owner_id).with_bytes().filter(sha256=sha256)
     if known := next(iter(same[:1]), None):
         raise Duplicate(known)
 

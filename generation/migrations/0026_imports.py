@@ -44,9 +44,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             "asset",
-            models.Index(
-                fields=["sha256", "owner"], name="asset_sha256", condition=Q(completed_at__isnull=False)
-            ),
+            models.Index(fields=["sha256", "owner"], name="asset_sha256", condition=Q(sha256__gt="")),
         ),
         migrations.AddConstraint(
             "job", models.CheckConstraint(condition=Q(engine__in=list(ENGINES)), name="job_engine_known")

@@ -17,6 +17,7 @@ A = TypeVar("A", bound="Asset")
 # prepared is planned without those, and SQLite compares the texts. Only what is completed has its moment.
 TO_REVIEW = Q(completed_at__isnull=False, saved_at=None, trashed_at=None)
 IS_RATED = Func(F("rating"), template="%(expressions)s > 0", output_field=BooleanField())
+HAS_BYTES = Func(F("sha256"), template="%(expressions)s > ''", output_field=BooleanField())
 IN_LIBRARY = Q(saved_at__isnull=False, trashed_at=None)
 
 
@@ -45,6 +46,10 @@ class AssetQuerySet(models.QuerySet[A]):
     def under_review(self) -> Self:
         """Completed, and neither saved nor discarded yet."""
         return self.filter(TO_REVIEW)
+
+    def with_bytes(self) -> Self:
+        """With a file, of which the SHA-256 is known."""
+        return self.filter(HAS_BYTES)
 
     def rated(self, least: int) -> Self:
         """With so many stars or more, at least one."""
@@ -137,9 +142,7 @@ class Asset(models.Model):
             models.Index(fields=["project", "id"], name="asset_of_project"),
             # What a job's references were copied from; whether a file that is brought in is there already.
             # The owner last: for that search alone.
-            models.Index(
-                fields=["sha256", "owner"], name="asset_sha256", condition=Q(completed_at__isnull=False)
-            ),
+            models.Index(fields=["sha256", "owner"], name="asset_sha256", condition=Q(sha256__gt="")),
         ]
         constraints = [
             # Also the look-up that the callback uses.

@@ -87,7 +87,7 @@ def test_its_queries_and_what_it_shows_are_bounded(
 
 
 def test_its_parameters_are_there_as_common_tools_write_them(reader: Client, owner: User) -> None:
-    text = {"prompt": "a fox\nin <snow>", "negative_prompt": "blurry, low", "seed": 0}
+    text: dict[str, Any] = {"prompt": "a fox\nin <snow>", "negative_prompt": "blurry, low", "seed": 0}
     [asset] = made(owner, quantity=1, **text)
     Job.objects.filter(pk=asset.job_id).update(enhanced_prompt="a fox, red")
     expected = (

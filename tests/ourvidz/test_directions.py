@@ -107,6 +107,10 @@ class Writer:
     def post(self, path: str, **form: str) -> str:
         return self.client.post(path, form, follow=True).content.decode()
 
+    def compare(self) -> str:
+        both = self.asset("image"), self.asset("video")
+        return self.get("/library/compare?" + "&".join(f"asset={asset.pk}" for asset in both))
+
     def details(self, media: str) -> str:
         return self.get(reverse("library:asset", args=[media, self.asset(media).pk]))
 
@@ -143,6 +147,8 @@ PAGES: dict[str, Callable[[Writer], str]] = {
     "": lambda writer: writer.get("/"),
     "library/": lambda writer: writer.get("/library/"),
     "library/trash/": lambda writer: writer.get("/library/trash/"),
+    "library/neighbours": lambda writer: writer.get("/library/neighbours?older="),
+    "library/compare": lambda writer: writer.compare(),
     "library/<str:media>/<uuid:asset_id>/": lambda writer: writer.details("image"),
     "a video's page": lambda writer: writer.details("video"),
     "a search that finds nothing": lambda writer: writer.get(f"/library/?q={MARK}+nothing"),
