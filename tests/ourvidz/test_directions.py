@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -16,6 +17,7 @@ from accounts.sign_in_links import sign_in_path
 from generation.models import Asset, Job, Project
 from tests.acting import create_project, discard, issue_personal_token
 from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_worker
+from tests.generation.parameter_files import png_with
 from tests.ourvidz.routes import ROUTES, Audience
 
 MARK = "סימן"  # in all that people wrote
@@ -132,6 +134,8 @@ def writer(db: None) -> Writer:
 PAGES: dict[str, Callable[[Writer], str]] = {
     "": lambda writer: writer.get("/"),
     "library/": lambda writer: writer.get("/library/"),
+    "library/import/": lambda writer: writer.get("/library/import/"),
+    "workspace/recall": lambda writer: recalled(writer),
     "library/trash/": lambda writer: writer.get("/library/trash/"),
     "library/<str:media>/<uuid:asset_id>/": lambda writer: writer.details("image"),
     "a video's page": lambda writer: writer.details("video"),
@@ -178,6 +182,12 @@ def rotate(writer: Writer) -> str:
     return writer.post("/admin/generation/worker/", action="rotate_token", _selected_action=str(worker.pk))
 
 
+def recalled(writer: Writer) -> str:
+    text = f"{MARK}\nNegative prompt: {MARK}\nSteps: 1, Seed: 1, Sampler: {MARK}, {MARK}: 1"
+    file = SimpleUploadedFile("a.png", png_with({"parameters": text}), "image/png")
+    return writer.client.post("/workspace/recall", {"file": file}).content.decode()
+
+
 def marked_places(page: str) -> Iterator[str]:
     directions = Directions()
     # What Django's admin says of who is signed in and where one is.
@@ -189,7 +199,8 @@ def marked_places(page: str) -> Iterator[str]:
 def test_every_page_is_walked() -> None:
     pages = {path for path, route in ROUTES.items() if route.audience is Audience.PAGE}
     shown = {path for path in pages if "GET" in ROUTES[path].answers}
-    assert shown - PAGES.keys() == {"workspace/forecast", "workspace/changes"}, "which are JSON"
+    are_json = {"workspace/forecast", "workspace/changes", "workspace/recall/<uuid:asset_id>"}
+    assert shown - PAGES.keys() == are_json
 
 
 @pytest.mark.parametrize("name", PAGES)
