@@ -200,7 +200,7 @@ def _job_types(cursor: CursorWrapper) -> None:
     )
     for number, job_type in enumerate(JOB_TYPES.values()):
         quantity, aspect = max(job_type.quantities), job_type.default_aspect
-        row: list[Any] = [number, job_type.name, job_type.engine.value, job_type.media.value, quantity]
+        row: list[Any] = [number, job_type.name, str(job_type.engine), job_type.media.value, quantity]
         row += [job_type.estimate(quantity), aspect, *job_type.sizes[aspect]]
         row += [Jsonb(dict(job_type.parameters(aspect)))]
         cursor.execute(f"INSERT INTO bench_job_type VALUES ({', '.join(['%s'] * len(row))})", row)

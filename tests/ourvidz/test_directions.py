@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -25,6 +26,7 @@ from tests.factories import (
     make_preset,
     make_worker,
 )
+from tests.generation.parameter_files import png_with
 from tests.ourvidz.routes import ROUTES, Audience
 
 MARK = "סימן"  # in all that people wrote
@@ -146,6 +148,8 @@ def writer(db: None) -> Writer:
 PAGES: dict[str, Callable[[Writer], str]] = {
     "": lambda writer: writer.get("/"),
     "library/": lambda writer: writer.get("/library/"),
+    "library/import/": lambda writer: writer.get("/library/import/"),
+    "workspace/recall": lambda writer: recalled(writer),
     "library/trash/": lambda writer: writer.get("/library/trash/"),
     "library/neighbours": lambda writer: writer.get("/library/neighbours?older="),
     "library/compare": lambda writer: writer.compare(),
@@ -196,6 +200,12 @@ def rotate(writer: Writer) -> str:
     return writer.post("/admin/generation/worker/", action="rotate_token", _selected_action=str(worker.pk))
 
 
+def recalled(writer: Writer) -> str:
+    text = f"{MARK}\nNegative prompt: {MARK}\nSteps: 1, Seed: 1, Sampler: {MARK}, {MARK}: 1"
+    file = SimpleUploadedFile("a.png", png_with({"parameters": text}), "image/png")
+    return writer.client.post("/workspace/recall", {"file": file}).content.decode()
+
+
 def marked_places(page: str) -> Iterator[str]:
     directions = Directions()
     # What Django's admin says of who is signed in and where one is.
@@ -207,7 +217,8 @@ def marked_places(page: str) -> Iterator[str]:
 def test_every_page_is_walked() -> None:
     pages = {path for path, route in ROUTES.items() if route.audience is Audience.PAGE}
     shown = {path for path in pages if "GET" in ROUTES[path].answers}
-    assert shown - PAGES.keys() == {"workspace/forecast", "workspace/changes"}, "which are JSON"
+    are_json = {"workspace/forecast", "workspace/changes", "workspace/recall/<uuid:asset_id>"}
+    assert shown - PAGES.keys() == are_json
 
 
 @pytest.mark.parametrize("name", PAGES)

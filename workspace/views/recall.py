@@ -44,7 +44,7 @@ def answer(recalled: Recalled) -> dict[str, Any]:
 @require_safe
 def asset(request: OwnersRequest, asset_id: uuid.UUID) -> HttpResponse:
     """What to fill in of an asset's settings, for the composer as it stands by the query."""
-    what = request.GET.get("field", "")
+    what = request.GET.get("field", "all")
     found = recall.of_asset(
         owner_id=request.user.pk, asset_id=asset_id, what=what, composer=request.GET.dict()
     )
