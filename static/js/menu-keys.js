@@ -32,7 +32,7 @@ function keyed(event) {
     return opener.click();
   }
   const all = entries(menu);
-  const at = all.findIndex((each) => each === document.activeElement);
+  const at = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
   const next =
     { ArrowDown: all[(at + 1) % all.length], ArrowUp: all.at(at < 1 ? -1 : at - 1), Home: all[0], End: all.at(-1) }[
       key
