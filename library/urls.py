@@ -26,6 +26,7 @@ urlpatterns = [
     path("operations/<uuid:operation_id>/dismiss", operations.dismiss, name="dismiss-operation"),
     path("<str:media>/<uuid:asset_id>/", pages.asset, name="asset"),
     path("<str:media>/<uuid:asset_id>/rate", actions.rate, name="rate"),
+    path("<str:media>/<uuid:asset_id>/title", actions.title, name="title"),
 ]
 for sort in SORTS.values():
     one, named = f"{sort.plural}/<uuid:group_id>", {"sort": sort.name}

@@ -17,6 +17,7 @@ from generation.assets.filters import AssetFilter
 from generation.assets.memberships import tags_and_collections
 from generation.changes import feed
 from generation.core.keyset import BadCursor
+from generation.core.limits import TITLE_LENGTH
 from generation.http.fragments import wants_fragment
 from library.filter_bar import filter_bar
 from library.grouping_cards import filtered_groups, known_groups
@@ -98,7 +99,7 @@ def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse
     found = completed_or_404(request, media, asset_id)
     tile = Tile(found, in_trash=found.trashed_at is not None)
     name = "library/_details.html" if wants_fragment(request) else "library/asset.html"
-    return render(request, name, {"tile": tile, **tags_and_collections(found)})
+    return render(request, name, {"tile": tile, "title_length": TITLE_LENGTH, **tags_and_collections(found)})
 
 
 def _more(request: HttpRequest, page: listing.Page, filters: AssetFilter) -> str:

@@ -24,9 +24,24 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import UserSession
 from generation.access.tokens import revoke
+from generation.assets import groupings, memberships, operations
+from generation.assets.groupings import COLLECTIONS, TAGS
 from generation.core.actors import SYSTEM
 from generation.jobs.previews import store_preview
-from generation.models import Asset, Job, PersonalToken, Reference, Scope, WorkerToken
+from generation.models import (
+    Action,
+    Asset,
+    BulkOperation,
+    Collection,
+    Job,
+    PersonalToken,
+    Project,
+    Reference,
+    Scope,
+    Source,
+    Tag,
+    WorkerToken,
+)
 from tests.acting import create_project, issue_personal_token, issue_worker_token
 from tests.factories import complete, lease_next, make_job, make_reference, make_user, make_worker, png
 from tests.ourvidz.routes import (
@@ -71,6 +86,8 @@ class Victim:
         ids = self.ids
         if pattern.startswith("api/v1/worker/"):
             ids = ids | {"job_id": ids["leased_job_id"]}
+        if "tags/" in pattern or "projects/" in pattern:
+            ids = ids | {"group_id": ids["tag_id" if "tags/" in pattern else "project_id"]}
         if "videos" in pattern:
             ids = ids | {"asset_id": ids["video_id"]}
         if pattern.endswith("/preview"):
@@ -82,9 +99,26 @@ class Victim:
         """What no stranger may change."""
         own = [
             model._default_manager.filter(owner=self.user).order_by("pk").values()
-            for model in (Job, Asset, Reference, PersonalToken)
+            for model in (Job, Asset, Reference, PersonalToken, Project, Collection, Tag, BulkOperation)
         ]
         return [list(rows) for rows in own]
+
+
+def organised(user: User, image: Asset) -> dict[str, Any]:
+    """The ids of a collection and a tag with the image, and of an operation."""
+    who: dict[str, Any] = {"owner_id": user.pk, "actor": SYSTEM}
+    named = {
+        kind: groupings.create(kind, name=f"{SECRET} {kind.name}", **who).pk for kind in (COLLECTIONS, TAGS)
+    }
+    for kind, group_id in named.items():
+        memberships.add(kind, group_id=group_id, assets=[image.pk], **who)
+    operation = operations.start(action=Action.RATE, value={"rating": 3}, source=Source.LIBRARY, **who)
+    return {
+        "group_id": named[COLLECTIONS],
+        "tag_id": named[TAGS],
+        "operation_id": operation.pk,
+        "sort": "collection",
+    }
 
 
 @pytest.fixture
@@ -116,6 +150,7 @@ def victim(db: None) -> Victim:
         "lease_token": leased.lease_token,
         "reference_id": reference.pk,
         "project_id": project.pk,
+        **organised(user, image),
         "token_id": PersonalToken.objects.get(owner=user).pk,
         "object_id": user.pk,
         "id": user.pk,
