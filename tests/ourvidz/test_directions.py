@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,7 +14,11 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.sign_in_links import sign_in_path
-from generation.models import Asset, Job, Project
+from generation.assets import groupings, memberships, operations
+from generation.assets.groupings import COLLECTIONS, TAGS
+from generation.assets.titles import set_title
+from generation.core.actors import SYSTEM
+from generation.models import Action, Asset, Job, Project, Source, Tag
 from tests.acting import create_project, discard, issue_personal_token
 from tests.factories import call_back, complete, completed, failed, lease_next, make_job, make_worker
 from tests.ourvidz.routes import ROUTES, Audience
@@ -98,6 +103,12 @@ class Writer:
     def post(self, path: str, **form: str) -> str:
         return self.client.post(path, form, follow=True).content.decode()
 
+    def edit_page(self, plural: str) -> str:
+        [link, *_] = re.findall(
+            r'href="(/library/[^"]+/edit)" aria-label="Edit[^"]*סימן', self.get(f"/library/{plural}/")
+        )
+        return link
+
     def details(self, media: str) -> str:
         return self.get(reverse("library:asset", args=[media, self.asset(media).pk]))
 
@@ -108,6 +119,9 @@ def writer(db: None) -> Writer:
     user = User.objects.create_superuser(MARK, password=PASSWORD)
     create_project(owner_id=user.pk, name=MARK)
     issue_personal_token(owner_id=user.pk, name=MARK)
+    for kind in (COLLECTIONS, TAGS):
+        for name in (MARK, f"{MARK} 2"):  # one to merge with
+            groupings.create(kind, owner_id=user.pk, actor=SYSTEM, name=name)
     texts = {"prompt": f"{MARK} prompt", "negative_prompt": f"{MARK} not"}
     worker = make_worker(f"{MARK} worker")
     Project.objects.filter(is_default=True).update(name=f"{MARK} project")
@@ -125,6 +139,14 @@ def writer(db: None) -> Writer:
     lease_next(worker)
     make_job(user, project_id=named.pk, **texts)
     Job.objects.update(enhanced_prompt=f"{MARK} enhanced")
+    [kept, *_] = Asset.objects.filter(saved_at__isnull=False, trashed_at=None, media="image").order_by("id")
+    tag = Tag.objects.order_by("id")[0]
+    who: dict[str, Any] = {"owner_id": user.pk, "actor": SYSTEM}
+    memberships.add(TAGS, group_id=tag.pk, assets=[kept.pk], **who)
+    set_title(asset_id=kept.pk, title=f"{MARK} title", **who)
+    operations.start(
+        action=Action.ADD_TAG, value={"group": str(tag.pk)}, name=MARK, source=Source.LIBRARY, **who
+    )
     return Writer(user)
 
 
@@ -162,6 +184,15 @@ PAGES: dict[str, Callable[[Writer], str]] = {
 }
 
 
+GROUPINGS = ("collections", "tags", "projects")
+for plural in GROUPINGS:
+    PAGES[f"library/{plural}/"] = lambda writer, plural=plural: writer.get(f"/library/{plural}/")
+    PAGES[f"library/{plural}/<uuid:group_id>/edit"] = lambda writer, plural=plural: writer.get(
+        writer.edit_page(plural)
+    )
+PAGES["a tag's pictures"] = lambda writer: writer.get(f"/library/?tag={Tag.objects.all()[0].pk}")
+
+
 def other_user() -> User:
     return User.objects.create_user(f"{MARK}-other")
 
@@ -189,7 +220,8 @@ def marked_places(page: str) -> Iterator[str]:
 def test_every_page_is_walked() -> None:
     pages = {path for path, route in ROUTES.items() if route.audience is Audience.PAGE}
     shown = {path for path in pages if "GET" in ROUTES[path].answers}
-    assert shown - PAGES.keys() == {"workspace/forecast", "workspace/changes"}, "which are JSON"
+    names = {f"library/{plural}/names" for plural in GROUPINGS}
+    assert shown - PAGES.keys() == {"workspace/forecast", "workspace/changes"} | names, "which are JSON"
 
 
 @pytest.mark.parametrize("name", PAGES)
