@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from generation.assets import operations
+from generation.assets.listing import library
 from generation.models import Action, Collection, Source, Tag
 from tests import acting
 from tests.browser.conftest import Browsers
@@ -56,7 +59,7 @@ def test_two_tabs_organise_one_library(
     expect(toast(here).last).to_contain_text("Added 1 to “Print these”.")
 
     # What is done in the other tab by its own means arrives here: a rating of all, with its progress.
-    who = {"owner_id": owner.pk, "actor": acting.user_actor(owner.pk)}
+    who: dict[str, Any] = {"owner_id": owner.pk, "actor": acting.user_actor(owner.pk)}
     operation = operations.start(action=Action.RATE, value={"rating": 3}, source=Source.LIBRARY, **who)
     tag_rating = "3 of 5 stars"
     expect(there.locator(".operation")).to_contain_text("waits")
@@ -94,7 +97,7 @@ def test_the_trash_is_emptied_after_a_question(
     """On a phone; pitfall 39: what has no undo says so first."""
     live.person(owner).submit(quantity=3)
     machine.finish()
-    ids = [asset.pk for asset in operations.listing.library(owner_id=owner.pk).assets]
+    ids = [asset.pk for asset in library(owner_id=owner.pk).assets]
     acting.discard(owner_id=owner.pk, assets=ids)
     page = browsers.open("/library/trash/", user=owner, **PHONE)
     go_live(page)

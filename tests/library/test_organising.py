@@ -99,7 +99,7 @@ def test_all_that_match_but_some_in_one_operation(
 
 
 def test_what_is_in_the_trash_is_deleted_one_by_one_and_at_once(reader: Client, three: list[str]) -> None:
-    acting.discard(owner_id=Asset.objects.all()[0].owner_id, assets=[three[0], three[1]])  # type: ignore[list-item]
+    acting.discard(owner_id=Asset.objects.all()[0].owner_id, assets=[three[0], three[1]])
     assert "Deleted 1 for good." in post(reader, "trash/delete", asset=[three[0], three[2]])
     assert "Deleted 1 for good." in post(reader, "trash/empty")
     assert page(reader) == [three[2]]
@@ -187,7 +187,8 @@ def test_a_list_of_24_costs_as_many_queries_as_one(
 
 @pytest.mark.parametrize("bad", ["\0", "x" * 81, "  "])
 def test_what_is_no_name_is_refused(reader: Client, three: list[str], bad: str) -> None:
-    for path, field in (("add-tag", "add_tag"), ("move", "move_to"), ("collections/create", "name")):
+    fields = {"add-tag": "add_tag", "remove-tag": "add_tag", "move": "move_to", "collections/create": "name"}
+    for path, field in fields.items():
         answer = reader.post(f"/library/{path}", {"asset": three[0], field: bad}, headers=JSON)
         assert answer.status_code == 422, path
     assert not Tag.objects.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from html.parser import HTMLParser
 from typing import Any
 
@@ -103,11 +104,11 @@ class Writer:
     def post(self, path: str, **form: str) -> str:
         return self.client.post(path, form, follow=True).content.decode()
 
-    def edit_page(self, plural: str) -> str:
-        [link, *_] = re.findall(
-            r'href="(/library/[^"]+/edit)" aria-label="Edit[^"]*סימן', self.get(f"/library/{plural}/")
-        )
-        return link
+    def edited(self, plural: str) -> str:
+        """The page that edits the last of these."""
+        listed = self.get(f"/library/{plural}/")
+        links = re.findall(f'href="([^"]+/edit)" aria-label="Edit [^"]*{MARK}', listed)
+        return self.get(str(links[-1]))
 
     def details(self, media: str) -> str:
         return self.get(reverse("library:asset", args=[media, self.asset(media).pk]))
@@ -139,11 +140,11 @@ def writer(db: None) -> Writer:
     lease_next(worker)
     make_job(user, project_id=named.pk, **texts)
     Job.objects.update(enhanced_prompt=f"{MARK} enhanced")
-    [kept, *_] = Asset.objects.filter(saved_at__isnull=False, trashed_at=None, media="image").order_by("id")
+    picture = Asset.objects.filter(saved_at__isnull=False, trashed_at=None, media="image").order_by("id")[0]
     tag = Tag.objects.order_by("id")[0]
     who: dict[str, Any] = {"owner_id": user.pk, "actor": SYSTEM}
-    memberships.add(TAGS, group_id=tag.pk, assets=[kept.pk], **who)
-    set_title(asset_id=kept.pk, title=f"{MARK} title", **who)
+    memberships.add(TAGS, group_id=tag.pk, assets=[picture.pk], **who)
+    set_title(asset_id=picture.pk, title=f"{MARK} title", **who)
     operations.start(
         action=Action.ADD_TAG, value={"group": str(tag.pk)}, name=MARK, source=Source.LIBRARY, **who
     )
@@ -186,10 +187,8 @@ PAGES: dict[str, Callable[[Writer], str]] = {
 
 GROUPINGS = ("collections", "tags", "projects")
 for plural in GROUPINGS:
-    PAGES[f"library/{plural}/"] = lambda writer, plural=plural: writer.get(f"/library/{plural}/")
-    PAGES[f"library/{plural}/<uuid:group_id>/edit"] = lambda writer, plural=plural: writer.get(
-        writer.edit_page(plural)
-    )
+    PAGES[f"library/{plural}/"] = partial(Writer.get, path=f"/library/{plural}/")
+    PAGES[f"library/{plural}/<uuid:group_id>/edit"] = partial(Writer.edited, plural=plural)
 PAGES["a tag's pictures"] = lambda writer: writer.get(f"/library/?tag={Tag.objects.all()[0].pk}")
 
 
