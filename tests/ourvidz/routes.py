@@ -136,6 +136,9 @@ ROUTES: dict[str, Route] = {
     "library/restore": page(ASSETS, POST=302),
     "library/favourite": page(ASSETS, POST=302),
     "library/unfavourite": page(ASSETS, POST=302),
+    "library/searches/save": page({"name": "Foxes", "query": "q=fox"}, POST=302),
+    "library/searches/<uuid:search_id>/rename": page({"name": "Owls"}, POST=404),
+    "library/searches/<uuid:search_id>/delete": page(POST=404),
     "library/<str:media>/<uuid:asset_id>/": page(GET=404),
     "library/<str:media>/<uuid:asset_id>/rate": page(POST=404),
     # Files

@@ -1,4 +1,4 @@
-"""The newest results that fit a search, quickly whether its words are common, rare or missing (decision 36)."""
+"""The newest results that fit a search, quickly whether its words are common, rare or missing."""
 
 from __future__ import annotations
 
