@@ -30,6 +30,7 @@ OTHERS = 10  # owners, who have as much as a fifth of the owner's together
 YEARS = timedelta(days=730)
 RARE = 25  # results with the rare word
 CHUNK = 20_000
+BLOCK = 10_000  # results that are made in Python; more of them are copies
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,15 @@ def fill(owner: User, assets: int) -> Library:
     source = random.Random(assets)  # the same words each time
     others = [User.objects.create(username=f"other{n}", password="!") for n in range(OTHERS)]
     projects = {user.pk: _projects(user) for user in (owner, *others)}
-    rows = _rows(owner, others, projects, assets, source)
+    block = assets if connection.vendor == "sqlite" else min(assets, BLOCK)
+    rows = _rows(owner, others, projects, block, source)
     with _unhindered():
         while chunk := list(islice(rows, CHUNK // 6)):
             _write(Job, [job for job, _, _ in chunk])
             _write(Asset, [asset for _, assets, _ in chunk for asset in assets])
             _write(SearchEntry, [entry for _, _, entries in chunk for entry in entries])
+        if assets > block:
+            _multiply(assets // block)
     OwnerCounter.objects.bulk_create([OwnerCounter(owner_id=pk, revision=10 * assets) for pk in projects])
     OwnerCounter.objects.update(**counted())
     _settle()
@@ -181,6 +185,25 @@ def _write(model: type[models.Model], rows: Iterable[Values]) -> None:
         with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(prepared(row))
+
+
+def _multiply(times: int) -> None:
+    """Each row so many times in PostgreSQL: later by a part of the time until the next, else the same."""
+    again = f"generate_series(1, {times - 1}) AS copy"
+    ids = "(substr({0}::text, 1, 14) || '7' || lpad(to_hex(copy), 3, '0') || substr({0}::text, 19))::uuid"
+    moments = ("created_at", "started_at", "finished_at", "cleared_at", "completed_at", "saved_at")
+    later = f"{{}} + copy * interval '{YEARS.total_seconds() / (BLOCK / 6) / times:.3f} seconds'"
+    own = {"id": ids.format("id"), "lease_token": ids.format("id"), "asset_id": ids.format("asset_id")}
+    own |= {"job_id": ids.format("job_id"), **{name: later.format(name) for name in moments}}
+    with connection.cursor() as cursor:
+        for model in (Job, Asset, SearchEntry):
+            table = model._meta.db_table
+            numbered = model is SearchEntry  # by the database
+            fields = [field for field in model._meta.concrete_fields if not (numbered and field.primary_key)]
+            columns = [str(field.column) for field in fields]
+            values = ", ".join(own.get(column, column) for column in columns)
+            into = f"INSERT INTO {table} ({', '.join(columns)})"
+            cursor.execute(f"{into} SELECT {values} FROM {table}, {again}")
 
 
 @contextlib.contextmanager
