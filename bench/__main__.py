@@ -19,8 +19,8 @@ from tests.servers.process import ServerDidNotStartError
 
 SIZES = (0, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = (0, 400)
-NAMES = ("queue", "legacy", "overhead", "live", "siege", "estimates")
-OWN_DATABASE = {"overhead", "live", "siege"}  # they have a server with a database of its own
+NAMES = ("queue", "legacy", "overhead", "live", "siege", "estimates", "library")
+OWN_DATABASE = {"overhead", "live", "siege", "library"}  # they have a server with a database of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

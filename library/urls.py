@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from library.grouping_cards import SORTS
-from library.views import actions, bulk, groupings, operations, pages
+from library.views import actions, bulk, groupings, operations, pages, searches
 
 app_name = "library"
 urlpatterns = [
@@ -24,6 +24,9 @@ urlpatterns = [
     path("operations/<uuid:operation_id>/cancel", operations.cancel, name="cancel-operation"),
     path("operations/<uuid:operation_id>/undo", operations.undo, name="undo-operation"),
     path("operations/<uuid:operation_id>/dismiss", operations.dismiss, name="dismiss-operation"),
+    path("searches/save", searches.save, name="save-search"),
+    path("searches/<uuid:search_id>/rename", searches.rename, name="rename-search"),
+    path("searches/<uuid:search_id>/delete", searches.delete, name="delete-search"),
     path("<str:media>/<uuid:asset_id>/", pages.asset, name="asset"),
     path("<str:media>/<uuid:asset_id>/rate", actions.rate, name="rate"),
     path("<str:media>/<uuid:asset_id>/title", actions.title, name="title"),

@@ -60,9 +60,7 @@ class Listing:
 
     def count(self, most: int = MOST_COUNTED) -> int:
         """How many there are in all; one more than `most` stands for any more."""
-        if self.match:
-            return newest.count(self.source, self.match, most + 1)
-        return self.source.order_by()[: most + 1].count()
+        return newest.count(self.source, self.match, most + 1)
 
     def _rows(self, cursor: str, number: int) -> QuerySet[Asset]:
         rows = older_than(self.source, self.by, cursor, tie=self.tie)
