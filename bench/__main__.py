@@ -19,8 +19,9 @@ from tests.servers.process import ServerDidNotStartError
 
 SIZES = (0, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = (0, 400)
-NAMES = ("queue", "legacy", "overhead", "live", "siege", "estimates", "pages")
-OWN_DATABASE = {"overhead", "live", "siege", "pages"}  # they have a server with a database of its own
+NAMES = ("queue", "legacy", "overhead", "live", "siege", "estimates", "pages", "library")
+# They have a server with a database of its own.
+OWN_DATABASE = {"overhead", "live", "siege", "pages", "library"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

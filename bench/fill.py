@@ -7,7 +7,7 @@ has six images. Indexes and foreign keys are dropped while the rows go in, then 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -164,7 +164,7 @@ def _rows(jobs: int, *, age_ms: int, shift: int) -> Iterator[CursorWrapper]:
         _job_types(cursor)
         given = {"age_ms": age_ms, "shift": shift, "jobs": jobs}
         cursor.execute(f"CREATE TEMP TABLE bench_row AS {ROWS}", given)
-        with _without_indexes(cursor):
+        with without_indexes(cursor, FILLED):
             yield cursor
         cursor.execute("DROP TABLE bench_row")
         for model in FILLED:
@@ -207,9 +207,9 @@ def _job_types(cursor: CursorWrapper) -> None:
 
 
 @contextlib.contextmanager
-def _without_indexes(cursor: CursorWrapper) -> Iterator[None]:
+def without_indexes(cursor: CursorWrapper, filled: Iterable[type[models.Model]]) -> Iterator[None]:
     """Plain indexes and foreign keys of the filled tables gone; made again, and so checked, at the end."""
-    tables = [model._meta.db_table for model in FILLED]
+    tables = [model._meta.db_table for model in filled]
     keys = _fetch(
         cursor,
         "SELECT conname, conrelid::regclass::text || '|' || pg_get_constraintdef(oid) FROM pg_constraint"

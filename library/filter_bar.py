@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from generation.assets import listing
 from generation.assets.filters import RATINGS, SHAPES, AssetFilter, Facet
+from generation.assets.saved_searches import owned_searches
 from generation.assets.search import index
 from generation.catalog.job_types import JOB_TYPES
-from generation.core.limits import SEARCH_LENGTH
+from generation.core.limits import NAME_LENGTH, SEARCH_LENGTH
+from generation.models import SavedSearch
 
 # How a facet that is folded away is said; the others show what they are set to by themselves.
-WORDS = {
+WORDS: Mapping[str, Callable[[Any], str]] = {
     "job_type": lambda value: JOB_TYPES[value].title,
     "shape": str.capitalize,
     "since": lambda day: f"From {day:%-d %B %Y}",
@@ -31,7 +34,11 @@ class Chip:
 
 def filter_bar(owner_id: int, filters: AssetFilter) -> dict[str, Any]:
     """The template's variables."""
+    searches = list(owned_searches(owner_id))
     return {
+        "searches": searches,
+        "may_save": bool(filters) and not filters.error and not _is_saved(filters, searches),
+        "name_length": NAME_LENGTH,
         "filters": filters,
         "search_length": SEARCH_LENGTH,
         "ratings": RATINGS,
@@ -42,6 +49,10 @@ def filter_bar(owner_id: int, filters: AssetFilter) -> dict[str, Any]:
         "index_incomplete": _uses_index(filters) and not index.is_complete(),
         "longer_words": _longer_words(filters),
     }
+
+
+def _is_saved(filters: AssetFilter, searches: list[SavedSearch]) -> bool:
+    return filters.to_query() in {search.query for search in searches}
 
 
 def _chip(filters: AssetFilter, facet: Facet) -> Chip:

@@ -32,10 +32,6 @@ class Sort:
     def index_url(self) -> str:
         return reverse(f"library:{self.plural}")
 
-    @property
-    def icon(self) -> str:
-        return "tag" if self.name == "tag" else "folder"
-
 
 SORTS = {name: Sort(name, f"{name}s", name) for name in ("collection", "tag", "project")}
 

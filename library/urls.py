@@ -12,6 +12,7 @@ from library.views import (
     neighbours,
     operations,
     pages,
+    searches,
 )
 
 app_name = "library"
@@ -36,8 +37,12 @@ urlpatterns = [
     path("operations/<uuid:operation_id>/cancel", operations.cancel, name="cancel-operation"),
     path("operations/<uuid:operation_id>/undo", operations.undo, name="undo-operation"),
     path("operations/<uuid:operation_id>/dismiss", operations.dismiss, name="dismiss-operation"),
+    path("searches/save", searches.save, name="save-search"),
+    path("searches/<uuid:search_id>/rename", searches.rename, name="rename-search"),
+    path("searches/<uuid:search_id>/delete", searches.delete, name="delete-search"),
     path("<str:media>/<uuid:asset_id>/", pages.asset, name="asset"),
     path("<str:media>/<uuid:asset_id>/rate", actions.rate, name="rate"),
+    path("<str:media>/<uuid:asset_id>/title", actions.title, name="title"),
 ]
 for sort in SORTS.values():
     one, named = f"{sort.plural}/<uuid:group_id>", {"sort": sort.name}

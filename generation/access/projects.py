@@ -13,7 +13,7 @@ from generation.core.actors import Actor
 from generation.core.clock import Now
 from generation.core.errors import BadName, DomainError, NotFound
 from generation.core.limits import NAME_LENGTH
-from generation.core.text import fold, plain_line, plain_name
+from generation.core.text import control_error, fold, plain_line, plain_name
 from generation.models import Project
 
 DEFAULT_NAME = "General"
@@ -38,7 +38,10 @@ def live_projects(owner_id: int) -> models.QuerySet[Project]:
 
 def project_named(owner_id: int, name: str) -> Project | None:
     """The owner's project of this name, whatever its case and spaces."""
-    return live_projects(owner_id).filter(folded_name=fold(plain_line(name))).first()
+    plain = plain_line(name)
+    if control_error(plain):
+        return None  # no name has such a character, and PostgreSQL takes no NUL
+    return live_projects(owner_id).filter(folded_name=fold(plain)).first()
 
 
 def default_project(owner_id: int) -> Project:

@@ -14,7 +14,10 @@ from generation.models import Project
 class ProjectResponse(serializers.ModelSerializer[Project]):
     class Meta:
         model = Project
-        fields = ["id", "name", "is_default", "created_at"]
+        fields = [
+            *("id", "name", "is_default", "created_at"),
+            *("library_images", "library_videos", "library_bytes", "stored_bytes"),
+        ]
         read_only_fields = fields
 
 

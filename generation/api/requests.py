@@ -190,6 +190,8 @@ class LibraryQuery(Paging):
         default="", allow_blank=True, help_text="The time zone of those days, as `Europe/Paris`; UTC."
     )
     seed = serializers.CharField(default="", allow_blank=True, help_text="Only of this seed.")
+    collection = serializers.UUIDField(default=None, allow_null=True, help_text="Only of this collection.")
+    tag = serializers.UUIDField(default=None, allow_null=True, help_text="Only with this tag.")
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         given = super().to_internal_value(data)

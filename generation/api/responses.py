@@ -64,7 +64,7 @@ class AssetResponse(Failing, serializers.ModelSerializer[Any]):
 
 ASSET_FIELDS = [
     *("id", "job", "project", "media", "status", "prompt", "seed", "error", "file", "thumbnail"),
-    *("content_type", "byte_size", "sha256", "width", "height", "metadata", "rating", "favourite"),
+    *("content_type", "byte_size", "sha256", "width", "height", "metadata", "rating", "favourite", "title"),
     *("created_at", "completed_at", "saved_at", "trashed_at", "revision"),
 ]
 

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from generation.api.views import account, assets, imports, jobs, queue, references
+from generation.api.views import account, assets, imports, jobs, organising, queue, references
 from generation.api.views.not_found import NotFoundView
+from generation.assets.groupings import KINDS
 
 app_name = "api"
+OPERATION = "operations/<uuid:operation_id>"
 
 urlpatterns = [
     path("jobs", jobs.Jobs.as_view(), name="jobs"),
@@ -22,6 +24,8 @@ urlpatterns = [
     path("assets/restore", assets.Restore.as_view(), name="restore"),
     path("assets/rate", assets.Rate.as_view(), name="rate"),
     path("assets/favourite", assets.Favourite.as_view(), name="favourite"),
+    path("assets/move", assets.Move.as_view(), name="move"),
+    path("assets/delete", assets.Delete.as_view(), name="delete"),
     path("assets/<uuid:asset_id>", assets.AssetDetail.as_view(), name="asset"),
     path("images/<uuid:asset_id>", assets.ImageDetail.as_view(), name="image"),
     path("images/<uuid:asset_id>/file", assets.ImageFile.as_view(), name="image-file"),
@@ -44,6 +48,24 @@ urlpatterns = [
     path("changes", account.Changes.as_view(), name="changes"),
     path("job-types", account.JobTypes.as_view(), name="job-types"),
     path("projects", account.Projects.as_view(), name="projects"),
+    path("projects/<uuid:project_id>", organising.ProjectDetail.as_view(), name="project"),
+    path("projects/<uuid:project_id>/merge", organising.MergeProject.as_view(), name="project-merge"),
+    path("projects/<uuid:project_id>/delete", organising.DeleteProject.as_view(), name="project-delete"),
+    *(
+        path(
+            f"{kind.plural}{below}",
+            organising.grouping_view(view, kind, calls),
+            name=f"{kind.plural}-{number}",
+        )
+        for kind in KINDS.values()
+        for number, (below, (view, calls)) in enumerate(organising.GROUPING_VIEWS.items())
+    ),
+    path("operations", organising.Operations.as_view(), name="operations"),
+    path(OPERATION, organising.OperationDetail.as_view(), name="operation"),
+    path(
+        "operations/<uuid:operation_id>/cancel", organising.CancelOperation.as_view(), name="operation-cancel"
+    ),
+    path("operations/<uuid:operation_id>/undo", organising.UndoOperation.as_view(), name="operation-undo"),
     path("me", account.WhoAmI.as_view(), name="me"),
     re_path(r"", NotFoundView.as_view()),
 ]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from generation.access.projects import find_project
 from generation.assets import actions, groupings, memberships, purging
 from generation.changes import writes
@@ -113,6 +115,13 @@ def _move(work: Work, ids: Ids) -> Changes:
     if find_project(owner_id=work.owner_id, project_id=project_id) is None:
         raise NotFound("project")
     return _set(work, work.assets(ids).completed().exclude(project_id=project_id), project_id=project_id)
+
+
+@transaction.atomic
+def move(*, owner_id: int, actor: Actor, assets: Ids, project: uuid.UUID) -> int:
+    """Move completed assets to another project of the owner's; how many. Raises NotFound, TooMany."""
+    actions.check_count(assets)
+    return len(_move(Work(owner_id, actor, {"project": str(project)}), assets))
 
 
 def _move_back(work: Work, changes: Changes) -> int:

@@ -48,7 +48,7 @@ class AssetFilter:
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], *, zone: str = "") -> Self:
-        """The filter in a page's query string; invalid values are ignored. Days are of `zone`, if none is named."""
+        """The filter in a query string; invalid values are ignored. `zone` is for days, if none is named."""
         given = {facet.field: facet.read(query) for facet in FACETS}
         dated = bool(given["since"] or given["until"])
         named = query.get("zone", "")

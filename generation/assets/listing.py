@@ -65,9 +65,7 @@ class Listing:
 
     def count(self, most: int = MOST_COUNTED) -> int:
         """How many there are in all; one more than `most` stands for any more."""
-        if self.match:
-            return newest.count(self.source, self.match, most + 1)
-        return self.source.order_by()[: most + 1].count()
+        return newest.count(self.source, self.match, most + 1)
 
     def _rows(self, cursor: str, number: int, *, newer: bool = False) -> QuerySet[Asset]:
         beyond = newer_than if newer else older_than

@@ -51,9 +51,9 @@ def dissolve(
     into = into or projects.default_project(owner_id)
     if into.owner_id != owner_id:
         raise NotFound("project")
+    projects.delete_project(owner_id=owner_id, actor=actor, project_id=project_id)
     if into.pk == project_id:
         raise BadName("Choose another project: this one cannot go into itself.")
-    projects.delete_project(owner_id=owner_id, actor=actor, project_id=project_id)
     value = {"project": str(into.pk), "from": str(project_id), "discard": discard}
     return operations.start(
         owner_id=owner_id,

@@ -128,7 +128,8 @@ def _made(
 
 def _forget_old(owner_id: int) -> None:
     ended = BulkOperation.objects.filter(owner_id=owner_id, finished_at__isnull=False).order_by("-id")
-    old = list(ended.values_list("pk", flat=True)[MAX_FINISHED : MAX_FINISHED + 20])
+    unlocked = ended.select_for_update(skip_locked=True)  # another may hold one and wait for the counter
+    old = list(unlocked.values_list("pk", flat=True)[MAX_FINISHED : MAX_FINISHED + 20])
     BulkOperation.objects.filter(pk__in=old).delete()
 
 

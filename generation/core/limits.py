@@ -6,7 +6,7 @@ NAME_LENGTH = 80  # of a project, a token, a worker
 IDEMPOTENCY_KEY_LENGTH = 200
 SEARCH_LENGTH = 200
 TITLE_LENGTH = 200
-SAVED_SEARCH_LENGTH = 1000
+SAVED_SEARCH_LENGTH = 4000
 MAX_RATING = 5  # stars
 ADDRESS_LENGTH = 45  # of the longest IPv6 address as text
 # In what workers send.

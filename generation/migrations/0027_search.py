@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                     "folded_name",
                     models.TextField(editable=False, help_text="By core.text.fold, for comparing."),
                 ),
-                ("query", models.CharField(help_text="The filter as in an address.", max_length=1000)),
+                ("query", models.CharField(help_text="The filter as in an address.", max_length=4000)),
                 ("created_at", models.DateTimeField(auto_now_add=True)),
                 (
                     "owner",

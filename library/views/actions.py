@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -14,9 +15,11 @@ from generation.access.principals import principal_of
 from generation.assets import actions
 from generation.assets.filters import RATINGS
 from generation.assets.selection import selected_ids
+from generation.assets.titles import set_title
 from generation.core.errors import TooMany
 from generation.core.limits import MAX_RATING
 from library.responses import done, refused
+from library.views.action import action
 from library.views.bulk import discard_all, favourite_all, is_everything, restore_all
 from library.views.owned import completed_or_404, owner_id_of
 
@@ -69,6 +72,22 @@ def rate(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
     message = "No rating now." if stars == "0" else f"Rated {stars} of {MAX_RATING}."
     undo = reverse("library:rate", args=[media, asset_id])
     return done(request, message, undo=f"{undo}?rating={before}")
+
+
+@action
+def title(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
+    """The query string counts too: the undo says the title from before there."""
+    completed_or_404(request, media, asset_id)
+    given = request.POST.get("title", request.GET.get("title", ""))
+    before = set_title(
+        owner_id=owner_id_of(request), actor=principal_of(request), asset_id=asset_id, title=given
+    )
+    undo = reverse("library:title", args=[media, asset_id])
+    return done(
+        request,
+        "Titled." if given.strip() else "No title now.",
+        undo=f"{undo}?{urlencode({'title': before})}",
+    )
 
 
 @never_cache

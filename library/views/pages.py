@@ -19,6 +19,7 @@ from generation.assets.memberships import tags_and_collections
 from generation.assets.relations import relations_of
 from generation.changes import feed
 from generation.core.keyset import BadCursor
+from generation.core.limits import TITLE_LENGTH
 from generation.http.fragments import wants_fragment
 from library.filter_bar import filter_bar
 from library.grouping_cards import filtered_groups, known_groups
@@ -104,7 +105,8 @@ def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse
     tile = Tile(found, in_trash=found.trashed_at is not None)
     name = "library/_details.html" if wants_fragment(request) else "library/asset.html"
     context = {"tile": tile, "text": infotext(found), "related": relations_of(found)}
-    return render(request, name, context | tags_and_collections(found))
+    context |= {"title_length": TITLE_LENGTH, **tags_and_collections(found)}
+    return render(request, name, context)
 
 
 def _more(request: HttpRequest, page: listing.Page, filters: AssetFilter) -> str:

@@ -21,7 +21,8 @@ export function start() {
   if (!(form instanceof HTMLFormElement)) return;
   form.addEventListener("change", ({ target }) => {
     if (!(target instanceof HTMLInputElement || target instanceof HTMLSelectElement)) return;
-    if (target.type === "search") return; // Enter asks
+    // Enter or the button asks: a date changes with each digit of its year.
+    if (target.type === "search" || target.type === "date" || target.type === "text") return;
     sessionStorage.setItem(FOCUS, target.name);
     ask(form);
   });

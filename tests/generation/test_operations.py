@@ -65,7 +65,7 @@ def ended(operation: BulkOperation) -> BulkOperation:
 
 
 def undone(operation: BulkOperation) -> BulkOperation:
-    who = {"owner_id": operation.owner_id, "actor": acting.user_actor(operation.owner_id)}
+    who: dict[str, Any] = {"owner_id": operation.owner_id, "actor": acting.user_actor(operation.owner_id)}
     return ended(operations.undo(operation_id=operation.pk, **who))
 
 

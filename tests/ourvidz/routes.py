@@ -156,6 +156,9 @@ ROUTES: dict[str, Route] = {
     "library/restore": page(ASSETS, POST=302),
     "library/favourite": page(ASSETS, POST=302),
     "library/unfavourite": page(ASSETS, POST=302),
+    "library/searches/save": page({"name": "Foxes", "query": "q=fox"}, POST=302),
+    "library/searches/<uuid:search_id>/rename": page({"name": "Owls"}, POST=404),
+    "library/searches/<uuid:search_id>/delete": page(POST=404),
     "library/<str:media>/<uuid:asset_id>/": page(GET=404),
     "library/<str:media>/<uuid:asset_id>/rate": page(POST=404),
     "sharing/": page(GET=200),
@@ -171,6 +174,18 @@ ROUTES: dict[str, Route] = {
     "downloads/<uuid:archive_id>/": page(GET=404),
     "downloads/<uuid:archive_id>/more": page(POST=404),
     "downloads/<uuid:archive_id>/<int:number>.zip": page(GET=404),
+    "library/<str:media>/<uuid:asset_id>/title": page({"title": "mine"}, POST=404),
+    "library/rate": page(ASSETS | {"stars": 5}, POST=302),
+    "library/add-tag": page(ASSETS | {"add_tag": "mine"}, POST=302),
+    "library/remove-tag": page(ASSETS | {"add_tag": "mine"}, POST=302),
+    "library/add-to-collection": page(ASSETS | {"add_collection": "mine"}, POST=302),
+    "library/remove-from-collection": page(ASSETS | {"add_collection": "mine"}, POST=302),
+    "library/move": page(ASSETS | {"move_to": "mine"}, POST=302),
+    "library/trash/delete": page(ASSETS, POST=302),
+    "library/trash/empty": page(POST=302),
+    "library/operations/<uuid:operation_id>/cancel": page(POST=404),
+    "library/operations/<uuid:operation_id>/undo": page(POST=404),
+    "library/operations/<uuid:operation_id>/dismiss": page(POST=404),
     # Files
     "media/reference/<uuid:reference_id>/file": FILE,
     "media/reference/<uuid:reference_id>/thumbnail": FILE,
@@ -195,7 +210,7 @@ ROUTES: dict[str, Route] = {
     "api/v1/assets/restore": api(ASSETS, POST=200),
     "api/v1/assets/rate": api(ASSETS | {"rating": 5}, POST=200),
     "api/v1/assets/favourite": api(ASSETS | {"favourite": True}, POST=200),
-    "api/v1/assets/<uuid:asset_id>": api(GET=404),
+    "api/v1/assets/<uuid:asset_id>": api({"title": "stolen"}, GET=404, PATCH=404),
     "api/v1/images/<uuid:asset_id>": api(GET=404),
     "api/v1/images/<uuid:asset_id>/file": api(GET=404),
     "api/v1/images/<uuid:asset_id>/thumbnail": api(GET=404),
@@ -213,6 +228,15 @@ ROUTES: dict[str, Route] = {
     "api/v1/changes": api(GET=200),
     "api/v1/job-types": api(GET=200),
     "api/v1/projects": api(GET=200, POST=422),
+    "api/v1/projects/<uuid:project_id>": api({"name": "stolen"}, GET=404, PATCH=404),
+    "api/v1/projects/<uuid:project_id>/merge": api({"into": "{project_id}"}, POST=404),
+    "api/v1/projects/<uuid:project_id>/delete": api({"assets": "trash"}, POST=404),
+    "api/v1/assets/move": api(ASSETS | {"project": "{project_id}"}, POST=404),
+    "api/v1/assets/delete": api(ASSETS, POST=200),
+    "api/v1/operations": api({"action": "add_tag", "tag": "{tag_id}"}, GET=200, POST=404),
+    "api/v1/operations/<uuid:operation_id>": api(GET=404),
+    "api/v1/operations/<uuid:operation_id>/cancel": api(POST=404),
+    "api/v1/operations/<uuid:operation_id>/undo": api(POST=404),
     "api/v1/me": api(GET=200),
     "api/v1/": Route(Audience.ANYBODY, {"*": 404, "OPTIONS": 404}),
     # The API for workers; the lease call comes here by way of its long poll
@@ -225,6 +249,30 @@ ROUTES: dict[str, Route] = {
     "api/v1/worker/job-callback": worker(CALLBACK, POST=404),
     "api/v1/worker/benchmark": worker(POST=422),
 }
+
+# Collections, tags and projects have the same pages and calls.
+for plural in ("collections", "tags", "projects"):
+    one = f"library/{plural}/<uuid:group_id>"
+    ROUTES |= {
+        f"library/{plural}/": page(GET=200),
+        f"library/{plural}/create": page(POST=302),
+        f"library/{plural}/names": page(GET=200),
+        f"{one}/edit": page(GET=404),
+        f"{one}/rename": page({"name": "stolen"}, POST=404),
+        f"{one}/merge": page({"into": "{project_id}"}, POST=404),
+        f"{one}/delete": page({"assets": "move"}, POST=404),
+    }
+for plural in ("collections", "tags"):
+    one = f"api/v1/{plural}/<uuid:group_id>"
+    ROUTES |= {
+        f"library/{plural}/<uuid:group_id>/undelete": page(POST=404),
+        f"api/v1/{plural}": api(GET=200, POST=422),
+        one: api({"name": "stolen"}, GET=404, PATCH=404, DELETE=404),
+        f"{one}/add": api(ASSETS, POST=404),
+        f"{one}/remove": api(ASSETS, POST=404),
+        f"{one}/merge": api({"into": "{group_id}"}, POST=404),
+        f"{one}/restore": api(POST=404),
+    }
 
 # The admin makes the same addresses for every model.
 ADMIN_ADDRESSES = {

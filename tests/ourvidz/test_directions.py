@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,7 +16,11 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.sign_in_links import sign_in_path
-from generation.models import Asset, Job, Project
+from generation.assets import groupings, memberships, operations
+from generation.assets.groupings import COLLECTIONS, TAGS
+from generation.assets.titles import set_title
+from generation.core.actors import SYSTEM
+from generation.models import Action, Asset, Job, Project, Source, Tag
 from tests.acting import create_project, discard, issue_personal_token
 from tests.factories import (
     call_back,
@@ -113,6 +119,12 @@ class Writer:
         both = self.asset("image"), self.asset("video")
         return self.get("/library/compare?" + "&".join(f"asset={asset.pk}" for asset in both))
 
+    def edited(self, plural: str) -> str:
+        """The page that edits the last of these."""
+        listed = self.get(f"/library/{plural}/")
+        links = re.findall(f'href="([^"]+/edit)" aria-label="Edit [^"]*{MARK}', listed)
+        return self.get(str(links[-1]))
+
     def details(self, media: str) -> str:
         return self.get(reverse("library:asset", args=[media, self.asset(media).pk]))
 
@@ -123,6 +135,9 @@ def writer(db: None) -> Writer:
     user = User.objects.create_superuser(MARK, password=PASSWORD)
     create_project(owner_id=user.pk, name=MARK)
     issue_personal_token(owner_id=user.pk, name=MARK)
+    for kind in (COLLECTIONS, TAGS):
+        for name in (MARK, f"{MARK} 2"):  # one to merge with
+            groupings.create(kind, owner_id=user.pk, actor=SYSTEM, name=name)
     texts = {"prompt": f"{MARK} prompt", "negative_prompt": f"{MARK} not"}
     worker = make_worker(f"{MARK} worker")
     Project.objects.filter(is_default=True).update(name=f"{MARK} project")
@@ -141,6 +156,14 @@ def writer(db: None) -> Writer:
     make_job(user, project_id=named.pk, **texts)
     Job.objects.update(enhanced_prompt=f"{MARK} enhanced")
     make_preset(user, MARK)
+    picture = Asset.objects.filter(saved_at__isnull=False, trashed_at=None, media="image").order_by("id")[0]
+    tag = Tag.objects.order_by("id")[0]
+    who: dict[str, Any] = {"owner_id": user.pk, "actor": SYSTEM}
+    memberships.add(TAGS, group_id=tag.pk, assets=[picture.pk], **who)
+    set_title(asset_id=picture.pk, title=f"{MARK} title", **who)
+    operations.start(
+        action=Action.ADD_TAG, value={"group": str(tag.pk)}, name=MARK, source=Source.LIBRARY, **who
+    )
     return Writer(user)
 
 
@@ -184,6 +207,13 @@ PAGES: dict[str, Callable[[Writer], str]] = {
 }
 
 
+GROUPINGS = ("collections", "tags", "projects")
+for plural in GROUPINGS:
+    PAGES[f"library/{plural}/"] = partial(Writer.get, path=f"/library/{plural}/")
+    PAGES[f"library/{plural}/<uuid:group_id>/edit"] = partial(Writer.edited, plural=plural)
+PAGES["a tag's pictures"] = lambda writer: writer.get(f"/library/?tag={Tag.objects.all()[0].pk}")
+
+
 def other_user() -> User:
     return User.objects.create_user(f"{MARK}-other")
 
@@ -217,8 +247,9 @@ def marked_places(page: str) -> Iterator[str]:
 def test_every_page_is_walked() -> None:
     pages = {path for path, route in ROUTES.items() if route.audience is Audience.PAGE}
     shown = {path for path in pages if "GET" in ROUTES[path].answers}
+    names = {f"library/{plural}/names" for plural in GROUPINGS}
     are_json = {"workspace/forecast", "workspace/changes", "workspace/recall/<uuid:asset_id>"}
-    assert shown - PAGES.keys() == are_json
+    assert shown - PAGES.keys() == are_json | names
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -25,9 +25,24 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts.models import UserSession
 from downloads.archives import ArchiveSelection, create_archive
 from generation.access.tokens import revoke
+from generation.assets import groupings, memberships, operations
+from generation.assets.groupings import COLLECTIONS, TAGS
 from generation.core.actors import SYSTEM
 from generation.jobs.previews import store_preview
-from generation.models import Asset, Job, PersonalToken, Reference, Scope, WorkerToken
+from generation.models import (
+    Action,
+    Asset,
+    BulkOperation,
+    Collection,
+    Job,
+    PersonalToken,
+    Project,
+    Reference,
+    Scope,
+    Source,
+    Tag,
+    WorkerToken,
+)
 from sharing.links import Shared, create_link
 from tests.acting import begin_import, create_project, issue_personal_token, issue_worker_token
 from tests.factories import (
@@ -83,6 +98,8 @@ class Victim:
         ids = self.ids
         if pattern.startswith("api/v1/worker/"):
             ids = ids | {"job_id": ids["leased_job_id"]}
+        if "tags/" in pattern or "projects/" in pattern:
+            ids = ids | {"group_id": ids["tag_id" if "tags/" in pattern else "project_id"]}
         if "videos" in pattern:
             ids = ids | {"asset_id": ids["video_id"]}
         if pattern.endswith("/preview"):
@@ -94,9 +111,36 @@ class Victim:
         """What no stranger may change."""
         own = [
             model._default_manager.filter(owner=self.user).order_by("pk").values()
-            for model in (Job, Asset, Reference, PersonalToken, Preset)
+            for model in (
+                Job,
+                Asset,
+                Reference,
+                PersonalToken,
+                Preset,
+                Project,
+                Collection,
+                Tag,
+                BulkOperation,
+            )
         ]
         return [list(rows) for rows in own]
+
+
+def organised(user: User, image: Asset) -> dict[str, Any]:
+    """The ids of a collection and a tag with the image, and of an operation."""
+    who: dict[str, Any] = {"owner_id": user.pk, "actor": SYSTEM}
+    named = {
+        kind: groupings.create(kind, name=f"{SECRET} {kind.name}", **who).pk for kind in (COLLECTIONS, TAGS)
+    }
+    for kind, group_id in named.items():
+        memberships.add(kind, group_id=group_id, assets=[image.pk], **who)
+    operation = operations.start(action=Action.RATE, value={"rating": 3}, source=Source.LIBRARY, **who)
+    return {
+        "group_id": named[COLLECTIONS],
+        "tag_id": named[TAGS],
+        "operation_id": operation.pk,
+        "sort": "collection",
+    }
 
 
 @pytest.fixture
@@ -134,6 +178,7 @@ def victim(db: None) -> Victim:
         "reference_id": reference.pk,
         "import_id": begin_import(user.pk, f"{SECRET}.png").pk,
         "project_id": project.pk,
+        **organised(user, image),
         "token_id": PersonalToken.objects.get(owner=user).pk,
         "object_id": user.pk,
         "id": user.pk,

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from generation.access.principals import principal_of
+from generation.api.organising import MoveBody, TitleBody
 from generation.api.pages import Item, bounded_page
 from generation.api.requests import (
     FavouriteBody,
@@ -31,7 +32,10 @@ from generation.api.responses import (
     asset_response,
 )
 from generation.assets import actions, listing
+from generation.assets.bulk_actions import move
 from generation.assets.delivery import media_response
+from generation.assets.purging import delete_now
+from generation.assets.titles import set_title
 from generation.http.conditional import not_modified, version_tag
 from generation.http.openapi import file_responses, problems
 from generation.http.views import ApiView, body_of, owner_of, query_of
@@ -103,7 +107,7 @@ class Trash(ApiView):
 
 
 class AssetDetail(ApiView):
-    required_scopes: ClassVar = {"GET": Scope.READ}
+    required_scopes: ClassVar = {"GET": Scope.READ, "PATCH": Scope.MANAGE}
 
     @extend_schema(
         operation_id="assets_read",
@@ -113,6 +117,20 @@ class AssetDetail(ApiView):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One image's or video's record."""
+        return Response(asset_response(owned_or_404(request, asset_id)))
+
+    @extend_schema(
+        operation_id="assets_title",
+        summary="Give an asset a title",
+        tags=["assets"],
+        request=TitleBody,
+        responses={200: ONE_ASSET, **problems(404, 422)},
+    )
+    def patch(self, request: Request, asset_id: uuid.UUID) -> Response:
+        """Set the title of a completed asset."""
+        body = body_of(request, TitleBody)
+        owner_id, actor = owner_of(request).pk, principal_of(request)
+        set_title(owner_id=owner_id, actor=actor, asset_id=asset_id, **body)
         return Response(asset_response(owned_or_404(request, asset_id)))
 
 
@@ -259,3 +277,18 @@ class Favourite(BulkAction):
 
     body = FavouriteBody
     act = staticmethod(actions.set_favourite)
+
+
+@_describes("assets_move", "Move to another project")
+class Move(BulkAction):
+    """Move completed assets to one of your projects; their jobs stay where they are."""
+
+    body = MoveBody
+    act = staticmethod(move)
+
+
+@_describes("assets_delete", "Delete for good")
+class Delete(BulkAction):
+    """Delete assets that are in the trash. There is no undo."""
+
+    act = staticmethod(delete_now)

@@ -42,7 +42,7 @@ def stored(owner_id: int, document: Sequence[str], traits: Sequence[str], vendor
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What is asked of the index: an owner's results with these traits, that fit the query if there is one."""
+    """What the index is asked for: an owner's results with these traits that fit the query, if any."""
 
     owner_id: int
     query: Query | None = None

@@ -1,4 +1,4 @@
-"""The newest results that fit a search, quickly whether its words are common, rare or missing (decision 36)."""
+"""The newest results that fit a search, quickly whether its words are common, rare or missing."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ def nearest_ids(
         return found if len(found) == limit else _found_by_index(rows, match, limit)
 
 
-def count(rows: QuerySet[Asset], match: Match, most: int) -> int:
-    """How many of these rows match, counted up to `most`."""
-    matching = rows.order_by().filter(search_entry__tokens__matching=match)
+def count(rows: QuerySet[Asset], match: Match | None, most: int) -> int:
+    """How many of these rows there are that match, counted up to `most`."""
+    rows = rows.order_by()
+    matching = rows.filter(search_entry__tokens__matching=match) if match else rows
     with _planned_for_search():
         return matching[:most].count()
 

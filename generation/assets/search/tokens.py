@@ -47,7 +47,7 @@ def _tokens(text: str) -> Iterator[str]:
 
 
 def document(fields: Iterable[str]) -> list[str]:
-    """The tokens of a result's fields by position; `GAP` stands between fields, and for what is not indexed."""
+    """The tokens of the fields by position; `GAP` stands between two fields, and for what is not indexed."""
     tokens: list[str] = []
     repeats: dict[str, int] = {}
     for text in fields:
