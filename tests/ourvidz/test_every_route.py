@@ -26,7 +26,7 @@ from accounts.models import UserSession
 from generation.access.tokens import revoke
 from generation.core.actors import SYSTEM
 from generation.jobs.previews import store_preview
-from generation.models import Asset, Job, PersonalToken, Reference, Scope, WorkerToken
+from generation.models import Asset, Job, PersonalToken, Reference, SavedSearch, Scope, WorkerToken
 from tests.acting import create_project, issue_personal_token, issue_worker_token
 from tests.factories import complete, lease_next, make_job, make_reference, make_user, make_worker, png
 from tests.ourvidz.routes import (
@@ -82,7 +82,7 @@ class Victim:
         """What no stranger may change."""
         own = [
             model._default_manager.filter(owner=self.user).order_by("pk").values()
-            for model in (Job, Asset, Reference, PersonalToken)
+            for model in (Job, Asset, Reference, PersonalToken, SavedSearch)
         ]
         return [list(rows) for rows in own]
 
@@ -107,9 +107,12 @@ def victim(db: None) -> Victim:
     issue_personal_token(owner_id=user.pk, name=f"{SECRET} token")
     Client().force_login(user)
     session = UserSession.objects.get(user=user)
+    named = {"name": f"{SECRET} search", "folded_name": f"{SECRET} search"}
+    search = SavedSearch.objects.create(owner=user, query="q=fox", **named)
     made = {
         "job_id": image.job_id,
         "asset_id": image.pk,
+        "search_id": search.pk,
         "video_id": video.pk,
         "leased_job_id": job.pk,
         "leased_asset_id": job.slots[0].pk,
