@@ -97,7 +97,7 @@ class Stage:
 
 def run(options: Options) -> None:
     sizes = QUICK_SIZES if options.quick else tuple(size for size in options.sizes if size) or SIZES
-    rounds = 2 if options.quick else 7
+    rounds = 2 if options.quick else 15
     with tempfile.TemporaryDirectory(prefix="ourvidz-library-") as folder, contextlib.ExitStack() as stack:
         stages = [stack.enter_context(_stage(f"{size:,}", Path(folder) / str(size), size)) for size in sizes]
         on_sqlite = min(ON_SQLITE, max(sizes))

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.models import SignInAttempts, SignInLink, UserSession
 from downloads.models import Archive, ArchivePart
-from generation.models import Asset, FairnessClock, Job, OutboxEvent, Uptime
+from generation.models import Asset, FairnessClock, Job, OutboxEvent, SavedSearch, Uptime
 from sharing.models import ShareLink
 from tests.database_copy.databases import Databases
 from tests.servers import temporary_postgres
@@ -84,6 +84,7 @@ def _fill_what_came_later(database: OwnDatabase) -> None:
         create(UserSession, session=session, user=owner, last_seen_at=now)
         create(SignInAttempts, subject=key, count=number, began_at=now)
         create(FairnessClock, pool=key, virtual_time=number)
+    create(SavedSearch, owner=owner, name="Foxes", folded_name="foxes", query="q=fox")
     create(SignInLink, user=owner, digest="9" * 64, expires_at=now)
     job = Job.objects.using(ALIAS).first()
     # Written as 1e22 and 1.0 on SQLite, and by PostgreSQL as whole numbers or not.

@@ -20,7 +20,17 @@ from generation.changes import feed, library_totals
 from generation.core.clock import from_now
 from generation.jobs.previews import store_preview
 from generation.maintenance import cleanup, consistency, stored_files
-from generation.models import Asset, Attempt, Job, OwnerCounter, Preview, Tombstone, Upload, Worker
+from generation.models import (
+    Asset,
+    Attempt,
+    Job,
+    OwnerCounter,
+    Preview,
+    SearchEntry,
+    Tombstone,
+    Upload,
+    Worker,
+)
 from tests.acting import cancel, discard
 from tests.factories import call_back, complete, completed, failed, fresh, lease_next, make_job, png, upload
 
@@ -96,9 +106,10 @@ def purge(job: Job, number: int) -> None:
     assert cleanup.purge_trash() == number
 
 
-def leave_a_prompt_unfolded(job: Job) -> str:
-    Asset.objects.filter(pk=job.slots[0].pk).update(search_text=None)
-    return str(job.slots[0].pk)
+def leave_a_result_out_of_the_index(job: Job) -> str:
+    entry = SearchEntry.objects.filter(asset__job=job)[0]
+    entry.delete()
+    return str(entry.asset_id)
 
 
 FAULTS: dict[str, Callable[[Job], str]] = {
@@ -109,7 +120,7 @@ FAULTS: dict[str, Callable[[Job], str]] = {
     "counters_behind_rows": set_its_owners_counter_back,
     "wrong_library_totals": count_the_library_wrongly,
     "stale_previews": leave_a_preview,
-    "unsearchable_assets": leave_a_prompt_unfolded,
+    "unsearchable_assets": leave_a_result_out_of_the_index,
     "files_without_row": leave_a_file,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
@@ -68,7 +69,8 @@ def _multiply(asset: Asset) -> None:
     columns = [str(field.column) for field in Asset._meta.concrete_fields]
     o = f"{asset.owner_id}_"
     words = (
-        f"'''{o}'' ''{o}_type_sdxl_image_fast'' ''{o}_shape_square'' ''{o}_seed_' || n || ''' ''{o}common'':1'"
+        f"'''{o}'' ''{o}_type_sdxl_image_fast'' ''{o}_shape_square''"
+        f" ''{o}_seed_' || n || ''' ''{o}common'':1'"
         f" || CASE WHEN n %% 2 = 0 THEN ' ''{o}half'':2' ELSE '' END"
         f" || CASE WHEN n %% 2000 = 7 THEN ' ''{o}rare'':3' ELSE '' END"
         f" || CASE WHEN n > {ROWS // 2} THEN ' ''{o}old'':4' ELSE '' END"
@@ -82,7 +84,8 @@ def _multiply(asset: Asset) -> None:
         )
         cursor.execute(
             f"INSERT INTO generation_searchentry (asset_id, tokens) SELECT id, ({words})::tsvector"  # noqa: S608
-            " FROM (SELECT id, image_index AS n FROM generation_asset WHERE owner_id = %s AND image_index > 0) a",
+            " FROM (SELECT id, image_index AS n FROM generation_asset"
+            " WHERE owner_id = %s AND image_index > 0) AS made",
             [asset.owner_id],
         )
 
@@ -123,8 +126,8 @@ def test_no_page_reads_or_sorts_the_whole_library(filled: User, monkeypatch: pyt
     cursors = ["", listing.saved(owner_id=filled.pk).cursor_after(deep)]
     for name, only in SOME.items():
         library = listing.saved(owner_id=filled.pk, only=only)
-        pages = [plan for cursor in cursors for plan in plans(lambda c=cursor: library.page(c, 60))]
-        counted = plans(lambda: library.count(most=500))
+        pages = [plan for cursor in cursors for plan in plans(partial(library.page, cursor, 60))]
+        counted = plans(partial(library.count, most=500))
         assert pages, name
         for plan in [*pages, *counted]:
             for node in nodes(plan):

@@ -94,7 +94,9 @@ async def test_what_is_discarded_leaves_the_page_and_appears_in_the_trash(owner:
     assert come[str(image.pk)]["html"] in await content(owner, "/library/trash/")
 
 
-@pytest.mark.parametrize("query", ["media=image", "q=fox", "q=F%4FX&media=image"])
+@pytest.mark.parametrize(
+    "query", ["media=image", "q=fox", "q=F%4FX&media=image", "job_type=sdxl_image_fast&q=-lighthouse"]
+)
 async def test_the_socket_judges_by_the_page_s_filters(owner: User, query: str) -> None:
     [fox] = await make(owner, "a fox", quantity=1)
     await make(owner, "a lighthouse", job_type="video_fast")

@@ -38,6 +38,7 @@ from generation.models import (
     PersonalToken,
     Project,
     Reference,
+    SavedSearch,
     Scope,
     Source,
     Tag,
@@ -121,6 +122,7 @@ class Victim:
                 Collection,
                 Tag,
                 BulkOperation,
+                SavedSearch,
             )
         ]
         return [list(rows) for rows in own]
@@ -168,9 +170,12 @@ def victim(db: None) -> Victim:
     Client().force_login(user)
     session = UserSession.objects.get(user=user)
     preset = make_preset(user, f"{SECRET} preset")
+    named = {"name": f"{SECRET} search", "folded_name": f"{SECRET} search"}
+    search = SavedSearch.objects.create(owner=user, query="q=fox", **named)
     made = {
         "job_id": image.job_id,
         "asset_id": image.pk,
+        "search_id": search.pk,
         "video_id": video.pk,
         "leased_job_id": job.pk,
         "leased_asset_id": job.slots[0].pk,

@@ -41,6 +41,10 @@ def test_the_library_is_narrowed_by_media_project_and_words(mine: APIClient, own
     assert library(mine, f"project={project.pk}") == [str(boat.pk)]
     assert library(mine, "q=red+boat") == [str(boat.pk)]
     assert library(mine, "q=100%25") == []
+    assert library(mine, "job_type=video_fast") == library(mine, f"seed={clip.seed}") == [str(clip.pk)]
+    assert library(mine, "shape=square&q=-boat") == [str(clip.pk)]
+    assert library(mine, "since=2000-01-01&until=2020-01-01&zone=Europe/Paris") == []
+    assert len(library(mine, "since=2000-01-01&rating=0&favourite=false")) == 2
 
 
 def test_pages_meet_without_a_gap(mine: APIClient, owner: User) -> None:
