@@ -232,7 +232,7 @@ export function start({ onMade }) {
   const asked = new URLSearchParams(location.search);
   references.start({
     onChange: changed,
-    onDropped: (files, add) => import("./recall.js").then(({ dropped }) => dropped(files, add, fillForm)),
+    onDropped: async (files, add) => (await import("./recall.js")).dropped(files, add, fillForm),
   });
   const onTimes = (/** @type {Times} */ now) => {
     times = now;

@@ -27,7 +27,10 @@ document.addEventListener("click", (event) => {
   if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   import("./recall.js").then(
-    ({ follow, pick }) => (link.dataset.recall ? follow(link, fillForm) : pick(fillForm)),
+    ({ follow, pick }) => {
+      if (link.dataset.recall) follow(link, fillForm);
+      else pick(fillForm);
+    },
     () => location.assign(link.href),
   );
 });
