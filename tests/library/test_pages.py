@@ -136,10 +136,10 @@ def test_a_page_of_60_costs_as_many_queries_as_one_of_6(
 ) -> None:
     many(owner, 6)
     made(owner, job_type="video_fast")
-    with django_assert_num_queries(6):  # session, user, revision, projects, assets, operations
+    with django_assert_num_queries(7):  # and user, revision, projects, assets, searches, operations
         assert len(shown(html(reader))) == 7
     many(owner, 60)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         assert len(shown(html(reader))) == 60
 
 
