@@ -268,6 +268,7 @@ const buttonOf = (key) => findAll(about, "[data-key]", HTMLButtonElement).find((
 /** @param {KeyboardEvent} event */
 function keyed(event) {
   if (!dialog.open || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (targetOf(event)?.closest("input")) return; // a title is typed
   const action = KEYS[event.key];
   const onControl = event.key === " " && targetOf(event)?.closest("button, a, summary");
   if (!action || onControl) return keyedButton(event);
