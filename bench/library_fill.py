@@ -115,10 +115,10 @@ def _job(
     job_id, ids = _id(moment, number, 0), [_id(moment, number, slot + 1) for slot in range(quantity)]
     aspect = source.choice(list(job_type.sizes))
     width, height = job_type.sizes[aspect]
-    same = {"owner": user.pk, "project": project.pk, "media": job_type.media.value, "created_at": moment}
+    same = {"owner": user.pk, "project": project.pk, "media": str(job_type.media), "created_at": moment}
     same |= {"prompt": prompt, "width": width, "height": height, "status": "completed"}
     job = same | {
-        **{"id": job_id, "job_type": job_type.name, "engine": job_type.engine.value, "quantity": quantity},
+        **{"id": job_id, "job_type": job_type.name, "engine": str(job_type.engine), "quantity": quantity},
         **{
             "aspect": aspect,
             "parameters": {},

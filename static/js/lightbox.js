@@ -149,6 +149,7 @@ const KEYS = {
 /** @param {KeyboardEvent} event */
 function keyed(event) {
   if (!dialog.open || event.altKey || event.ctrlKey || event.metaKey) return;
+  if (targetOf(event)?.closest("input")) return; // a title is typed
   if (view.keyed(event)) return event.preventDefault();
   const action = KEYS[event.key];
   const isOwn = targetOf(event)?.closest(event.key === " " ? "button, a, summary" : "[data-about]");
