@@ -141,7 +141,7 @@ def workspace(browsers: Browsers, owner: User) -> Page:
 def composer_with_errors(browsers: Browsers, owner: User) -> Page:
     page = workspace(browsers, owner)
     page.locator("#more summary").click()
-    page.get_by_label("Seed").fill("-1")
+    page.get_by_label("Seed", exact=True).fill("-1")
     make(page)
     expect(page.locator('[data-error="seed"]')).not_to_be_empty()
     return page
