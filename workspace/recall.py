@@ -10,6 +10,7 @@ from typing import Any
 
 from generation.assets import listing
 from generation.catalog.job_types import JobType, Media
+from generation.catalog.prompts import literal
 from generation.catalog.submission import MAX_SEED
 from generation.jobs import listing as job_listing
 from generation.jobs.import_files import parameters_of
@@ -80,7 +81,7 @@ def _of_asset(asset: Asset, what: str, composer: Mapping[str, Any]) -> tuple[dic
     if job.is_import:
         return _of_import(asset, what, composer)
     if what == "prompt":
-        return {"prompt": job.prompt, "negative_prompt": job.negative_prompt}, []
+        return {"prompt": literal(job.prompt), "negative_prompt": job.negative_prompt}, []
     if what == "seed":
         return {"seed": asset.seed}, []
     if what == "size":
@@ -105,7 +106,7 @@ def of_file(found: Parameters | None, *, media: str, composer: Mapping[str, Any]
         return Recalled(NOTHING)
     values: dict[str, Any] = {}
     if found.prompt or found.negative_prompt:
-        values |= {"prompt": found.prompt, "negative_prompt": found.negative_prompt}
+        values |= {"prompt": literal(found.prompt), "negative_prompt": found.negative_prompt}
     seed, sentences = _seed(found.seed)
     values |= seed
     job_type = job_type_of({**composer, "media": media})

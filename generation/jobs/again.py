@@ -33,6 +33,8 @@ def run_again(
     job = next(iter(jobs_with_slots(owner_id=owner_id, job_ids=[job_id])), None)
     if job is None:
         raise JobNotFound
+    if job.is_import:
+        raise NotRepeatable("It was brought in from a file. Its settings can be used again in the form.")
     submission = Submission(
         job_type=job.job_type,
         prompt=job.prompt,

@@ -46,7 +46,9 @@ def write(assets: Iterable[Asset], *, enhanced_prompt: str | None = None) -> Non
 def _tokens(asset: Asset, job: Job, enhanced_prompt: str | None) -> str:
     enhanced = job.enhanced_prompt if enhanced_prompt is None else enhanced_prompt
     words = document([asset.title, asset.prompt, enhanced, job.negative_prompt])
-    traits = [trait("type", job.job_type), trait("shape", shape_of(asset)), trait("seed", asset.seed)]
+    traits = [trait("type", job.job_type), trait("shape", shape_of(asset))]
+    if asset.seed is not None:
+        traits.append(trait("seed", asset.seed))
     return stored(asset.owner_id, words, traits, connection.vendor)
 
 
