@@ -125,7 +125,7 @@ def test_save_under_review_and_discard_the_rest(desk: Desk, machine: Machine) ->
         expect(stack(tab, job).locator(".facts")).to_contain_text("2 to review")
     assert in_library.get() == first
 
-    desk.press(stack(page, job).locator(".todo"), "Discard all")
+    desk.press(stack(page, job).locator(".todo"), "Discard the rest")
     expect(toast(page).last).to_contain_text("Discarded 2.")
     for tab in (page, desk.second):
         expect(cards(tab, "done")).to_have_count(1)
