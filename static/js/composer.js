@@ -11,7 +11,7 @@ const chips = byId("chips", HTMLElement);
 const keepSeed = byId("keep-seed", HTMLButtonElement);
 const randomSeed = byId("random-seed", HTMLButtonElement);
 const chipTemplate = byId("chip", HTMLTemplateElement);
-/** @type {Record<string, JobType>} */
+/** @type {{chosen: Record<string, string>, types: Record<string, JobType>}} */
 const combinations = JSON.parse(byId("combinations", HTMLScriptElement).textContent);
 /** @type {Times} */
 let times = JSON.parse(byId("times", HTMLScriptElement).textContent);
@@ -30,7 +30,7 @@ function choice(other) {
   };
   const wanted = media === "video" ? "" : engine;
   const key = `${media}|${quality}|${wanted}|${enhance && wanted !== "sdxl" ? "on" : ""}`;
-  const type = combinations[key];
+  const type = combinations.types[combinations.chosen[key] ?? ""];
   if (!type) throw new Error(`no job type for ${key}`);
   // What is set and has no use then
   const { quantity, aspect } = fields;

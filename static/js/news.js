@@ -37,7 +37,7 @@ const counted = (count, media) => `${count} ${media}${count === 1 ? "" : "s"}`;
 function outcomeOf(stack) {
   const cards = findAll(stack, ".card", HTMLElement);
   const done = cards.filter(({ dataset }) => dataset.phase === "done");
-  const reason = textOf(stack, ".is-failed .why span") || textOf(stack, ".is-failed .why") || textOf(stack, ".reason");
+  const reason = textOf(stack, '[data-phase="failed"] .why span') || textOf(stack, '[data-phase="failed"] .why') || textOf(stack, ".reason");
   if (!done.length) return `Failed: ${reason || "no reason given."}`;
   const failed = cards.filter(({ dataset }) => dataset.phase === "failed").length;
   const made = `${counted(done.length, done[0]?.dataset.media ?? "image")} done`;
@@ -92,6 +92,6 @@ export function start(list) {
 export function tellMade(stacks) {
   const [first] = stacks;
   if (!first) return;
-  const place = textOf(first, `[id="place-${data(first, "job")}"]`);
+  const place = textOf(first, '[id^="place-"]');
   announce(stacks.length > 1 ? `${stacks.length} jobs queued.` : place ? `Queued, ${place}.` : "Started.");
 }

@@ -15,7 +15,7 @@ from tests.functional.callers import Machine
 from tests.functional.installation import Installation
 
 SECTIONS = """() => Object.fromEntries([...document.querySelectorAll("#stacks > [data-section]")].map(
-  (section) => [section.dataset.section, [...section.children].map((stack) => stack.dataset.job)]))"""
+  (section) => [section.dataset.section, [...section.children].map((stack) => stack.id.slice(6))]))"""
 WATCHED_SECONDS = 40
 
 
