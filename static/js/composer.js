@@ -4,7 +4,7 @@ import { byId, copyOf, data, find, findAll } from "./dom.js";
 import * as draft from "./draft.js";
 import * as forecast from "./forecast.js";
 import { start as startKeys } from "./prompt-keys.js";
-import * as references from "./references.js";
+import * as references from "./reference-field.js";
 import { isRefused, start as startSending } from "./submit.js";
 
 const chips = byId("chips", HTMLElement);
@@ -223,14 +223,16 @@ function changed() {
  * @param {string} words for what happened
  * @param {Draft | null} [before] what Undo brings back instead, if anything
  */
-export function fillForm(filled, words, before) {
+export async function fillForm(filled, words, before) {
+  if (filled.references?.length) await references.load();
   draft.replace(words, () => draft.write(filled), update, before);
 }
 
 /** @param {{onMade: (news: Partial<Message>) => void}} page shows a job that was made */
-export function start({ onMade }) {
+export async function start({ onMade }) {
   const asked = new URLSearchParams(location.search);
-  references.start({
+  await references.start({
+    draft: draft.stored(),
     onChange: changed,
     onDropped: async (files, add) => (await import("./recall.js")).dropped(files, add, fillForm),
   });

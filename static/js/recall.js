@@ -12,7 +12,7 @@ said.addEventListener("click", (event) => {
 });
 
 /** @typedef {{words: string, filled: Filled | null, html: string}} Recalled what the server answers */
-/** @typedef {(filled: Filled, words: string) => void} Fill fills in the composer, with Undo */
+/** @typedef {(filled: Filled, words: string) => Promise<void>} Fill fills in the composer, with Undo */
 
 /**
  * What is chosen now, which decides what a size becomes.
@@ -36,7 +36,7 @@ async function ask(url, fill, options) {
   try {
     const answer = await fetch(asked(url), { credentials: "same-origin", redirect: "error", ...options });
     const body = await answer.json();
-    if (answer.ok) return show(body, fill);
+    if (answer.ok) return await show(body, fill);
     say(body.detail ?? AWAY, { level: "error" });
   } catch {
     say(AWAY, { level: "error" });
@@ -47,10 +47,10 @@ async function ask(url, fill, options) {
  * @param {Recalled} recalled
  * @param {Fill} fill
  */
-function show({ words, filled, html }, fill) {
+async function show({ words, filled, html }, fill) {
   said.replaceChildren(element(html));
   if (!filled) return say(words, { level: "error" });
-  fill(filled, words);
+  await fill(filled, words);
   form.scrollIntoView({ block: "nearest" });
   fields.prompt.focus({ preventScroll: true });
 }

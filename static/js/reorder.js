@@ -93,7 +93,11 @@ list.addEventListener("pointerover", (event) => {
 list.addEventListener("pointerdown", (event) => {
   const grip = gripOf(event);
   if (!grip || event.button) return;
-  grip.setPointerCapture(event.pointerId);
+  try {
+    grip.setPointerCapture(event.pointerId);
+  } catch {
+    return; // released before this was loaded
+  }
   dragged = { grip, line: lineOf(grip), target: undefined };
 });
 list.addEventListener("pointermove", drag);

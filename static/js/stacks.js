@@ -150,7 +150,6 @@ function openNext() {
   if (next !== formerlyNext && formerlyNext?.parentElement === section("waiting")) open(formerlyNext, false);
   open(next, true);
   formerlyNext = next;
-  if (next?.nextElementSibling) import("./reorder.js");
 }
 let formerlyNext = section("waiting")?.firstElementChild;
 openNext();

@@ -1,7 +1,7 @@
 import { fillForm, start } from "./composer.js";
-import { showMade, start as startDesk } from "./desk.js";
+import { start as startDesk } from "./desk.js";
 import { byId, data, targetOf } from "./dom.js";
-import { atFirstClick } from "./later.js";
+import { atFirstClick, atFirstTouch } from "./later.js";
 import { connect } from "./live.js";
 import { start as startNews } from "./news.js";
 import { catchUp, changes, progress, results } from "./stacks.js";
@@ -34,18 +34,19 @@ document.addEventListener("click", (event) => {
     () => location.assign(link.href),
   );
 });
-start({
-  onMade: (news) => {
-    changes(news);
-    showMade(news.jobs ?? []);
-    afterwards();
-  },
-});
 startNews(stacks);
 startDesk();
-// What kept its place until the form was as the script makes it.
-byId("more", HTMLElement).removeAttribute("data-folded");
-byId("chips", HTMLElement).removeAttribute("data-expected");
 // The address stays the Workspace's: that is where a reload leads.
 startViewer(stacks, { list: listOf(results), addressOf: () => location.href });
 atFirstClick(document, "[data-menu]", () => import("./menus.js"));
+atFirstTouch(stacks, ".grip", () => import("./reorder.js"));
+await start({
+  onMade: (news) => {
+    changes(news);
+    import("./made.js").then(({ showMade }) => showMade(news.jobs ?? []));
+    afterwards();
+  },
+});
+// What kept its place until the form was as the script makes it.
+byId("more", HTMLElement).removeAttribute("data-folded");
+byId("chips", HTMLElement).removeAttribute("data-expected");
