@@ -30,7 +30,7 @@ def refusal(*, media: str, enhance: bool) -> tuple[str, str]:
 
 
 def combinations() -> dict[str, dict[str, Any]]:
-    """For the composer's script: the job type of each valid `media|quality|engine|enhance`, and what each can do."""
+    """For the composer's script: the job type of each valid `media|quality|engine|enhance`, and all types."""
     chosen, types = {}, {}
     for media, (quality, _), (engine, _), enhance in product(Media.values, QUALITIES, ENGINES, (False, True)):
         job_type = choose(media=media, quality=quality, engine=engine, enhance=enhance)

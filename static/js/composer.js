@@ -3,6 +3,7 @@ import { fields, form, make, more } from "./composer-form.js";
 import { byId, copyOf, data, find, findAll } from "./dom.js";
 import * as draft from "./draft.js";
 import * as forecast from "./forecast.js";
+import { atFirstClick } from "./later.js";
 import { start as startKeys } from "./prompt-keys.js";
 import * as references from "./reference-field.js";
 import { isRefused, start as startSending } from "./submit.js";
@@ -259,13 +260,7 @@ export async function start({ onMade }) {
       fields.prompt.focus();
     });
   }
-  for (const link of findAll(form, "a[data-picker]", HTMLAnchorElement)) {
-    link.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      import("./picker.js").then(({ open }) => open(link.href, fillForm)).catch(() => location.assign(link.href));
-    });
-  }
+  atFirstClick(form, "a[data-picker]", async () => (await import("./picker.js")).listen(form, fillForm));
   if (asked.has("prompt") || asked.has("from")) {
     fields.prompt.focus();
     fields.prompt.setSelectionRange(fields.prompt.value.length, fields.prompt.value.length);

@@ -1,6 +1,6 @@
 // Settings brought back into the composer: those of an asset, or those that a file carries. Loaded when they are wanted.
 import { fields, form } from "./composer-form.js";
-import { byId, copyOf, data, element, find, findAll, targetOf } from "./dom.js";
+import { byId, copyOf, data, element, find, findAll, isSpecial, targetOf } from "./dom.js";
 import { say } from "./toast.js";
 
 const AWAY = "The server did not answer. Try again in a moment.";
@@ -59,7 +59,7 @@ async function show({ words, filled, html }, fill) {
  * @param {HTMLAnchorElement} link to what of an asset to use
  * @param {Fill} fill
  */
-export function follow(link, fill) {
+function follow(link, fill) {
   for (const dialog of findAll(document, "dialog[open]", HTMLDialogElement)) dialog.close();
   return ask(data(link, "recall"), fill);
 }
@@ -76,7 +76,18 @@ function useFile(file, fill) {
 }
 
 /** @param {Fill} fill */
-export function pick(fill) {
+export function listen(fill) {
+  document.addEventListener("click", (event) => {
+    const link = targetOf(event)?.closest("a[data-recall], a[data-recall-file]");
+    if (!(link instanceof HTMLAnchorElement) || isSpecial(event)) return;
+    event.preventDefault();
+    if (link.dataset.recall) follow(link, fill);
+    else pick(fill);
+  });
+}
+
+/** @param {Fill} fill */
+function pick(fill) {
   const input = document.createElement("input");
   input.type = "file";
   input.accept = "image/png,image/jpeg,image/webp,video/mp4";

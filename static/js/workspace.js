@@ -1,6 +1,6 @@
 import { fillForm, start } from "./composer.js";
 import { start as startDesk } from "./desk.js";
-import { byId, data, targetOf } from "./dom.js";
+import { byId, data } from "./dom.js";
 import { atFirstClick, atFirstTouch } from "./later.js";
 import { connect } from "./live.js";
 import { start as startNews } from "./news.js";
@@ -22,23 +22,14 @@ function afterwards() {
   else catchUp().catch(() => {});
 }
 document.addEventListener("acted", afterwards);
-document.addEventListener("click", (event) => {
-  const link = targetOf(event)?.closest("a[data-recall], a[data-recall-file]");
-  if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  import("./recall.js").then(
-    ({ follow, pick }) => {
-      if (link.dataset.recall) follow(link, fillForm);
-      else pick(fillForm);
-    },
-    () => location.assign(link.href),
-  );
-});
 startNews(stacks);
 startDesk();
 // The address stays the Workspace's: that is where a reload leads.
 startViewer(stacks, { list: listOf(results), addressOf: () => location.href });
 atFirstClick(document, "[data-menu]", () => import("./menus.js"));
+atFirstClick(document, "a[data-recall], a[data-recall-file]", async () =>
+  (await import("./recall.js")).listen(fillForm),
+);
 atFirstTouch(stacks, ".grip", () => import("./reorder.js"));
 await start({
   onMade: (news) => {
