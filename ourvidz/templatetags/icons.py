@@ -41,6 +41,7 @@ ICONS = (
     "images",
     "info",
     "keyboard",
+    "link",
     "lock",
     "log-out",
     "maximize-2",
