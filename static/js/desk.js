@@ -9,7 +9,7 @@ const make = find(composer, ".make", HTMLButtonElement);
 /** @param {boolean} isScrolled */
 function scroll(isScrolled) {
   if (isScrolled === "small" in desk.dataset) return;
-  desk.style.minHeight = isScrolled ? `${desk.offsetHeight}px` : "";
+  desk.style.minHeight = isScrolled ? `${desk.getBoundingClientRect().height}px` : "";
   desk.toggleAttribute("data-small", isScrolled);
 }
 

@@ -61,7 +61,7 @@ def test_the_composer_leaves_the_page_to_the_work(
     screen = PHONE["viewport"]["height"]
     write(page, "with chips")
     page.locator("#more summary").tap()
-    page.get_by_label("Seed").fill("7")
+    page.get_by_label("Seed", exact=True).fill("7")
     page.locator("#more summary").tap()
     expect(page.locator("#chips .chip")).to_have_count(1)
     opened = box(page, "#composer")
