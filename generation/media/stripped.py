@@ -20,12 +20,17 @@ from generation.media.image_streams import find_stream, jpeg_segments, png_parts
 from generation.media.mp4_tables import MAX_DEPTH, boxes
 
 KINDS = {content_type: kind for kind, (content_type, _) in IMAGE_TYPES.items()}
-PNG_TEXT = {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"caBX"}
+# What makes the picture; all else goes, also what only some program knows.
+PNG_PICTURE = {
+    *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV"),
+    *(b"cLLI", b"sBIT", b"bKGD", b"hIST", b"pHYs", b"acTL", b"fcTL", b"fdAT"),
+}
 PNG_IGNORED = b"voId"  # ancillary, private: decoders pass over what they do not know
-APP1, APP2, APP11, APP13, APP15, COMMENT = 0xE1, 0xE2, 0xEB, 0xED, 0xEF, 0xFE
-JPEG_TEXT = {APP1, APP11, APP13, COMMENT}
+APP0, APP1, APP2, APP14, APP15, COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
+# How the content of those begins that say how the picture looks.
+JPEG_PICTURE = {APP0: b"JFIF\0", APP2: b"ICC_PROFILE\0", APP14: b"Adobe"}
 ORIENTATION = 0x0112
-WEBP_TEXT = {b"EXIF", b"XMP ", b"C2PA"}
+WEBP_PICTURE = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
 WEBP_FLAGS = 0x08 | 0x04  # that there is EXIF, that there is XMP
 MP4_TEXT = {b"udta", b"meta", b"uuid"}
 SEGMENT, VOID = 0x18538067, b"\xec"
@@ -108,7 +113,7 @@ class StrippedFile(io.RawIOBase):
 
 def _png(content: BinaryIO) -> Iterator[Patch]:
     for kind, start, end in list(png_parts(content)):
-        if kind in PNG_TEXT:
+        if kind not in PNG_PICTURE:
             part = PNG_IGNORED + bytes(end - start)
             yield Patch(start - 4, part + zlib.crc32(part).to_bytes(4, "big"))
 
@@ -117,10 +122,17 @@ def _jpeg(content: BinaryIO) -> Iterator[Patch]:
     orientation = _orientation(content)
     for marker, start, end in list(jpeg_segments(content)):
         content.seek(start)
-        head = content.read(6)
-        if marker not in JPEG_TEXT and not (marker == APP2 and head[:4] == b"MPF\0"):
+        head = content.read(12)
+        if marker != COMMENT and not APP0 <= marker <= APP15:
             continue
-        if marker == APP1 and head == b"Exif\0\0" and orientation != 1 and end - start >= len(_exif(1)):
+        if marker in JPEG_PICTURE and head.startswith(JPEG_PICTURE[marker]):
+            continue
+        if (
+            marker == APP1
+            and head.startswith(b"Exif\0\0")
+            and orientation != 1
+            and end - start >= len(_exif(1))
+        ):
             yield Patch(start, _exif(orientation).ljust(end - start, b"\0"))
         else:
             yield Patch(start - 3, bytes([APP15]))
@@ -151,7 +163,7 @@ def _webp(content: BinaryIO) -> Iterator[Patch]:
         stop = min(at + 8 + size, end)
         if kind == b"EXIF" and orientation != 1 and stop - at - 8 >= len(_exif(1)):
             yield Patch(at + 8, _exif(orientation).ljust(stop - at - 8, b"\0"))
-        elif kind in WEBP_TEXT:
+        elif kind not in WEBP_PICTURE:
             yield Patch(at, b"VOID")
             yield Patch(at + 8, bytes(stop - at - 8))
         elif kind == b"VP8X":

@@ -38,6 +38,7 @@ def png() -> bytes:
     text.add_text("parameters", SECRET)
     text.add_itxt("prompt", SECRET + " 灯台", zip=False)
     text.add_text("workflow", SECRET * 40)
+    text.add(b"prVt", SECRET.encode())
     picture().save(out, "PNG", pnginfo=text, exif=exif())
     return out.getvalue() + SECRET.encode()
 
@@ -45,13 +46,16 @@ def png() -> bytes:
 def jpeg(orientation: int = 1) -> bytes:
     out = io.BytesIO()
     picture().save(out, "JPEG", quality=95, exif=exif(orientation), comment=SECRET, xmp=XMP)
-    return out.getvalue() + SECRET.encode()
+    private = b"".join(bytes([0xFF, app, 0, len(SECRET) + 2]) + SECRET.encode() for app in range(0xE0, 0xF0))
+    return out.getvalue()[:2] + private + out.getvalue()[2:] + SECRET.encode()
 
 
 def webp(orientation: int = 1) -> bytes:
     out = io.BytesIO()
     picture().save(out, "WEBP", lossless=True, exif=exif(orientation), xmp=XMP)
-    return out.getvalue()
+    private = b"prVt" + (len(SECRET) + 1).to_bytes(4, "little") + SECRET.encode() + b"."
+    content = out.getvalue() + private
+    return content[:4] + (len(content) - 8).to_bytes(4, "little") + content[8:]
 
 
 def video(container: str, codec: Literal["libx264", "libvpx-vp9"]) -> bytes:
