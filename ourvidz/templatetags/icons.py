@@ -40,6 +40,7 @@ ICONS = (
     "images",
     "info",
     "keyboard",
+    "link",
     "lock",
     "log-out",
     "maximize-2",
