@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from collections.abc import Callable
 from typing import Literal
 
@@ -110,3 +111,15 @@ def test_the_picture_stays_and_the_text_goes(name: str) -> None:
     for start in range(0, len(original), 977):  # a range begins and ends anywhere
         file.seek(start)
         assert file.read(311) == stripped[start : start + 311]
+
+
+def test_what_goes_takes_no_memory() -> None:
+    """Whoever has a link may ask for a byte of it, as often as he likes."""
+    out, text = io.BytesIO(), PngInfo()
+    text.add_text("parameters", "x" * 30_000_000)
+    picture().save(out, "PNG", pnginfo=text)
+    tracemalloc.start()
+    StrippedFile(out, "image/png").read(1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3_000_000
