@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from generation.assets import listing
 from generation.assets.filters import AssetFilter
+from generation.assets.search.query import BadSearch
 from generation.core.keyset import BadCursor
 from library.presenters import Tile, cursor_of_key
 from library.views.owned import owner_id_of
@@ -29,7 +30,7 @@ def neighbours(request: HttpRequest) -> HttpResponse:
     newer = "newer" in request.GET
     try:
         found = _result(request).beside(_cursor(request, newer=newer), AT_A_TIME, newer=newer)
-    except BadCursor as bad:
+    except (BadCursor, BadSearch) as bad:
         raise Http404 from bad
     tiles = [Tile(asset, in_trash="trash" in request.GET) for asset in found]
     return render(request, "library/_neighbours.html", {"tiles": tiles})

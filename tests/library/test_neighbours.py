@@ -55,6 +55,7 @@ def test_nothing_of_others_and_no_other_key(reader: Client, stranger: Client, ow
         for side in ("older", "newer"):
             answer = reader.get("/library/neighbours", {side: bad.encode("utf-8", "surrogatepass")})
             assert answer.status_code == 404, bad
+    assert reader.get("/library/neighbours", {"older": "", "q": "-"}).status_code == 404
 
 
 @pytest.mark.parametrize("count", [1, 24])
