@@ -94,7 +94,7 @@ def _forget_other_tests() -> None:
     """Plan as on a new database: after other tests each table is known to be empty, and every index does."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table in ("generation_job", "generation_asset", "generation_jobreference"):
+        for table in (f"generation_{each}" for each in ("job", "asset", "jobreference", "reference")):
             cursor.execute(f"REINDEX TABLE {table}")
             cursor.execute("DELETE FROM pg_statistic WHERE starelid = %s::regclass", [table])
             cursor.execute("UPDATE pg_class SET relpages = 0, reltuples = -1 WHERE relname = %s", [table])
