@@ -1,8 +1,8 @@
 // The Library and the trash.
 import { byId, data, find } from "./dom.js";
 import { start as startFilters } from "./library-filters.js";
+import { isSelecting, start as startSelecting } from "./library-gestures.js";
 import { changes, hasMore, more, refresh, start as startGrid, tiles } from "./library-grid.js";
-import { isSelecting, start as startSelecting } from "./library-selection.js";
 import { start as startViewer } from "./lightbox.js";
 import { connect } from "./live.js";
 
