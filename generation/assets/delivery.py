@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.core.files.base import File
@@ -67,7 +67,10 @@ def file(request: HttpRequest, media: str, asset_id: uuid.UUID, name: str = "") 
 
 @require_safe
 def thumbnail(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponseBase:
-    return media_response(request, _owned(request, media, asset_id), thumbnail=True, download=False)
+    asset = _owned(request, media, asset_id)
+    if "small" in request.GET and asset.small_thumbnail:
+        return small_thumbnail_response(request, asset)
+    return media_response(request, asset, thumbnail=True, download=False)
 
 
 @require_safe
@@ -133,8 +136,19 @@ def media_response(
     return _respond(request, asset, headers, thumbnail=thumbnail)
 
 
+def small_thumbnail_response(request: HttpRequest, asset: Asset) -> HttpResponseBase:
+    """The small thumbnail's bytes, as `media_response` gives the other's."""
+    headers = _headers(asset, thumbnail=True, download=False) | {"ETag": f'"{asset.sha256}-s"'}
+    return _respond(request, asset, headers, thumbnail=True, field=asset.small_thumbnail)
+
+
 def _respond(
-    request: HttpRequest, row: Asset | Reference, headers: dict[str, str], *, thumbnail: bool
+    request: HttpRequest,
+    row: Asset | Reference,
+    headers: dict[str, str],
+    *,
+    thumbnail: bool,
+    field: Any = None,
 ) -> HttpResponseBase:
     etag = headers["ETag"]
     whole = HttpResponse(headers=headers)
@@ -144,7 +158,7 @@ def _respond(
         for name in (*FIXED_HEADERS, "Content-Security-Policy"):
             conditional.headers[name] = headers[name]
         return conditional
-    source = _open(row, thumbnail=thumbnail)
+    source = _open(row, field or (row.thumbnail if thumbnail else row.file))
     size = source.size
     span = _span(request, etag, size)
     if span is None:
@@ -167,14 +181,14 @@ def _headers(asset: Asset, *, thumbnail: bool, download: bool) -> dict[str, str]
     }
 
 
-def _open(row: Asset | Reference, *, thumbnail: bool) -> File[bytes]:
-    field = row.thumbnail if thumbnail else row.file
+def _open(row: Asset | Reference, field: Any) -> File[bytes]:
     name = field.name or ""
     try:
-        return field.storage.open(name, "rb")
+        source: File[bytes] = field.storage.open(name, "rb")
     except FileNotFoundError:
         log.error("media.missing", file=name, **_ids(row))
         raise Http404 from None
+    return source
 
 
 def _ids(row: Asset | Reference) -> dict[str, str]:

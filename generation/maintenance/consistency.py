@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
-from generation.changes import writes
+from generation.changes import library_hours, writes
 from generation.changes.library_totals import counters_with_wrong_totals, recount
 from generation.core.text import search_key
 from generation.jobs.finish import set_status_from_slots
@@ -203,6 +203,12 @@ ROWS = (
         title="owners whose Library totals differ from their rows",
         find=lambda: _pks(counters_with_wrong_totals()),
         fix=recount,
+    ),
+    Check(
+        name="wrong_library_hours",
+        title="owners whose Library's hours differ from their rows",
+        find=library_hours.owners_with_wrong_hours,
+        fix=library_hours.recount,
     ),
     Check(
         name="stale_previews",

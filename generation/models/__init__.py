@@ -4,6 +4,7 @@ from generation.models.asset import Asset, Image, Video
 from generation.models.counter import OwnerCounter, Tombstone
 from generation.models.job import Job
 from generation.models.lease import Attempt, Outcome, Upload
+from generation.models.library_hour import LibraryHour
 from generation.models.outbox import EventKind, OutboxEvent
 from generation.models.preview import Preview
 from generation.models.project import Project
@@ -25,6 +26,7 @@ __all__ = [
     "Job",
     "JobReference",
     "JobStatus",
+    "LibraryHour",
     "OutboxEvent",
     "Outcome",
     "OwnerCounter",

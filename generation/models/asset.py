@@ -78,6 +78,13 @@ class Asset(models.Model):
 
     file = models.FileField(max_length=200, blank=True)
     thumbnail = models.FileField(max_length=200, blank=True)
+    small_thumbnail = models.FileField(max_length=200, null=True)
+    placeholder = models.CharField(  # noqa: DJ001 # NULL is not "": nobody has tried to make one yet
+        max_length=12,
+        null=True,
+        editable=False,
+        help_text="The colours of its halves, as media.formats.Measured.",
+    )
     content_type = models.CharField(max_length=40, blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
     byte_size = models.BigIntegerField(null=True)
@@ -130,6 +137,12 @@ class Asset(models.Model):
                 fields=["owner", "saved_at", "trashed_at", "job"], name="asset_to_review", condition=TO_REVIEW
             ),
             models.Index(fields=["owner", "revision"], name="asset_changes"),
+            # For the chore that makes what results of older versions lack.
+            models.Index(
+                fields=["id"],
+                name="asset_without_placeholder",
+                condition=Q(placeholder=None, completed_at__isnull=False),
+            ),
         ]
         constraints = [
             # Also the look-up that the callback uses.

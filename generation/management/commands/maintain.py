@@ -13,6 +13,7 @@ from generation.core import isolation
 from generation.core.commands import StrictCommand
 from generation.jobs.lease import promote, reap
 from generation.maintenance import cleanup
+from generation.maintenance.small_thumbnails import make_small_thumbnails
 
 log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
@@ -21,6 +22,7 @@ EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "leases_reaped": reap,
     "retries_promoted": promote,
     "previews_dropped": delete_previews,
+    "small_thumbnails_made": make_small_thumbnails,
 }
 HOURLY: Mapping[str, Callable[[], int]] = {
     "trash_purged": cleanup.purge_trash,
