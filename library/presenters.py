@@ -10,11 +10,15 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cached_property
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 
 from generation.assets.download_names import download_name
 from generation.core.limits import MAX_RATING
+from generation.media.formats import SMALL_EDGE, THUMBNAIL_EDGE
 from generation.models import Asset
+
+USUAL_HEIGHT = 208  # of a row, in px, as in static/css/library.css
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,27 @@ class Tile:
     def ratio(self) -> str:
         """Width to height, for CSS."""
         return f"{(self.asset.width or 1) / (self.asset.height or 1):.4f}"
+
+    @property
+    def usual_width(self) -> int:
+        """In px, in a row of the usual height."""
+        return max(1, round(USUAL_HEIGHT * (self.asset.width or 1) / (self.asset.height or 1)))
+
+    @property
+    def tint(self) -> str:
+        """What stands there until the picture is loaded, for CSS; empty where it is not known."""
+        colours = self.asset.placeholder
+        return f"linear-gradient(#{colours[:6]},#{colours[6:]})" if colours else ""
+
+    @property
+    def srcset(self) -> str:
+        """Both thumbnails with their widths; empty where there is only one."""
+        if not self.asset.small_thumbnail:
+            return ""
+        address = reverse("media:thumbnail", args=[self.asset.media, self.asset.pk])
+        share = min(1.0, (self.asset.width or 1) / (self.asset.height or 1))
+        small, large = (max(1, round(edge * share)) for edge in (SMALL_EDGE, THUMBNAIL_EDGE))
+        return f"{address}?small {small}w, {address} {large}w"
 
     @property
     def duration(self) -> str:

@@ -43,7 +43,7 @@ def _make(asset: Asset) -> int:
     with asset.thumbnail.open() as content:
         measured = measure(content.file, media="image")
     # A name of its own: another run, or the purge, may be at the same row.
-    stem = f"{PurePosixPath(asset.thumbnail.name).parent}/{uuid.uuid4()}"
+    stem = f"{PurePosixPath(str(asset.thumbnail)).parent}/{uuid.uuid4()}"
     name = storage.store_small_thumbnail(stem, measured.small_thumbnail)
     changed = _lacking().filter(pk=asset.pk).update(small_thumbnail=name, placeholder=measured.placeholder)
     if not changed:
