@@ -11,8 +11,9 @@ from django.contrib.auth.models import User
 from PIL import Image as Picture
 from playwright.sync_api import CDPSession, Locator, Page, Route, expect
 
+from generation.core.keyset import cursor_of
 from generation.models import Asset, Image
-from library.presenters import cursor_of_key
+from library.spans import place_of
 from tests.browser.conftest import Browsers
 from tests.browser.pages import cards, go_live, press_in_menu, toast
 from tests.browser.test_look import PHONE
@@ -180,7 +181,8 @@ def test_the_viewer_goes_on_beyond_the_page_and_by_fingers(
     first = browsers.open("/library/", user=owner)
     cursor = first.evaluate("document.querySelectorAll('[data-tile]')[1].dataset.key")
     assert cursor
-    page = browsers.open(f"/library/?cursor={cursor_of_key(cursor)}", user=owner, **PHONE)
+    at = place_of({"key": cursor}, "key")
+    page = browsers.open(f"/library/?cursor={cursor_of(*at)}", user=owner, **PHONE)
     go_live(page)
     expect(page.locator("[data-tile]")).to_have_count(4)
     page.locator("[data-tile] [data-open]").first.tap()
