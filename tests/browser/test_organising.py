@@ -15,6 +15,7 @@ from tests.browser.conftest import Browsers
 from tests.browser.pages import go_live, is_same_page, never_reloaded, toast
 from tests.functional.callers import Machine
 from tests.functional.installation import Installation
+from tests.functional.programs import eventually
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
@@ -91,6 +92,10 @@ def test_two_tabs_organise_one_library(
     expect(lists.locator(".groupings li")).to_contain_text("2 items")
 
 
+def all_are_loaded(page: Page) -> None:
+    eventually(lambda: page.evaluate("[...document.images].every((image) => image.complete)"))
+
+
 def test_the_trash_is_emptied_after_a_question(
     live: Installation, browsers: Browsers, machine: Machine, owner: User
 ) -> None:
@@ -103,6 +108,7 @@ def test_the_trash_is_emptied_after_a_question(
     go_live(page)
     page.get_by_role("button", name="Select", exact=True).click()
     select(page, 0)
+    all_are_loaded(page)  # what is deleted meanwhile is a 404
     page.get_by_role("button", name="Delete now").click()
     page.get_by_role("button", name="Delete for good").click()
     expect(toast(page)).to_contain_text("Deleted 1 for good.")
@@ -110,6 +116,7 @@ def test_the_trash_is_emptied_after_a_question(
     page.get_by_role("button", name="Empty the trash").click()
     expect(page.locator("#empty-trash")).to_contain_text("There is no undo.")
     expect(page.locator("#empty-trash")).to_be_visible()
+    all_are_loaded(page)  # larger ones, as fewer share a row
     page.get_by_role("button", name="Delete all for good").click()
     expect(page.locator("[data-tile]")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

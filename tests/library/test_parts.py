@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from generation.changes import library_hours
-from generation.models import Asset, Image
+from generation.models import Asset, Collection, Image, Tag
 from library.presenters import Tile
 from library.spans import CHUNK, EPOCH, parts
 from tests import acting
@@ -121,3 +121,34 @@ def test_an_invented_span_is_404(reader: Client, span: dict[str, str]) -> None:
     assert reader.get(HOME, span).status_code == 404
     assert reader.get("/library/trash/", span).status_code == 404
     assert reader.get(IDS, {"from": span.get("after", ""), "to": "nonsense"}).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["collection", "tag"])
+def test_a_search_in_a_collection_has_parts_and_ranges_too(reader: Client, owner: User, kind: str) -> None:
+    """The spans of the grid have names of their own: `since` is the filter's."""
+    boat, *foxes = [made(owner, prompt)[0] for prompt in ("a boat", "a fox", "a red fox", "a fox at sea")]
+    put = {"asset": ids([boat, *foxes[:2]]), f"add_{kind}": "Sea"}
+    reader.post(f"/library/add-{kind if kind == 'tag' else 'to-collection'}", put)
+    group = {kind: str((Tag if kind == "tag" else Collection).objects.get().pk)}
+    day = f"{boat.saved_at:%Y-%m-%d}"
+
+    for query, expected in (
+        (group, [foxes[1], foxes[0], boat]),
+        (group | {"q": "fox"}, [foxes[1], foxes[0]]),
+        ({"q": "fox", "since": day, "zone": "UTC"}, foxes[::-1]),
+    ):
+        [[hour, count]] = counted(reader, **query)
+        assert count == len(expected)
+        span = query | {"from_hour": str(hour), "to_hour": str(hour + 1)}
+        assert shown(reader.get(HOME, span, headers=FRAGMENT).content.decode()) == ids(expected)
+        skipping = span | {"skip": "1", "take": "1"}
+        assert shown(reader.get(HOME, skipping, headers=FRAGMENT).content.decode()) == ids(expected[1:2])
+        ends = {"from": Tile(expected[0]).key, "to": Tile(expected[-1]).key}
+        assert reader.get(IDS, query | ends).json() == {"ids": ids(expected), "complete": True}
+
+
+def test_what_cannot_be_searched_for_has_no_parts(reader: Client, owner: User) -> None:
+    key = Tile(made(owner)[0]).key
+    bad = " ".join(f"word{number}" for number in range(500))
+    assert counted(reader, q=bad) == []
+    assert reader.get(IDS, {"q": bad, "from": key, "to": key}).status_code == 404

@@ -77,10 +77,10 @@ def test_its_queries_and_what_it_shows_are_bounded(
 ) -> None:
     source = made(owner, quantity=1)[0]
     made_with(source, worker)
-    with django_assert_num_queries(5):  # session, user, asset, siblings, made into
+    with django_assert_num_queries(7):  # session, user, asset, siblings, made into, tags, collections
         details(reader, source)
     newer = [made_with(source, worker, quantity=3) for _ in range(MAX_JOBS)]
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(7):
         told = details(reader, source)
     newest = [asset for assets in newer[::-1] for asset in assets[::-1]]
     assert section(told, "Made into") == ids(newest)[:MAX_SHOWN]
