@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 
 from django.db import connection
 
+from bench import library_actions
 from bench.library_fill import Library, fill
 from bench.output import json_line, say, table
 from generation.assets.listing import saved
@@ -27,6 +28,8 @@ from tests.functional.callers import Person
 from tests.functional.installation import Installation, installed
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
     from bench.__main__ import Options
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -57,9 +60,11 @@ FACETS = {
     "favourites": {"favourite": "1"},
     "a month": {"since": "2026-01-01", "until": "2026-01-31"},
 }
-Measure = Callable[["Stage"], dict[str, object]]
-# Further figures of one stage each, as of a bulk action or a ZIP: (name in the JSON line, what measures it).
-FURTHER: dict[str, Measure] = {}
+# Further figures of the largest Library: the name in the JSON line, and what measures it.
+FURTHER: dict[str, Callable[[Stage], float]] = {
+    "zip_peak_mb": library_actions.zip_peak_mb,
+    "bulk_favourite_10k_s": library_actions.bulk_favourite_10k_s,
+}
 
 
 @dataclass(slots=True)
@@ -77,11 +82,14 @@ class Stage:
         for name, path in self.paths.items():
             self._note(name, partial(self.person.page, path))
         with self.live.database():
-            rows = saved(owner_id=self.library.owner.pk).source.order_by("-saved_at", "-pk")
-            sql, params = rows[: PAGE + 1].query.sql_with_params()
+            sql, params = self.newest(PAGE + 1).query.sql_with_params()
             with connection.cursor() as cursor:
                 cursor.execute(sql, params)  # the connection
                 self._note(BARE, lambda: cursor.execute(sql, params) and cursor.fetchall())
+
+    def newest(self, number: int) -> QuerySet[Asset]:
+        """The first rows of its Library."""
+        return saved(owner_id=self.library.owner.pk).source.order_by("-saved_at", "-pk")[:number]
 
     def _note(self, name: str, call: Callable[[], object]) -> None:
         began = time.perf_counter()
@@ -109,7 +117,7 @@ def run(options: Options) -> None:
                 stage.ask_all()
                 if not number:
                     stage.ms.clear()  # connections, caches
-        further = {name: measure(stages[-1]) for name, measure in FURTHER.items()}
+        further: dict[str, object] = {name: measure(stages[-1]) for name, measure in FURTHER.items()}
     _report(stages, small, rounds, further)
 
 

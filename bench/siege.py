@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +20,7 @@ from bench.attacks.__main__ import ATTACKS
 from bench.honest import Calls, Honest, honest_callers
 from bench.hostile_media import write_hostile_media
 from bench.live_stage import Owner
+from bench.memory import Memory
 from bench.output import json_line, say, table
 from generation.models import Asset
 from tests.acting import cancel_all, issue_personal_token
@@ -40,53 +38,6 @@ PAUSE_S = 3
 PATIENCE_S = 45  # for a server that has to recover
 # As most systems give a process, so that what it does about that is measured.
 FEW_FILES = ["sh", "-c", 'ulimit -Sn 1024; exec "$@"', "sh"]
-
-
-@dataclass(slots=True)
-class Memory:
-    """The resident memory of a process and its children, watched from a thread."""
-
-    pid: int
-    peak_mb: float = 0.0
-    _stopped: threading.Event = field(default_factory=threading.Event)
-
-    def now_mb(self) -> float:
-        return sum(_resident_mb(pid) for pid in _family(self.pid))
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        self.peak_mb, self._stopped = 0.0, threading.Event()
-        watching = threading.Thread(target=self._watch, daemon=True)
-        watching.start()
-        try:
-            yield
-        finally:
-            self._stopped.set()
-            watching.join()
-
-    def _watch(self) -> None:
-        while not self._stopped.wait(0.05):
-            self.peak_mb = max(self.peak_mb, self.now_mb())
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for parent in found:  # it grows meanwhile
-        for children in Path(f"/proc/{parent}/task").glob("*/children"):
-            found += map(int, _text(children).split())
-    return found
-
-
-def _resident_mb(pid: int) -> float:
-    pages = _text(Path(f"/proc/{pid}/statm")).split()
-    return int(pages[1]) * resource.getpagesize() / 2**20 if pages else 0.0
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:  # it has ended
-        return ""
 
 
 @dataclass(slots=True)

@@ -37,7 +37,7 @@ class DeleteProjectBody(StrictSerializer):
     )
 
 
-class MoveBody(Selection):
+class MoveAssetsBody(Selection):
     """Assets, and the project that they go into."""
 
     project = StrictUUIDField()

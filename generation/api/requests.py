@@ -143,7 +143,7 @@ class RunAgainBody(StrictSerializer):
     vary = StrictBooleanField(default=False, help_text="With new seeds; left out: with the seeds it had.")
 
 
-class MoveBody(StrictSerializer):
+class MoveJobBody(StrictSerializer):
     """A place, or another waiting job of yours."""
 
     to = TextChoicesField(

@@ -17,6 +17,7 @@ def parameters_of(asset: Asset) -> dict[str, Any]:
     return {
         "id": str(asset.pk),
         "file": download_name(asset),
+        "title": asset.title,
         "media": asset.media,
         "project": asset.project.name,
         "prompt": asset.prompt,

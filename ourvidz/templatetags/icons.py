@@ -42,6 +42,7 @@ ICONS = (
     "images",
     "info",
     "keyboard",
+    "link",
     "lock",
     "log-out",
     "maximize-2",

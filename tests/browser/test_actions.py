@@ -209,7 +209,7 @@ def test_make_and_the_library_without_scripts(
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("[data-tile]")).to_have_count(3)
     page.locator("[data-open]").first.click()
-    expect(page.locator(".asset-page img")).to_be_visible()
+    expect(page.locator(".asset-page figure img")).to_be_visible()
     with page.expect_download() as begun:
         page.get_by_role("link", name="Download").click()
     assert begun.value.suggested_filename.startswith("no-scripts-at-all-")
@@ -224,7 +224,7 @@ def test_back_after_a_reload_in_the_viewer(desk: Desk, machine: Machine) -> None
     page.locator("[data-open]").nth(1).click()
     page.wait_for_url("**/library/image/*/")
     page.reload()
-    expect(page.locator(".asset-page img")).to_be_visible()
+    expect(page.locator(".asset-page figure img")).to_be_visible()
     page.go_back()
     expect(page.locator("[data-tile]")).to_have_count(3)
     page.go_forward()

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from generation.access.principals import principal_of
-from generation.api.organising import MoveBody, TitleBody
+from generation.api.organising import MoveAssetsBody, TitleBody
 from generation.api.pages import Item, bounded_page
 from generation.api.requests import (
     FavouriteBody,
@@ -283,7 +283,7 @@ class Favourite(BulkAction):
 class Move(BulkAction):
     """Move completed assets to one of your projects; their jobs stay where they are."""
 
-    body = MoveBody
+    body = MoveAssetsBody
     act = staticmethod(move)
 
 

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from generation.access.principals import principal_of
 from generation.api.documentation import INVALID
 from generation.api.pages import Item, bounded_page
-from generation.api.requests import SUBMISSIONS, MoveBody, Paging, RetryBody, RunAgainBody, SubmissionBody
+from generation.api.requests import SUBMISSIONS, MoveJobBody, Paging, RetryBody, RunAgainBody, SubmissionBody
 from generation.api.responses import Cancelled, JobPage, JobResponse
 from generation.core.errors import JobNotFound
 from generation.core.limits import IDEMPOTENCY_KEY_LENGTH
@@ -186,12 +186,12 @@ class MoveJob(ApiView):
         operation_id="jobs_move",
         summary="Move a waiting job",
         tags=["jobs"],
-        request=MoveBody,
+        request=MoveJobBody,
         responses={200: JobResponse, **problems(403, 404, 409, 422)},
     )
     def post(self, request: Request, job_id: uuid.UUID) -> Response:
         """Let a waiting job change places with others of yours; other people's keep theirs."""
-        body = body_of(request, MoveBody)
+        body = body_of(request, MoveJobBody)
         to = Place(body["to"]) if body["to"] else body["before"]
         move(owner_id=owner_of(request).pk, actor=principal_of(request), job_id=job_id, to=to)
         return job_response(request, job_id)
