@@ -16,7 +16,7 @@ from tests.factories import make_user
 from tests.library.conftest import made
 
 LATE = datetime(2024, 11, 12, 23, 30, tzinfo=UTC)  # the 13th in Auckland, and still the 12th in New York
-FRESH = re.compile(r'value="[0-9A-Za-z-]{32,64}"')  # CSRF tokens, the submission's key, a token's id
+FRESH = re.compile(r'(value="|key=)[0-9A-Za-z-]{32,64}')  # CSRF tokens, keys of submissions, a token's id
 MOMENT = '<time datetime="2024-11-12T23:30:00+00:00">12 Nov 2024, 23:30 UTC</time>'
 PAGES = {
     "/workspace/jobs/{job}/menu": MOMENT,
