@@ -15,7 +15,7 @@ from generation.assets.search import newest
 from generation.assets.search.match import Match
 from generation.catalog.job_types import Media
 from generation.changes.library_hours import hour_of
-from generation.core.keyset import cursor_of, newer_than, older_than
+from generation.core.keyset import cursor_of, older_than
 from generation.models import Asset
 from generation.models.asset import AssetQuerySet
 
@@ -52,10 +52,6 @@ class Listing:
         found = list(self._rows(cursor, skip + limit + 1)[skip:])
         page = found[:limit]
         return Page(page, self.cursor_after(page[-1]) if len(found) > limit else "")
-
-    def beside(self, cursor: str, limit: int, *, newer: bool) -> list[Asset]:
-        """Those that follow the cursor, or come before it, the nearest first; without one, from that end."""
-        return list(self._rows(cursor, limit, newer=newer))
 
     def cursor_after(self, asset: Asset) -> str:
         return cursor_of(getattr(asset, self.by), asset.pk)
@@ -96,13 +92,12 @@ class Listing:
         """How many there are in all; one more than `most` stands for any more."""
         return newest.count(self.source, self.match, most + 1)
 
-    def _rows(self, cursor: str, number: int, *, newer: bool = False) -> QuerySet[Asset]:
-        beyond = newer_than if newer else older_than
-        rows = beyond(self.source, self.by, cursor, tie=self.tie)
+    def _rows(self, cursor: str, number: int) -> QuerySet[Asset]:
+        rows = older_than(self.source, self.by, cursor, tie=self.tie)
         if not self.match:
             return rows[:number]
-        ids = newest.nearest_ids(rows, self.by, self.match, number, newer=newer)
-        return beyond(self.source.filter(pk__in=ids), self.by, "", tie=self.tie)
+        ids = newest.newest_ids(rows, self.by, self.match, number)
+        return older_than(self.source.filter(pk__in=ids), self.by, "", tie=self.tie)
 
 
 def saved(*, owner_id: int, only: AssetFilter = EVERYTHING) -> Listing:
