@@ -22,6 +22,7 @@ from downloads.models import Archive, ArchivePart
 from downloads.zip_stream import first, skip
 from generation.assets.filters import AssetFilter
 from generation.assets.ranges import requested_range
+from generation.assets.search.query import BadSearch
 from generation.assets.selection import posted_ids, selected_ids
 from generation.core.errors import TooMany
 
@@ -36,7 +37,7 @@ def create(request: HttpRequest) -> HttpResponse:
     """Prepare the selected assets; the answer leads to the ZIP file, or to the list of several."""
     try:
         archive = archives.create_archive(owner_id=_owner_id(request), selection=_selection(request))
-    except (TooMany, NothingSelected) as error:
+    except (TooMany, NothingSelected, BadSearch) as error:
         return _refused(request, error.message)
     parts = list(archive.parts.defer(*CONTENT)[:2])
     is_one = archive.is_complete and len(parts) == 1
@@ -121,7 +122,10 @@ def _file_name(found: ArchivePart) -> str:
 @require_safe
 def export(request: HttpRequest) -> HttpResponseBase:
     """The metadata of all saved assets that match the filter in the query, as JSON Lines."""
-    lines = json_lines(owner_id=_owner_id(request), only=AssetFilter.from_query(request.GET))
+    only = AssetFilter.from_query(request.GET)
+    if only.error:
+        return _refused(request, only.error)
+    lines = json_lines(owner_id=_owner_id(request), only=only)
     headers = {
         "Cache-Control": "private, no-store",
         "Content-Disposition": 'attachment; filename="ourvidz-library.jsonl"',

@@ -29,14 +29,15 @@ def refusal(*, media: str, enhance: bool) -> tuple[str, str]:
     return "quality", "No job type makes this. Choose another quality or engine."
 
 
-def combinations() -> dict[str, dict[str, object]]:
-    """For the composer's script: the job type of each valid `media|quality|engine|enhance`."""
-    found = {}
+def combinations() -> dict[str, dict[str, Any]]:
+    """For the composer's script: the job type of each valid `media|quality|engine|enhance`, and all types."""
+    chosen, types = {}, {}
     for media, (quality, _), (engine, _), enhance in product(Media.values, QUALITIES, ENGINES, (False, True)):
         job_type = choose(media=media, quality=quality, engine=engine, enhance=enhance)
         if job_type:
-            found[f"{media}|{quality}|{engine}|{'on' if enhance else ''}"] = _outline(job_type)
-    return found
+            chosen[f"{media}|{quality}|{engine}|{'on' if enhance else ''}"] = job_type.name
+            types[job_type.name] = _outline(job_type)
+    return {"chosen": chosen, "types": types}
 
 
 Times = Mapping[str, Mapping[int, str]]

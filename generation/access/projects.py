@@ -13,7 +13,7 @@ from generation.core.actors import Actor
 from generation.core.clock import Now
 from generation.core.errors import BadName, DomainError, NotFound
 from generation.core.limits import NAME_LENGTH
-from generation.core.text import control_error, fold, plain_line, plain_name
+from generation.core.text import fold, folded_name, plain_name
 from generation.models import Project
 
 DEFAULT_NAME = "General"
@@ -38,10 +38,8 @@ def live_projects(owner_id: int) -> models.QuerySet[Project]:
 
 def project_named(owner_id: int, name: str) -> Project | None:
     """The owner's project of this name, whatever its case and spaces."""
-    plain = plain_line(name)
-    if control_error(plain):
-        return None  # no name has such a character, and PostgreSQL takes no NUL
-    return live_projects(owner_id).filter(folded_name=fold(plain)).first()
+    folded = folded_name(name)
+    return live_projects(owner_id).filter(folded_name=folded).first() if folded else None
 
 
 def default_project(owner_id: int) -> Project:

@@ -112,9 +112,11 @@ def _unrate(work: Work, changes: Changes) -> int:
 
 def _move(work: Work, ids: Ids) -> Changes:
     project_id = uuid.UUID(work.value["project"])
+    changes = _set(work, work.assets(ids).completed().exclude(project_id=project_id), project_id=project_id)
+    # Only now, under the counter's lock: the project is not deleted meanwhile.
     if find_project(owner_id=work.owner_id, project_id=project_id) is None:
         raise NotFound("project")
-    return _set(work, work.assets(ids).completed().exclude(project_id=project_id), project_id=project_id)
+    return changes
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.core.clock import Now
 from generation.core.errors import BadName, NotFound
-from generation.core.text import control_error, fold, plain_line, plain_name
+from generation.core.text import fold, folded_name, plain_name
 from generation.models import Collection, CollectionItem, Tag, TagItem
 
 
@@ -55,10 +55,8 @@ def find(kind: Kind, *, owner_id: int, group_id: uuid.UUID) -> Any:
 
 def find_named(kind: Kind, *, owner_id: int, name: str) -> Any:
     """The one of this name, whatever its case and spaces, or None."""
-    plain = plain_line(name)
-    if control_error(plain):
-        return None  # no name has such a character, and PostgreSQL takes no NUL
-    return owned(kind, owner_id).filter(folded_name=fold(plain)).first()
+    folded = folded_name(name)
+    return owned(kind, owner_id).filter(folded_name=folded).first() if folded else None
 
 
 def usable_name(name: str, what: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Case, Q, QuerySet, When
 from django.http import QueryDict
 
 from generation.assets import listing
@@ -170,6 +170,7 @@ def cancel(*, owner_id: int, actor: Actor, operation_id: uuid.UUID) -> BulkOpera
     if not operation.is_active:
         raise NotNow("That has ended already.")
     _end(operation, OperationStatus.CANCELLED)
+    _keep_what_is_left(operation)
     operation.save()
     writes.announce(owner_id)
     audit_log.after_commit("operation.cancelled", actor=actor, operation=str(operation_id))
@@ -237,11 +238,10 @@ def owners_with_work() -> list[int]:
 
 
 def _next(owner_id: int) -> uuid.UUID | None:
-    """The one in work, or else the first that waits."""
-    unfinished = BulkOperation.objects.filter(owner_id=owner_id, finished_at=None).order_by("id")
-    found = list(unfinished.values_list("pk", "status")[:MAX_UNFINISHED])
-    found.sort(key=lambda row: row[1] not in IN_WORK)
-    return found[0][0] if found else None
+    """The one in work, or else the first that waits; those that wait for their undo are not limited."""
+    unfinished = BulkOperation.objects.filter(owner_id=owner_id, finished_at=None)
+    first = unfinished.order_by(Case(When(status__in=IN_WORK, then=0), default=1), "id")[:1]
+    return next(iter(first.values_list("pk", flat=True)), None)
 
 
 def work_chunk(operation_id: uuid.UUID) -> bool:
@@ -289,10 +289,17 @@ def _fail(operation_id: uuid.UUID, message: str) -> bool:
     if operation is None:
         return False
     _end(operation, OperationStatus.FAILED)
+    _keep_what_is_left(operation)
     operation.error_message = message
     operation.save()
     writes.announce(operation.owner_id)
     return True
+
+
+def _keep_what_is_left(operation: BulkOperation) -> None:
+    """What a merge took away and did not move is in its collection, tag or project again."""
+    if not operation.wants_undo:
+        bring_back(operation, _work_of(operation).actor)
 
 
 def _end(operation: BulkOperation, status: OperationStatus) -> None:

@@ -52,6 +52,17 @@ def plain_name(text: str, what: str) -> str:
     return name
 
 
+def folded_name(text: str) -> str:
+    """What names are found by; empty for a text that is no name.
+
+    Longer texts are never folded: the time for that grows with the square of the marks on one letter.
+    """
+    try:
+        return fold(plain_name(text, "A name"))
+    except ValueError:
+        return ""
+
+
 def is_visible(text: str) -> bool:
     """Whether there is more than spaces and what only changes other characters."""
     return bool(IGNORABLE.sub("", text).strip())

@@ -68,8 +68,8 @@ def begin_imports(
     if len(files) > MAX_FILES:
         raise TooMany(MAX_FILES)
     with transaction.atomic():
-        project = _project(owner_id, project_id)
         revision = revisions.take(owner_id=owner_id, count=2 * len(files))
+        project = _project(owner_id, project_id)  # under the counter's lock: it is not deleted meanwhile
         quotas.check_storage(owner_id)
         jobs = [_job(owner_id, project, file, next(revision)) for file in files]
         Job.objects.bulk_create(jobs)

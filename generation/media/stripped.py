@@ -16,16 +16,21 @@ from PIL import Image
 
 from generation.media.container_formats import ebml_number
 from generation.media.formats import IMAGE_TYPES, BrokenMedia
-from generation.media.image_streams import find_stream, jpeg_segments, png_parts
+from generation.media.image_streams import BLOCK_BYTES, find_stream, jpeg_segments, png_parts
 from generation.media.mp4_tables import MAX_DEPTH, boxes
 
 KINDS = {content_type: kind for kind, (content_type, _) in IMAGE_TYPES.items()}
-PNG_TEXT = {b"tEXt", b"zTXt", b"iTXt", b"eXIf", b"tIME", b"caBX"}
+# What makes the picture; all else goes, also what only some program knows.
+PNG_PICTURE = {
+    *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV"),
+    *(b"cLLI", b"sBIT", b"bKGD", b"hIST", b"pHYs", b"acTL", b"fcTL", b"fdAT"),
+}
 PNG_IGNORED = b"voId"  # ancillary, private: decoders pass over what they do not know
-APP1, APP2, APP11, APP13, APP15, COMMENT = 0xE1, 0xE2, 0xEB, 0xED, 0xEF, 0xFE
-JPEG_TEXT = {APP1, APP11, APP13, COMMENT}
+APP0, APP1, APP2, APP14, APP15, COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
+# How the content of those begins that say how the picture looks.
+JPEG_PICTURE = {APP0: b"JFIF\0", APP2: b"ICC_PROFILE\0", APP14: b"Adobe"}
 ORIENTATION = 0x0112
-WEBP_TEXT = {b"EXIF", b"XMP ", b"C2PA"}
+WEBP_PICTURE = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
 WEBP_FLAGS = 0x08 | 0x04  # that there is EXIF, that there is XMP
 MP4_TEXT = {b"udta", b"meta", b"uuid"}
 SEGMENT, VOID = 0x18538067, b"\xec"
@@ -34,10 +39,18 @@ WEBM_INFO, TITLE = 0x1549A966, 0x7BA9
 
 
 class Patch(NamedTuple):
-    """The bytes that stand in the place of those from `start` on."""
+    """The bytes that stand in the place of those from `start` on: `data`, and then so many zeros."""
 
     start: int
     data: bytes
+    zeros: int = 0
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.data) + self.zeros
+
+    def part(self, first: int, last: int) -> bytes:
+        return self.data[first - self.start : last - self.start].ljust(last - first, b"\0")
 
 
 def patches(content: BinaryIO, content_type: str) -> list[Patch]:
@@ -61,7 +74,7 @@ def _trailer(content: BinaryIO, content_type: str) -> Iterator[Patch]:
     kind = KINDS.get(content_type)
     length = content.seek(0, 2)
     if kind and (end := find_stream(content, kind).end) < length:
-        yield Patch(end, bytes(length - end))
+        yield Patch(end, b"", length - end)
 
 
 class StrippedFile(io.RawIOBase):
@@ -95,9 +108,9 @@ class StrippedFile(io.RawIOBase):
         for patch in self.patches[max(0, bisect_right(self.starts, begin) - 1) :]:
             if patch.start >= end:
                 break
-            first, last = max(begin, patch.start), min(end, patch.start + len(patch.data))
+            first, last = max(begin, patch.start), min(end, patch.end)
             if first < last:
-                data[first - begin : last - begin] = patch.data[first - patch.start : last - patch.start]
+                data[first - begin : last - begin] = patch.part(first, last)
         self.at = end
         return bytes(data)
 
@@ -108,23 +121,38 @@ class StrippedFile(io.RawIOBase):
 
 def _png(content: BinaryIO) -> Iterator[Patch]:
     for kind, start, end in list(png_parts(content)):
-        if kind in PNG_TEXT:
-            part = PNG_IGNORED + bytes(end - start)
-            yield Patch(start - 4, part + zlib.crc32(part).to_bytes(4, "big"))
+        if kind not in PNG_PICTURE:
+            yield Patch(start - 4, PNG_IGNORED, end - start)
+            yield Patch(end, _checksum(end - start).to_bytes(4, "big"))
+
+
+def _checksum(zeros: int) -> int:
+    """Of an ignored part of so many zeros."""
+    found = zlib.crc32(PNG_IGNORED)
+    for at in range(0, zeros, BLOCK_BYTES):
+        found = zlib.crc32(bytes(min(BLOCK_BYTES, zeros - at)), found)
+    return found
 
 
 def _jpeg(content: BinaryIO) -> Iterator[Patch]:
     orientation = _orientation(content)
     for marker, start, end in list(jpeg_segments(content)):
         content.seek(start)
-        head = content.read(6)
-        if marker not in JPEG_TEXT and not (marker == APP2 and head[:4] == b"MPF\0"):
+        head = content.read(12)
+        if marker != COMMENT and not APP0 <= marker <= APP15:
             continue
-        if marker == APP1 and head == b"Exif\0\0" and orientation != 1 and end - start >= len(_exif(1)):
-            yield Patch(start, _exif(orientation).ljust(end - start, b"\0"))
+        if marker in JPEG_PICTURE and head.startswith(JPEG_PICTURE[marker]):
+            continue
+        if (
+            marker == APP1
+            and head.startswith(b"Exif\0\0")
+            and orientation != 1
+            and end - start >= len(_exif(1))
+        ):
+            yield Patch(start, exif := _exif(orientation), end - start - len(exif))
         else:
             yield Patch(start - 3, bytes([APP15]))
-            yield Patch(start, bytes(end - start))
+            yield Patch(start, b"", end - start)
 
 
 def _orientation(content: BinaryIO) -> int:
@@ -150,10 +178,10 @@ def _webp(content: BinaryIO) -> Iterator[Patch]:
         kind, size = header[:4], int.from_bytes(header[4:8], "little")
         stop = min(at + 8 + size, end)
         if kind == b"EXIF" and orientation != 1 and stop - at - 8 >= len(_exif(1)):
-            yield Patch(at + 8, _exif(orientation).ljust(stop - at - 8, b"\0"))
-        elif kind in WEBP_TEXT:
+            yield Patch(at + 8, exif := _exif(orientation), stop - at - 8 - len(exif))
+        elif kind not in WEBP_PICTURE:
             yield Patch(at, b"VOID")
-            yield Patch(at + 8, bytes(stop - at - 8))
+            yield Patch(at + 8, b"", stop - at - 8)
         elif kind == b"VP8X":
             kept = 0x08 if orientation != 1 else 0
             yield Patch(at + 8, bytes([header[8] & ~WEBP_FLAGS | kept]))
@@ -169,7 +197,7 @@ def _mp4(content: BinaryIO) -> Iterator[Patch]:
             # A size of 64 bits stands between the type and the content.
             name_at = start - 4 if content.read(8)[4:] == kind else start - 12
             yield Patch(name_at, b"free")
-            yield Patch(start, bytes(end - start))
+            yield Patch(start, b"", end - start)
             covered = end
 
 
@@ -179,11 +207,11 @@ def _webm(content: BinaryIO) -> Iterator[Patch]:
             continue
         for inner, at, begins, stop in _elements(content, start, end):
             if inner in WEBM_TEXT and stop - at >= 9:
-                yield Patch(at, VOID + (1 << 56 | stop - at - 9).to_bytes(8, "big") + bytes(stop - at - 9))
+                yield Patch(at, VOID + (1 << 56 | stop - at - 9).to_bytes(8, "big"), stop - at - 9)
             elif inner == WEBM_INFO:
                 titles = _elements(content, begins, stop)
                 yield from (
-                    Patch(first, bytes(last - first)) for name, _, first, last in titles if name == TITLE
+                    Patch(first, b"", last - first) for name, _, first, last in titles if name == TITLE
                 )
 
 

@@ -6,6 +6,7 @@ no file of its own: the Content-Security-Policy's directive for such a reference
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 from django import template
@@ -46,7 +47,6 @@ ICONS = (
     "lock",
     "log-out",
     "maximize-2",
-    "pause",
     "pencil",
     "play",
     "repeat",
@@ -64,12 +64,9 @@ ICONS = (
     "wrench",
     "x",
 )
-# On the symbol itself: what refers to it brings the size and, by `color` and `--icon-fill`, the colours.
-STROKE = 'stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round"'
-FILL = 'fill="var(--icon-fill, none)"'
-
 USE = '<svg class="icon"{} aria-hidden="true"><use href="#icon-{}"/></svg>'
-USUAL_SIZE = 18  # as base.css says it, once for all
+USUAL_SIZE = 18  # as base.css says it, once for all, with the stroke
+BETWEEN_TAGS = re.compile(r"\s+(?=<|/>)")
 
 
 class UnknownIconError(LookupError):
@@ -99,5 +96,5 @@ def icon_sprite() -> SafeString:
 
 def _symbol(name: str) -> str:
     drawn = lucide(name, size=None)
-    shape = drawn[drawn.index(">") + 1 : drawn.rindex("</svg>")].strip()
-    return f'<symbol id="icon-{name}" viewBox="0 0 24 24" {FILL} {STROKE}>{shape}</symbol>'
+    shape = BETWEEN_TAGS.sub("", drawn[drawn.index(">") + 1 : drawn.rindex("</svg>")])
+    return f'<symbol id="icon-{name}" viewBox="0 0 24 24">{shape}</symbol>'

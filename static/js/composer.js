@@ -3,15 +3,16 @@ import { fields, form, make, more } from "./composer-form.js";
 import { byId, copyOf, data, find, findAll } from "./dom.js";
 import * as draft from "./draft.js";
 import * as forecast from "./forecast.js";
+import { atFirstClick } from "./later.js";
 import { start as startKeys } from "./prompt-keys.js";
-import * as references from "./references.js";
+import * as references from "./reference-field.js";
 import { isRefused, start as startSending } from "./submit.js";
 
 const chips = byId("chips", HTMLElement);
 const keepSeed = byId("keep-seed", HTMLButtonElement);
 const randomSeed = byId("random-seed", HTMLButtonElement);
 const chipTemplate = byId("chip", HTMLTemplateElement);
-/** @type {Record<string, JobType>} */
+/** @type {{chosen: Record<string, string>, types: Record<string, JobType>}} */
 const combinations = JSON.parse(byId("combinations", HTMLScriptElement).textContent);
 /** @type {Times} */
 let times = JSON.parse(byId("times", HTMLScriptElement).textContent);
@@ -30,7 +31,7 @@ function choice(other) {
   };
   const wanted = media === "video" ? "" : engine;
   const key = `${media}|${quality}|${wanted}|${enhance && wanted !== "sdxl" ? "on" : ""}`;
-  const type = combinations[key];
+  const type = combinations.types[combinations.chosen[key] ?? ""];
   if (!type) throw new Error(`no job type for ${key}`);
   // What is set and has no use then
   const { quantity, aspect } = fields;
@@ -223,14 +224,16 @@ function changed() {
  * @param {string} words for what happened
  * @param {Draft | null} [before] what Undo brings back instead, if anything
  */
-export function fillForm(filled, words, before) {
+export async function fillForm(filled, words, before) {
+  if (filled.references?.length) await references.load();
   draft.replace(words, () => draft.write(filled), update, before);
 }
 
 /** @param {{onMade: (news: Partial<Message>) => void}} page shows a job that was made */
-export function start({ onMade }) {
+export async function start({ onMade }) {
   const asked = new URLSearchParams(location.search);
-  references.start({
+  await references.start({
+    draft: draft.stored(),
     onChange: changed,
     onDropped: async (files, add) => (await import("./recall.js")).dropped(files, add, fillForm),
   });
@@ -257,13 +260,7 @@ export function start({ onMade }) {
       fields.prompt.focus();
     });
   }
-  for (const link of findAll(form, "a[data-picker]", HTMLAnchorElement)) {
-    link.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      import("./picker.js").then(({ open }) => open(link.href, fillForm)).catch(() => location.assign(link.href));
-    });
-  }
+  atFirstClick(form, "a[data-picker]", async () => (await import("./picker.js")).listen(form, fillForm));
   if (asked.has("prompt") || asked.has("from")) {
     fields.prompt.focus();
     fields.prompt.setSelectionRange(fields.prompt.value.length, fields.prompt.value.length);

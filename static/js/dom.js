@@ -52,6 +52,12 @@ export function data(element, name) {
 }
 
 /**
+ * The id of a stack's job.
+ * @param {HTMLElement} stack
+ */
+export const jobOf = (stack) => stack.id.slice("stack-".length);
+
+/**
  * A copy of the element that a <template> holds.
  * @param {HTMLTemplateElement} template
  */

@@ -1,6 +1,6 @@
 // The draft: all that is in the composer, kept in this tab from the first keystroke until it is sent.
 import { fields, form } from "./composer-form.js";
-import * as references from "./references.js";
+import * as references from "./reference-field.js";
 import { say } from "./toast.js";
 import { DRAFT_KEY } from "./user.js";
 

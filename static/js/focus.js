@@ -84,10 +84,15 @@ function mendHidden() {
   if (document.hasFocus()) last = null;
 }
 
-export function keepFocus() {
-  document.addEventListener("focusin", ({ target }) => {
+/** @param {EventTarget | null} first what has had the focus until this was loaded */
+export function keepFocus(first) {
+  const remember = (/** @type {EventTarget | null} */ target) => {
     last = target instanceof HTMLElement && target !== document.body ? target : null;
-  });
+  };
+  remember(document.activeElement === document.body ? first : document.activeElement);
+  document.addEventListener("focusin", ({ target }) => remember(target));
   document.addEventListener("focusout", () => setTimeout(mendHidden, 50));
   new MutationObserver(mend).observe(document.body, { childList: true, subtree: true });
+  if (last?.isConnected) mendHidden();
+  else if (last && isLost()) give(null);
 }

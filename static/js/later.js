@@ -28,3 +28,27 @@ export function atFirstClick(root, selector, load) {
   };
   root.addEventListener("click", listener);
 }
+
+/**
+ * Loads what handles `selector` once it is pointed at or has the focus. What is pressed before that is there, it gets then.
+ * @param {EventTarget} root
+ * @param {string} selector
+ * @param {() => Promise<unknown>} load
+ */
+export function atFirstTouch(root, selector, load) {
+  const signs = ["pointerover", "focusin", "pointerdown", "keydown"];
+  /** @type {Promise<unknown> | undefined} */
+  let loading;
+  /** @param {Event} event */
+  const listener = async (event) => {
+    const touched = targetOf(event)?.closest(selector);
+    if (!touched) return;
+    loading ??= load();
+    await loading.catch(() => (loading = undefined));
+    if (!loading) return;
+    for (const sign of signs) root.removeEventListener(sign, listener);
+    if (event instanceof PointerEvent) touched.dispatchEvent(new PointerEvent(event.type, event));
+    if (event instanceof KeyboardEvent) touched.dispatchEvent(new KeyboardEvent(event.type, event));
+  };
+  for (const sign of signs) root.addEventListener(sign, listener);
+}

@@ -1,59 +1,24 @@
-// What a person would be told of their work: what was queued, what ended and how. Said once; counted in the title while
-// the page is out of sight.
-import { announce } from "./announce.js";
+// What a person would be told of their work: what ended. Said once; counted in the title while the page is out of sight.
 import { data, findAll } from "./dom.js";
 import { NOTIFY_KEY } from "./user.js";
 
 const ENDED = ["completed", "partial", "failed"];
-const PROMPT_LENGTH = 60;
 const title = document.title;
 let unseen = 0;
 
 /** @type {Map<string, string>} */
 let before = new Map(); // job -> its status when last looked at
 
-/**
- * @param {Element} stack
- * @param {string} selector
- */
-const textOf = (stack, selector) => stack.querySelector(selector)?.textContent?.trim().replace(/\s+/g, " ") ?? "";
-
-/** @param {Element} stack */
-function promptOf(stack) {
-  const prompt = textOf(stack, "h2");
-  return prompt.length > PROMPT_LENGTH ? `${prompt.slice(0, PROMPT_LENGTH).replace(/\s+\S*$/, "")} …` : prompt;
-}
-
-/**
- * @param {number} count
- * @param {string} media
- */
-const counted = (count, media) => `${count} ${media}${count === 1 ? "" : "s"}`;
-
-/**
- * How a job ended: "3 images done", "Failed: the reason".
- * @param {HTMLElement} stack
- */
-function outcomeOf(stack) {
-  const cards = findAll(stack, ".card", HTMLElement);
-  const done = cards.filter(({ dataset }) => dataset.phase === "done");
-  const reason = textOf(stack, ".is-failed .why span") || textOf(stack, ".is-failed .why") || textOf(stack, ".reason");
-  if (!done.length) return `Failed: ${reason || "no reason given."}`;
-  const failed = cards.filter(({ dataset }) => dataset.phase === "failed").length;
-  const made = `${counted(done.length, done[0]?.dataset.media ?? "image")} done`;
-  return failed ? `${made}, ${failed} failed: ${reason}` : made;
-}
-
 /** @param {HTMLElement[]} stacks that have ended just now */
-function tell(stacks) {
-  const [first] = stacks;
+async function tell([first, ...others]) {
   if (!first) return;
-  const words = stacks.length === 1 ? outcomeOf(first) : `${stacks.length} jobs have ended.`;
-  announce(stacks.length === 1 ? `${words.replace(/\.$/, "")}: \u2068${promptOf(first)}\u2069.` : words);
-  if (document.visibilityState === "visible") return;
-  unseen += stacks.length;
+  const isSeen = document.visibilityState === "visible";
+  const { announceEnd, promptOf } = await import("./outcomes.js");
+  const words = announceEnd([first, ...others]);
+  if (isSeen) return;
+  unseen += 1 + others.length;
   document.title = `(${unseen}) ${title}`;
-  if (isWanted()) import("./notifications.js").then(({ notify }) => notify(words, stacks.map(promptOf)));
+  if (isWanted()) (await import("./notifications.js")).notify(words, [first, ...others].map(promptOf));
 }
 
 /** Whether this browser was asked to notify at all: what does it is loaded only then. */
@@ -86,12 +51,4 @@ export function start(list) {
     unseen = 0;
     document.title = title;
   });
-}
-
-/** @param {HTMLElement[]} stacks that were made on this page just now */
-export function tellMade(stacks) {
-  const [first] = stacks;
-  if (!first) return;
-  const place = textOf(first, `[id="place-${data(first, "job")}"]`);
-  announce(stacks.length > 1 ? `${stacks.length} jobs queued.` : place ? `Queued, ${place}.` : "Started.");
 }

@@ -1,7 +1,7 @@
 // Earlier prompts and presets: what their links lead to as pages of their own, shown over the page. Loaded when wanted.
 import { perform } from "./act.js";
 import { form as composer } from "./composer-form.js";
-import { byId, element, targetOf } from "./dom.js";
+import { byId, element, isSpecial, targetOf } from "./dom.js";
 
 const panel = byId("picker", HTMLElement);
 const PAUSE_MS = 250; // after the last letter of a search
@@ -27,11 +27,22 @@ async function show(url) {
 }
 
 /**
- * @param {string} url
- * @param {(filled: Filled, words: string) => void} fillForm what a press on one of the list does
+ * Opens the links to the lists in `root`.
+ * @param {HTMLElement} root
+ * @param {(filled: Filled, words: string) => void} fillForm what a press on one of a list does
  */
-export async function open(url, fillForm) {
+export function listen(root, fillForm) {
   fill = fillForm;
+  root.addEventListener("click", (event) => {
+    const link = targetOf(event)?.closest("a[data-picker]");
+    if (!(link instanceof HTMLAnchorElement) || isSpecial(event)) return;
+    event.preventDefault();
+    open(link.href).catch(() => location.assign(link.href));
+  });
+}
+
+/** @param {string} url */
+async function open(url) {
   panel.replaceChildren();
   await show(url);
   panel.showPopover();

@@ -1,7 +1,6 @@
 // The keys of the prompt: which one sends, and the arrows that lead back through earlier prompts.
-import { perform } from "./act.js";
 import { fields, form } from "./composer-form.js";
-import { byId, data, find } from "./dom.js";
+import { byId } from "./dom.js";
 import * as draft from "./draft.js";
 
 const enterSends = byId("enter-sends", HTMLInputElement);
@@ -11,17 +10,6 @@ const asks = fields.prompt.placeholder;
 function sayKey() {
   const key = enterSends.checked ? "Enter" : "Ctrl+Enter";
   fields.prompt.placeholder = finger.matches ? asks : `${asks} · ${key} sends`;
-}
-
-async function choose() {
-  sayKey();
-  const token = find(form, '[name="csrfmiddlewaretoken"]', HTMLInputElement);
-  const chosen = new FormData();
-  chosen.set(token.name, token.value);
-  if (enterSends.checked) chosen.set("enter_sends", "on");
-  if (await perform(data(enterSends, "url"), chosen, { isSeen: true })) return;
-  enterSends.checked = !enterSends.checked;
-  sayKey();
 }
 
 /** @param {KeyboardEvent} event */
@@ -44,7 +32,10 @@ function step({ key, ctrlKey, metaKey, shiftKey, altKey }) {
 export function start() {
   sayKey();
   finger.addEventListener("change", sayKey);
-  enterSends.addEventListener("change", choose);
+  enterSends.addEventListener("change", () => {
+    sayKey();
+    import("./enter-sends.js").then(({ choose }) => choose(enterSends)).then(sayKey);
+  });
   fields.prompt.addEventListener("keydown", (event) => {
     if (event.isComposing || event.keyCode === 229) return; // it belongs to the input method
     const far = step(event);

@@ -1,6 +1,6 @@
 // Settings brought back into the composer: those of an asset, or those that a file carries. Loaded when they are wanted.
 import { fields, form } from "./composer-form.js";
-import { byId, copyOf, data, element, find, findAll, targetOf } from "./dom.js";
+import { byId, copyOf, data, element, find, findAll, isSpecial, targetOf } from "./dom.js";
 import { say } from "./toast.js";
 
 const AWAY = "The server did not answer. Try again in a moment.";
@@ -12,7 +12,7 @@ said.addEventListener("click", (event) => {
 });
 
 /** @typedef {{words: string, filled: Filled | null, html: string}} Recalled what the server answers */
-/** @typedef {(filled: Filled, words: string) => void} Fill fills in the composer, with Undo */
+/** @typedef {(filled: Filled, words: string) => Promise<void>} Fill fills in the composer, with Undo */
 
 /**
  * What is chosen now, which decides what a size becomes.
@@ -36,7 +36,7 @@ async function ask(url, fill, options) {
   try {
     const answer = await fetch(asked(url), { credentials: "same-origin", redirect: "error", ...options });
     const body = await answer.json();
-    if (answer.ok) return show(body, fill);
+    if (answer.ok) return await show(body, fill);
     say(body.detail ?? AWAY, { level: "error" });
   } catch {
     say(AWAY, { level: "error" });
@@ -47,10 +47,10 @@ async function ask(url, fill, options) {
  * @param {Recalled} recalled
  * @param {Fill} fill
  */
-function show({ words, filled, html }, fill) {
+async function show({ words, filled, html }, fill) {
   said.replaceChildren(element(html));
   if (!filled) return say(words, { level: "error" });
-  fill(filled, words);
+  await fill(filled, words);
   form.scrollIntoView({ block: "nearest" });
   fields.prompt.focus({ preventScroll: true });
 }
@@ -59,7 +59,7 @@ function show({ words, filled, html }, fill) {
  * @param {HTMLAnchorElement} link to what of an asset to use
  * @param {Fill} fill
  */
-export function follow(link, fill) {
+function follow(link, fill) {
   for (const dialog of findAll(document, "dialog[open]", HTMLDialogElement)) dialog.close();
   return ask(data(link, "recall"), fill);
 }
@@ -76,7 +76,18 @@ function useFile(file, fill) {
 }
 
 /** @param {Fill} fill */
-export function pick(fill) {
+export function listen(fill) {
+  document.addEventListener("click", (event) => {
+    const link = targetOf(event)?.closest("a[data-recall], a[data-recall-file]");
+    if (!(link instanceof HTMLAnchorElement) || isSpecial(event)) return;
+    event.preventDefault();
+    if (link.dataset.recall) follow(link, fill);
+    else pick(fill);
+  });
+}
+
+/** @param {Fill} fill */
+function pick(fill) {
   const input = document.createElement("input");
   input.type = "file";
   input.accept = "image/png,image/jpeg,image/webp,video/mp4";

@@ -1,5 +1,5 @@
-// Reference images: picked, dropped or pasted into the composer, sent at once, chosen for what the kind of work can use.
-import { byId, copyOf, data, find, findAll, targetOf } from "./dom.js";
+// Reference images: sent at once, chosen for what the kind of work can use. Loaded by reference-field.js once there is one.
+import { byId, copyOf, data, find, findAll } from "./dom.js";
 import { say } from "./toast.js";
 
 /** @typedef {{id: string, thumbnail: string}} Uploaded */
@@ -233,10 +233,10 @@ function discard(row) {
   if (src.startsWith("blob:")) URL.revokeObjectURL(src);
 }
 
-/** @param {Iterable<File>} files */
-function add(files) {
+/** @param {File[]} files */
+export function add(files) {
   if (!type.references.length) return say(`${type.title} cannot use reference images.`, { level: "error" });
-  const pictures = [...files].filter(isUsable);
+  const pictures = files.filter(isUsable);
   const room = type.references.length - inUse().length;
   const most = type.references.length;
   if (pictures.length > room) say(`${type.title} uses at most ${most} reference images.`, { level: "error" });
@@ -416,47 +416,11 @@ function append(drafted) {
   watch(row);
 }
 
-/** @param {DragEvent} event */
-const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
-
-/**
- * @param {object} page
- * @param {() => void} page.onChange something about the pictures has changed
- * @param {(files: File[], add: (files: File[]) => void) => void} page.onDropped files fell beside their field
- */
-export function start({ onChange, onDropped }) {
+/** @param {() => void} onChange something about the pictures has changed */
+export function start(onChange) {
   changed = onChange;
   for (const row of rows()) {
     want(row, purpose(row).value);
     watch(row);
   }
-  pick.addEventListener("change", (event) => {
-    event.stopPropagation();
-    add(pick.files ?? []);
-    pick.value = "";
-  });
-  // Anywhere on the page: beside the composer a browser would leave the page for the file.
-  document.addEventListener("dragover", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    form.classList.add("is-over");
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) form.classList.remove("is-over");
-  });
-  document.addEventListener("drop", (event) => {
-    form.classList.remove("is-over");
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    const files = [...(event.dataTransfer?.files ?? [])];
-    if (field.contains(targetOf(event))) add(files);
-    else onDropped(files, add);
-  });
-  form.addEventListener("paste", (event) => {
-    const pictures = [...(event.clipboardData?.files ?? [])].filter((file) => file.type.startsWith("image/"));
-    if (!pictures.length) return;
-    event.preventDefault();
-    add(pictures);
-  });
-  field.addEventListener("input", () => field.querySelector("[data-error]")?.replaceChildren());
 }

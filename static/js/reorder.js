@@ -1,6 +1,6 @@
 // Waiting jobs are moved by their handles: dragged, or with the arrow keys, Home and End. The server decides.
 import { perform } from "./act.js";
-import { byId, data, find, findAll, targetOf } from "./dom.js";
+import { byId, data, find, findAll, jobOf, targetOf } from "./dom.js";
 
 const list = byId("stacks", HTMLElement);
 const queue = find(list, ".queue", HTMLElement);
@@ -76,7 +76,7 @@ function drop() {
   let before = target;
   if (target === null) before = /** @type {HTMLElement | null} */ (shown().at(-1)?.nextElementSibling ?? null);
   stop();
-  if (before) move(grip, `before=${data(before, "job")}`);
+  if (before) move(grip, `before=${jobOf(before)}`);
   else if (before === null) move(grip, "to=last");
 }
 
@@ -93,7 +93,11 @@ list.addEventListener("pointerover", (event) => {
 list.addEventListener("pointerdown", (event) => {
   const grip = gripOf(event);
   if (!grip || event.button) return;
-  grip.setPointerCapture(event.pointerId);
+  try {
+    grip.setPointerCapture(event.pointerId);
+  } catch {
+    return; // released before this was loaded
+  }
   dragged = { grip, line: lineOf(grip), target: undefined };
 });
 list.addEventListener("pointermove", drag);

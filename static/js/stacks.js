@@ -1,5 +1,5 @@
 // The stacks by section, kept as the server last said they are: none goes that it did not say is gone.
-import { byId, data, element, findAll } from "./dom.js";
+import { byId, data, element, findAll, jobOf } from "./dom.js";
 import { morph, update } from "./morph.js";
 import { showTimes } from "./times.js";
 import { user } from "./user.js";
@@ -22,7 +22,7 @@ const section = (name) => list.querySelector(`:scope > [data-section="${name}"]`
  * What the stacks of a section are sorted by.
  * @param {HTMLElement} stack
  */
-const place = (stack) => `${data(stack, "key")} ${data(stack, "job")}`;
+const place = (stack) => `${data(stack, "key")} ${jobOf(stack)}`;
 
 /**
  * Whether a stack stands before another of its section; the last finished comes first.
@@ -138,7 +138,7 @@ function inPlace(changed, change) {
     return bottom > 0 && top < innerHeight && bottom > top;
   };
   const seen = list.getBoundingClientRect().top < 0 ? stacksIn(list).filter(isInSight) : [];
-  const anchor = seen.find((stack) => !changed.has(data(stack, "job"))) ?? seen[0];
+  const anchor = seen.find((stack) => !changed.has(jobOf(stack))) ?? seen[0];
   const top = anchor?.getBoundingClientRect().top ?? 0;
   change();
   if (anchor?.isConnected) scrollBy({ top: anchor.getBoundingClientRect().top - top, behavior: "instant" });
@@ -150,7 +150,6 @@ function openNext() {
   if (next !== formerlyNext && formerlyNext?.parentElement === section("waiting")) open(formerlyNext, false);
   open(next, true);
   formerlyNext = next;
-  if (next?.nextElementSibling) import("./reorder.js");
 }
 let formerlyNext = section("waiting")?.firstElementChild;
 openNext();

@@ -1,9 +1,9 @@
 // Sending the composer without leaving the page. The answer shows the job, whether or not the page's socket lives.
 import { excuse, post } from "./act.js";
-import { fields, form, isOlderWork, make, more } from "./composer-form.js";
-import { byId, data, findAll, targetOf } from "./dom.js";
+import { fields, form, isOlderWork, make } from "./composer-form.js";
+import { byId } from "./dom.js";
 import * as draft from "./draft.js";
-import * as references from "./references.js";
+import * as references from "./reference-field.js";
 import { say } from "./toast.js";
 
 /**
@@ -15,45 +15,15 @@ import { say } from "./toast.js";
 const AWAY = "The server did not answer. Press Make again in a moment: what has arrived is not made twice.";
 const finger = matchMedia("(pointer: coarse)");
 
-const errorSlots = () => findAll(form, "[data-error]", HTMLElement);
-const firstError = () => errorSlots().find((slot) => slot.childNodes.length);
-
 /** Whether something was refused. */
-export const isRefused = () => Boolean(firstError());
-
-/** @param {HTMLElement} slot for the errors of one field */
-function controlOf(slot) {
-  const control = fields.namedItem(data(slot, "error"));
-  return control instanceof HTMLElement ? control : null;
-}
+export const isRefused = () => form.querySelector("[data-error]:not(:empty)") !== null;
 
 /**
- * Shows errors beside their fields.
+ * Loaded when something is wrong, or was.
  * @param {Record<string, string[]>} errors
  */
-function showErrors(errors) {
-  for (const slot of errorSlots()) {
-    const sentences = errors[data(slot, "error")] ?? [];
-    slot.replaceChildren(
-      ...sentences.map((text) => Object.assign(document.createElement("p"), { dir: "auto", textContent: text })),
-    );
-    if (sentences.length) controlOf(slot)?.setAttribute("aria-invalid", "true");
-    else controlOf(slot)?.removeAttribute("aria-invalid");
-    if (sentences.length && more.contains(slot)) more.open = true;
-  }
-  const first = firstError();
-  if (first) (controlOf(first) ?? fields.prompt).focus();
-}
-
-/**
- * A sentence about what was typed goes once that is typed anew.
- * @param {Event} event
- */
-function forgive(event) {
-  const control = targetOf(event);
-  if (!control) return;
-  form.querySelector(`[data-error="${control.getAttribute("name")}"]`)?.replaceChildren();
-  control.removeAttribute("aria-invalid");
+async function showErrors(errors) {
+  if (isRefused() || Object.keys(errors).length) (await import("./refused.js")).showErrors(errors);
 }
 
 /**
@@ -88,11 +58,11 @@ async function press(composer) {
   const answer = /** @type {Submitted} */ (body);
   if (!answer.ok) {
     draft.answered({ isSent: false });
-    if (status === 422) showErrors(answer.errors);
+    if (status === 422) await showErrors(answer.errors);
     else say(answer.message, { level: "error" });
     return;
   }
-  showErrors({});
+  await showErrors({});
   fields.key.value = answer.key;
   if (answer.project) choose(answer.project);
   const keepSeed = byId("keep-seed", HTMLButtonElement);
@@ -107,7 +77,7 @@ async function press(composer) {
 
 /** @param {Composer} composer */
 export function start(composer) {
-  form.addEventListener("input", forgive);
+  if (isRefused()) import("./refused.js");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!make.hasAttribute("aria-busy")) send(composer);

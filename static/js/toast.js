@@ -5,11 +5,12 @@ import { byId, copyOf, find, findAll } from "./dom.js";
 const box = byId("toasts", HTMLElement);
 const template = byId("toast", HTMLTemplateElement);
 const SHOWN_MS = 8000;
-const KEY = "F8";
-let isNext = false; // whether Tab leads to the newest toast: it came after the last step of the focus
+export const KEY = "F8";
+/** Whether Tab leads to the newest toast: it came after the last step of the focus. toast-keys.js asks. */
+export const tab = { leadsToToast: false };
 
 /** Where the focus is when nothing else is left to have it. */
-function home() {
+export function home() {
   const dialog = document.querySelector("dialog[open]");
   return dialog instanceof HTMLElement ? dialog : byId("main", HTMLElement);
 }
@@ -54,59 +55,13 @@ export function adopt(container) {
     watch(toast);
     speak(toast);
   }
-  document.addEventListener("keydown", keyed);
-  document.addEventListener("pointerdown", () => {
-    isNext = false;
-  });
 }
 
 /** @param {HTMLElement} toast */
 function speak(toast) {
   const canUndo = toast.querySelector("[data-undo]") !== null;
   announce(`${words(toast).textContent}${canUndo ? ` Undo: ${KEY}.` : ""}`);
-  isNext = canUndo;
-}
-
-/**
- * F8 leads to the newest toast and back; so does Tab, right after the action that it is about.
- * @param {KeyboardEvent} event
- */
-function keyed(event) {
-  const buttons = findAll(box, "button:not([hidden])", HTMLButtonElement);
-  const isInside = box.contains(document.activeElement);
-  if (event.key === "Tab") {
-    const isWanted = isNext && !event.shiftKey && !isInside;
-    isNext = false;
-    if (!isWanted) return leave(event, buttons);
-  } else if (event.key !== KEY || event.ctrlKey || event.altKey || event.metaKey) return;
-  else if (isInside) return goBack(event);
-  const target = box.lastElementChild?.querySelector("button");
-  if (!(target instanceof HTMLElement)) return;
-  event.preventDefault();
-  const { activeElement: before } = document;
-  origin = before instanceof HTMLElement && before !== document.body ? before : null;
-  target.focus();
-}
-
-/** @type {HTMLElement | null} */
-let origin = null; // where the keys led here from
-
-/** @param {KeyboardEvent} event */
-function goBack(event) {
-  event.preventDefault();
-  (origin?.isConnected ? origin : home())?.focus({ preventScroll: true });
-}
-
-/**
- * Tab at an end of the toasts goes on from where it came here.
- * @param {KeyboardEvent} event
- * @param {HTMLElement[]} buttons
- */
-function leave(event, buttons) {
-  const end = event.shiftKey ? buttons[0] : buttons.at(-1);
-  if (document.activeElement !== end || !origin?.isConnected || !box.contains(end ?? null)) return;
-  if (event.shiftKey) return goBack(event);
-  origin.focus({ preventScroll: true }); // and the browser steps on from there
+  tab.leadsToToast = canUndo;
 }
 
 /** @param {Element} toast */

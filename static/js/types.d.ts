@@ -109,6 +109,9 @@ interface KeptReference {
   wants?: Record<string, string>;
 }
 
+/** references.js, loaded once there is a reference image. */
+type References = typeof import("./references.js");
+
 /** All that is in the composer. */
 interface Draft {
   /** by the names of the controls */

@@ -1,7 +1,7 @@
 import { fillForm, start } from "./composer.js";
-import { showMade, start as startDesk } from "./desk.js";
-import { byId, data, targetOf } from "./dom.js";
-import { atFirstClick } from "./later.js";
+import { start as startDesk } from "./desk.js";
+import { byId, data } from "./dom.js";
+import { atFirstClick, atFirstTouch } from "./later.js";
 import { connect } from "./live.js";
 import { start as startNews } from "./news.js";
 import { catchUp, changes, progress, results } from "./stacks.js";
@@ -22,30 +22,22 @@ function afterwards() {
   else catchUp().catch(() => {});
 }
 document.addEventListener("acted", afterwards);
-document.addEventListener("click", (event) => {
-  const link = targetOf(event)?.closest("a[data-recall], a[data-recall-file]");
-  if (!(link instanceof HTMLAnchorElement) || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  import("./recall.js").then(
-    ({ follow, pick }) => {
-      if (link.dataset.recall) follow(link, fillForm);
-      else pick(fillForm);
-    },
-    () => location.assign(link.href),
-  );
-});
-start({
-  onMade: (news) => {
-    changes(news);
-    showMade(news.jobs ?? []);
-    afterwards();
-  },
-});
 startNews(stacks);
 startDesk();
-// What kept its place until the form was as the script makes it.
-byId("more", HTMLElement).removeAttribute("data-folded");
-byId("chips", HTMLElement).removeAttribute("data-expected");
 // The address stays the Workspace's: that is where a reload leads.
 startViewer(stacks, { list: listOf(results), addressOf: () => location.href });
 atFirstClick(document, "[data-menu]", () => import("./menus.js"));
+atFirstClick(document, "a[data-recall], a[data-recall-file]", async () =>
+  (await import("./recall.js")).listen(fillForm),
+);
+atFirstTouch(stacks, ".grip", () => import("./reorder.js"));
+await start({
+  onMade: (news) => {
+    changes(news);
+    import("./made.js").then(({ showMade }) => showMade(news.jobs ?? []));
+    afterwards();
+  },
+});
+// What kept its place until the form was as the script makes it.
+byId("more", HTMLElement).removeAttribute("data-folded");
+byId("chips", HTMLElement).removeAttribute("data-expected");

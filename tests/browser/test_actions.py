@@ -182,7 +182,7 @@ def test_cancel_all_and_undo(desk: Desk, machine: Machine) -> None:
     for tab in (page, desk.second):
         expect(stack(tab, running)).to_have_attribute("data-status", "cancelled")
         expect(tab.locator(".queue > .stack")).to_have_count(2)
-        expect(tab.locator(".queue > .stack").first).to_have_attribute("data-job", waiting[0])
+        expect(tab.locator(".queue > .stack").first).to_have_attribute("id", f"stack-{waiting[0]}")
     assert [slot.status for slot in ledger.job(waiting[1]).slots] == ["queued"] * 3
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 
 import PIL.Image
 import pytest
@@ -55,6 +56,18 @@ def submitted(owner: User) -> Job:
 def pixels_of(file: bytes) -> tuple[tuple[int, int], bytes]:
     with PIL.Image.open(io.BytesIO(file)) as image:
         return image.size, image.tobytes()
+
+
+def test_a_picture_that_is_quicker_than_its_script_is_made_with(page: Page, owner: User) -> None:
+    held: list[Route] = []
+    page.route(re.compile(r"/js/references\b"), lambda route: held.append(route))
+    pick(page, picture())
+    write(page, "in this style")
+    page.get_by_role("button", name="Make", exact=True).click()
+    expect(page.locator(".make")).to_have_attribute("aria-busy", "true")
+    expect(rows(page)).to_have_count(0)
+    held[0].continue_()
+    expect(page.locator(".stack .used-references")).to_contain_text("Style 60 %")
 
 
 def test_a_picked_picture_reaches_the_worker(page: Page, machine: Machine, owner: User) -> None:

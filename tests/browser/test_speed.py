@@ -1,7 +1,8 @@
-"""How long after a callback's answer the card has changed in the browser. Printed, not asserted."""
+"""What the Workspace loads; and, printed only, how long after a callback's answer a card has changed."""
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
 
@@ -20,6 +21,33 @@ WATCH = """() => {
     for (const { id } of document.querySelectorAll('[data-phase="done"]')) window.changed[id] ??= Date.now();
   }).observe(document.getElementById("stacks"), {subtree: true, childList: true, attributes: true});
 }"""
+
+LOADED = r"""() => performance.getEntriesByType("resource").flatMap(({name, decodedBodySize}) => {
+  const script = name.match(/\/js\/([\w-]+)(?:\.\w+)?\.js$/);
+  return script ? [[script[1], decodedBodySize]] : [];
+})"""
+
+
+def test_the_scripts_that_the_workspace_loads_before_anything_is_done(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also those that a module imports when it wants them, with a job in work and others that wait."""
+    person = live.person(owner)
+    for _ in range(4):
+        person.submit(quantity=3)
+    machine.lease()
+    page = browsers.open(user=owner)
+    go_live(page)
+    page.wait_for_load_state("networkidle")
+    loaded: dict[str, int] = dict(page.evaluate(LOADED))
+    total = sum(loaded.values())
+    with capsys.disabled():
+        print(f"\nWorkspace, own JavaScript as loaded: {total / 1000:.1f} KB in {len(loaded)} modules")
+    assert {"page", "workspace", "stacks"} <= loaded.keys()
+    assert not loaded.keys() & {"references", "reorder", "focus", "menus", "lightbox"}
+    assert total < 90_000
+    with page.expect_response(re.compile(r"/js/reorder\b")), page.expect_response(re.compile(r"/js/focus\b")):
+        page.locator(".grip").first.focus()
 
 
 def test_from_the_callback_to_the_card(

@@ -14,12 +14,26 @@ from django.utils import timezone
 
 from accounts.models import SignInAttempts, SignInLink, UserSession
 from downloads.models import Archive, ArchivePart
-from generation.models import Asset, FairnessClock, Job, OutboxEvent, SavedSearch, Uptime
+from generation.models import (
+    Asset,
+    BulkOperation,
+    Collection,
+    CollectionItem,
+    FairnessClock,
+    Job,
+    OperationChunk,
+    OutboxEvent,
+    SavedSearch,
+    Tag,
+    TagItem,
+    Uptime,
+)
 from sharing.models import ShareLink
 from tests.database_copy.databases import Databases
 from tests.servers import temporary_postgres
 from tests.upgrade.database import ALIAS, OwnDatabase, opened
 from tests.upgrade.old_rows import OldRows
+from workspace.models import ComposerSettings, Preset
 
 LAST_ID = 3  # of a user who was deleted
 
@@ -100,6 +114,15 @@ def _fill_what_came_later(database: OwnDatabase) -> None:
     create(ArchivePart, archive=archive, number=1, files=[["a", "b", 1, "c"]], count=1, byte_size=1, **packed)
     shared = Asset.objects.using(ALIAS).first()
     create(ShareLink, owner=owner, asset=shared, expires_at=now)
+    for grouping, item in ((Collection, CollectionItem), (Tag, TagItem)):
+        made = create(grouping, owner=owner, name="Füchse", folded_name="füchse", count=1)
+        create(item, group=made, asset=shared, saved_at=now)
+    ended = {"status": "done", "finished_at": now, "created_at": now}
+    who = {"owner": owner, "actor": ["user", str(owner.pk)]}
+    operation = create(BulkOperation, action="rate", value={"rating": 5}, source="library", **who, **ended)
+    create(OperationChunk, operation=operation, changes=[[str(shared.pk), 0]])
+    create(Preset, owner=owner, name="Fast", folded_name="fast", fields={"prompt": "灯台", "enhance": True})
+    create(ComposerSettings, owner=owner, enter_sends=True)
     event = {"owner": owner, "kind": "job.ended", "revision": 1, "job_id": job.pk, "created_at": now}
     create(OutboxEvent, **event, payload=payload)
     content_type = Permission.objects.using(ALIAS).get(codename="change_image").content_type

@@ -172,6 +172,14 @@ def test_nothing_selected_is_said(reader: Client, owner: User) -> None:
     assert not Archive.objects.exists()
 
 
+def test_a_search_that_cannot_be_carried_out_is_refused_in_words(reader: Client, owner: User) -> None:
+    saved(owner, 1)
+    bad = {"all": "1", "q": "-"}
+    for answer in (reader.post("/downloads/", bad), reader.get("/downloads/library.jsonl", bad)):
+        assert answer.status_code == 422
+        assert "There is no word in this to search for." in answer.content.decode()
+
+
 def test_a_stranger_finds_nothing(reader: Client, owner: User) -> None:
     page = prepared(reader, ids(saved(owner)))
     archive = page.split("/")[2]

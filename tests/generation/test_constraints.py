@@ -299,6 +299,7 @@ def test_the_claim_is_one_index_probe(owner: User) -> None:
     assert "Sort" not in plan
 
 
+@pytest.mark.timeout(600)  # there are many of them, each rebuilding tables
 @pytest.mark.django_db(transaction=True)
 def test_the_migrations_go_back_and_forth() -> None:
     call_command("migrate", "generation", "zero", stdout=StringIO())

@@ -190,6 +190,53 @@ def test_it_is_cancelled_in_the_middle_and_others_of_its_owner_wait(owner: User,
         started(owner, Action.RATE, rating=1)
 
 
+def test_many_undos_wait_for_the_one_in_work(owner: User, assets: list[Asset]) -> None:
+    who: dict[str, Any] = {"owner_id": owner.pk, "actor": acting.user_actor(owner.pk)}
+    ids = [asset.pk for asset in assets]
+    earlier = [
+        operations.act(action=Action.FAVOURITE, value={"favourite": number % 2 == 0}, assets=ids, **who)
+        for number in range(operations.MAX_UNFINISHED + 1)
+    ]
+    in_work = started(owner, Action.RATE, rating=5)
+    assert operations.work_chunk(in_work.pk)
+    for each in earlier:
+        operations.undo(operation_id=each.pk, **who)
+
+    operations.work_all()
+
+    assert not BulkOperation.objects.filter(finished_at=None).exists()
+
+
+@pytest.mark.parametrize("how", ["cancelled", "failed"])
+def test_a_merge_that_ends_early_loses_no_group(how: str, owner: User, assets: list[Asset]) -> None:
+    """Undone or not: cleanup would delete what is left in it, and no page would show it until then."""
+    who: dict[str, Any] = {"owner_id": owner.pk, "actor": acting.user_actor(owner.pk)}
+    one, two = group(owner, TAGS, "one"), group(owner, TAGS, "two")
+    ids = [asset.pk for asset in assets]
+    operations.act(action=Action.ADD_TAG, value={"group": str(one.pk)}, assets=ids, **who)
+    project = acting.create_project(owner_id=owner.pk, name="Foxes")
+    operations.act(action=Action.MOVE, value={"project": str(project.pk)}, assets=ids, **who)
+    merged = merging.merge(TAGS, group_id=one.pk, into_id=two.pk, **who)
+    assert operations.work_chunk(merged.pk)
+
+    if how == "failed":
+        groupings.delete(TAGS, group_id=two.pk, **who)
+        ended(merged)
+    else:
+        operations.cancel(operation_id=merged.pk, **who)
+    dissolved = merging.dissolve(project_id=project.pk, **who)
+    assert operations.work_chunk(dissolved.pk)
+    operations.cancel(operation_id=dissolved.pk, **who)
+
+    merged.refresh_from_db()
+    assert merged.status == how
+    assert groupings.find(TAGS, owner_id=owner.pk, group_id=one.pk).count == 10
+    assert not Asset.objects.filter(project__deleted_at__isnull=False).exists()
+    assert undone(dissolved).status == "undone"
+    assert Asset.objects.filter(project=project).count() == 10
+    assert everything_is_right()
+
+
 def test_the_trash_is_emptied_for_good(owner: User, assets: list[Asset]) -> None:
     """pitfall 10"""
     acting.discard(owner_id=owner.pk, assets=[asset.pk for asset in assets[:6]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import time
 import tracemalloc
 import zlib
@@ -221,6 +222,17 @@ def test_damaged_files_never_raise(file: bytes, changes: list[tuple[int, bytes]]
         assert found is None or isinstance(found, Parameters)
 
 
+def box(kind: bytes, content: bytes) -> bytes:
+    return (8 + len(content)).to_bytes(4, "big") + kind + content
+
+
+def exif_of(entries: list[tuple[int, int]], size: int) -> bytes:
+    """Of these tags with values of so many bytes, all from the same place on."""
+    listed = b"".join(struct.pack(">HHII", tag, 7, count, 2600) for tag, count in entries)
+    head = b"Exif\0\0MM\0*\0\0\0\x08" + struct.pack(">H", len(entries))
+    return (head + listed + bytes(4)).ljust(size, b"\xff")[:size]
+
+
 def hostile() -> dict[str, bytes]:
     bomb = b"parameters\0\0" + zlib.compress(b"Steps: 1, " * 10_000_000, 1)[: MAX_TEXT_BYTES - 100]
     head, tail = encoded(plain(), "PNG")[:33], encoded(plain(), "PNG")[33:]
@@ -232,7 +244,14 @@ def hostile() -> dict[str, bytes]:
     }
     sampler = node("KSampler", seed=1, positive=["100", 0], negative=["100", 0], latent_image=["2", 0])
     circle = {"2": node("X", samples=["3", 0]), "3": node("X", samples=["2", 0])}
+    noted = exif_of([(0x927C, 57_000)] * 199 + [(0x927C, 0)], 60_000)
+    broken_bomb = b"k\0\0" + zlib.compress(b"a" * 900_000, 9)[:-4] + bytes(4)
+    keys = box(b"keys", bytes(8) + box(b"mdta", b"") * 1900)
+    tags = box(b"moov", box(b"meta", box(b"hdlr", b"") + keys * 400) * 12)
     return {
+        "EXIF again and again": b"\xff\xd8" + (b"\xff\xe1\xea\x62" + noted) * 300,
+        "bombs that break": head + chunk(b"zTXt", broken_bomb) * 10_000 + tail,
+        "keys": b"\0\0\0\x10ftypisom\0\0\0\0" + tags,
         "a bomb": head + chunk(b"zTXt", bomb) * 40 + tail,
         "deep JSON": png_with({"prompt": '{"a":' * 200_000, "parameters": "[" * 1_000_000}),
         "wide JSON": png_with({"prompt": "[" + "[]," * 340_000 + "[]]"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,25 +22,40 @@ from django.db.models import Count, F
 
 from generation.access.projects import default_project
 from generation.access.quotas import OverLimit
+from generation.assets import merging, operations
 from generation.assets.previews import delete_previews
-from generation.catalog.submission import Submission
+from generation.catalog.submission import InvalidSubmission, Submission
 from generation.changes import feed
 from generation.core.actors import SYSTEM
 from generation.core.clock import from_now
 from generation.core.errors import DomainError, LeaseLost, NotRetryable, TooManyPreviews
 from generation.jobs.deadlines import cancel_late
+from generation.jobs.imports import ImportInput, begin_imports
 from generation.jobs.lease import heartbeat, lease, promote, reap, release
 from generation.jobs.order import NotMovable
 from generation.jobs.owner_deletion import delete_all_of
 from generation.jobs.pausing import follow_pauses
 from generation.jobs.previews import store_preview
 from generation.jobs.report import Receipt
-from generation.models import Attempt, Image, Job, OutboxEvent, OwnerCounter, Preview, Project, Upload, Worker
+from generation.models import (
+    Action,
+    Asset,
+    Attempt,
+    Image,
+    Job,
+    OutboxEvent,
+    OwnerCounter,
+    Preview,
+    Project,
+    Upload,
+    Worker,
+)
 from generation.queue.reordering import Place
 from tests.acting import (
     cancel,
     cancel_jobs,
     clear,
+    create_project,
     discard,
     move,
     pause,
@@ -48,6 +64,7 @@ from tests.acting import (
     retry,
     submit,
     undo_cancel,
+    user_actor,
 )
 from tests.factories import (
     call_back,
@@ -90,7 +107,7 @@ def user() -> User:
     return make_user()
 
 
-def either(*refusals: type[DomainError]) -> Callable[[Callable[[], object]], Callable[[], object]]:
+def either(*refusals: type[Exception]) -> Callable[[Callable[[], object]], Callable[[], object]]:
     """Run it; a refusal of these kinds is an answer too."""
 
     def attempt(call: Callable[[], object]) -> Callable[[], object]:
@@ -331,6 +348,34 @@ def test_once_a_pause_is_answered_nothing_is_begun_whoever_queues_and_claims_mea
     together(both * 3)
     follow_pauses()
     assert Job.objects.exclude(held_at=None).count() in (0, 34)
+
+
+def test_nothing_comes_into_a_project_while_it_is_deleted(user: User) -> None:
+    who: dict[str, Any] = {"owner_id": user.pk, "actor": user_actor(user.pk)}
+    [asset] = complete(make_job(user))
+    project = create_project(owner_id=user.pk, name="Foxes")
+    begun = threading.Event()
+
+    def delete() -> None:
+        with transaction.atomic():
+            merging.dissolve(project_id=project.pk, **who)
+            operations.work(user.pk, seconds=9)
+            begun.set()
+            time.sleep(0.5)
+
+    @either(DomainError)
+    def move_into() -> None:
+        begun.wait()
+        value = {"project": str(project.pk)}
+        operations.act(action=Action.MOVE, value=value, assets=[asset.pk], **who)
+
+    @either(InvalidSubmission)
+    def import_into() -> None:
+        begun.wait()
+        begin_imports(files=[ImportInput(name="fox.png", media="image")], project_id=project.pk, **who)
+
+    together([delete, move_into, import_into])
+    assert not Asset.objects.filter(project=project).exists()
 
 
 def test_promoters_do_not_wait_for_each_other_in_circles(user: User) -> None:

@@ -24,6 +24,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 UPLOADS = {
     ("PUT", "worker_api:upload"): "MAX_UPLOAD_BYTES",
     ("PUT", "api:references"): "MAX_REFERENCE_BYTES",
+    ("PUT", "api:import"): "MAX_UPLOAD_BYTES",
+    ("PUT", "workspace:recall-file"): "MAX_UPLOAD_BYTES",
 }
 
 

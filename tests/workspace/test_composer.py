@@ -226,12 +226,12 @@ def test_the_page_keeps_what_was_made_last(signed_in: Client) -> None:
 
 def test_the_script_knows_exactly_the_combinations_that_the_form_takes(signed_in: Client) -> None:
     known: dict[str, Any] = combinations()
-    for combination, outline in known.items():
+    for combination, name in known["chosen"].items():
         media, quality, engine, enhance = combination.split("|")
         fields = asked(media=media, quality=quality, engine=engine, prompt=combination)
         signed_in.post(SUBMIT, fields | ({"enhance": "on"} if enhance else {}))
-        assert Job.objects.get(prompt=combination).type.title == outline["title"]
-    assert len(known) == 18
+        assert Job.objects.get(prompt=combination).type.title == known["types"][name]["title"]
+    assert len(known["chosen"]) == 18
 
 
 def test_submitting_costs_the_same_for_one_and_six(

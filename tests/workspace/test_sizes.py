@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.factories import complete, lease_next, make_job, make_worker
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "static" / "js"
-# Not import(), of what is loaded when it is used.
+# Not import(), of what is loaded when it is used: tests/browser/test_speed.py counts what is at once.
 IMPORTED = re.compile(r'^(?:import|export)\b[^"(]*"(\./[^"]+)"', re.MULTILINE)
 PROMPT = "paper boats on a city canal at night, lantern reflections, watercolour, number"
 KB = 1000
@@ -80,7 +80,7 @@ def test_the_pages_scripts_are_small(
     files = scripts(*(f"{name}.js" for name in named))
     names = {path.name for path in files}
     assert {"stacks.js", "toast.js"} <= names
-    assert not names & {"lightbox.js", "menus.js", "keys.js", "notifications.js"}  # when they are wanted
+    assert not names & {"lightbox.js", "menus.js", "references.js", "reorder.js"}  # when they are wanted
     total = sum(path.stat().st_size for path in files)
     with capsys.disabled():
         print(f"\nWorkspace, own JavaScript: {total / KB:.0f} KB in {len(files)} modules")

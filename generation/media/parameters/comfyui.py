@@ -14,6 +14,7 @@ from generation.media.parameters.found import MAX_NUMBER, MAX_PROMPT, Parameters
 MAX_NODES = 3000
 MAX_DEPTH = 60
 MAX_VISITS = 3000  # links followed for all texts: combined branches can meet again and again
+MAX_DELIMITER = 200
 LATENTS = ("latent_image", "latent", "samples", "image_embeds")
 SEEDS = ("seed", "noise_seed")
 NUMBERS = (*SEEDS, "value", "int", "number", "Number")
@@ -145,7 +146,8 @@ class _Graph:
             return ""
         parts = dict.fromkeys(self._text(inputs[name], depth + 1) for name in names)
         delimiter = inputs.get("delimiter", ", ")
-        return (delimiter if isinstance(delimiter, str) else ", ").join(filter(None, parts))[:MAX_PROMPT]
+        between = delimiter[:MAX_DELIMITER] if isinstance(delimiter, str) else ", "
+        return between.join(filter(None, parts))[:MAX_PROMPT]
 
     def _number(self, value: object, most: int) -> int | None:
         """The number that a value is, or that the node at its link holds."""

@@ -24,13 +24,13 @@ def exif_texts(tiff: bytes) -> dict[str, str]:
     order = {b"II*\0": "little", b"MM\0*": "big"}.get(tiff[:4])
     if order is None:
         return {}
-    found = {}
+    found: dict[str, str] = {}
     directories = [_number(tiff, 4, 4, order)]
     for directory in directories:  # grows by one at most
         for tag, kind, count, at in _entries(tiff, directory, order):
             if tag == EXIF_DIRECTORY and len(directories) == 1:
                 directories.append(_number(tiff, at, 4, order))
-            elif tag in NAMES and kind in BYTES_OF:
+            elif NAMES.get(tag, "") not in {"", *found} and kind in BYTES_OF:  # each is decoded once
                 start = at if count <= 4 else _number(tiff, at, 4, order)
                 found[NAMES[tag]] = _decoded(tag, tiff[start : start + count], order)
     return found

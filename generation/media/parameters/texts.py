@@ -9,6 +9,7 @@ import html
 import re
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import BinaryIO
 
 from generation.media.formats import BrokenMedia
@@ -17,12 +18,13 @@ from generation.media.parameters.exif import exif_texts
 from generation.media.parameters.mp4_tags import mp4_texts
 
 MAX_TEXTS = 40
+MAX_PARTS = 100  # of the file that may hold texts, whatever is in them
 MAX_TEXT_BYTES = 1024 * 1024  # of one, also after decompressing
 MAX_TOTAL = 4 * MAX_TEXT_BYTES  # characters
 XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 XMP_ELEMENTS = {"exif:UserComment": "UserComment", "dc:description": "description"}
 TAG = re.compile("<[^<>]*>")
-Texts = Iterator[tuple[str, str]]
+Texts = Iterable[tuple[str, str]]
 
 
 def embedded_texts(content: BinaryIO) -> dict[str, str]:
@@ -36,17 +38,18 @@ def embedded_texts(content: BinaryIO) -> dict[str, str]:
     if head[:4] == b"RIFF" and head[8:] == b"WEBP":
         return _gathered(_webp(content))
     if head[4:8] == b"ftyp":
-        return _gathered(mp4_texts(content, most=MAX_TEXT_BYTES))
+        return _gathered([mp4_texts(content, most=MAX_TEXT_BYTES)])
     return {}
 
 
-def _gathered(texts: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _gathered(parts: Iterable[Texts]) -> dict[str, str]:
+    """The first texts of the first parts; those of a name that was there count too."""
     found: dict[str, str] = {}
     room = MAX_TOTAL
     try:
-        for name, text in texts:
+        for name, text in islice(chain.from_iterable(islice(parts, MAX_PARTS)), MAX_TEXTS):
             room -= len(text)
-            if room < 0 or len(found) >= MAX_TEXTS:
+            if room < 0:
                 break
             found.setdefault(name, text)
     except BrokenMedia:
@@ -54,16 +57,16 @@ def _gathered(texts: Iterable[tuple[str, str]]) -> dict[str, str]:
     return found
 
 
-def _png(content: BinaryIO) -> Texts:
+def _png(content: BinaryIO) -> Iterator[Texts]:
     for name, start, end in png_parts(content):
         if name in (b"tEXt", b"zTXt", b"iTXt", b"eXIf") and end - start <= MAX_TEXT_BYTES:
             content.seek(start)
             data = content.read(end - start)
             if name == b"eXIf":
-                yield from exif_texts(data).items()
+                yield exif_texts(data).items()
             else:
                 key, _, rest = data.partition(b"\0")
-                yield key.decode("latin-1"), _png_text(name, rest)
+                yield [(key.decode("latin-1"), _png_text(name, rest))]
 
 
 def _png_text(name: bytes, rest: bytes) -> str:
@@ -91,7 +94,7 @@ def _decoded(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _jpeg(content: BinaryIO) -> Texts:
+def _jpeg(content: BinaryIO) -> Iterator[Texts]:
     at = 2
     for _ in range(MAX_SEGMENTS):
         content.seek(at)
@@ -102,15 +105,15 @@ def _jpeg(content: BinaryIO) -> Texts:
         if marker in (b"\xe1", b"\xfe"):
             data = content.read(size - 2)
             if marker == b"\xfe":
-                yield "comment", _decoded(data)
+                yield [("comment", _decoded(data))]
             elif data.startswith(b"Exif\0\0"):
-                yield from exif_texts(data[6:]).items()
+                yield exif_texts(data[6:]).items()
             elif data.startswith(XMP_HEAD):
-                yield from _xmp(data[len(XMP_HEAD) :])
+                yield _xmp(data[len(XMP_HEAD) :])
         at += 2 + size
 
 
-def _webp(content: BinaryIO) -> Texts:
+def _webp(content: BinaryIO) -> Iterator[Texts]:
     at = 12
     for _ in range(MAX_SEGMENTS):
         content.seek(at)
@@ -121,9 +124,9 @@ def _webp(content: BinaryIO) -> Texts:
         if head[:4] in (b"EXIF", b"XMP ") and size <= MAX_TEXT_BYTES:
             data = content.read(size)
             if head[:4] == b"EXIF":
-                yield from exif_texts(data.removeprefix(b"Exif\0\0")).items()
+                yield exif_texts(data.removeprefix(b"Exif\0\0")).items()
             else:
-                yield from _xmp(data)
+                yield _xmp(data)
         at += 8 + size + size % 2
 
 
