@@ -16,6 +16,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg.types.json import Jsonb
 
 from generation.catalog.job_types import JOB_TYPES
+from generation.changes import library_hours
 from generation.changes.library_totals import counted
 from generation.models import Asset, Attempt, Job, OwnerCounter, Project, Worker
 
@@ -128,6 +129,7 @@ def finished(jobs: int) -> None:
         insert(cursor, Attempt, "bench_row r", **FINISHED_ATTEMPT)
         insert(cursor, Asset, SLOTS, **(ASSET | DELIVERED))
     OwnerCounter.objects.update(**counted())
+    library_hours.recount_all()
 
 
 def insert(cursor: CursorWrapper, model: type[models.Model], source: str, /, **values: str) -> None:

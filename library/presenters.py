@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cached_property
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 
 from generation.assets.download_names import download_name
-from generation.core.keyset import BadCursor, cursor_of
 from generation.core.limits import MAX_RATING
+from generation.media.formats import SMALL_EDGE, THUMBNAIL_EDGE
 from generation.models import Asset
 
 KEY_MOMENT = "%Y%m%d%H%M%S%f"
-KEY = re.compile(r"[0-9]{20}-[0-9a-f]{32}")
+USUAL_HEIGHT = 208  # of a row, in px, as in static/css/library.css
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,27 @@ class Tile:
     def ratio(self) -> str:
         """Width to height, for CSS."""
         return f"{(self.asset.width or 1) / (self.asset.height or 1):.4f}"
+
+    @property
+    def usual_width(self) -> int:
+        """In px, in a row of the usual height."""
+        return max(1, round(USUAL_HEIGHT * (self.asset.width or 1) / (self.asset.height or 1)))
+
+    @property
+    def tint(self) -> str:
+        """What stands there until the picture is loaded, for CSS; empty where it is not known."""
+        colours = self.asset.placeholder
+        return f"linear-gradient(#{colours[:6]},#{colours[6:]})" if colours else ""
+
+    @property
+    def srcset(self) -> str:
+        """Both thumbnails with their widths; empty where there is only one."""
+        if not self.asset.small_thumbnail:
+            return ""
+        address = reverse("media:thumbnail", args=[self.asset.media, self.asset.pk])
+        share = min(1.0, (self.asset.width or 1) / (self.asset.height or 1))
+        small, large = (max(1, round(edge * share)) for edge in (SMALL_EDGE, THUMBNAIL_EDGE))
+        return f"{address}?small {small}w, {address} {large}w"
 
     @property
     def duration(self) -> str:
@@ -74,18 +94,6 @@ class Tile:
         assert self.asset.trashed_at is not None
         left = self.asset.trashed_at + timedelta(days=settings.TRASH_DAYS) - timezone.now()
         return max(0, math.ceil(left / timedelta(days=1)))
-
-
-def cursor_of_key(key: str) -> str:
-    """The cursor at the tile with this key. Raises BadCursor."""
-    if not KEY.fullmatch(key):
-        raise BadCursor
-    moment, _, asset_id = key.partition("-")
-    try:
-        at = datetime.strptime(moment, KEY_MOMENT).replace(tzinfo=UTC)
-    except ValueError:
-        raise BadCursor from None
-    return cursor_of(at, uuid.UUID(asset_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from library.views import (
     compare,
     groupings,
     importing,
-    neighbours,
     operations,
     pages,
+    parts,
     searches,
 )
 
@@ -20,8 +20,9 @@ urlpatterns = [
     path("", pages.home, name="home"),
     path("trash/", pages.trash, name="trash"),
     path("compare", compare.compare, name="compare"),
-    path("neighbours", neighbours.neighbours, name="neighbours"),
     path("import/", importing.import_files, name="import"),
+    path("parts", parts.parts, name="parts"),
+    path("ids", parts.ids, name="ids"),
     path("discard", actions.discard, name="discard"),
     path("restore", actions.restore, name="restore"),
     path("favourite", actions.favourite, name="favourite"),

@@ -24,7 +24,7 @@ class AssetAdmin(ReadOnlyAdmin):
     id_fields = ["pk", "job_id"]
     search_help_text = "An id, a job's id, words of the prompt, or the owner's name"
     ordering = ["-id"]
-    exclude = ["file", "thumbnail", "search_text"]
+    exclude = ["file", "thumbnail", "small_thumbnail", "placeholder", "search_text"]
     actions = ["discard_assets", "restore_assets"]
 
     @admin.display(description="job", ordering="job_id")

@@ -87,7 +87,10 @@ def _change(
     """Write `change` to those of the owner's assets that `narrow` leaves; their ids."""
     check_count(ids)
     mine = Asset.objects.of(owner_id).filter(pk__in=ids)
-    assets = list(narrow(mine).select_for_update().order_by("id"))
+    assets = list(narrow(mine).annotate(locked_at=Now()).select_for_update().order_by("id"))
+    for name, value in change.items():
+        if assets and isinstance(value, Now):  # a moment, as the hours of the Library are counted by it
+            change[name] = assets[0].locked_at
     writes.write_each(owner_id, assets, **change)
     for asset in assets:
         audit_log.after_commit(f"asset.{verb}", actor=actor, asset=str(asset.pk), job=str(asset.job_id))

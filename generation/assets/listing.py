@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from generation.assets.filters import AssetFilter
 from generation.assets.search import newest
 from generation.assets.search.match import Match
 from generation.catalog.job_types import Media
-from generation.core.keyset import cursor_of, newer_than, older_than
+from generation.changes.library_hours import hour_of
+from generation.core.keyset import cursor_of, older_than
 from generation.models import Asset
 from generation.models.asset import AssetQuerySet
 
 EVERYTHING = AssetFilter()
 MOST_COUNTED = 10_000
+Place = tuple[datetime, uuid.UUID]  # in a listing's order
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +47,38 @@ class Listing:
     match: Match | None = None
     tie: str = "id"
 
-    def page(self, cursor: str, limit: int) -> Page:
-        found = list(self._rows(cursor, limit + 1))
+    def page(self, cursor: str, limit: int, *, skip: int = 0) -> Page:
+        """`skip` is for what lies in one hour: each row that is skipped is read."""
+        found = list(self._rows(cursor, skip + limit + 1)[skip:])
         page = found[:limit]
         return Page(page, self.cursor_after(page[-1]) if len(found) > limit else "")
 
-    def beside(self, cursor: str, limit: int, *, newer: bool) -> list[Asset]:
-        """Those that follow the cursor, or come before it, the nearest first; without one, from that end."""
-        return list(self._rows(cursor, limit, newer=newer))
-
     def cursor_after(self, asset: Asset) -> str:
         return cursor_of(getattr(asset, self.by), asset.pk)
+
+    def between(self, *, since: datetime | None = None, before: datetime | None = None) -> Listing:
+        """Those of a span of time."""
+        source = self.source.filter(**{f"{self.by}__gte": since}) if since else self.source
+        return replace(self, source=source.filter(**{f"{self.by}__lt": before}) if before else source)
+
+    def newest_hours(self, limit: int) -> tuple[list[tuple[datetime, int]], bool]:
+        """The hours of the newest `limit` assets with their numbers, newest first, and whether these are all.
+
+        Where they are not, the last hour is left out: it may be cut off.
+        """
+        moments = list(self._rows("", limit + 1).values_list(self.by, flat=True))
+        grouped = [(hour, sum(1 for _ in same)) for hour, same in itertools.groupby(moments, hour_of)]
+        return (grouped, True) if len(moments) <= limit else (grouped[:-1], False)
+
+    def ids_between(self, one: Place, other: Place, limit: int) -> list[uuid.UUID]:
+        """The ids from one place to the other in the page's order, both included, at most `limit`."""
+        last, first = sorted([one, other])
+        by, tie = self.by, self.tie
+        upto = Q(**{f"{by}__lt": first[0]}) | Q(**{by: first[0], f"{tie}__lte": first[1]})
+        since = Q(**{f"{by}__gt": last[0]}) | Q(**{by: last[0], f"{tie}__gte": last[1]})
+        span = Q(**{f"{by}__lte": first[0], f"{by}__gte": last[0]})
+        rows = replace(self, source=self.source.filter(span, upto, since))._rows("", limit)
+        return list(rows.values_list("id", flat=True))
 
     def versions(self, cursor: str, limit: int) -> list[tuple[object, ...]]:
         """What changes with any change of the page, in one query that reads no text.
@@ -67,13 +92,12 @@ class Listing:
         """How many there are in all; one more than `most` stands for any more."""
         return newest.count(self.source, self.match, most + 1)
 
-    def _rows(self, cursor: str, number: int, *, newer: bool = False) -> QuerySet[Asset]:
-        beyond = newer_than if newer else older_than
-        rows = beyond(self.source, self.by, cursor, tie=self.tie)
+    def _rows(self, cursor: str, number: int) -> QuerySet[Asset]:
+        rows = older_than(self.source, self.by, cursor, tie=self.tie)
         if not self.match:
             return rows[:number]
-        ids = newest.nearest_ids(rows, self.by, self.match, number, newer=newer)
-        return beyond(self.source.filter(pk__in=ids), self.by, "", tie=self.tie)
+        ids = newest.newest_ids(rows, self.by, self.match, number)
+        return older_than(self.source.filter(pk__in=ids), self.by, "", tie=self.tie)
 
 
 def saved(*, owner_id: int, only: AssetFilter = EVERYTHING) -> Listing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import transaction
 
@@ -66,14 +67,15 @@ def save(*, owner_id: int, actor: Actor, assets: Sequence[uuid.UUID]) -> Reviewe
     """Put these results into the Library, as far as they are under review."""
     check_count(assets)
     waiting = Asset.objects.of(owner_id).filter(pk__in=assets).under_review()
-    return _write(owner_id, actor, save=list(waiting.select_for_update().order_by("id")))
+    locked = list(waiting.annotate(locked_at=Now()).select_for_update().order_by("id"))
+    return _write(owner_id, actor, save=locked, at=locked[0].locked_at if locked else None)
 
 
 @transaction.atomic
 def save_all(*, owner_id: int, actor: Actor, job_id: uuid.UUID) -> Reviewed:
     """Put all results of the job that are under review into the Library. Raises JobNotFound."""
-    results = _lock_results(owner_id, job_id)[1]
-    return _write(owner_id, actor, save=[each for each in results if is_under_review(each)])
+    job, results = _lock_results(owner_id, job_id)
+    return _write(owner_id, actor, save=[each for each in results if is_under_review(each)], at=job.locked_at)
 
 
 @transaction.atomic
@@ -99,7 +101,8 @@ def keep(*, owner_id: int, actor: Actor, asset_id: uuid.UUID) -> Reviewed:
     if kept.completed_at is None or kept.trashed_at:
         raise NotThereToKeep
     rest = rest_beside(kept, results, review=job.review)
-    return _write(owner_id, actor, save=[kept] if is_under_review(kept) else [], discard=rest)
+    saved = [kept] if is_under_review(kept) else []
+    return _write(owner_id, actor, save=saved, discard=rest, at=job.locked_at)
 
 
 @transaction.atomic
@@ -135,9 +138,15 @@ def _lock_results(owner_id: int, job_id: uuid.UUID) -> tuple[Job, list[Asset]]:
 
 
 def _write(
-    owner_id: int, actor: Actor, *, save: Sequence[Asset] = (), discard: Sequence[Asset] = ()
+    owner_id: int,
+    actor: Actor,
+    *,
+    save: Sequence[Asset] = (),
+    discard: Sequence[Asset] = (),
+    at: datetime | None = None,
 ) -> Reviewed:
-    _change(owner_id, actor, "saved", save, saved_at=Now())
+    """What is saved is saved `at` this moment: the hours of the Library are counted by it."""
+    _change(owner_id, actor, "saved", save, saved_at=at)
     _change(owner_id, actor, "discarded", discard, trashed_at=Now())
     return Reviewed([asset.revision for asset in save], [asset.revision for asset in discard])
 

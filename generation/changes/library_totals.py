@@ -6,8 +6,10 @@ the difference: the totals change in the same transaction and statement that inc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -15,6 +17,7 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from generation.catalog.job_types import Media
+from generation.changes.library_hours import hour_of
 from generation.models import Asset, AssetStatus, OwnerCounter
 
 
@@ -22,13 +25,25 @@ from generation.models import Asset, AssetStatus, OwnerCounter
 class LibraryTotals:
     """Images, videos and their bytes; negative in a difference.
 
-    `stored_bytes` are those of all results: in the Library, under review and in the trash.
+    `stored_bytes` are those of all results: in the Library, under review and in the trash. `hours` says in
+    which hours the images and videos were saved; stored totals come without.
     """
 
     images: int = 0
     videos: int = 0
     bytes: int = 0
     stored_bytes: int = 0
+    hours: Mapping[datetime, int] = field(default_factory=dict, compare=False)
+
+    @property
+    def sums(self) -> dict[str, int]:
+        """The totals by their names."""
+        return {
+            "images": self.images,
+            "videos": self.videos,
+            "bytes": self.bytes,
+            "stored_bytes": self.stored_bytes,
+        }
 
     def __sub__(self, other: LibraryTotals) -> LibraryTotals:
         return LibraryTotals(
@@ -36,7 +51,14 @@ class LibraryTotals:
             self.videos - other.videos,
             self.bytes - other.bytes,
             self.stored_bytes - other.stored_bytes,
+            _less(self.hours, other.hours),
         )
+
+
+def _less(hours: Mapping[datetime, int], others: Mapping[datetime, int]) -> dict[datetime, int]:
+    left = Counter(hours)
+    left.subtract(others)
+    return left
 
 
 NOTHING = LibraryTotals()
@@ -47,7 +69,14 @@ def totals_of(assets: Iterable[Asset]) -> LibraryTotals:
     results = [asset for asset in assets if asset.status == AssetStatus.COMPLETED]
     kept = [asset for asset in results if asset.saved_at is not None and asset.trashed_at is None]
     videos = sum(asset.media == Media.VIDEO for asset in kept)
-    return LibraryTotals(len(kept) - videos, videos, _bytes_of(kept), _bytes_of(results))
+    hours = Counter(hour_of(_moment(asset)) for asset in kept)
+    return LibraryTotals(len(kept) - videos, videos, _bytes_of(kept), _bytes_of(results), hours)
+
+
+def _moment(asset: Asset) -> datetime:
+    """When it was saved: a moment read from the database's clock, as a `Now()` has no hour yet."""
+    assert isinstance(asset.saved_at, datetime), "saved_at is set to a moment"
+    return asset.saved_at
 
 
 def _bytes_of(assets: Iterable[Asset]) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple
 from operator import attrgetter
 from typing import Any
 
@@ -32,7 +31,7 @@ def add(*, after: ByProject, before: ByProject) -> None:
     for project_id in sorted({*after, *before}):
         change = after.get(project_id, NOTHING) - before.get(project_id, NOTHING)
         if change != NOTHING:
-            changes = zip(COLUMNS, astuple(change), strict=True)
+            changes = zip(COLUMNS, change.sums.values(), strict=True)
             Project.objects.filter(pk=project_id).update(**{name: F(name) + n for name, n in changes})
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple
 from datetime import datetime
 
 from django.db import connection
 
+from generation.changes import library_hours
 from generation.changes.library_totals import NOTHING, LibraryTotals
 from generation.models import OwnerCounter
 
@@ -24,19 +24,20 @@ COUNT_UP = """
 def take(*, owner_id: int, count: int, library: LibraryTotals = NOTHING) -> Iterator[int]:
     """Take the owner's next `count` revisions. Locks the counter's row until the transaction ends.
 
-    `library` is the change of the Library totals.
+    `library` is the change of the Library totals, and of the hours they are from.
     """
     last = _count_up(owner_id, count, library)
     if last is None:
         OwnerCounter.objects.bulk_create([OwnerCounter(pk=owner_id)], ignore_conflicts=True)
         last = _count_up(owner_id, count, library)
     assert last is not None
+    library_hours.add(owner_id, library.hours)
     return iter(range(last - count + 1, last + 1))
 
 
 def _count_up(owner_id: int, count: int, library: LibraryTotals) -> int | None:
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_UP, [count, *astuple(library), owner_id])
+        cursor.execute(COUNT_UP, [count, *library.sums.values(), owner_id])
         counted = cursor.fetchone()
     return counted[0] if counted else None
 

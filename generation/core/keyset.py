@@ -41,20 +41,6 @@ def newest_by_id(rows: QuerySet[Row], cursor: str, limit: int) -> tuple[list[Row
     return page, str(page[-1].pk) if len(found) > limit else ""
 
 
-def newer_than(rows: QuerySet[Row], by: str, cursor: str, *, tie: str = "id") -> QuerySet[Row]:
-    """The rows before `cursor` in the order of `older_than`, the nearest first.
-
-    Raises:
-        BadCursor
-    """
-    ordered = rows.order_by(F(by).asc(), F(tie).asc())
-    if not cursor:
-        return ordered
-    moment, last_id = _parse(cursor)
-    later = Q(**{f"{by}__gt": moment}) | Q(**{by: moment, f"{tie}__gt": last_id})
-    return ordered.filter(Q(**{f"{by}__gte": moment}), later)
-
-
 def older_than(rows: QuerySet[Row], by: str, cursor: str, *, tie: str = "id") -> QuerySet[Row]:
     """The rows after `cursor`, by the timestamp `by` descending, then by `tie`, their id, descending.
 

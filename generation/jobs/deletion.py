@@ -20,7 +20,8 @@ def delete_jobs(job_ids: Sequence[uuid.UUID]) -> None:
     for model in (JobReference, Preview, Attempt, *WITH_FILES):
         rows: QuerySet[Any] = model._default_manager.filter(job__in=job_ids)
         if model in WITH_FILES:
-            names.update(name for row in rows.only("file", "thumbnail") for name in storage.file_names(row))
+            stored = rows.only("file", "thumbnail", "small_thumbnail")
+            names.update(name for row in stored for name in storage.file_names(row))
         rows.delete()
     Job.objects.filter(pk__in=job_ids).delete()
     storage.delete_after_commit(sorted(names))

@@ -63,7 +63,7 @@ class _File:
     sha256: str
     byte_size: int
     measured: Measured
-    names: tuple[str, str]
+    names: list[str]  # of the file, its thumbnail and its small one
     found: Parameters | None
 
 
@@ -105,7 +105,9 @@ def receive_file(*, owner_id: int, actor: Actor, import_id: uuid.UUID, content: 
         raise
     found = read_parameters(content)
     stem = f"{job.pk}/{uuid.uuid4()}"
-    names = storage.store(stem, content, measured.extension, measured.thumbnail)
+    names = storage.store(
+        stem, content, measured.extension, measured.thumbnail, small_thumbnail=measured.small_thumbnail
+    )
     try:
         return _complete(job, _File(sha256, byte_size, measured, names, found), actor)
     except DomainError:
@@ -171,7 +173,8 @@ def _complete(job: Job, file: _File, actor: Actor) -> Asset:
 def _fill(asset: Asset, job: Job, file: _File) -> None:
     measured, found = file.measured, file.found
     asset.status, asset.error_code, asset.error_message = AssetStatus.COMPLETED, "", ""
-    asset.file, asset.thumbnail = file.names
+    asset.file, asset.thumbnail, asset.small_thumbnail = file.names
+    asset.placeholder = measured.placeholder
     asset.content_type, asset.sha256, asset.byte_size = measured.content_type, file.sha256, file.byte_size
     asset.width, asset.height = measured.width, measured.height
     asset.duration, asset.frames = measured.duration, measured.frames

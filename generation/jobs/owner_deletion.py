@@ -23,6 +23,7 @@ from generation.models import (
     BulkOperation,
     Collection,
     Job,
+    LibraryHour,
     OutboxEvent,
     OwnerCounter,
     PersonalToken,
@@ -82,6 +83,8 @@ def delete_all_of(owner_id: int, *, actor: Actor) -> Generator[None]:
     for model in (Tombstone, OutboxEvent):
         while _delete_some(model, owner_id):
             yield
+    while _delete_some(LibraryHour, owner_id, by="hour"):
+        yield
     _delete_rest(owner_id)
 
 
@@ -104,8 +107,8 @@ def _delete_references(owner_id: int) -> int:
     return len(some)
 
 
-def _delete_some(model: Any, owner_id: int) -> int:
-    mine = model.objects.filter(owner_id=owner_id).order_by("revision")
+def _delete_some(model: Any, owner_id: int, *, by: str = "revision") -> int:
+    mine = model.objects.filter(owner_id=owner_id).order_by(by)
     some = list(mine.values_list("pk", flat=True)[:BATCH])
     model.objects.filter(pk__in=some).delete()
     return len(some)

@@ -28,6 +28,8 @@ RESULT_FIELDS = (
     *ASSET_END,
     "file",
     "thumbnail",
+    "small_thumbnail",
+    "placeholder",
     "content_type",
     "sha256",
     "byte_size",
@@ -160,12 +162,13 @@ def _apply(
     assert upload is not None
     asset.status, asset.error_code, asset.error_message = AssetStatus.COMPLETED, "", ""
     asset.file, asset.thumbnail = upload.file, upload.thumbnail
+    asset.small_thumbnail, asset.placeholder = upload.small_thumbnail, upload.placeholder
     asset.content_type, asset.sha256, asset.byte_size = upload.content_type, upload.sha256, upload.byte_size
     asset.width, asset.height = upload.width, upload.height
     asset.seed = asset.seed if reported.seed is None else reported.seed
     asset.metadata = reported.metadata
-    asset.completed_at = Now()
-    asset.saved_at = None if job.review else Now()
+    asset.completed_at = job.locked_at  # a moment, as the hours of the Library are counted by it
+    asset.saved_at = None if job.review else job.locked_at
     asset.duration, asset.frames = upload.duration, upload.frames
 
 

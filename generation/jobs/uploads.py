@@ -91,8 +91,13 @@ def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str, actor: 
     upload.width, upload.height = measured.width, measured.height
     upload.duration, upload.frames = measured.duration, measured.frames
     upload.id = new_id()
-    upload.file, upload.thumbnail = storage.store(
-        f"{upload.job_id}/{upload.id}", content, measured.extension, measured.thumbnail
+    upload.placeholder = measured.placeholder
+    upload.file, upload.thumbnail, upload.small_thumbnail = storage.store(
+        f"{upload.job_id}/{upload.id}",
+        content,
+        measured.extension,
+        measured.thumbnail,
+        small_thumbnail=measured.small_thumbnail,
     )
 
 

@@ -14,7 +14,7 @@ from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
 from generation.assets.search import index
-from generation.changes import memberships, project_totals, writes
+from generation.changes import library_hours, memberships, project_totals, writes
 from generation.changes.library_totals import counters_with_wrong_totals, recount
 from generation.core.text import search_key
 from generation.jobs.finish import set_status_from_slots
@@ -245,6 +245,12 @@ ROWS = (
         title="tags whose count differs from their rows",
         find=lambda: _pks(memberships.with_wrong_count(Tag)),
         fix=partial(recount_grouping, Tag),
+    ),
+    Check(
+        name="wrong_library_hours",
+        title="owners whose Library's hours differ from their rows",
+        find=library_hours.owners_with_wrong_hours,
+        fix=library_hours.recount,
     ),
     Check(
         name="stale_previews",

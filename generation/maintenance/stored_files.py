@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -66,8 +65,7 @@ def _named(folder: str) -> set[str]:
         except ValueError:
             return set()
         rows = [model.objects.filter(job_id=folder) for model in (Asset, Upload)]
-    pairs = itertools.chain.from_iterable(some.values_list("file", "thumbnail") for some in rows)
-    return set(itertools.chain.from_iterable(pairs))
+    return {name for some in rows for row in some for name in storage.file_names(row)}
 
 
 def rows_without_file() -> Iterator[Asset | Reference]:

@@ -75,7 +75,7 @@ def measure_image(content: BinaryIO, *, max_side: int | None, memory: int) -> Me
             content_type=IMAGE_TYPES[stream.kind][0],
             width=width,
             height=height,
-            thumbnail=pixels.thumbnail(picture, edge=THUMBNAIL_EDGE, orientation=orientation),
+            **pixels.thumbnails(picture, orientation=orientation),
         )
 
 
@@ -98,7 +98,7 @@ def canonical_image(
         content_type=IMAGE_TYPES[kind][0],
         width=canvas.width,
         height=canvas.height,
-        thumbnail=pixels.thumbnail(canvas, edge=THUMBNAIL_EDGE),
+        **pixels.thumbnails(canvas),
     )
 
 

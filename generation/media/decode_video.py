@@ -16,7 +16,6 @@ from generation.media.container_formats import check_whole_video, container_of
 from generation.media.formats import (
     MAX_FRAMES,
     MAX_VIDEO_PIXELS,
-    THUMBNAIL_EDGE,
     VIDEO_TYPES,
     BrokenMedia,
     Measured,
@@ -97,7 +96,7 @@ def _decode(
         content_type=VIDEO_TYPES[name][0],
         width=poster.width,
         height=poster.height,
-        thumbnail=pixels.thumbnail(poster, edge=THUMBNAIL_EDGE),
+        **pixels.thumbnails(poster),
         duration=_duration(container, seen, stream),
         frames=seen.frames,
     )

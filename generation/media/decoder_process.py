@@ -111,8 +111,9 @@ def _answer(request: dict[str, Any], files: list[int], memory: int) -> tuple[dic
                 raise
             return {"code": "disk_full", "message": error.strerror}, b""
     answer = dataclasses.asdict(measured)
-    thumbnail = answer.pop("thumbnail")
-    return {"measured": answer, "thumbnail_bytes": len(thumbnail)}, thumbnail
+    thumbnail, small = answer.pop("thumbnail"), answer.pop("small_thumbnail")
+    both = thumbnail + small
+    return {"measured": answer, "thumbnail_bytes": len(both), "small_bytes": len(small)}, both
 
 
 def _decode(

@@ -10,6 +10,7 @@ MAX_FRAMES = 3000
 MAX_SAMPLES = 200_000  # that the tables of an MP4 may list, sound included
 MAX_SCANS = 32  # of a progressive JPEG, which has about ten; each passes over every pixel
 THUMBNAIL_EDGE = 512
+SMALL_EDGE = 256
 MAX_THUMBNAIL_BYTES = 1024 * 1024
 IMAGE_TYPES = {"PNG": ("image/png", "png"), "JPEG": ("image/jpeg", "jpg"), "WEBP": ("image/webp", "webp")}
 VIDEO_TYPES = {"mp4": ("video/mp4", "mp4"), "webm": ("video/webm", "webm")}
@@ -32,12 +33,18 @@ class BrokenMedia(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A file's measured properties. Sizes in px, duration in s; the thumbnail is WebP of at most 512 px."""
+    """A file's measured properties. Sizes in px, duration in s; thumbnails are WebP of 512 and 256 px.
+
+    `placeholder` is what stands there until a thumbnail is loaded: the colours of the upper and the lower
+    half, each as six hexadecimal digits.
+    """
 
     content_type: str
     width: int
     height: int
     thumbnail: bytes
+    small_thumbnail: bytes = b""
+    placeholder: str = ""
     duration: float | None = None
     frames: int | None = None
 

@@ -10,6 +10,7 @@ import errno
 import io
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from generation.media.formats import (
 # How long a file waits for its turn, in s, holding a thread.
 WAIT_SECONDS = 10.0
 MAX_MESSAGE = 300
+PLACEHOLDER = re.compile(r"[0-9a-f]{12}")
 
 
 def measure(
@@ -104,7 +106,7 @@ def _temporary_file() -> IO[bytes]:
     return tempfile.TemporaryFile(dir=settings.BODY_DIR)
 
 
-def _measured(answer: dict[str, Any], thumbnail: bytes, *, media: str) -> Measured:
+def _measured(answer: dict[str, Any], thumbnails: bytes, *, media: str) -> Measured:
     """The answer, if it is one that a sound decoder could give.
 
     Raises:
@@ -112,6 +114,13 @@ def _measured(answer: dict[str, Any], thumbnail: bytes, *, media: str) -> Measur
         DecoderUnavailable: it is nonsense.
         OSError: there was no room for the picture, whatever is in the file.
     """
+    small_bytes = answer.get("small_bytes", 0)
+    if type(small_bytes) is not int or not 0 <= small_bytes <= len(thumbnails):
+        raise DecoderUnavailable
+    thumbnail, small = (
+        thumbnails[: len(thumbnails) - small_bytes],
+        thumbnails[len(thumbnails) - small_bytes :],
+    )
     match answer:
         case {"code": "disk_full"}:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -121,7 +130,9 @@ def _measured(answer: dict[str, Any], thumbnail: bytes, *, media: str) -> Measur
             all_.get("content_type") in CONTENT_TYPES[media]
             and width > 0 < height
             and width * height <= MAX_PIXELS
-            and (thumbnail[:4], thumbnail[8:12]) == (b"RIFF", b"WEBP")
+            and _is_webp(thumbnail)
+            and _is_webp(small)
+            and PLACEHOLDER.fullmatch(str(all_.get("placeholder")))
             and _is_count(all_.get("frames"))
             and _is_duration(all_.get("duration"))
         ):
@@ -130,10 +141,16 @@ def _measured(answer: dict[str, Any], thumbnail: bytes, *, media: str) -> Measur
                 width=width,
                 height=height,
                 thumbnail=thumbnail,
+                small_thumbnail=small,
+                placeholder=all_["placeholder"],
                 duration=all_.get("duration"),
                 frames=all_.get("frames"),
             )
     raise DecoderUnavailable
+
+
+def _is_webp(content: bytes) -> bool:
+    return (content[:4], content[8:12]) == (b"RIFF", b"WEBP")
 
 
 def _is_count(frames: object) -> bool:

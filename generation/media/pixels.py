@@ -6,9 +6,11 @@ Runs in the decoding process only.
 from __future__ import annotations
 
 import io
+from typing import TypedDict
 
 from PIL import Image, ImageChops, ImageCms
 
+from generation.media.formats import SMALL_EDGE, THUMBNAIL_EDGE
 from generation.media.png_colours import said_profile
 
 BACKGROUND = "white"  # under what is transparent
@@ -122,12 +124,34 @@ def _transform_of(picture: Image.Image) -> ImageCms.ImageCmsTransform | None:
         return None
 
 
-def thumbnail(picture: Image.Image, *, edge: int, orientation: int = 1) -> bytes:
-    """WebP of at most `edge` px a side, upright, with its transparency."""
+class Thumbnails(TypedDict):
+    """As `Measured` has them."""
+
+    thumbnail: bytes
+    small_thumbnail: bytes
+    placeholder: str
+
+
+def thumbnails(picture: Image.Image, *, orientation: int = 1) -> Thumbnails:
+    """WebP in two sizes, upright, with its transparency, and the placeholder."""
     # Reduced as often as that fits before it is resampled, which saves two thirds of the time.
-    factor = max(1, max(picture.size) // edge)
-    small = to_srgb(picture, factor=factor, keep_alpha=True)
-    small.thumbnail((edge, edge), Image.Resampling.LANCZOS)
+    factor = max(1, max(picture.size) // THUMBNAIL_EDGE)
+    shown = to_srgb(picture, factor=factor, keep_alpha=True)
+    shown.thumbnail((THUMBNAIL_EDGE, THUMBNAIL_EDGE), Image.Resampling.LANCZOS)
+    shown = upright(shown, orientation)
+    small = shown.copy()
+    small.thumbnail((SMALL_EDGE, SMALL_EDGE), Image.Resampling.LANCZOS)
+    return Thumbnails(thumbnail=_webp(shown), small_thumbnail=_webp(small), placeholder=_placeholder(small))
+
+
+def _webp(picture: Image.Image) -> bytes:
     out = io.BytesIO()
-    upright(small, orientation).save(out, "WEBP", quality=82, method=2)
+    picture.save(out, "WEBP", quality=82, method=2)
     return out.getvalue()
+
+
+def _placeholder(picture: Image.Image) -> str:
+    halves = picture.convert("RGBA").resize((1, 2), Image.Resampling.BOX)
+    on_white = Image.new("RGBA", halves.size, BACKGROUND)
+    on_white.alpha_composite(halves)
+    return on_white.convert("RGB").tobytes().hex()

@@ -18,7 +18,7 @@ REFERENCES = "references-"
 
 
 class StoredMedia(Protocol):
-    """A row with a file and its thumbnail."""
+    """A row with a file and its thumbnail, perhaps also a small one."""
 
     @property
     def file(self) -> Any: ...
@@ -36,18 +36,28 @@ def sha256_and_size(content: BinaryIO) -> tuple[str, int]:
     return digest.hexdigest(), content.tell()
 
 
-def store(stem: str, content: BinaryIO, extension: str, thumbnail: bytes) -> tuple[str, str]:
-    """Store a file and its thumbnail; returns their names. `stem` must be unique."""
-    names = f"{stem}.{extension}", f"{stem}.thumb.webp"
+def store(
+    stem: str, content: BinaryIO, extension: str, thumbnail: bytes, *, small_thumbnail: bytes = b""
+) -> list[str]:
+    """Store a file, its thumbnail and its small one, if there is one; returns their names.
+
+    `stem` must be unique.
+    """
+    thumbnails = {f"{stem}.thumb.webp": thumbnail, f"{stem}.small.webp": small_thumbnail}
+    names = [f"{stem}.{extension}", *(name for name, picture in thumbnails.items() if picture)]
     content.seek(0)
     try:
-        return (
-            default_storage.save(names[0], File(content)),
-            default_storage.save(names[1], ContentFile(thumbnail)),
-        )
+        stored = [default_storage.save(names[0], File(content))]
+        stored += [default_storage.save(name, ContentFile(thumbnails[name])) for name in names[1:]]
     except BaseException:
         delete_quietly(*names)
         raise
+    return stored
+
+
+def store_small_thumbnail(stem: str, content: bytes) -> str:
+    """Store the small thumbnail of a file that has none yet; returns its name."""
+    return default_storage.save(f"{stem}.small.webp", ContentFile(content))
 
 
 def references_folder(owner_id: int) -> str:
@@ -63,7 +73,8 @@ def owner_of(folder: str) -> int | None:
 
 def file_names(row: StoredMedia) -> list[str]:
     """The names of the row's stored files."""
-    return [file.name for file in (row.file, row.thumbnail) if file.name]
+    files = (row.file, row.thumbnail, getattr(row, "small_thumbnail", None))
+    return [file.name for file in files if file and file.name]
 
 
 def delete_after_commit(names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import generation.core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("generation", "0028_build_search_index"),
+        ("generation", "0030_library_hours_of_old_rows"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

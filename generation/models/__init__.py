@@ -5,6 +5,7 @@ from generation.models.counter import OwnerCounter, Tombstone
 from generation.models.grouping import Collection, CollectionItem, Tag, TagItem
 from generation.models.job import Job
 from generation.models.lease import Attempt, Outcome, Upload
+from generation.models.library_hour import LibraryHour
 from generation.models.operation import Action, BulkOperation, OperationChunk, OperationStatus, Source
 from generation.models.outbox import EventKind, OutboxEvent
 from generation.models.preview import Preview
@@ -32,6 +33,7 @@ __all__ = [
     "Job",
     "JobReference",
     "JobStatus",
+    "LibraryHour",
     "OperationChunk",
     "OperationStatus",
     "OutboxEvent",

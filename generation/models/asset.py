@@ -86,6 +86,13 @@ class Asset(models.Model):
 
     file = models.FileField(max_length=200, blank=True)
     thumbnail = models.FileField(max_length=200, blank=True)
+    small_thumbnail = models.FileField(max_length=200, null=True)
+    placeholder = models.CharField(  # noqa: DJ001 # NULL is not "": nobody has tried to make one yet
+        max_length=12,
+        null=True,
+        editable=False,
+        help_text="The colours of its halves, as media.formats.Measured.",
+    )
     content_type = models.CharField(max_length=40, blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
     byte_size = models.BigIntegerField(null=True)
@@ -143,6 +150,12 @@ class Asset(models.Model):
             # What a job's references were copied from; whether a file that is brought in is there already.
             # The owner last: for that search alone.
             models.Index(fields=["sha256", "owner"], name="asset_sha256", condition=Q(sha256__gt="")),
+            # For the chore that makes what results of older versions lack.
+            models.Index(
+                fields=["id"],
+                name="asset_without_placeholder",
+                condition=Q(placeholder=None, completed_at__isnull=False),
+            ),
         ]
         constraints = [
             # Also the look-up that the callback uses.

@@ -71,6 +71,8 @@ class Upload(models.Model):
 
     file = models.FileField(max_length=200, blank=True)
     thumbnail = models.FileField(max_length=200, blank=True)
+    small_thumbnail = models.FileField(max_length=200, null=True)
+    placeholder = models.CharField(max_length=12, null=True)  # noqa: DJ001 # as the asset's
     content_type = models.CharField(max_length=40, blank=True)
     byte_size = models.BigIntegerField()
     width = models.PositiveIntegerField(null=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -26,8 +28,10 @@ from library.grouping_cards import filtered_groups, known_groups
 from library.operation_texts import in_work
 from library.presenters import Tile, by_day
 from library.reader_zone import reader_zone
-from library.views.neighbours import neighbours_url
+from library.spans import BadSpan, Span
 from library.views.owned import completed_or_404, owner_id_of
+
+DENSITIES = ("small", "medium", "large")  # a cookie that static/js/library-density.js sets
 
 
 @never_cache
@@ -40,34 +44,23 @@ def home(request: HttpRequest) -> HttpResponse:
     zone = reader_zone(request)
     filters = AssetFilter.from_query(request.GET, zone=zone.key).within(projects)
     filters = known_groups(owner_id_of(request), filters)
-    page = listing.NONE if filters.error else _page(request, filters)
+    page = listing.NONE
+    if not filters.error:
+        page = _page(request, listing.saved(owner_id=owner_id_of(request), only=filters))
     context: dict[str, object] = {
         "days": by_day(page.assets, zone=zone),
-        "more": _more(request, page, filters),
+        "more": _more(request, page, filters.to_query),
     }
     if wants_fragment(request):
         return render(request, "library/_page.html", context)
     context |= {
-        "revision": at.revision,
-        "epoch": at.epoch,
+        "grid": _grid(request, at, filters.to_query()),
         "projects": projects,
         "operations": in_work(owner_id_of(request)),
         "groups": filtered_groups(owner_id_of(request), filters),
-        "is_first": "cursor" not in request.GET,
-        "socket": f"/ws/library/?{filters.to_query()}",
-        "neighbours": neighbours_url(filters.to_query()),
     }
     context |= filter_bar(owner_id_of(request), filters)
     return render(request, "library/home.html", context)
-
-
-def _page(request: HttpRequest, filters: AssetFilter) -> listing.Page:
-    try:
-        return listing.library(
-            owner_id=owner_id_of(request), only=filters, cursor=request.GET.get("cursor", "")
-        )
-    except BadCursor as error:
-        raise Http404 from error
 
 
 @never_cache
@@ -75,26 +68,49 @@ def _page(request: HttpRequest, filters: AssetFilter) -> listing.Page:
 @require_safe
 def trash(request: HttpRequest) -> HttpResponse:
     at = feed.position(owner_id_of(request))
-    try:
-        page = listing.trash(owner_id=owner_id_of(request), cursor=request.GET.get("cursor", ""))
-    except BadCursor as error:
-        raise Http404 from error
+    page = _page(request, listing.trashed(owner_id=owner_id_of(request)))
     context: dict[str, object] = {
         "days": by_day(page.assets, zone=reader_zone(request), in_trash=True),
-        "more": _more(request, page, AssetFilter()),
+        "more": _more(request, page, AssetFilter().to_query),
     }
     if wants_fragment(request):
         return render(request, "library/_page.html", context)
     context |= {
-        "revision": at.revision,
-        "epoch": at.epoch,
+        "grid": _grid(request, at, "trash=1"),
         "keeps_days": settings.TRASH_DAYS,
         "operations": in_work(owner_id_of(request)),
-        "is_first": "cursor" not in request.GET,
-        "socket": "/ws/library/?trash=1",
-        "neighbours": neighbours_url("trash=1"),
     }
     return render(request, "library/trash.html", context)
+
+
+def _page(request: HttpRequest, rows: listing.Listing) -> listing.Page:
+    try:
+        return Span.from_query(request.GET).page(rows, request.GET.get("cursor", ""))
+    except (BadCursor, BadSpan) as error:
+        raise Http404 from error
+
+
+def _more(request: HttpRequest, page: listing.Page, query: Callable[..., str]) -> str:
+    """Where the next page is; empty on the last one."""
+    if not page.next_cursor:
+        return ""
+    return f"{request.path}?{query(from_hour=request.GET.get('from_hour', ''), cursor=page.next_cursor)}"
+
+
+def _grid(request: HttpRequest, at: feed.Position, query: str) -> dict[str, object]:
+    """What the grid's script is told."""
+    density = request.COOKIES.get("density", "")
+    return {
+        "revision": at.revision,
+        "epoch": at.epoch,
+        "is_first": "cursor" not in request.GET,
+        "filter": query,
+        "pages": f"{request.path}?{query}",
+        "socket": f"/ws/library/?{query}",
+        "parts": f"{reverse('library:parts')}?{query}",
+        "ids": f"{reverse('library:ids')}?{query}",
+        "density": density if density in DENSITIES else "medium",
+    }
 
 
 @never_cache
@@ -107,10 +123,3 @@ def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse
     context = {"tile": tile, "text": infotext(found), "related": relations_of(found)}
     context |= {"title_length": TITLE_LENGTH, **tags_and_collections(found)}
     return render(request, name, context)
-
-
-def _more(request: HttpRequest, page: listing.Page, filters: AssetFilter) -> str:
-    """Where the next page is; empty on the last one."""
-    if not page.next_cursor:
-        return ""
-    return f"{request.path}?{filters.to_query(cursor=page.next_cursor)}"

@@ -76,7 +76,8 @@ async function posted(url, data, patience) {
 export async function perform(url, data, { isSeen = false } = {}) {
   try {
     const outcome = /** @type {Outcome} */ ((await post(url, data)).body);
-    if (outcome.ok && isSeen) return true;
+    if (outcome.url) location.assign(outcome.url); // a file, or the page to go on with
+    if (outcome.ok && (isSeen || outcome.url)) return true;
     say(outcome.message ?? "That did not work.", { undo: outcome.undo, level: outcome.ok ? "info" : "error" });
     return outcome.ok;
   } catch (error) {

@@ -41,6 +41,7 @@ export function start() {
   notify.addEventListener("click", () => toggleNotifications(notify));
   document.addEventListener("keydown", (event) => {
     if (event.key !== "?" || event.ctrlKey || event.altKey || event.metaKey || targetOf(event)?.closest(TYPED)) return;
+    if (document.querySelector("#lightbox[open]")) return; // the viewer shows its own
     event.preventDefault();
     showKeys();
   });

@@ -42,8 +42,10 @@ export const KEYS = [
     title: "Selecting in the Library",
     on: "[data-select]",
     keys: [
-      [["Space"], "Select the tile whose box has the focus"],
+      [["←", "→", "↑", "↓"], "From tile to tile; with Shift they are selected"],
+      [["Space"], "Select the tile that has the focus"],
       [["Shift", "click"], "All from the last one to this"],
+      [["Ctrl", "A"], "All that match, also what is not loaded"],
       [["Esc"], "Select nothing"],
     ],
   },

@@ -1,115 +1,103 @@
-// Selecting tiles. The checkboxes belong to the form #selection, which works without this.
-import { perform } from "./act.js";
-import { byId, find, targetOf } from "./dom.js";
-import { tiles } from "./library-grid.js";
+// What is selected in the Library: some ids, or all that match the page's filter but some. It knows no element, so that
+// what is selected may be out of sight. `selection` hears "selectionchange" whenever it is another one.
+import { byId } from "./dom.js";
 
-const grid = byId("grid", HTMLElement);
-const form = byId("selection", HTMLFormElement);
-const bar = find(document, ".selection-bar", HTMLElement);
-const count = find(bar, "[data-count]", HTMLElement);
-const toggle = find(document, "[data-select]", HTMLButtonElement);
-const downloads = document.querySelector("[data-download-selected]"); // not in the trash
-const BETWEEN_DOWNLOADS_MS = 400; // browsers drop downloads that start at once
+class Selection extends EventTarget {
+  /** @type {Set<string>} */
+  #ids = new Set(); // those selected, or those left out of all
 
-/** @param {HTMLElement} tile */
-const tick = (tile) => find(tile, "[data-tick]", HTMLInputElement);
-const selected = () => tiles().filter((tile) => tick(tile).checked);
-const isPressed = () => toggle.getAttribute("aria-pressed") === "true";
+  /** @type {number | null} */
+  #total = null; // how many match, where that is known
 
-/** @type {HTMLElement | null} */
-let last = null; // where a range starts
+  #all = false;
 
-/** Whether a click on a tile selects it. */
-export const isSelecting = () => "selecting" in grid.dataset;
-
-function show() {
-  const number = selected().length;
-  if (number) count.textContent = `${number} selected`;
-  bar.toggleAttribute("data-comparable", number > 1 && number < 5);
-  grid.toggleAttribute("data-selecting", number > 0 || isPressed());
-}
-
-/** @param {boolean} on */
-function press(on) {
-  toggle.setAttribute("aria-pressed", String(on));
-  toggle.textContent = on ? "Done" : "Select";
-  show();
-}
-
-/**
- * @param {HTMLElement} tile
- * @param {{range: boolean}} options
- */
-function pick(tile, { range }) {
-  const box = tick(tile);
-  if (range && last?.isConnected) {
-    const all = tiles();
-    const ends = [all.indexOf(last), all.indexOf(tile)];
-    for (const other of all.slice(Math.min(...ends), Math.max(...ends) + 1)) tick(other).checked = box.checked;
+  /** Whether all that match are selected, but those that were left out since. */
+  get isAll() {
+    return this.#all;
   }
-  last = tile;
-  show();
-}
 
-function clear() {
-  form.reset();
-  last = null;
-  press(false);
-}
+  /** How many are selected; null where the number of those that match is not known. */
+  get count() {
+    if (!this.#all) return this.#ids.size;
+    return this.#total === null ? null : Math.max(0, this.#total - this.#ids.size);
+  }
 
-/** @param {SubmitEvent} event */
-async function act(event) {
-  const { submitter } = event;
-  if (submitter?.matches("[data-plain]")) return; // the answer is a page
-  event.preventDefault();
-  submitter?.setAttribute("aria-busy", "true");
-  const url = submitter?.getAttribute("formaction") ?? form.action;
-  const done = await perform(url, new FormData(form));
-  submitter?.removeAttribute("aria-busy");
-  if (!done) return;
-  clear();
-  document.dispatchEvent(new CustomEvent("acted"));
-}
+  get isEmpty() {
+    return this.count === 0;
+  }
 
-async function download() {
-  for (const tile of selected()) {
-    find(tile, "[data-download]", HTMLAnchorElement).click();
-    await new Promise((done) => setTimeout(done, BETWEEN_DOWNLOADS_MS));
+  /** The ids that are selected one by one; none where all are. */
+  get ids() {
+    return this.#all ? [] : [...this.#ids];
+  }
+
+  /** @param {string} id */
+  has(id) {
+    return this.#ids.has(id) !== this.#all;
+  }
+
+  /**
+   * @param {Iterable<string>} ids
+   * @param {boolean} on
+   */
+  set(ids, on) {
+    for (const id of ids) {
+      if (on !== this.#all) this.#ids.add(id);
+      else this.#ids.delete(id);
+    }
+    this.#tell();
+  }
+
+  /** @param {string} id */
+  toggle(id) {
+    this.set([id], !this.has(id));
+  }
+
+  /**
+   * Selects all that match, also what is not loaded.
+   * @param {number | null} total
+   */
+  selectAll(total) {
+    this.#all = true;
+    this.#total = total;
+    this.#ids.clear();
+    this.#tell();
+  }
+
+  clear() {
+    this.#all = false;
+    this.#ids.clear();
+    this.#tell();
+  }
+
+  /**
+   * Those that are not on the page any more.
+   * @param {string[]} ids
+   */
+  forget(ids) {
+    if (this.#all || !ids.some((id) => this.#ids.has(id))) return;
+    this.set(ids, false);
+  }
+
+  /**
+   * Adds the fields that name the selection: `asset` for each id, or `all=1`, the page's filter, and `except` for each
+   * that was left out.
+   * @param {FormData} form
+   */
+  addTo(form) {
+    form.delete("asset");
+    if (!this.#all) {
+      for (const id of this.#ids) form.append("asset", id);
+      return;
+    }
+    form.set("all", "1");
+    for (const [name, value] of new URLSearchParams(byId("grid", HTMLElement).dataset.filter)) form.append(name, value);
+    for (const id of this.#ids) form.append("except", id);
+  }
+
+  #tell() {
+    this.dispatchEvent(new CustomEvent("selectionchange"));
   }
 }
 
-/** @param {MouseEvent} event */
-function clicked(event) {
-  const target = targetOf(event);
-  const tile = target?.closest("[data-tile]");
-  if (!(tile instanceof HTMLElement)) return;
-  if (target?.matches("[data-tick]")) return pick(tile, { range: event.shiftKey });
-  if (!isSelecting() || !target?.closest("[data-open]")) return;
-  event.preventDefault();
-  tick(tile).checked = !tick(tile).checked;
-  pick(tile, { range: event.shiftKey });
-}
-
-export function start() {
-  toggle.hidden = false;
-  toggle.addEventListener("click", () => {
-    if (isPressed()) clear();
-    else press(true);
-  });
-  if (downloads instanceof HTMLButtonElement) {
-    downloads.hidden = false;
-    downloads.addEventListener("click", download);
-  }
-  grid.addEventListener("click", clicked);
-  grid.addEventListener("tiles-changed", show);
-  form.addEventListener("submit", act);
-  form.addEventListener("reset", () => {
-    const hadFocus = bar.contains(document.activeElement);
-    setTimeout(() => press(false)); // when the boxes are clear
-    if (hadFocus) toggle.focus({ preventScroll: true }); // the bar goes
-  });
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && isSelecting() && !document.querySelector("dialog[open]")) clear();
-  });
-  show(); // a browser may bring ticks back with the page
-}
+export const selection = new Selection();

@@ -1,10 +1,15 @@
 // The Library and the trash.
 import { byId, data, find } from "./dom.js";
 import "./import-start.js";
+import { changes, refresh, start as startChanges } from "./library-changes.js";
+import { start as startDensity } from "./library-density.js";
 import { start as startFilters } from "./library-filters.js";
-import { changes, more, refresh, start as startGrid, tiles } from "./library-grid.js";
-import { listOfResult } from "./library-list.js";
-import { isSelecting, start as startSelecting } from "./library-selection.js";
+import { isSelecting, start as startSelecting } from "./library-gestures.js";
+import { start as startHover } from "./library-hover.js";
+import { listOfLibrary, showTile } from "./library-list.js";
+import { start as startPlace } from "./library-place.js";
+import { start as startScrubber } from "./library-scrubber.js";
+import { start as startWalk } from "./library-walk.js";
 import { connect } from "./live.js";
 import { showOperations, start as startOrganising } from "./organise.js";
 import { start as startViewer } from "./viewer.js";
@@ -12,18 +17,11 @@ import { start as startViewer } from "./viewer.js";
 /** @param {Message} message */
 function told(message) {
   if (message.gone) return location.reload(); // what the page shows was deleted
-  list.changes(message);
   changes(message);
   showOperations(message);
 }
 
 const grid = byId("grid", HTMLElement);
-const list = listOfResult({
-  tiles,
-  more,
-  isFirst: !("later" in grid.dataset),
-  url: data(byId("lightbox", HTMLElement), "neighbours"),
-});
 const live = connect({
   url: data(grid, "socket"),
   revision: Number(data(grid, "revision")),
@@ -34,14 +32,19 @@ document.addEventListener("acted", () => {
   if (live.isLive()) live.probe();
   else refresh().catch(() => {});
 });
-startGrid();
-startFilters();
+startChanges();
+startScrubber();
+startPlace().catch(() => {}); // what is here stays, and each part is asked for again
+startWalk();
 startSelecting();
 startOrganising();
-grid.addEventListener("tiles-changed", list.settle); // before the viewer asks it
+startFilters();
+startDensity();
+startHover();
 startViewer(grid, {
-  list,
+  list: listOfLibrary(),
   addressOf: (tile) => find(tile, "[data-open]", HTMLAnchorElement).href,
   mayOpen: () => !isSelecting(),
   onMissing: () => location.reload(), // its own page shows it
+  onClose: showTile,
 });

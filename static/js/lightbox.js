@@ -125,7 +125,9 @@ function closed() {
   const tile = current;
   current = null;
   if (history.state?.viewer) history.back();
-  const shown = tile && document.getElementById(tile.id); // a list may have a copy of its own
+  if (!tile) return;
+  page.onClose(tile);
+  const shown = document.getElementById(tile.id); // a list may have a copy of its own
   if (shown) link(shown).focus();
 }
 

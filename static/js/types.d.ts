@@ -39,6 +39,8 @@ interface Outcome {
   ok: boolean;
   message?: string;
   undo?: Undo;
+  /** where its result is */
+  url?: string;
 }
 
 /** What the button "Undo" posts. */
@@ -153,6 +155,8 @@ interface ViewedPage {
   mayOpen(): boolean;
   /** called when the history leads to a tile that is not here */
   onMissing(): void;
+  /** called with the tile that was shown last, before the focus goes to it */
+  onClose(tile: HTMLElement): void;
 }
 
 /** The viewer: lightbox.js, loaded when somebody is about to use it. */

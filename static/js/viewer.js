@@ -9,7 +9,7 @@ import { idOf } from "./viewer-list.js";
  */
 export function start(root, given) {
   /** @type {ViewedPage} */
-  const page = { mayOpen: () => true, onMissing: () => {}, ...given };
+  const page = { mayOpen: () => true, onMissing: () => {}, onClose: () => {}, ...given };
 
   /** @type {Promise<Viewer> | undefined} */
   let loading;

@@ -8,13 +8,14 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from generation.changes import revisions
 from generation.models import Image
 from tests.acting import create_project
 from tests.browser.conftest import Browsers
 from tests.browser.pages import go_live
+from tests.browser.test_grid import fill
 from tests.functional.callers import Machine
 from tests.functional.installation import Installation
 from tests.functional.programs import eventually
@@ -140,28 +141,34 @@ def test_an_open_viewer_stays_and_tells_what_changed(
     expect(viewer.locator("[data-place]")).to_contain_text("Picture 2")
 
 
-def test_a_page_that_was_long_on_its_way_does_not_bring_back_how_things_were(
+def test_a_part_that_was_long_on_its_way_does_not_bring_back_how_things_were(
     live: Installation, page: Page, images: list[Image]
 ) -> None:
-    """The last tile as if it were on a second page, whose answer was made before the tile changed."""
+    """The answer with the oldest tile was made before that tile changed."""
     last = images[-1]
-    day = page.locator(".day").get_attribute("data-day")
-    old = tile(page, last).evaluate("(tile) => { tile.remove(); return tile.outerHTML; }")
-    asked: list[Route] = []
-    page.route("**/library/?cursor=*", lambda route: asked.append(route))
-    link = '<p class="more"><a href="/library/?cursor=x" data-more>More</a></p>'
-    page.locator("#grid").evaluate("(grid, link) => grid.insertAdjacentHTML('beforeend', link)", link)
-    page.get_by_role("link", name="More", exact=True).click()
-    eventually(lambda: page.evaluate("1") and bool(asked))
+    rows = fill(last, 150)
+    oldest = Image.objects.get(pk=rows[-1].pk)
+    held: list[Route] = []
+    answers: list[tuple[Route, APIResponse]] = []
 
-    page.locator("#grid").evaluate(
-        "(grid) => grid.addEventListener('tiles-changed', () => { window.heard = true; })"
-    )
-    revision = change(live, last, prompt="newer")
+    def keep(route: Route) -> None:
+        if answers:
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route("**/library/?*from_hour=*", keep)
+    page.reload()
+    go_live(page)
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    eventually(lambda: page.evaluate("1") and bool(held))
+    answers += [(route, route.fetch()) for route in held]
+    page.evaluate("() => grid.addEventListener('tiles-changed', () => { window.heard = true; })")
+    revision = change(live, oldest, prompt="newer")
     eventually(lambda: page.evaluate("window.heard === true"))
-    asked[0].fulfill(
-        body=f'<section class="day" data-day="{day}"><h2></h2><ul class="rows">{old}</ul></section>'
-    )
+    for route, answer in answers:
+        route.fulfill(response=answer)
 
-    expect(tile(page, last).get_by_role("img")).to_have_attribute("alt", "newer")
-    shows_revision(page, last, revision)
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    expect(tile(page, oldest).get_by_role("img")).to_have_attribute("alt", "newer")
+    shows_revision(page, oldest, revision)

@@ -11,8 +11,9 @@ from django.contrib.auth.models import User
 from PIL import Image as Picture
 from playwright.sync_api import CDPSession, Locator, Page, Route, expect
 
+from generation.core.keyset import cursor_of
 from generation.models import Asset, Image
-from library.presenters import cursor_of_key
+from library.spans import place_of
 from tests.browser.conftest import Browsers
 from tests.browser.pages import cards, go_live, press_in_menu, toast
 from tests.browser.test_look import PHONE
@@ -176,14 +177,15 @@ def test_the_viewer_by_keys_and_mouse(
 def test_the_viewer_goes_on_beyond_the_page_and_by_fingers(
     browsers: Browsers, owner: User, images: list[Image], live: Installation
 ) -> None:
-    """The page began with the third of six; the first and second are not on it."""
+    """The page begins with the third of six; the first and second are above it."""
     first = browsers.open("/library/", user=owner)
     cursor = first.evaluate("document.querySelectorAll('[data-tile]')[1].dataset.key")
     assert cursor
-    page = browsers.open(f"/library/?cursor={cursor_of_key(cursor)}", user=owner, **PHONE)
+    at = place_of({"key": cursor}, "key")
+    page = browsers.open(f"/library/?cursor={cursor_of(*at)}", user=owner, **PHONE)
     go_live(page)
-    expect(page.locator("[data-tile]")).to_have_count(4)
-    page.locator("[data-tile] [data-open]").first.tap()
+    expect(page.locator("[data-tile]")).to_have_count(6)
+    page.locator("[data-tile] [data-open]").nth(2).tap()
     shows(page, images[2])
     cdp = page.context.new_cdp_session(page)
     drag(cdp, [(60, 250)], [(320, 250)])

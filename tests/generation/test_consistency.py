@@ -24,6 +24,7 @@ from generation.models import (
     Asset,
     Attempt,
     Job,
+    LibraryHour,
     OwnerCounter,
     Preview,
     SearchEntry,
@@ -99,6 +100,11 @@ def count_the_library_wrongly(job: Job) -> str:
     return str(job.owner_id)
 
 
+def count_an_hour_wrongly(job: Job) -> str:
+    LibraryHour.objects.filter(owner_id=job.owner_id).update(count=7)
+    return str(job.owner_id)
+
+
 def purge(job: Job, number: int) -> None:
     """Its first results, long after they were discarded."""
     discard(owner_id=job.owner_id, assets=[slot.pk for slot in job.slots[:number]])
@@ -119,6 +125,7 @@ FAULTS: dict[str, Callable[[Job], str]] = {
     "running_attempts_of_other_jobs": leave_its_attempt_running,
     "counters_behind_rows": set_its_owners_counter_back,
     "wrong_library_totals": count_the_library_wrongly,
+    "wrong_library_hours": count_an_hour_wrongly,
     "stale_previews": leave_a_preview,
     "unsearchable_assets": leave_a_result_out_of_the_index,
     "files_without_row": leave_a_file,

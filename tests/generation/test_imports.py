@@ -151,7 +151,7 @@ def test_a_duplicate_of_ones_own_is_said_and_not_kept(client: Client, owner: Use
     answer = client.put(f"/api/v1/imports/{third.pk}", png(), content_type="image/png")
     assert (answer.status_code, answer.json()["code"]) == (409, "duplicate")
     assert "in the trash" in answer.json()["detail"]
-    assert len(default_storage.listdir(str(first.pk))[1]) == 2
+    assert len(default_storage.listdir(str(first.pk))[1]) == 3  # two of them thumbnails
     assert not default_storage.exists(str(second.pk)) or default_storage.listdir(str(second.pk))[1] == []
     stranger = make_user("stranger")
     [theirs] = begin(stranger, "a.png")

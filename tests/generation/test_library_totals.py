@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime, timedelta
 from importlib import import_module
 
 import pytest
@@ -11,6 +12,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from generation.changes.library_hours import hour_of, newest_first, owners_with_wrong_hours
+from generation.changes.library_hours import recount as recount_hours
 from generation.changes.library_totals import (
     LibraryTotals,
     counters_with_wrong_totals,
@@ -18,7 +21,8 @@ from generation.changes.library_totals import (
     recount,
 )
 from generation.maintenance import cleanup
-from generation.models import Asset, Image, Job, OwnerCounter, Video, Worker
+from generation.migrations import _library_hours
+from generation.models import Asset, Image, Job, LibraryHour, OwnerCounter, Video, Worker
 from tests import acting
 from tests.acting import cancel, retry
 from tests.factories import (
@@ -100,6 +104,7 @@ def test_the_sums_equal_the_rows_whatever_happens(seed: int, worker: Worker, set
     for number in range(12):
         studio.step()
         assert not counters_with_wrong_totals().exists(), f"after step {number}"
+        assert owners_with_wrong_hours() == [], f"after step {number}"
         for owner in studio.owners:
             assert library_totals(owner.pk) == counted(owner), f"after step {number}"
     assert any(library_totals(owner.pk).bytes for owner in studio.owners), "or this showed nothing"
@@ -115,12 +120,26 @@ def test_a_wrong_sum_is_found_and_counted_again(owner: User) -> None:
         assert library_totals(owner.pk) == counted(owner)
 
 
+def test_a_wrong_hour_is_found_and_counted_again(owner: User) -> None:
+    complete(make_job(owner))
+    complete(make_job(make_user()))
+    [right] = newest_first(owner.pk)
+    saved = Asset.objects.of(owner.pk)[0].saved_at
+    assert right == (hour_of(saved), Asset.objects.of(owner.pk).count())
+    for wrong in ({"count": 7}, {"hour": right[0] - timedelta(hours=1)}):
+        LibraryHour.objects.filter(owner=owner).update(**wrong)
+        assert owners_with_wrong_hours() == [owner.pk]
+        recount_hours(owner.pk)
+        assert newest_first(owner.pk) == [right]
+
+
 def test_an_owner_without_a_change_has_nothing(owner: User) -> None:
     assert library_totals(owner.pk) == LibraryTotals()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_migration_counts_what_is_there() -> None:
+def test_the_migration_counts_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_library_hours, "LAST", _library_hours.LAST.replace("OFFSET 20000", "OFFSET 1"))
     owner, worker = make_user(), make_worker()
     complete(make_job(owner, quantity=3), worker)
     (video,) = complete(make_job(owner, "video_fast"), worker)
@@ -130,15 +149,27 @@ def test_the_migration_counts_what_is_there() -> None:
     make_job(make_user())
     migration = import_module("generation.migrations.0013_library_totals").Migration
 
+    hours = _spread_over_hours(owner)
     _migrate(migration.dependencies)
     _migrate([("generation", "0013_library_totals")])
-    _migrate(MigrationExecutor(connection).loader.graph.leaf_nodes("generation"))
+    _migrate(MigrationExecutor(connection).loader.graph.leaf_nodes())
 
     assert not counters_with_wrong_totals().exists()
     assert library_totals(owner.pk) == counted(owner)
     assert library_totals(owner.pk).videos == 1
     assert library_totals(owner.pk).images == 3
     assert video.byte_size
+    assert newest_first(owner.pk) == hours
+    assert owners_with_wrong_hours() == []
+
+
+def _spread_over_hours(owner: User) -> list[tuple[datetime, int]]:
+    """Give each of the owner's an hour of its own, or share it with one other; the hours."""
+    for number, row in enumerate(Asset.objects.of(owner.pk).in_library().order_by("pk")):
+        Asset.objects.filter(pk=row.pk).update(saved_at=row.saved_at - timedelta(hours=number // 2))
+    for other in (owner.pk, *owners_with_wrong_hours()):
+        recount_hours(other)
+    return newest_first(owner.pk)
 
 
 def _migrate(targets: list[tuple[str, str]]) -> None:

@@ -174,7 +174,6 @@ PAGES: dict[str, Callable[[Writer], str]] = {
     "library/import/": lambda writer: writer.get("/library/import/"),
     "workspace/recall": lambda writer: recalled(writer),
     "library/trash/": lambda writer: writer.get("/library/trash/"),
-    "library/neighbours": lambda writer: writer.get("/library/neighbours?older="),
     "library/compare": lambda writer: writer.compare(),
     "library/<str:media>/<uuid:asset_id>/": lambda writer: writer.details("image"),
     "a video's page": lambda writer: writer.details("video"),
@@ -249,6 +248,7 @@ def test_every_page_is_walked() -> None:
     shown = {path for path in pages if "GET" in ROUTES[path].answers}
     names = {f"library/{plural}/names" for plural in GROUPINGS}
     are_json = {"workspace/forecast", "workspace/changes", "workspace/recall/<uuid:asset_id>"}
+    are_json |= {"library/parts", "library/ids"}
     assert shown - PAGES.keys() == are_json | names
 
 

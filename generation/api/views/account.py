@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import ClassVar
 
 from django.conf import settings
@@ -121,4 +120,4 @@ def limits_of(owner_id: int) -> dict[str, int]:
 def use_of(owner_id: int) -> dict[str, int]:
     """What the owner has in work and in the Library."""
     active = Job.objects.of(owner_id).active()
-    return {"active_jobs": active.count()} | asdict(library_totals(owner_id))
+    return {"active_jobs": active.count()} | library_totals(owner_id).sums

@@ -27,19 +27,14 @@ SETTINGS = {
 SET_LOCALLY = "SELECT " + ", ".join(f"set_config('{name}', '{to}', true)" for name, to in SETTINGS.items())
 
 
-def nearest_ids(
-    rows: QuerySet[Asset], by: str, match: Match, limit: int, *, newer: bool = False
-) -> list[uuid.UUID]:
-    """The first `limit` that match of these rows, which are ordered by `by` and id, newest first.
-
-    With `newer` they are ordered the other way round.
-    """
+def newest_ids(rows: QuerySet[Asset], by: str, match: Match, limit: int) -> list[uuid.UUID]:
+    """The first `limit` that match of these rows, which are ordered by `by` and id, newest first."""
     if connection.vendor == "sqlite":  # one machine's: what the index finds is sorted, however much
         return _found_by_index(rows, match, limit)
     with _planned_for_search():
-        found = _among_first(rows, by, match, limit, LOOKED_AT, newer=newer)
+        found = _among_first(rows, by, match, limit, LOOKED_AT)
         if len(found) < limit and _entries(match)[: SORTED + 1].count() > SORTED:
-            found = _among_first(rows, by, match, limit, LOOKED_AT_NEXT, newer=newer)
+            found = _among_first(rows, by, match, limit, LOOKED_AT_NEXT)
         return found if len(found) == limit else _found_by_index(rows, match, limit)
 
 
@@ -51,16 +46,13 @@ def count(rows: QuerySet[Asset], match: Match | None, most: int) -> int:
         return matching[:most].count()
 
 
-def _among_first(
-    rows: QuerySet[Asset], by: str, match: Match, limit: int, looked_at: int, *, newer: bool
-) -> list[uuid.UUID]:
+def _among_first(rows: QuerySet[Asset], by: str, match: Match, limit: int, looked_at: int) -> list[uuid.UUID]:
     """Those that match of the first rows: PostgreSQL reads no inverted index in another column's order."""
     first, params = _sql(rows.values("id", by)[:looked_at])
-    order = "ASC" if newer else "DESC"
     statement = (
         f"SELECT first.id FROM ({first}) AS first"  # noqa: S608 # of the ORM, values are bound
         " JOIN generation_searchentry ON asset_id = first.id"
-        f" WHERE tokens @@ %s::tsquery ORDER BY first.{by} {order}, first.id {order} LIMIT %s"
+        f" WHERE tokens @@ %s::tsquery ORDER BY first.{by} DESC, first.id DESC LIMIT %s"
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, [*params, match.for_postgresql(), limit])

@@ -18,6 +18,7 @@ from generation.jobs.deadlines import cancel_late
 from generation.jobs.lease import promote, reap
 from generation.jobs.pausing import follow_pauses
 from generation.maintenance import cleanup, search_index
+from generation.maintenance.small_thumbnails import make_small_thumbnails
 
 log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
@@ -30,6 +31,7 @@ EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "previews_dropped": delete_previews,
     "chunks_worked": operations.work_all,
     "results_indexed": search_index.index_older_results,
+    "small_thumbnails_made": make_small_thumbnails,
 }
 HOURLY: Mapping[str, Callable[[], int]] = {
     "trash_purged": cleanup.purge_trash,
@@ -50,7 +52,8 @@ class Command(StrictCommand):
     help = (
         "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
         "uploads, reference images, outbox events, sessions, archives and jobs without a result, add older "
-        "results to the search index. Each is bounded, and safe to run twice at once."
+        "results to the search index, make small thumbnails of results without. Each is bounded, and safe to "
+        "run twice at once."
     )
 
     # The checks would import every page for a process that serves none.

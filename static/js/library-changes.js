@@ -1,0 +1,135 @@
+// What changes while the page is open. New results wait above the page while somebody looks at it further down, or points
+// at a tile that they would move.
+import { byId, data, element, find, findAll } from "./dom.js";
+import { parts, rearrange, seen } from "./library-grid.js";
+import { Tile } from "./library-parts.js";
+import { selection } from "./library-selection.js";
+import { focus, neighbour, roving } from "./library-walk.js";
+import { update } from "./morph.js";
+
+const grid = byId("grid", HTMLElement);
+const none = byId("none", HTMLElement);
+const pill = byId("news", HTMLButtonElement);
+const AT_TOP_PX = 20; // below the upper edge of the grid
+
+/** @type {Tile[]} */
+let news = [];
+
+/**
+ * What the socket says.
+ * @param {Partial<Message>} message
+ */
+export function changes({ assets = [] }) {
+  for (const change of assets) parts.note(change);
+  rearrange(() => assets.forEach(apply));
+  showState();
+}
+
+/** @param {Change} change */
+function apply({ id, html, removed }) {
+  if (removed) take(id);
+  else put(element(html));
+}
+
+/** @param {HTMLElement} fresh */
+function put(fresh) {
+  const id = data(fresh, "id");
+  const waiting = news.find((tile) => tile.id === id);
+  const found = waiting ?? parts.find(id)?.tile;
+  if (!found) return add(new Tile(fresh));
+  const before = found.key;
+  const fresher = new Tile(fresh);
+  if (found.element.isConnected) morph(found, fresher);
+  else if (revisionOf(fresher) >= revisionOf(found)) found.become(fresher);
+  if (found.key === before || waiting) return;
+  parts.remove(id);
+  parts.insert(found);
+}
+
+/** @param {Tile} tile */
+const revisionOf = ({ element }) => Number(data(element, "revision"));
+
+/**
+ * Turns a tile that is in the document into a fresher one, where it stands.
+ * @param {Tile} found
+ * @param {Tile} fresher
+ */
+function morph(found, fresher) {
+  const { style } = found.element;
+  const place = { transform: style.transform, width: style.width, height: style.height };
+  const isShown = found.acts?.isConnected;
+  if (isShown && fresher.acts) fresher.element.append(fresher.acts);
+  if (!update(found.element, fresher.element)) return;
+  if (!isShown) found.acts = fresher.acts;
+  found.read();
+  Object.assign(style, place);
+  roving(found);
+}
+
+/** @param {Tile} tile that is not here yet */
+function add(tile) {
+  const newest = parts.all[0]?.tiles?.[0]?.key ?? "";
+  if (tile.key < newest || !isLookedAt()) return parts.insert(tile);
+  news.push(tile);
+  news.sort((one, other) => (one.key < other.key ? 1 : -1));
+}
+
+const isLookedAt = () =>
+  parts.all.some(({ count }) => count) && (seen().y > AT_TOP_PX || grid.matches(":hover") || !selection.isEmpty);
+
+/** @param {string} id */
+function take(id) {
+  news = news.filter((tile) => tile.id !== id);
+  selection.forget([id]);
+  const tile = parts.find(id)?.tile;
+  if (!tile) return;
+  const hadFocus = tile.element.contains(document.activeElement);
+  const next = neighbour(id, 1) ?? neighbour(id, -1);
+  tile.element.remove();
+  parts.remove(id);
+  if (hadFocus && next) requestAnimationFrame(() => focus(next));
+}
+
+function showNews() {
+  const fresh = news;
+  news = [];
+  rearrange(() => {
+    for (const tile of fresh) parts.insert(tile);
+  });
+  showState();
+}
+
+export function showState() {
+  pill.hidden = !news.length;
+  if (news.length) find(pill, "[data-number]", HTMLElement).textContent = String(news.length);
+  none.hidden = parts.all.some(({ count }) => count);
+}
+
+/** The page as it is now, for when there is no socket to say what changed. */
+export async function refresh() {
+  const url = data(grid, "pages");
+  const answer = await fetch(url, { credentials: "same-origin", redirect: "error" });
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  if (page.body.dataset.user !== document.body.dataset.user) return location.reload();
+  const fresh = findAll(page, "[data-tile]", HTMLElement);
+  const here = new Set(fresh.map((tile) => data(tile, "id")));
+  const last = fresh.at(-1);
+  const floor = page.querySelector("[data-more]") && last ? data(last, "key") : "";
+  const gone = parts.all.flatMap((part) => part.tiles ?? []).filter(({ id, key }) => key >= floor && !here.has(id));
+  rearrange(() => {
+    for (const { id } of gone) take(id);
+    for (const tile of fresh) put(document.importNode(tile, true));
+  });
+  showState();
+}
+
+export function start() {
+  parts.apply = apply;
+  grid.addEventListener("tiles-changed", showState);
+  grid.addEventListener("scrolled", () => news.length && seen().y < 0 && showNews());
+  pill.addEventListener("click", () => {
+    showNews();
+    scrollTo({ top: 0, behavior: "instant" });
+  });
+}
