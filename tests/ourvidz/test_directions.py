@@ -20,7 +20,8 @@ from generation.assets import groupings, memberships, operations
 from generation.assets.groupings import COLLECTIONS, TAGS
 from generation.assets.titles import set_title
 from generation.core.actors import SYSTEM
-from generation.models import Action, Asset, Job, Project, Source, Tag
+from generation.models import Action, Asset, Collection, Job, Project, Source, Tag
+from sharing.links import Shared, create_link, token_of
 from tests.acting import create_project, discard, issue_personal_token
 from tests.factories import (
     call_back,
@@ -193,6 +194,9 @@ PAGES: dict[str, Callable[[Writer], str]] = {
     "a submission without a session": lambda _: (
         Client().post("/workspace/submit", {"prompt": MARK, "new_project": MARK}).content.decode()
     ),
+    "sharing/": lambda writer: shared(writer, "/sharing/"),
+    "a shared collection": lambda writer: shared(writer),
+    "a shared image": lambda writer: shared(writer, of_collection=False),
     "account/": lambda writer: writer.get("/account/"),
     "account/confirm": lambda writer: confirm_page(writer),
     "a refused password": lambda writer: writer.post("/account/password", old_password="wrong"),
@@ -224,6 +228,15 @@ def confirm_page(writer: Writer) -> str:
     return writer.get("/account/confirm")
 
 
+def shared(writer: Writer, path: str = "", *, of_collection: bool = True) -> str:
+    """The page at the path, or that of a new link."""
+    image, collection = writer.asset("image"), Collection.objects.order_by("id")[0]
+    what = Shared(collection_id=collection.pk) if of_collection else Shared(asset_id=image.pk)
+    owner_id = writer.user.pk
+    link = create_link(owner_id=owner_id, actor=SYSTEM, shared=what, days=1, with_parameters=True)
+    return writer.get(path or reverse("sharing:public", args=[token_of(link)]))
+
+
 def rotate(writer: Writer) -> str:
     worker = Job.objects.exclude(leased_by=None)[0].leased_by
     return writer.post("/admin/generation/worker/", action="rotate_token", _selected_action=str(worker.pk))
@@ -248,8 +261,9 @@ def test_every_page_is_walked() -> None:
     shown = {path for path in pages if "GET" in ROUTES[path].answers}
     names = {f"library/{plural}/names" for plural in GROUPINGS}
     are_json = {"workspace/forecast", "workspace/changes", "workspace/recall/<uuid:asset_id>"}
-    are_json |= {"library/parts", "library/ids"}
-    assert shown - PAGES.keys() == are_json | names
+    are_json |= {"library/parts", "library/ids", "downloads/library.jsonl"}
+    are_numbers = {"downloads/<uuid:archive_id>/", "downloads/<uuid:archive_id>/<int:number>.zip"}
+    assert shown - PAGES.keys() == are_json | names | are_numbers
 
 
 @pytest.mark.parametrize("name", PAGES)
