@@ -64,6 +64,7 @@ PITFALLS: Mapping[int, str] = {
     46: "A worker whose faults are its own, and that goes on emptying the queue",
     48: "State that must be one for all processes kept in one process's memory",
     49: "Every socket of an owner rendering the same news again, on one thread",
+    50: "Search that knows only ASCII, one word order, one field",
     51: "A model, LoRA or workflow found by guessing names; the last node taken for the output",
     52: "Credentials that outlive what was meant to end them: sessions, sockets, links and tokens",
 }
