@@ -47,6 +47,7 @@ def test_the_bytes_are_kept_under_a_name_of_ours(job: Job, settings: LazySetting
     assert kept.byte_size == len(png(80, 40))
     assert [path.relative_to(settings.MEDIA_ROOT).as_posix() for path in stored_files(settings)] == [
         f"{job.pk}/{kept.pk}.png",
+        f"{job.pk}/{kept.pk}.small.webp",
         f"{job.pk}/{kept.pk}.thumb.webp",
     ]
     assert stored_files(settings)[0].read_bytes() == png(80, 40)
@@ -72,7 +73,7 @@ def test_the_same_bytes_again_answer_with_the_first_upload(job: Job, settings: L
     first = upload(job, 0, png())
     assert upload(job, 0, png()) == first
     assert Upload.objects.count() == 1
-    assert len(stored_files(settings)) == 2
+    assert len(stored_files(settings)) == 3
 
 
 def test_the_same_bytes_for_another_slot_are_another_upload(job: Job) -> None:
