@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -45,8 +45,8 @@ def ids(request: HttpRequest) -> JsonResponse:
     try:
         one, other = (spans.place_of(request.GET, name) for name in ("from", "to"))
         rows = _listing(request) or listing.saved(owner_id=owner_id_of(request))
-    except (BadSearch, spans.BadSpan) as error:
-        raise Http404 from error
+    except (BadSearch, spans.BadSpan):
+        return JsonResponse({"ids": [], "complete": False}, status=422)
     found = rows.ids_between(one, other, MAX_IDS + 1)
     return JsonResponse({"ids": found[:MAX_IDS], "complete": len(found) <= MAX_IDS})
 

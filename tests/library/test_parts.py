@@ -120,7 +120,7 @@ def test_counting_costs_as_many_queries_for_24_as_for_one(
 def test_an_invented_span_is_404(reader: Client, span: dict[str, str]) -> None:
     assert reader.get(HOME, span).status_code == 404
     assert reader.get("/library/trash/", span).status_code == 404
-    assert reader.get(IDS, {"from": span.get("after", ""), "to": "nonsense"}).status_code == 404
+    assert reader.get(IDS, {"from": span.get("after", ""), "to": "nonsense"}).status_code == 422
 
 
 @pytest.mark.parametrize("kind", ["collection", "tag"])
@@ -151,4 +151,4 @@ def test_what_cannot_be_searched_for_has_no_parts(reader: Client, owner: User) -
     key = Tile(made(owner)[0]).key
     bad = " ".join(f"word{number}" for number in range(500))
     assert counted(reader, q=bad) == []
-    assert reader.get(IDS, {"q": bad, "from": key, "to": key}).status_code == 404
+    assert reader.get(IDS, {"q": bad, "from": key, "to": key}).status_code == 422

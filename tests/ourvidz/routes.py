@@ -150,7 +150,7 @@ ROUTES: dict[str, Route] = {
     "library/": page(GET=200),
     "library/trash/": page(GET=200),
     "library/parts": page(GET=200),
-    "library/ids": page(GET=404),
+    "library/ids": page(GET=422),
     "library/compare": page(GET=302, POST=302),
     "library/import/": page(GET=200, POST=422),
     "library/discard": page(ASSETS, POST=302),

@@ -231,9 +231,9 @@ class BulkAction(ApiView):
         return Response(Moved({"changed": count}).data)
 
 
-def _describes(name: str, summary: str) -> Callable[[type[BulkAction]], type[BulkAction]]:
+def _describes(name: str, summary: str, *refusals: int) -> Callable[[type[BulkAction]], type[BulkAction]]:
     def describe(view: type[BulkAction]) -> type[BulkAction]:
-        responses = {200: Moved, **problems(403, 413, 422)}
+        responses = {200: Moved, **problems(403, *refusals, 413, 422)}
         described = extend_schema(
             operation_id=name, summary=summary, tags=["assets"], request=view.body, responses=responses
         )
@@ -279,7 +279,7 @@ class Favourite(BulkAction):
     act = staticmethod(actions.set_favourite)
 
 
-@_describes("assets_move", "Move to another project")
+@_describes("assets_move", "Move to another project", 404)
 class Move(BulkAction):
     """Move completed assets to one of your projects; their jobs stay where they are."""
 
