@@ -8,13 +8,13 @@ STATES = (
     in_generation(
         "the same key makes another job",
         "jobs/submit",
-        "    job = Job.objects.of(owner_id).filter(idempotency_key=key).first()\n",
-        "    return None\n",
+        "        if not self.key:\n            return []\n",
+        "        return []\n",
     ),
     in_generation(
         "a key used again with another body",
         "jobs/submit",
-        "if job and job.request_digest != submission.digest():",
+        "if any(job.request_digest != digests[job.idempotency_key] for job in jobs):",
         "if False:",
     ),
     in_generation("attempts not counted", "queue/claim", "attempts_left = attempts_left - 1, ", ""),
@@ -60,7 +60,7 @@ STATES = (
     ),
     Sabotage(
         "the limit on waiting work not enforced",
-        (Edit("generation/access/quotas.py", "active_jobs) >= limits", "active_jobs) > limits"),),
+        (Edit("generation/access/quotas.py", "active + more > limits", "active + more > 1 + limits"),),
     ),
     in_generation(
         "leases end while nobody serves",
