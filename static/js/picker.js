@@ -18,12 +18,20 @@ async function show(url) {
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
   const fresh = element(`<div>${await answer.text()}</div>`);
   if (shown !== url) return;
+  const hasFocus = panel.contains(document.activeElement);
   // The words of a search that goes on stay as they are typed.
   const [field, old] = [fresh, panel].map((root) => root.querySelector("[type=search]"));
   const isTyping = old instanceof HTMLInputElement && old === document.activeElement;
   if (isTyping && field) field.replaceWith(old);
   panel.replaceChildren(...fresh.childNodes);
   if (isTyping) old.focus();
+  else if (hasFocus) focusFirst();
+}
+
+function focusFirst() {
+  // On a phone a field that has the focus brings the keyboard up.
+  const first = matchMedia("(pointer: coarse)").matches ? panel : panel.querySelector("input, a");
+  if (first instanceof HTMLElement) first.focus();
 }
 
 /**
@@ -46,9 +54,7 @@ async function open(url) {
   panel.replaceChildren();
   await show(url);
   panel.showPopover();
-  // On a phone a field that has the focus brings the keyboard up.
-  const first = matchMedia("(pointer: coarse)").matches ? panel : panel.querySelector("input, a");
-  if (first instanceof HTMLElement) first.focus();
+  focusFirst();
 }
 
 /** @param {HTMLFormElement} form */

@@ -154,6 +154,7 @@ def test_a_preset_is_saved_filled_in_taken_back_and_deleted(page: Page, owner: U
     page.get_by_label("Name of a new preset").fill("Night")
     page.keyboard.press("Enter")
     expect(page.locator(".picker .pick-one")).to_have_text(["Night"])
+    expect(page.get_by_label("Name of a new preset"), "the list that came anew has the focus").to_be_focused()
     page.keyboard.press("Escape")
     for chip in ("seed 0", "without fog"):
         page.locator("#chips .chip", has_text=chip).click()
