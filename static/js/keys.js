@@ -17,7 +17,14 @@ export const KEYS = [
       [["Esc"], "Close what is open"],
     ],
   },
-  { title: "The form", on: "#composer", keys: [[[CTRL, "Enter"], "Make"]] },
+  {
+    title: "The form",
+    on: "#composer",
+    keys: [
+      [[CTRL, "Enter"], "Make"],
+      [["↑", "↓"], "From the start of the prompt: earlier prompts, and back"],
+    ],
+  },
   {
     title: "Menus",
     on: ".menu",
@@ -33,6 +40,10 @@ export const KEYS = [
     keys: [
       [["←", "→"], "Previous and next"],
       [["Home", "End"], "First and last"],
+      [["+", "−"], "Larger and smaller"],
+      [["Z"], "Own size, or as it fits"],
+      [["I"], "Details"],
+      [["K"], "Keep this, discard the rest"],
       [["Space"], "Play and pause a video"],
       [["1 … 5"], "Give stars; the same again takes them back"],
       [["F"], "Favourite"],
