@@ -81,7 +81,7 @@ def _of_asset(asset: Asset, what: str, composer: Mapping[str, Any]) -> tuple[dic
     if job.is_import:
         return _of_import(asset, what, composer)
     if what == "prompt":
-        return {"prompt": literal(job.prompt), "negative_prompt": job.negative_prompt}, []
+        return _prompts(job.prompt, job.negative_prompt), []
     if what == "seed":
         return {"seed": asset.seed}, []
     if what == "size":
@@ -96,7 +96,7 @@ def _of_import(asset: Asset, what: str, composer: Mapping[str, Any]) -> tuple[di
         return _aspect(job_type_of(composer), asset.width or 1, asset.height or 1)
     if what == "all":
         return found.values, found.unused
-    names = {"seed": ("seed",), "prompt": ("prompt", "negative_prompt")}[what]
+    names = {"seed": ("seed",), "prompt": ("prompt", "negative_prompt", "one_per_line")}[what]
     return {name: found.values[name] for name in names if name in found.values}, []
 
 
@@ -106,7 +106,7 @@ def of_file(found: Parameters | None, *, media: str, composer: Mapping[str, Any]
         return Recalled(NOTHING)
     values: dict[str, Any] = {}
     if found.prompt or found.negative_prompt:
-        values |= {"prompt": literal(found.prompt), "negative_prompt": found.negative_prompt}
+        values |= _prompts(found.prompt, found.negative_prompt)
     seed, sentences = _seed(found.seed)
     values |= seed
     job_type = job_type_of({**composer, "media": media})
@@ -119,6 +119,11 @@ def of_file(found: Parameters | None, *, media: str, composer: Mapping[str, Any]
         values["media"] = media
         words = f"Filled in from {found.source}’s settings."
     return Recalled(words, values, sentences + unused(found))
+
+
+def _prompts(prompt: str, negative_prompt: str) -> dict[str, Any]:
+    """One prompt, whatever its lines are."""
+    return {"prompt": literal(prompt), "negative_prompt": negative_prompt, "one_per_line": False}
 
 
 def _seed(seed: int | None) -> tuple[dict[str, Any], list[str]]:

@@ -34,7 +34,7 @@ def test_a_field_or_all_of_an_asset_comes_back(signed_in: Client, owner: User) -
         values: dict[str, Any] = answer["filled"]["values"]
         return values
 
-    assert filled("prompt") == {"prompt": job.prompt, "negative_prompt": "text"}
+    assert filled("prompt") == {"prompt": job.prompt, "negative_prompt": "text", "one_per_line": False}
     assert filled("seed") == {"seed": "0"}
     assert filled("size", "&media=image&quality=fast") == {"aspect": "16:9"}
     assert filled("size", "&media=video&quality=fast&engine=sdxl") == {"aspect": "16:9"}
@@ -61,6 +61,7 @@ def test_a_file_fills_in_the_form_and_what_has_no_place_is_said(signed_in: Clien
     assert body["filled"]["values"] == {
         "prompt": "a lighthouse, (stormy sea:1.2)\nwarm light",
         "negative_prompt": "blurry, text\nextra fingers",
+        "one_per_line": False,  # its two lines are one prompt
         "seed": "0",
         "aspect": "2:3",
         "media": "image",
