@@ -33,13 +33,14 @@ export function showMade(jobs) {
   const stacks = jobs.flatMap(({ id }) => document.getElementById(`stack-${id}`) ?? []);
   const [first] = stacks;
   forget();
+  const place = first?.querySelector('[id^="place-"]')?.textContent?.trim();
+  const queued = place || !first ? `Queued${place ? `, ${place}` : ""}.` : "Started.";
+  announce(jobs.length > 1 ? `${jobs.length} jobs queued.` : queued); // more than the page shows of the queue
   if (!first) return;
-  const place = first.querySelector('[id^="place-"]')?.textContent?.trim();
-  announce(stacks.length > 1 ? `${stacks.length} jobs queued.` : place ? `Queued, ${place}.` : "Started.");
   if (isInSight(first)) return;
   made = first;
   const isAbove = first.checkVisibility() && first.getBoundingClientRect().top < innerHeight / 2;
-  find(pill, "span", HTMLElement).textContent = `${stacks.length} new ${isAbove ? "above" : "below"}`;
+  find(pill, "span", HTMLElement).textContent = `${jobs.length} new ${isAbove ? "above" : "below"}`;
   pill.dataset.side = isAbove ? "above" : "below";
   pill.hidden = false;
   observer.observe(first);

@@ -8,11 +8,13 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Locator, Page, expect
 
+from generation.jobs.listing import WAITING_SHOWN
 from generation.models import Asset, Job
 from tests.browser.conftest import Browsers
 from tests.browser.pages import choose, go_live, make, newest, toast, write
 from tests.browser.test_draft import form, open_more, picture
 from tests.browser.test_look import PHONE
+from tests.factories import make_job
 from tests.functional.installation import Installation
 from workspace.models import Preset
 
@@ -52,6 +54,11 @@ def test_the_button_says_how_many_jobs_and_makes_as_many(page: Page, owner: User
     make(page)
     expect(page.locator(".stack h2")).to_have_text(["a red fox", "a blue fox", "an owl"])
     assert Job.objects.of(owner.pk).count() == 3
+    for _ in range(WAITING_SHOWN):
+        make_job(owner)
+    write(page, "a {red|blue} hill")
+    make(page)
+    expect(page.locator("#announcements"), "all, though none is shown").to_have_text("2 jobs queued.")
 
 
 def test_a_switch_says_what_it_takes_and_gives_it_back(page: Page) -> None:
