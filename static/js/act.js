@@ -1,5 +1,6 @@
 // Buttons with form="act", and those with data-act of other forms, post without leaving the page. What the action
 // changed comes over the socket; pages that show state without one hear "acted" on the document.
+import { announce } from "./announce.js";
 import { byId, targetOf } from "./dom.js";
 import { say } from "./toast.js";
 
@@ -77,6 +78,7 @@ export async function perform(url, data, { isSeen = false } = {}) {
   try {
     const outcome = /** @type {Outcome} */ ((await post(url, data)).body);
     if (outcome.url) location.assign(outcome.url); // a file, or the page to go on with
+    if (outcome.ok && isSeen) announce(outcome.message ?? ""); // a key pressed it where the focus is elsewhere
     if (outcome.ok && (isSeen || outcome.url)) return true;
     say(outcome.message ?? "That did not work.", { undo: outcome.undo, level: outcome.ok ? "info" : "error" });
     return outcome.ok;

@@ -38,6 +38,7 @@ def test_a_heart_taken_where_only_hearts_are_shown_can_be_given_back(
     page.locator("[data-tile]").get_by_role("button", name="Favourite").click()
     expect(page.locator("[data-tile] .marks")).to_have_count(1)
     expect(toast(page)).to_have_count(0)  # it shows, and is taken back there
+    expect(page.locator("#announcements")).to_have_text("Added to the favourites.")
 
     page.goto("/library/?favourite=1")
     go_live(page)
