@@ -157,6 +157,7 @@ function offer(words, before, update) {
     write(before);
     update();
     keep();
+    document.getElementById("recalled")?.replaceChildren(); // what it says was brought is gone
     fields.prompt.focus();
   };
   say(words, { restore });

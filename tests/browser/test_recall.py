@@ -45,6 +45,7 @@ def test_settings_come_back_from_a_file_and_from_the_viewer(
     toast(page).get_by_role("button", name="Undo").click()
     expect(prompt).to_have_value("typed before")
     expect(seed).to_have_value("")
+    expect(page.locator("#recalled"), "it said what is undone now").to_be_empty()
 
     page.locator(".card[data-phase='done'] [data-open]").click()
     page.get_by_role("link", name="Use seed").click()
