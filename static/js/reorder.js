@@ -88,7 +88,7 @@ function stop() {
 
 list.addEventListener("pointerover", (event) => {
   const grip = gripOf(event);
-  if (grip) grip.title = byId("keys", HTMLElement).textContent;
+  if (grip) grip.title = byId("reorder-keys", HTMLElement).textContent;
 });
 list.addEventListener("pointerdown", (event) => {
   const grip = gripOf(event);

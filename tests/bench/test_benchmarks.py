@@ -97,7 +97,7 @@ def test_estimates_are_closer_than_those_before() -> None:
     assert estimates["estimates"] > 50
     assert estimates["without_an_estimate"] == 0
     for reading in estimates["readings"]:
-        assert (reading["positions_queries"], reading["forecast_queries"]) == (5, 9), reading
+        assert (reading["positions_queries"], reading["forecast_queries"]) == (5, 10), reading
 
 
 def test_the_siege_says_what_each_attack_took_from_honest_callers() -> None:

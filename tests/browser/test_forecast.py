@@ -88,4 +88,5 @@ def test_keys_ask_for_nothing(browsers: Browsers, owner: User) -> None:
     write(page, "a long prompt, key by key")
     page.locator("#id_prompt").press_sequentially(" and more of it", delay=30)
     page.wait_for_timeout(600)
-    assert len(asked) <= 1, "one where the last answer is old by now"
+    questions = [request.url for request in asked if "/static/" not in request.url]
+    assert len(questions) <= 1, "one where the last answer is old by now"

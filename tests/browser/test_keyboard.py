@@ -45,11 +45,11 @@ def test_from_signing_in_to_a_saved_picture(
     tab_to(page, cards(page, "done").get_by_role("button", name="Save"))
     page.keyboard.press("Enter")
     expect(toast(page)).to_contain_text("Saved to the Library.")
-    expect(page.locator(".stack :focus")).to_have_count(1)
+    expect(page.locator(".stack:focus, .stack :focus")).to_have_count(1)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_contain_text("Favourite")
     page.keyboard.press("Escape")
-    expect(page.locator(".stack :focus")).to_have_count(1)
+    expect(page.locator(".stack:focus, .stack :focus")).to_have_count(1)
 
 
 def test_the_focus_stays_beside_what_goes(live: Installation, browsers: Browsers, owner: User) -> None:

@@ -97,7 +97,9 @@ def test_what_cannot_be_stored_is_stored_when_there_is_room(little_room: Install
     assert ledger.attempts(job) == [("reported", 3)], "the first attempt went on"
     assert worker.is_running
     slots = [asset for each in (earlier, job, meanwhile) for asset in ledger.job(each).slots]
-    assert files_in(media) == {file.name for asset in slots for file in (asset.file, asset.thumbnail)}
+    assert files_in(media) == {
+        file.name for asset in slots for file in (asset.file, asset.thumbnail, asset.small_thumbnail)
+    }
 
 
 def test_a_reference_is_not_called_broken_for_want_of_room(little_room_for_bodies: Installation) -> None:
