@@ -24,6 +24,7 @@ from bench.output import json_line, say, table
 from generation.assets.listing import saved
 from generation.core.keyset import cursor_of
 from generation.models import Asset
+from tests.databases import sqlite_url
 from tests.functional.callers import Person
 from tests.functional.installation import Installation, installed
 
@@ -110,7 +111,7 @@ def run(options: Options) -> None:
         stages = [stack.enter_context(_stage(f"{size:,}", Path(folder) / str(size), size)) for size in sizes]
         on_sqlite = min(ON_SQLITE, max(sizes))
         data = Path(folder) / "sqlite"
-        url = f"sqlite:///{data / 'db.sqlite3'}"
+        url = sqlite_url(data / "db.sqlite3")
         small = stack.enter_context(_stage(f"{on_sqlite:,} on SQLite", data, on_sqlite, DATABASE_URL=url))
         for number in range(rounds + 1):
             for stage in [*stages, small]:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ from generation.models import (
     Tombstone,
 )
 from tests import acting
+from tests.databases import sqlite_url
 from tests.factories import complete, make_job, make_user
 from tests.functional.programs import REPO
 from tests.library.conftest import many
@@ -423,7 +425,7 @@ def noted(operation: BulkOperation) -> int:
 def database_url(name: str) -> str:
     """Of the tests' own database."""
     if connection.vendor == "sqlite":
-        return f"sqlite:///{name}"
+        return sqlite_url(Path(name))
     there = connection.settings_dict
     return f"postgres://{there['USER']}:{there['PASSWORD']}@{there['HOST']}:{there['PORT'] or 5432}/{name}"
 
