@@ -92,7 +92,7 @@ def test_work_in_progress_is_in_its_owners_hand(live: Installation, browsers: Br
     go_live(page)
     live.person(owner).post("/workspace/pause", {})
     press_in_menu(page, opener, "Run again")
-    expect(toast(page).filter(has_text="Made again, with the same seed.")).to_be_visible()
+    expect(toast(page).filter(has_text="Queued again, with the same seed.")).to_be_visible()
     expect(in_section(page, "waiting")).to_have_text(["ant"])
     press_in_menu(page, opener, "Vary")
     expect(in_section(page, "waiting")).to_have_text(["ant", "ant"])

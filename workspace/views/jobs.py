@@ -82,7 +82,7 @@ def run_again(request: OwnersRequest, job_id: uuid.UUID) -> HttpResponse:
         vary=vary,
         idempotency_key=f"{'vary' if vary else 'again'}:{key}" if is_form_key(key) else "",
     )
-    message = "Made again, with new seeds." if vary else "Made again, with the same seed."
+    message = "Queued again, with new seeds." if vary else "Queued again, with the same seed."
     return done(request, message, undo=reverse("workspace:cancel", args=[job.pk]))
 
 
