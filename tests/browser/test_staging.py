@@ -69,7 +69,7 @@ def test_work_in_progress_is_in_its_owners_hand(live: Installation, browsers: Br
     expect(page.locator("#work")).to_contain_text("Your queue is paused · 5 waiting")
     expect(other.locator("#work")).to_contain_text("Your queue is paused")
     expect(page.get_by_role("button", name="Resume")).to_be_focused()
-    worker = live.worker(pace=1.0)
+    worker = live.worker(pace=3.0)
     page.reload()
     expect(page.locator("#estimate")).to_contain_text("your queue is paused")
     expect(in_section(page, "waiting")).to_have_text(ordered)
