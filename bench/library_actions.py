@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bench.memory import Memory
 from bench.output import say
-from generation.assets import operations
+from generation.assets import operation_work
 from generation.models import BulkOperation
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def bulk_favourite_10k_s(stage: Stage) -> float:
     began = time.perf_counter()
     stage.person.post("/library/favourite", {"all": "1", "project": str(stage.library.small_project.pk)})
     with stage.live.database():
-        while operations.work(owner_id, seconds=60):
+        while operation_work.work(owner_id, seconds=60):
             pass
         operation = BulkOperation.objects.filter(owner_id=owner_id).latest("created_at")
     seconds = time.perf_counter() - began

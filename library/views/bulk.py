@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from generation.access.principals import principal_of
 from generation.access.projects import create_project, project_named
-from generation.assets import groupings, operations
+from generation.assets import groupings, operation_work, operations
 from generation.assets.filters import RATINGS, AssetFilter
 from generation.assets.groupings import COLLECTIONS, TAGS, Kind
 from generation.assets.selection import posted_ids, selected_ids
@@ -48,7 +48,7 @@ def act(
 
 def work(request: HttpRequest, operation: BulkOperation) -> HttpResponse:
     """Begin with it at once, and say how far it came."""
-    operations.work(operation.owner_id, seconds=FIRST_SECONDS)
+    operation_work.work(operation.owner_id, seconds=FIRST_SECONDS)
     operation.refresh_from_db()
     if operation.is_active:
         return done(request, "It is on its way. You can go on meanwhile.")

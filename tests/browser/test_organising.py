@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from generation.assets import operations
+from generation.assets import operation_work, operations
 from generation.assets.listing import library
 from generation.models import Action, Collection, Source, Tag
 from tests import acting
@@ -65,7 +65,7 @@ def test_two_tabs_organise_one_library(
     operation = operations.start(action=Action.RATE, value={"rating": 3}, source=Source.LIBRARY, **who)
     tag_rating = "3 of 5 stars"
     expect(there.locator(".operation")).to_contain_text("waits")
-    operations.work(owner.pk, seconds=20)
+    operation_work.work(owner.pk, seconds=20)
     expect(there.locator(".operation")).to_contain_text("Rated 6 with 3 of 5.")
     expect(there.locator(".marks", has_text=tag_rating)).to_have_count(2)
     there.locator(".operation").get_by_role("button", name="Undo").click()

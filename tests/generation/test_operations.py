@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models import Count
 
 from generation.access.projects import default_project
-from generation.assets import groupings, merging, operations
+from generation.assets import groupings, merging, operation_sources, operation_work, operations
 from generation.assets.filters import AssetFilter
 from generation.assets.groupings import COLLECTIONS, TAGS
 from generation.assets.listing import library, saved
@@ -61,7 +61,7 @@ def started(owner: User, action: Action, query: str = "", **value: Any) -> BulkO
 
 
 def ended(operation: BulkOperation) -> BulkOperation:
-    operations.work(operation.owner_id, seconds=60)
+    operation_work.work(operation.owner_id, seconds=60)
     operation.refresh_from_db()
     return operation
 
@@ -98,7 +98,7 @@ def everything_is_right() -> bool:
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "CHUNK", 4)
+    monkeypatch.setattr(operation_sources, "CHUNK", 4)
 
 
 @pytest.fixture
@@ -173,13 +173,13 @@ def test_what_comes_later_is_not_taken_and_what_changed_since_stays(owner: User,
 
 def test_it_is_cancelled_in_the_middle_and_others_of_its_owner_wait(owner: User, assets: list[Asset]) -> None:
     first, second = started(owner, Action.RATE, rating=5), started(owner, Action.FAVOURITE, favourite=True)
-    assert operations.work_chunk(first.pk)
-    assert not operations.work_chunk(second.pk), "one at a time"
+    assert operation_work.work_chunk(first.pk)
+    assert not operation_work.work_chunk(second.pk), "one at a time"
     with pytest.raises(NotFound):
         operations.cancel(owner_id=make_user().pk, actor=acting.user_actor(0), operation_id=first.pk)
 
     operations.cancel(owner_id=owner.pk, actor=acting.user_actor(owner.pk), operation_id=first.pk)
-    operations.work_all()
+    operation_work.work_all()
 
     assert Asset.objects.filter(rating=5).count() == 4 + 1
     second.refresh_from_db()
@@ -200,11 +200,11 @@ def test_many_undos_wait_for_the_one_in_work(owner: User, assets: list[Asset]) -
         for number in range(operations.MAX_UNFINISHED + 1)
     ]
     in_work = started(owner, Action.RATE, rating=5)
-    assert operations.work_chunk(in_work.pk)
+    assert operation_work.work_chunk(in_work.pk)
     for each in earlier:
         operations.undo(operation_id=each.pk, **who)
 
-    operations.work_all()
+    operation_work.work_all()
 
     assert not BulkOperation.objects.filter(finished_at=None).exists()
 
@@ -219,7 +219,7 @@ def test_a_merge_that_ends_early_loses_no_group(how: str, owner: User, assets: l
     project = acting.create_project(owner_id=owner.pk, name="Foxes")
     operations.act(action=Action.MOVE, value={"project": str(project.pk)}, assets=ids, **who)
     merged = merging.merge(TAGS, group_id=one.pk, into_id=two.pk, **who)
-    assert operations.work_chunk(merged.pk)
+    assert operation_work.work_chunk(merged.pk)
 
     if how == "failed":
         groupings.delete(TAGS, group_id=two.pk, **who)
@@ -227,7 +227,7 @@ def test_a_merge_that_ends_early_loses_no_group(how: str, owner: User, assets: l
     else:
         operations.cancel(operation_id=merged.pk, **who)
     dissolved = merging.dissolve(project_id=project.pk, **who)
-    assert operations.work_chunk(dissolved.pk)
+    assert operation_work.work_chunk(dissolved.pk)
     operations.cancel(operation_id=dissolved.pk, **who)
 
     merged.refresh_from_db()
@@ -254,7 +254,7 @@ def test_the_trash_is_emptied_for_good(owner: User, assets: list[Asset]) -> None
 def test_a_tag_that_is_deleted_meanwhile_ends_it_with_a_sentence(owner: User, assets: list[Asset]) -> None:
     tag = group(owner)
     operation = started(owner, Action.ADD_TAG, group=str(tag.pk))
-    operations.work_chunk(operation.pk)
+    operation_work.work_chunk(operation.pk)
     who = {"owner_id": owner.pk, "actor": acting.user_actor(owner.pk), "group_id": tag.pk}
     groupings.delete(TAGS, **who)
 
@@ -370,16 +370,16 @@ def test_a_page_of_a_collection_walks_its_index(kind: groupings.Kind, owner: Use
 
 WORK = """
 import sys, time
-from generation.assets import bulk_actions, operations
-operations.CHUNK = 50
-apply = operations.ACTIONS["rate"].apply
+from generation.assets import bulk_actions, operation_sources, operation_work
+operation_sources.CHUNK = 50
+apply = operation_work.ACTIONS["rate"].apply
 def slowly(work, ids):
     changes = apply(work, ids)
     print("half", flush=True)
     time.sleep(0.05)
     return changes
-operations.ACTIONS["rate"] = bulk_actions.BulkAction(slowly, None)
-operations.work_all(60)
+operation_work.ACTIONS["rate"] = bulk_actions.BulkAction(slowly, None)
+operation_work.work_all(60)
 """
 
 

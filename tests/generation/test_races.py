@@ -22,7 +22,7 @@ from django.db.models import Count, F
 
 from generation.access.projects import default_project
 from generation.access.quotas import OverLimit
-from generation.assets import merging, operations
+from generation.assets import merging, operation_work, operations
 from generation.assets.previews import delete_previews
 from generation.catalog.submission import InvalidSubmission, Submission
 from generation.changes import feed
@@ -363,7 +363,7 @@ def test_nothing_comes_into_a_project_while_it_is_deleted(user: User) -> None:
     def delete() -> None:
         with transaction.atomic():
             merging.dissolve(project_id=project.pk, **who)
-            operations.work(user.pk, seconds=9)
+            operation_work.work(user.pk, seconds=9)
             begun.set()
             time.sleep(0.5)
 

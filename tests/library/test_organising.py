@@ -11,7 +11,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.test import Client
 
-from generation.assets import operations
+from generation.assets import operation_sources, operation_work, operations
 from generation.models import Action, Asset, BulkOperation, Collection, Project, Source, Tag
 from library.views import bulk
 from tests import acting
@@ -82,7 +82,7 @@ def test_all_that_match_but_some_in_one_operation(
     undo(reader, html)
     assert page(reader, "rating=1") == []
 
-    monkeypatch.setattr(operations, "CHUNK", 1)
+    monkeypatch.setattr(operation_sources, "CHUNK", 1)
     monkeypatch.setattr(bulk, "FIRST_SECONDS", 0)
     answer = reader.post("/library/discard", everything, headers=JSON).json()
 
@@ -237,7 +237,7 @@ async def test_tiles_join_and_leave_filtered_pages(owner: User) -> None:
         rating: dict[str, Any] = {"action": Action.RATE, "value": {"rating": 5}, "source": Source.LIBRARY}
         await sync_to_async(operations.start)(**rating, **who)
         assert "Rating: waits" in (await _next(open_page, assets=False))["operations"]
-        await sync_to_async(operations.work)(owner.pk, seconds=9)
+        await sync_to_async(operation_work.work)(owner.pk, seconds=9)
         assert "Rated 1 with 5 of 5." in (await _next(open_page, assets=False))["operations"]
         await send(client, f"collections/{collection.pk}/delete")
         while not (message := await open_page.receive_json_from(timeout=5))["gone"]:

@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 from django.db import Error, close_old_connections
 
 from downloads.archives import delete_old_archives
-from generation.assets import operations
+from generation.assets import operation_work
 from generation.assets.previews import delete_previews
 from generation.core import isolation
 from generation.core.commands import StrictCommand
@@ -29,7 +29,7 @@ EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "jobs_following_a_pause": follow_pauses,
     "late_jobs_cancelled": cancel_late,
     "previews_dropped": delete_previews,
-    "chunks_worked": operations.work_all,
+    "chunks_worked": operation_work.work_all,
     "results_indexed": search_index.index_older_results,
     "small_thumbnails_made": make_small_thumbnails,
 }
@@ -103,5 +103,5 @@ def _pause() -> None:
     for _ in range(int(PAUSE_SECONDS)):
         time.sleep(1.0)
         with contextlib.suppress(Error):
-            if operations.owners_with_work():
+            if operation_work.owners_with_work():
                 return
