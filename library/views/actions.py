@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from urllib.parse import urlencode
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
 
 from generation.access.principals import principal_of
 from generation.assets import actions
 from generation.assets.filters import RATINGS
 from generation.assets.selection import selected_ids
 from generation.assets.titles import set_title
-from generation.core.errors import TooMany
 from generation.core.limits import MAX_RATING
 from library.responses import done, refused
 from library.views.action import action
@@ -24,43 +21,30 @@ from library.views.bulk import discard_all, favourite_all, is_everything, restor
 from library.views.owned import completed_or_404, owner_id_of
 
 
-@never_cache
-@login_required
-@require_POST
+@action
 def discard(request: HttpRequest) -> HttpResponse:
     if is_everything(request):
         return discard_all(request)
-    selected = selected_ids(request)
-    try:
-        count = actions.discard(owner_id=owner_id_of(request), actor=principal_of(request), assets=selected)
-    except TooMany as error:
-        return refused(request, error.message)
-    if not count:
-        return done(request, "Nothing was moved.")
-    message = "Moved to the trash." if count == 1 else f"Moved {count} to the trash."
-    return done(request, message, undo=reverse("library:restore"), selected=selected)
+    return _move(request, actions.discard, "Moved{} to the trash.", undo="library:restore")
 
 
-@never_cache
-@login_required
-@require_POST
+@action
 def restore(request: HttpRequest) -> HttpResponse:
     if is_everything(request):
         return restore_all(request)
+    return _move(request, actions.restore, "Restored{}.", undo="library:discard")
+
+
+def _move(request: HttpRequest, act: Callable[..., int], words: str, *, undo: str) -> HttpResponse:
     selected = selected_ids(request)
-    try:
-        count = actions.restore(owner_id=owner_id_of(request), actor=principal_of(request), assets=selected)
-    except TooMany as error:
-        return refused(request, error.message)
+    count = act(owner_id=owner_id_of(request), actor=principal_of(request), assets=selected)
     if not count:
         return done(request, "Nothing was moved.")
-    message = "Restored." if count == 1 else f"Restored {count}."
-    return done(request, message, undo=reverse("library:discard"), selected=selected)
+    message = words.format("" if count == 1 else f" {count}")
+    return done(request, message, undo=reverse(undo), selected=selected)
 
 
-@never_cache
-@login_required
-@require_POST
+@action
 def rate(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
     before = completed_or_404(request, media, asset_id).rating
     stars = request.POST.get("rating") or request.GET.get("rating", "")
@@ -90,16 +74,12 @@ def title(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse
     )
 
 
-@never_cache
-@login_required
-@require_POST
+@action
 def favourite(request: HttpRequest) -> HttpResponse:
     return _set_favourite(request, favourite=True)
 
 
-@never_cache
-@login_required
-@require_POST
+@action
 def unfavourite(request: HttpRequest) -> HttpResponse:
     return _set_favourite(request, favourite=False)
 
@@ -107,15 +87,12 @@ def unfavourite(request: HttpRequest) -> HttpResponse:
 def _set_favourite(request: HttpRequest, *, favourite: bool) -> HttpResponse:
     if is_everything(request):
         return favourite_all(request, favourite)
-    try:
-        changed = actions.set_favourite(
-            owner_id=owner_id_of(request),
-            actor=principal_of(request),
-            assets=selected_ids(request),
-            favourite=favourite,
-        )
-    except TooMany as error:
-        return refused(request, error.message)
+    changed = actions.set_favourite(
+        owner_id=owner_id_of(request),
+        actor=principal_of(request),
+        assets=selected_ids(request),
+        favourite=favourite,
+    )
     if not changed:
         return done(request, "Nothing was changed.")
     what = "" if len(changed) == 1 else f" {len(changed)}"
