@@ -2,7 +2,17 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from generation.api.views import account, assets, imports, jobs, organising, queue, references
+from generation.api.views import (
+    account,
+    assets,
+    imports,
+    jobs,
+    operations,
+    organising,
+    projects,
+    queue,
+    references,
+)
 from generation.api.views.not_found import NotFoundView
 from generation.assets.groupings import KINDS
 
@@ -48,9 +58,9 @@ urlpatterns = [
     path("changes", account.Changes.as_view(), name="changes"),
     path("job-types", account.JobTypes.as_view(), name="job-types"),
     path("projects", account.Projects.as_view(), name="projects"),
-    path("projects/<uuid:project_id>", organising.ProjectDetail.as_view(), name="project"),
-    path("projects/<uuid:project_id>/merge", organising.MergeProject.as_view(), name="project-merge"),
-    path("projects/<uuid:project_id>/delete", organising.DeleteProject.as_view(), name="project-delete"),
+    path("projects/<uuid:project_id>", projects.ProjectDetail.as_view(), name="project"),
+    path("projects/<uuid:project_id>/merge", projects.MergeProject.as_view(), name="project-merge"),
+    path("projects/<uuid:project_id>/delete", projects.DeleteProject.as_view(), name="project-delete"),
     *(
         path(
             f"{kind.plural}{below}",
@@ -60,12 +70,12 @@ urlpatterns = [
         for kind in KINDS.values()
         for number, (below, (view, calls)) in enumerate(organising.GROUPING_VIEWS.items())
     ),
-    path("operations", organising.Operations.as_view(), name="operations"),
-    path(OPERATION, organising.OperationDetail.as_view(), name="operation"),
+    path("operations", operations.Operations.as_view(), name="operations"),
+    path(OPERATION, operations.OperationDetail.as_view(), name="operation"),
     path(
-        "operations/<uuid:operation_id>/cancel", organising.CancelOperation.as_view(), name="operation-cancel"
+        "operations/<uuid:operation_id>/cancel", operations.CancelOperation.as_view(), name="operation-cancel"
     ),
-    path("operations/<uuid:operation_id>/undo", organising.UndoOperation.as_view(), name="operation-undo"),
+    path("operations/<uuid:operation_id>/undo", operations.UndoOperation.as_view(), name="operation-undo"),
     path("me", account.WhoAmI.as_view(), name="me"),
     re_path(r"", NotFoundView.as_view()),
 ]
