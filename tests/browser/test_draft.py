@@ -33,6 +33,11 @@ def form(page: Page) -> dict[str, str]:
     return found
 
 
+def holds(page: Page, filled: dict[str, str]) -> None:
+    """The form holds it again, once the page has looked for the pictures of its draft."""
+    eventually(lambda: form(page) == filled, f"the form holds {form(page)}")
+
+
 def open_more(page: Page) -> None:
     if page.locator("#more").get_attribute("open") is None:
         page.locator("#more summary").click()
@@ -79,11 +84,11 @@ def test_everything_is_kept_over_a_reload_and_another_page(page: Page, owner: Us
     filled = fill(page)
     expect(page.locator("#chips .chip")).to_have_text(CHIPS)
     page.reload()
-    assert form(page) == filled
+    holds(page, filled)
     page.get_by_role("link", name="Library", exact=True).click()
     page.get_by_role("link", name="Workspace", exact=True).click()
     go_live(page)
-    assert form(page) == filled
+    holds(page, filled)
     expect(page.locator("#chips .chip")).to_have_text(CHIPS)
     expect(page.locator("#reference-chips .chip")).to_have_text(["Start frame"])
 
@@ -106,9 +111,9 @@ def test_back_and_a_reload_after_it_lose_nothing(page: Page) -> None:
     go_live(page)
     page.go_back()
     go_live(page)
-    assert form(page) == filled
+    holds(page, filled)
     page.reload()
-    assert form(page) == filled
+    holds(page, filled)
 
 
 def test_what_the_browser_itself_puts_back_is_still_a_draft(page: Page) -> None:
@@ -158,7 +163,7 @@ def test_a_session_that_was_lost_loses_nothing_typed(page: Page, owner: User, br
     make(page)
     expect(toast(page)).to_contain_text("nothing was made. Sign in again; all that is in the form is kept.")
     sign_in(page, owner)
-    assert form(page) == filled
+    holds(page, filled)
     make(page)
     expect(page.locator(".stack")).to_have_count(1)
 
@@ -181,7 +186,7 @@ def test_it_is_its_users_alone(live: Installation, page: Page, owner: User) -> N
     filled = fill(page)
     sign_out(page)
     sign_in(page, owner)
-    assert form(page) == filled
+    holds(page, filled)
 
     sign_out(page)
     other = live.user()
@@ -217,9 +222,9 @@ def test_a_prompt_used_again_gives_the_draft_back(
     expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("an old one")
     expect(page.locator("#chips .chip")).to_have_count(0)
     page.get_by_role("button", name="Undo").click()
-    assert form(page) == filled
+    holds(page, filled)
     page.reload()
-    assert form(page) == filled
+    holds(page, filled)
 
 
 def test_without_a_draft_nothing_is_offered_back(live: Installation, page: Page, owner: User) -> None:

@@ -24,6 +24,7 @@ def test_three_files_are_brought_in(browsers: Browsers, owner: User) -> None:
     whole = png_with({"parameters": INFOTEXT})
     page.get_by_role("link", name="Bring in files").first.click()
     panel = page.get_by_role("complementary", name="Bring in files")
+    expect(panel).to_be_visible()
     files: list[FilePayload] = [
         {"name": "whole.png", "mimeType": "image/png", "buffer": whole},
         {"name": "broken.png", "mimeType": "image/png", "buffer": whole[:-100]},
