@@ -46,6 +46,9 @@ SETTINGS: Mapping[str, Setting] = {
 }
 """The settings by name. The engine comfy knows those that its workflow binds, and others of its own."""
 
+SKETCH_STYLES = ("film-grain", "ink", "canvas", "glow")
+"""The LoRAs of the engine sketch, which has them built in."""
+
 ENGINE_KEYS: Mapping[str, tuple[str, ...]] = {
     "sketch": ("pace",),
     "sdxl": (

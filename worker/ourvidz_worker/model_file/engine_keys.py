@@ -13,6 +13,8 @@ from ourvidz_worker.options import OPTIONS
 
 LOCATIONS = frozenset({"image_model", "enhancer", "image_encoder", "transformer", "transformer_2", "config"})
 ADAPTERS = frozenset({"style_adapter", "character_adapter"})
+FILES = LOCATIONS | ADAPTERS | {"workflow"}
+"""The keys that name files or folders."""
 PREDICTIONS = ("epsilon", "v_prediction")
 TEXT_LENGTH = 500
 _OPTIONS = {option.name: option for option in OPTIONS}

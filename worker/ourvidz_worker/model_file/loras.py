@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ourvidz_worker.engines.model_keys import SKETCH_STYLES
 from ourvidz_worker.engines.models import Lora
 from ourvidz_worker.model_file.locations import locate_file
 from ourvidz_worker.model_file.names import TITLE_LENGTH, slug
@@ -17,7 +18,7 @@ WEIGHTS = (-10.0, 10.0)
 
 
 def parse_loras(value: Any, folder: Path, place: str, *, has_files: bool) -> tuple[Lora, ...]:
-    """`has_files`: whether the engine reads them from files; one that does not knows them by name."""
+    """`has_files`: whether the engine reads them from files; sketch has its own, by name."""
     entries = expect(value, list, place)
     if len(entries) > MAX_LORAS:
         raise InvalidModel(f"{place} has {len(entries)} entries; {MAX_LORAS} are allowed")
@@ -37,6 +38,9 @@ def _lora(table: Table, folder: Path, *, has_files: bool) -> Lora:
         file = locate_file(table.require("file", str), folder, table.at("file"), ".safetensors")
     elif "file" in table:
         raise InvalidModel(f"{table.at('file')}: this engine knows its LoRAs by name and reads no files")
+    if not has_files and table.raw("name") not in SKETCH_STYLES:
+        styles = ", ".join(SKETCH_STYLES)
+        raise InvalidModel(f"{table.at('name')} must be one of {styles}, not {table.raw('name')!r}")
     name = slug(table.take("name", str, ""), table.at("name")) if "name" in table else _name_of(file, table)
     lowest, highest = table.take("minimum", float, -1.0), table.take("maximum", float, 2.0)
     weight = table.take("weight", float, 1.0)
