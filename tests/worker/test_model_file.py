@@ -283,6 +283,11 @@ def with_line(key: str, line: str) -> str:
             'offer = {scheduler = {choices = ["a"], default = "b"}}',
             "models[0].offer.scheduler.choices: its default 'b' is not one of them",
         ),
+        (
+            "offer",
+            f'offer = {{scheduler = ["{"x" * 81}"]}}',
+            "models[0].offer.scheduler[0] has 81 characters",
+        ),
         ("offer", "offer = {loras = []}", "models[0].offer.loras names none"),
         (
             "offer",
@@ -358,9 +363,14 @@ def test_what_a_workflow_binds_can_be_offered(folder: Path) -> None:
     name = "flow"
     engine = "comfy"
     url = "http://127.0.0.1:8188"
-    bind = {prompt = "6.inputs.text", steps = "3.inputs.n", denoise = "3.inputs.d", sampler = "3.inputs.s"}
     output = 9
     offer = {steps = [4, 8], denoise = [0.1, 1.0], sampler = ["euler", "lcm"]}
+    [models.bind]
+    prompt = ["6.inputs.text", "7.inputs.text"]
+    style = "8.inputs.image"
+    steps = "3.inputs.n"
+    denoise = "3.inputs.d"
+    sampler = "3.inputs.s"
     """
     (model,) = read(folder, content).models
     assert model.offer == {

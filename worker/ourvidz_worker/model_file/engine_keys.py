@@ -62,10 +62,14 @@ def _workflow(table: Table, folder: Path) -> str:
     return locate_file(table.require("workflow", str), folder, table.at("workflow"))
 
 
-def _bind(table: Table, folder: Path) -> dict[str, str]:
-    """The input of a node, such as `6.inputs.text`, by the name of what is put there."""
+def _bind(table: Table, folder: Path) -> dict[str, str | list[str]]:
+    """The input of a node, such as `6.inputs.text`, or several, by the name of what is put there."""
     place, bound = table.at("bind"), table.require("bind", dict)
-    return {name: expect(value, str, f"{place}.{name}") for name, value in bound.items()}
+    for name, value in bound.items():
+        texts = value if isinstance(value, list) and value else [value]
+        for text in texts:
+            expect(text, str, f"{place}.{name}")
+    return bound
 
 
 def _output(table: Table, folder: Path) -> str:
