@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +43,7 @@ class ModelSwitch:
         self._members = [Member(model, settings_for(settings, model)) for model in models]
         self._loaded = LoadedModels()
         self._is_complete = False  # whether each model was tried
+        self.loading: Callable[[], AbstractContextManager[None]] = nullcontext
         for member in self._members:
             try:
                 member.engine = create(settings, member.model)
@@ -140,10 +142,8 @@ class ModelSwitch:
         except UnsupportedParameter as unsupported:
             yield from _failed(job, unsupported_error(unsupported))
             return
-        if member not in self._loaded:
-            report_progress(0.0, "loading")
         try:
-            self._loaded.activate(member)
+            self._load_for_job(member, report_progress)
         except EngineUnusable as unusable:
             message = "The worker cannot load the model."
             error = AssetError("model_unusable", message, retryable=True, advice=str(unusable))
@@ -151,6 +151,15 @@ class ModelSwitch:
             return
         for finished in self._finished_slots(member, wanted, report_progress, should_stop, previews):
             yield _described(finished, member, wanted)
+
+    def _load_for_job(self, member: Member, report_progress: ReportProgress) -> None:
+        """Raises EngineUnusable, and what `loading` raises."""
+        if member in self._loaded:
+            self._loaded.activate(member)
+            return
+        report_progress(0.0, "loading")
+        with self.loading():
+            self._loaded.activate(member)
 
     def _finished_slots(
         self, member: Member, job: Job, report: ReportProgress, should_stop: ShouldStop, previews: Previews
