@@ -15,7 +15,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.signals import request_finished
 from django.db import close_old_connections
 from django.db.models.functions import Now
@@ -24,6 +24,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import UserSession
 from downloads.archives import ArchiveSelection, create_archive
+from generation.access.models import set_picture
 from generation.access.tokens import revoke
 from generation.assets import groupings, memberships, operations
 from generation.assets.groupings import COLLECTIONS, TAGS
@@ -46,6 +47,7 @@ from generation.models import (
 )
 from sharing.links import Shared, create_link
 from tests.acting import begin_import, create_project, issue_personal_token, issue_worker_token
+from tests.advertised import advertise, body
 from tests.factories import (
     complete,
     lease_next,
@@ -72,6 +74,7 @@ from workspace.models import Preset
 pytestmark = [pytest.mark.timeout(400), pytest.mark.any_database]
 # In all that the owner wrote; nobody else may read it anywhere.
 SECRET = "quokka-in-the-attic"
+NAME = "a-name.png"  # of a file and of a model
 NAMED = re.compile(r"<(?:\w+:)?(\w+)>")
 IN_A_BODY = re.compile(r"\{(\w+)\}")
 ADMIN_EXPRESSIONS = {
@@ -145,6 +148,16 @@ def organised(user: User, image: Asset) -> dict[str, Any]:
     }
 
 
+def keep_model_for(user: User, name: str) -> None:
+    """A model with a picture that the user alone may choose."""
+    model = advertise(make_worker(), body(name))
+    set_picture(model, io.BytesIO(png()))
+    model.save()
+    group = Group.objects.create(name=f"{SECRET} group")
+    group.user_set.add(user)
+    model.groups.add(group)
+
+
 @pytest.fixture
 def victim(db: None) -> Victim:
     user = make_user(f"{SECRET}-owner")
@@ -172,6 +185,7 @@ def victim(db: None) -> Victim:
     preset = make_preset(user, f"{SECRET} preset")
     named = {"name": f"{SECRET} search", "folded_name": f"{SECRET} search"}
     search = SavedSearch.objects.create(owner=user, query="q=fox", **named)
+    keep_model_for(user, NAME)
     made = {
         "job_id": image.job_id,
         "asset_id": image.pk,
@@ -191,7 +205,7 @@ def victim(db: None) -> Victim:
         "media": "image",
         "slot": 0,
         "type": "style",
-        "name": "a-name.png",
+        "name": NAME,
         "session_id": session.pk,
         "archive_id": archive.pk,
         "link_id": link.pk,
