@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -36,8 +36,20 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class ChosenLora:
+    """A LoRA that a user chose, by the name under which the worker offers it."""
+
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Parameters:
-    """The job's parameters. Sizes in pixels; `frames` and `fps` are used for videos only."""
+    """The job's parameters. Sizes in pixels; `frames` and `fps` are used for videos only.
+
+    `model`: the name of the model that was chosen, empty for none. `settings`: all others, by name; an engine
+    gets those that its model knows, chosen by the user or else fixed by the operator.
+    """
 
     media: Media
     width: int
@@ -49,6 +61,13 @@ class Parameters:
     enhance: bool
     solver: str | None = None
     shift: float | None = None
+    model: str = ""
+    loras: tuple[ChosenLora, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+PARAMETERS = frozenset(each.name for each in fields(Parameters)) - {"settings"}
+"""The names of the parameters that have a field of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,4 +241,11 @@ def _parameters(body: Mapping[str, Any]) -> Parameters:
         enhance=bool(body.get("enhance")),
         solver=body.get("solver"),
         shift=body.get("shift"),
+        model=str(body.get("model") or ""),
+        loras=tuple(_lora(each) for each in body.get("loras") or ()),
+        settings={name: value for name, value in body.items() if name not in PARAMETERS},
     )
+
+
+def _lora(body: Mapping[str, Any]) -> ChosenLora:
+    return ChosenLora(str(body["name"]), float(body["weight"]))

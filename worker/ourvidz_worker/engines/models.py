@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
+
+from ourvidz_worker.engines.settings import EngineSettings
 
 MAX_NAME_LENGTH = 40
 Value = int | float | str | bool
@@ -99,6 +101,18 @@ class ModelSettings:
     picture: str = ""
     is_default: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def default_model(settings: EngineSettings) -> ModelSettings:
+    """The one model of a worker whose file has no `[[models]]`: what `--model` names."""
+    return ModelSettings(engine=settings.engine, weights=settings.model, is_default=True)
+
+
+def settings_for(settings: EngineSettings, model: ModelSettings) -> EngineSettings:
+    """The worker's settings, with those that the model has of its own in their place."""
+    names = {each.name for each in fields(EngineSettings)}
+    own = {name: value for name, value in model.options.items() if name in names}
+    return replace(settings, **own, engine=model.engine, model=model.weights)
 
 
 def bodies(models: Sequence[ModelSettings], digests: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from ourvidz_worker.engines.base import (
     ShouldStop,
 )
 from ourvidz_worker.engines.infotext import parameters_text
+from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.pools import (
     ENHANCED_IMAGES,
     ENHANCED_VIDEOS,
@@ -48,7 +49,8 @@ class SketchEngine:
         *with_references(VIDEOS, "start_frame", "end_frame"),
     )
 
-    def __init__(self, *, pace: float = 0.0) -> None:
+    def __init__(self, *, pace: float = 0.0, model: ModelSettings | None = None) -> None:
+        self.model = model or ModelSettings(is_default=True)
         self.device = f"CPU ({platform.machine()})"
         self._min_seconds = pace
 
