@@ -1,0 +1,153 @@
+"""The comfy engine: one prompt of an operator's workflow for each slot of a job."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+
+from ourvidz_worker.engines.base import (
+    NULL_PREVIEWS,
+    FinishedSlot,
+    Previews,
+    ReportProgress,
+    Result,
+    ShouldStop,
+)
+from ourvidz_worker.engines.chosen import UnsupportedParameter, resolve, unsupported_error
+from ourvidz_worker.engines.comfy import node_check
+from ourvidz_worker.engines.comfy.api import ComfyAway, ComfyClient, ComfyRefusal
+from ourvidz_worker.engines.comfy.faults import ComfyFault
+from ourvidz_worker.engines.comfy.options import ComfyOptions, InvalidComfyOption, read_options
+from ourvidz_worker.engines.comfy.progress import NodeTimes
+from ourvidz_worker.engines.comfy.prompt_run import AWAY_PATIENCE_S
+from ourvidz_worker.engines.comfy.slot_run import SlotRun
+from ourvidz_worker.engines.comfy.workflow import digest_of
+from ourvidz_worker.engines.models import ModelSettings
+from ourvidz_worker.engines.pools import SDXL_IMAGES
+from ourvidz_worker.engines.references import UnreadableReference, unreadable_error
+from ourvidz_worker.errors import EngineUnusable, Halted
+from ourvidz_worker.protocol import AssetError, Job
+
+MAX_PROBLEMS = 5  # named at once
+
+
+class ComfyEngine:
+    """Serves one model, whose options name a ComfyUI and a workflow. Raises EngineUnusable.
+
+    `patience_s`: how long a slot waits for a ComfyUI that is away.
+    """
+
+    name = "comfy"
+
+    def __init__(self, model: ModelSettings, patience_s: float = AWAY_PATIENCE_S) -> None:
+        try:
+            self._options = read_options(model)
+        except InvalidComfyOption as error:
+            raise EngineUnusable(f"the model {model.name or 'of the engine comfy'}: {error}") from error
+        self.model = model
+        self.device = self._options.url
+        self._patience_s = patience_s
+        self._client_id = uuid.uuid4().hex
+        self._client: ComfyClient | None = None
+        self._version = ""
+        self._times = NodeTimes()
+
+    @property
+    def serves(self) -> tuple[str, ...]:
+        engines = ("sdxl" if name in SDXL_IMAGES else "wan" for name in self._options.job_types)
+        return tuple(dict.fromkeys(engines))
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        return self._options.pools
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 in hex of what makes its results: the workflow, and where values go into it."""
+        return model_digest(self._options, self.model)
+
+    def load(self) -> None:
+        """Checks that ComfyUI has all that the workflow needs. Its models are loaded by the first prompt."""
+        client = self._client or ComfyClient(self._options.url)
+        try:
+            self._version = client.version()
+            self.device = f"ComfyUI {self._version} on {client.device() or self._options.url}"
+            found = list(node_check.problems(self._options, self.model, client.object_info()))
+        except (ComfyAway, ComfyRefusal) as error:
+            client.close()
+            raise EngineUnusable(f"ComfyUI at {self._options.url} cannot be used: {error}") from error
+        if found:
+            client.close()
+            more = f"; and {len(found) - MAX_PROBLEMS} more" if len(found) > MAX_PROBLEMS else ""
+            raise EngineUnusable(
+                f"the workflow of {self.model.name or 'the model'} cannot run: "
+                f"{'; '.join(found[:MAX_PROBLEMS])}{more}"
+            )
+        self._client = client
+
+    def unload(self) -> None:
+        """Asks ComfyUI to free its memory: another engine's model may need it."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        with suppress(ComfyAway, ComfyRefusal):
+            client.free(unload_models=True)
+        client.close()
+
+    def job_metadata(self, job: Job) -> Mapping[str, object]:
+        return {
+            "device": self.device,
+            "comfyui": self._version,
+            "workflow_sha256": self._options.workflow.digest,
+        }
+
+    def generate(
+        self,
+        job: Job,
+        report_progress: ReportProgress,
+        should_stop: ShouldStop,
+        previews: Previews = NULL_PREVIEWS,
+    ) -> Iterator[FinishedSlot]:
+        if self._client is None:
+            raise RuntimeError("the engine is not loaded")
+        try:
+            resolved = resolve(job, self.model)
+        except UnsupportedParameter as error:
+            yield from (FinishedSlot(slot, unsupported_error(error)) for slot in job.slots)
+            return
+        for number, slot in enumerate(job.slots):
+            if should_stop():
+                raise Halted
+            run = SlotRun(
+                client=self._client,
+                client_id=self._client_id,
+                options=self._options,
+                times=self._times,
+                model_title=self.model.title or self.model.name or self.name,
+                patience_s=self._patience_s,
+                job=resolved,
+                slot=slot,
+                begin=number / len(job.slots),
+                end=(number + 1) / len(job.slots),
+                report_progress=report_progress,
+                should_stop=should_stop,
+                previews=previews,
+            )
+            yield FinishedSlot(slot, _outcome(run))
+
+
+def model_digest(options: ComfyOptions, model: ModelSettings) -> str:
+    bind = {name: [str(target) for target in targets] for name, targets in options.bind.items()}
+    return digest_of([options.workflow.digest, bind, options.output, dict(model.fixed)])
+
+
+def _outcome(run: SlotRun) -> Result | AssetError:
+    try:
+        return run.result()
+    except ComfyFault as fault:
+        return fault.error
+    except UnsupportedParameter as error:
+        return unsupported_error(error)
+    except UnreadableReference as error:
+        return unreadable_error(error)
