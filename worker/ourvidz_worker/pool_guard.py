@@ -16,7 +16,7 @@ MAX_PAUSE_S = 4 * 3600.0
 OWN_FAULTS = frozenset(
     {
         *("engine_error", "not_a_picture", "not_generated", "out_of_memory"),
-        # Of the engine comfy: its program is away or dies, its workflow does not run or brings the wrong thing.
+        # Of the engine comfy: its program is away or dies, its workflow cannot run or makes the wrong thing.
         *("comfy_away", "comfy_restarted", "workflow_refused", "workflow_failed"),
         *("output_missing", "wrong_output"),
     }

@@ -159,7 +159,10 @@ class ComfyClient:
         except ComfyRefusal as refusal:
             if refusal.status != 404:
                 raise
-            return PromptState()
+            if "error" in refusal.body:
+                return PromptState()
+            self._has_jobs = False  # no such address: since it was loaded, an older version was started
+            return self._from_history(prompt_id)
         status = job.get("status")
         if status in ("pending", "in_progress"):
             return PromptState(is_known=True, is_running=status == "in_progress")

@@ -26,7 +26,7 @@ def only_file(state: PromptState, node: Node) -> OutputFile | None:
         names = ", ".join(sorted(map(str, others)))[:200]
         raise faults.wrong_kind(
             "The workflow of this model made no picture.",
-            f"{node} made {names}, and no file of images or video.",
+            f"{node} made {names}, and no image or video.",
         )
     return found[0] if found else None
 

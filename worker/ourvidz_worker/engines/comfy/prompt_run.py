@@ -18,6 +18,7 @@ from ourvidz_worker.errors import Halted
 AWAY_PATIENCE_S = 60.0  # a ComfyUI that is started again, with its nodes, takes as long
 TICK_S = 0.1
 POLL_S, QUIET_POLL_S = 1.0, 5.0  # without the socket, and with it
+ENDING_POLL_S = 0.2  # once it has said that the prompt ends
 ENDINGS = ("execution_success", "execution_error", "execution_interrupted")
 
 OnProgress = Callable[[Message], None]
@@ -105,18 +106,19 @@ class PromptRun:
                 raise Halted
             received = events.receive(TICK_S)
             is_ending = self._note(received) or is_ending
-            if time.monotonic() < due and not is_ending:
+            if time.monotonic() < due and (unknown or not is_ending):
                 continue
             state = while_away(self._ask, self._should_stop, self._patience_s)
             if state.has_ended:
                 return state
             unknown = 0 if state.is_known else unknown + 1
-            if unknown > 1:  # asked twice: between the queue and the history it may be in neither
+            if unknown > 1:  # asked again a moment later: between the queue and the history it is in neither
                 raise self._vanished(events)
             if state.is_known and not state.is_running:
                 self._on_queue(state.ahead)
+            is_quiet = events.is_connected and state.is_running
+            due = time.monotonic() + (ENDING_POLL_S if is_ending else QUIET_POLL_S if is_quiet else POLL_S)
             is_ending = False
-            due = time.monotonic() + (QUIET_POLL_S if events.is_connected and state.is_running else POLL_S)
 
     def _ask(self) -> PromptState:
         try:
