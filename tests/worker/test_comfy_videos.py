@@ -29,7 +29,7 @@ START_BIND = {**VIDEO_BIND, "start_frame": "12.inputs.image"}
 
 
 def frames(content: bytes) -> list[Any]:
-    with av.open(io.BytesIO(content)) as container:
+    with av.open(io.BytesIO(content), "r") as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
@@ -52,7 +52,7 @@ def test_a_film_carries_the_parameters_and_not_the_workflow(comfy: ComfyStandIn,
     for secret in (b"film.safetensors", b"KSampler", b"class_type"):
         assert secret in saved
         assert secret not in result.media
-    with av.open(io.BytesIO(result.media)) as container:
+    with av.open(io.BytesIO(result.media), "r") as container:
         assert container.metadata["comment"].startswith("a lighthouse at sunset\nSeed: 0, ")
         assert not {"prompt", "workflow"} & container.metadata.keys()
     assert result.media.index(b"moov") < result.media.index(b"mdat")
@@ -126,7 +126,7 @@ def test_sound_goes_with_the_film(comfy: ComfyStandIn, tmp_path: Path) -> None:
     comfy.queue.files["output", "", "film"] = _film_with_sound()
     comfy.faults.outputs["SaveVideo"] = {"images": [{"filename": "film", "subfolder": "", "type": "output"}]}
     [result] = results(loaded(comfy, video_model(tmp_path, comfy.url)), video_job())
-    with av.open(io.BytesIO(result.media)) as container:
+    with av.open(io.BytesIO(result.media), "r") as container:
         assert [each.codec_context.name for each in container.streams.audio] == ["aac"]
         assert sum(frame.samples for frame in container.decode(audio=0)) >= 22050
 
