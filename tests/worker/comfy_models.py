@@ -12,7 +12,7 @@ from typing import Any
 
 from PIL import Image
 
-from ourvidz_worker.engines.base import FinishedSlot, Pixels, Result
+from ourvidz_worker.engines.base import Engine, FinishedSlot, Pixels, Result
 from ourvidz_worker.engines.comfy.engine import ComfyEngine
 from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.protocol import AssetError, Job, Reference, parse_job
@@ -155,18 +155,18 @@ class Seen:
         self.previews.append((slot, picture))
 
 
-def done(engine: ComfyEngine, job: Job, seen: Seen | None = None) -> list[FinishedSlot]:
+def done(engine: Engine, job: Job, seen: Seen | None = None) -> list[FinishedSlot]:
     seen = seen or Seen()
     return list(engine.generate(job, seen.report, lambda: False, seen))
 
 
-def results(engine: ComfyEngine, job: Job, seen: Seen | None = None) -> list[Result]:
+def results(engine: Engine, job: Job, seen: Seen | None = None) -> list[Result]:
     outcomes = [each.outcome for each in done(engine, job, seen)]
     assert all(isinstance(each, Result) for each in outcomes), outcomes
     return [each for each in outcomes if isinstance(each, Result)]
 
 
-def error_of(engine: ComfyEngine, job: Job) -> AssetError:
+def error_of(engine: Engine, job: Job) -> AssetError:
     [finished] = done(engine, job)
     assert isinstance(finished.outcome, AssetError), finished
     return finished.outcome

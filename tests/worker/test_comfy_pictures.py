@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ourvidz_worker.engines.model_switch import ModelSwitch
 from ourvidz_worker.engines.models import ChoiceOffer, NumberOffer
+from ourvidz_worker.engines.settings import EngineSettings
 from tests.worker.comfy_models import (
     IMAGE,
     IMAGE_BIND,
@@ -106,11 +108,15 @@ def test_what_the_operator_fixes_and_what_the_user_chooses(comfy: ComfyStandIn, 
             "sampler": ChoiceOffer(choices=("euler", "dpmpp_2m"), default="euler"),
         },
     )
-    engine = loaded(comfy, model)
+    engine = ModelSwitch(EngineSettings(), (model,))
+    engine.load()
+    comfy.clients.callback(engine.unload)
+    assert engine.pools == ("sdxl_image_fast@film-xl",)
     [result] = results(engine, image_job(model="film-xl", steps=7, sampler="dpmpp_2m"))
     inputs = comfy.queue.submitted[0]["prompt"]["3"]["inputs"]
     assert (inputs["steps"], inputs["cfg"], inputs["sampler_name"]) == (7, 2.5, "dpmpp_2m")
     assert result.metadata["sampler"] == "dpmpp_2m"
+    assert result.metadata["model"] == "film-xl"
     assert b"Sampler: dpmpp_2m" in result.media
 
     refused = error_of(engine, image_job(model="film-xl", sampler="lcm"))

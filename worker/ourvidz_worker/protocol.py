@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
@@ -113,7 +113,8 @@ class Lease(Protocol):
 class Offer:
     """What this worker can do, sent with every lease request.
 
-    `withdrawn`: the reason for each pool that it does not offer for the time being.
+    `withdrawn`: the reason for each pool that it does not offer for the time being. `models`: those that it
+    has, or None for the same as in the last call that was answered. `warm`: the pools of loaded models.
     """
 
     engines: tuple[str, ...]
@@ -122,6 +123,8 @@ class Offer:
     version: str
     device: str
     withdrawn: Mapping[str, str] = field(default_factory=dict)
+    models: Sequence[Mapping[str, Any]] | None = None
+    warm: tuple[str, ...] = ()
 
     def body(self, wait_s: float) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -137,6 +140,10 @@ class Offer:
                 {"pool": pool, "reason": reason[:MAX_REASON_LENGTH]}
                 for pool, reason in self.withdrawn.items()
             ]
+        if self.models is not None:
+            body["models"] = list(self.models)
+        if self.warm:
+            body["warm"] = list(self.warm)
         return body
 
 

@@ -40,6 +40,13 @@ def resolve(job: Job, model: ModelSettings) -> Job:
     )
 
 
+def lora_weights(job: Job, model: ModelSettings) -> dict[str, float]:
+    """The LoRAs of a job by name: those that are always on, then those that were chosen."""
+    return {each.name: each.weight for each in model.loras} | {
+        each.name: each.weight for each in job.parameters.loras
+    }
+
+
 def unsupported_error(error: UnsupportedParameter) -> AssetError:
     message = f"The worker does not support: {error}."
     return AssetError("unsupported_parameter", message, retryable=False)

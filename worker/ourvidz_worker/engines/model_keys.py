@@ -44,7 +44,10 @@ SETTINGS: Mapping[str, Setting] = {
         engines=("sketch",),
     ),
 }
-"""The settings by name. The engine comfy knows all that its workflow binds, too."""
+"""The settings by name. The engine comfy knows those that its workflow binds, and others of its own."""
+
+SKETCH_STYLES = ("film-grain", "ink", "canvas", "glow")
+"""The LoRAs of the engine sketch, which has them built in."""
 
 ENGINE_KEYS: Mapping[str, tuple[str, ...]] = {
     "sketch": ("pace",),

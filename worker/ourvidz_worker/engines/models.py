@@ -115,19 +115,15 @@ def settings_for(settings: EngineSettings, model: ModelSettings) -> EngineSettin
     return replace(settings, **own, engine=model.engine, model=model.weights)
 
 
-def bodies(models: Sequence[ModelSettings], digests: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The `models` of a lease call: those with a name. `digests`: of what each is made of, by name."""
-    return [
-        {
-            "name": model.name,
-            "title": model.title or model.name,
-            "engine": model.engine,
-            "job_types": list(model.job_types),
-            "sizes": {aspect: list(size) for aspect, size in model.sizes.items()},
-            "offer": {name: offered.body() for name, offered in model.offer.items()},
-            "licence": {"name": model.licence_name, "url": model.licence_url},
-            "digest": digests.get(model.name, ""),
-        }
-        for model in models
-        if model.name
-    ]
+def body_of(model: ModelSettings, job_types: Sequence[str], digest: str) -> dict[str, Any]:
+    """A model with a name, as a lease call says it. `digest`: of what it is made of."""
+    return {
+        "name": model.name,
+        "title": model.title or model.name,
+        "engine": model.engine,
+        "job_types": list(job_types),
+        "sizes": {aspect: list(size) for aspect, size in model.sizes.items()},
+        "offer": {name: offered.body() for name, offered in model.offer.items()},
+        "licence": {"name": model.licence_name, "url": model.licence_url},
+        "digest": digest,
+    }

@@ -14,15 +14,14 @@ from ourvidz_worker.engines.base import (
     Result,
     ShouldStop,
 )
-from ourvidz_worker.engines.chosen import UnsupportedParameter, resolve, unsupported_error
+from ourvidz_worker.engines.chosen import UnsupportedParameter, unsupported_error
 from ourvidz_worker.engines.comfy import node_check
 from ourvidz_worker.engines.comfy.api import ComfyAway, ComfyClient, ComfyRefusal
 from ourvidz_worker.engines.comfy.faults import ComfyFault
-from ourvidz_worker.engines.comfy.options import ComfyOptions, InvalidComfyOption, read_options
+from ourvidz_worker.engines.comfy.options import InvalidComfyOption, read_options
 from ourvidz_worker.engines.comfy.progress import NodeTimes
-from ourvidz_worker.engines.comfy.prompt_run import AWAY_PATIENCE_S
+from ourvidz_worker.engines.comfy.prompt_run import AWAY_PATIENCE_S, while_away
 from ourvidz_worker.engines.comfy.slot_run import SlotRun
-from ourvidz_worker.engines.comfy.workflow import digest_of
 from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.pools import SDXL_IMAGES
 from ourvidz_worker.engines.references import UnreadableReference, unreadable_error
@@ -35,7 +34,7 @@ MAX_PROBLEMS = 5  # named at once
 class ComfyEngine:
     """Serves one model, whose options name a ComfyUI and a workflow. Raises EngineUnusable.
 
-    `patience_s`: how long a slot waits for a ComfyUI that is away.
+    `patience_s`: how long a slot, and loading, waits for a ComfyUI that is away.
     """
 
     name = "comfy"
@@ -62,38 +61,44 @@ class ComfyEngine:
     def pools(self) -> tuple[str, ...]:
         return self._options.pools
 
-    @property
-    def digest(self) -> str:
-        """SHA-256 in hex of what makes its results: the workflow, and where values go into it."""
-        return model_digest(self._options, self.model)
-
     def load(self) -> None:
-        """Checks that ComfyUI has all that the workflow needs. Its models are loaded by the first prompt."""
-        client = self._client or ComfyClient(self._options.url)
+        """Checks that ComfyUI has all that the workflow needs. Its models are loaded by the first prompt.
+
+        Waits for a ComfyUI that is not there yet: both may be started with the machine.
+        """
+        self.close()
+        client = ComfyClient(self._options.url)
         try:
-            self._version = client.version()
-            self.device = f"ComfyUI {self._version} on {client.device() or self._options.url}"
-            found = list(node_check.problems(self._options, self.model, client.object_info()))
-        except (ComfyAway, ComfyRefusal) as error:
+            found = while_away(lambda: self._problems(client), lambda: False, self._patience_s)
+        except (ComfyFault, ComfyRefusal) as error:
             client.close()
             raise EngineUnusable(f"ComfyUI at {self._options.url} cannot be used: {error}") from error
         if found:
             client.close()
             more = f"; and {len(found) - MAX_PROBLEMS} more" if len(found) > MAX_PROBLEMS else ""
+            name = self.model.name or "the model"
             raise EngineUnusable(
-                f"the workflow of {self.model.name or 'the model'} cannot run: "
-                f"{'; '.join(found[:MAX_PROBLEMS])}{more}"
+                f"the workflow of {name} cannot run: {'; '.join(found[:MAX_PROBLEMS])}{more}"
             )
         self._client = client
 
+    def _problems(self, client: ComfyClient) -> list[str]:
+        self._version = client.version()
+        self.device = f"ComfyUI {self._version} on {client.device() or self._options.url}"
+        return list(node_check.problems(self._options, self.model, client.object_info()))
+
     def unload(self) -> None:
         """Asks ComfyUI to free its memory: another engine's model may need it."""
+        if self._client is not None:
+            with suppress(ComfyAway, ComfyRefusal):
+                self._client.free(unload_models=True)
+        self.close()
+
+    def close(self) -> None:
+        """Leaves ComfyUI as it is."""
         client, self._client = self._client, None
-        if client is None:
-            return
-        with suppress(ComfyAway, ComfyRefusal):
-            client.free(unload_models=True)
-        client.close()
+        if client is not None:
+            client.close()
 
     def job_metadata(self, job: Job) -> Mapping[str, object]:
         return {
@@ -111,11 +116,6 @@ class ComfyEngine:
     ) -> Iterator[FinishedSlot]:
         if self._client is None:
             raise RuntimeError("the engine is not loaded")
-        try:
-            resolved = resolve(job, self.model)
-        except UnsupportedParameter as error:
-            yield from (FinishedSlot(slot, unsupported_error(error)) for slot in job.slots)
-            return
         for number, slot in enumerate(job.slots):
             if should_stop():
                 raise Halted
@@ -126,7 +126,7 @@ class ComfyEngine:
                 times=self._times,
                 model_title=self.model.title or self.model.name or self.name,
                 patience_s=self._patience_s,
-                job=resolved,
+                job=job,
                 slot=slot,
                 begin=number / len(job.slots),
                 end=(number + 1) / len(job.slots),
@@ -135,11 +135,6 @@ class ComfyEngine:
                 previews=previews,
             )
             yield FinishedSlot(slot, _outcome(run))
-
-
-def model_digest(options: ComfyOptions, model: ModelSettings) -> str:
-    bind = {name: [str(target) for target in targets] for name, targets in options.bind.items()}
-    return digest_of([options.workflow.digest, bind, options.output, dict(model.fixed)])
 
 
 def _outcome(run: SlotRun) -> Result | AssetError:

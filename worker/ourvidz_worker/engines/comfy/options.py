@@ -149,9 +149,7 @@ def _job_types(names: tuple[str, ...], references: Iterable[str]) -> tuple[str, 
         raise InvalidComfyOption(f"job_types: is missing; a workflow may do {', '.join(usable)}")
     for name in names:
         if name not in usable:
-            raise InvalidComfyOption(
-                f"job_types: a workflow does not do {name}; it may do {', '.join(usable)}"
-            )
+            raise InvalidComfyOption(f"job_types: no workflow does {name}; it may do {', '.join(usable)}")
         if strange := [each for each in references if each not in usable[name]]:
             raise InvalidComfyOption(f"bind.{strange[0]}: jobs of the type {name} have no such reference")
     if len({name in WAN_VIDEOS for name in names}) > 1:
@@ -163,6 +161,9 @@ def _job_types(names: tuple[str, ...], references: Iterable[str]) -> tuple[str, 
 
 def _check_names(bind: Mapping[str, Any], model: ModelSettings) -> None:
     own = {*model.fixed, *model.offer}
+    if taken := sorted(own & {*JOB_VALUES, *REFERENCES, *STRENGTHS, *REMAINDERS}):
+        key = "offer" if taken[0] in model.offer else "set"
+        raise InvalidComfyOption(f"{key}.{taken[0]}: each job has its own")
     for name in ("prompt", "seed"):
         if name not in bind:
             raise InvalidComfyOption(f"bind.{name}: is missing; every result has its own {name}")

@@ -119,6 +119,4 @@ def _node(name: str, body: Any) -> Node:
 def _check_links(node: Node, nodes: Mapping[str, Node]) -> None:
     for name, value in node.inputs.items():
         if is_link(value) and value[0] not in nodes:
-            raise InvalidWorkflow(
-                f"is not whole: {name} of {node} comes from node {value[0]}, which it lacks"
-            )
+            raise InvalidWorkflow(f"is not whole: {name} of {node} comes from a node {value[0]}")

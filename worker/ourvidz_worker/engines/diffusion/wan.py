@@ -69,7 +69,11 @@ class WanEngine(DiffusionEngine):
         self.latent_previewer = fit_latent_previewer(self._text.vae, self._text.vae_scale_factor_spatial)
         if self.settings.image_model:
             self._image = load_pipeline(
-                WanImageToVideoPipeline, self.settings.image_model, self.settings, self.placement
+                WanImageToVideoPipeline,
+                self.settings.image_model,
+                self.settings,
+                self.placement,
+                beside=self._text,
             )
             if not supported_frames(self._image):
                 raise EngineUnusable(f"the weights {self.settings.image_model!r} start from no frame")

@@ -15,7 +15,7 @@ from ourvidz_worker.engines.base import (
     Result,
     ShouldStop,
 )
-from ourvidz_worker.engines.infotext import parameters_text
+from ourvidz_worker.engines.infotext import chosen_fields, parameters_text
 from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.pools import (
     ENHANCED_IMAGES,
@@ -76,7 +76,8 @@ class SketchEngine:
             progress = SlotProgress(
                 self._min_seconds, number / count, (number + 1) / count, report_progress, should_stop
             )
-            yield FinishedSlot(slot, error or _SlotDrawing(job, slot, progress, previews).result())
+            drawing = _SlotDrawing(job, slot, self.model, progress, previews)
+            yield FinishedSlot(slot, error or drawing.result())
 
 
 def _effective_prompt(job: Job) -> str:
@@ -102,6 +103,7 @@ class _SlotDrawing:
 
     job: Job
     slot: Slot
+    model: ModelSettings
     progress: SlotProgress
     previews: Previews
 
@@ -113,6 +115,7 @@ class _SlotDrawing:
 
     def _image(self) -> Result:
         from ourvidz_worker.engines.png import png
+        from ourvidz_worker.engines.sketch.looks import look_of
         from ourvidz_worker.engines.sketch.picture import Picture
         from ourvidz_worker.engines.sketch.reference_images import ReferenceImages
 
@@ -124,6 +127,7 @@ class _SlotDrawing:
             self._show_preview,
             references.apply,
         )
+        pixels = look_of(self.job, self.model, self.slot.seed).apply(pixels)
         self.progress.advance_to(0.9, "encoding")
         media = png(pixels, parameters=self._parameters(width, height))
         self.progress.advance_to(1.0, "encoding")
@@ -131,6 +135,7 @@ class _SlotDrawing:
 
     def _video(self) -> Result:
         from ourvidz_worker.engines.mp4 import mp4
+        from ourvidz_worker.engines.sketch.looks import look_of
         from ourvidz_worker.engines.sketch.picture import Picture
         from ourvidz_worker.engines.sketch.reference_images import ReferenceImages
 
@@ -143,7 +148,9 @@ class _SlotDrawing:
             parameters.fps,
             lambda share: self.progress.advance_to(0.97 * share, "sketching"),
         )
-        frames = self._with_previews(references.blend_frames(scene, parameters.frames))
+        look = look_of(self.job, self.model, self.slot.seed)
+        blended = references.blend_frames(scene, parameters.frames)
+        frames = self._with_previews(map(look.apply, blended))
         comment = self._parameters(width, height)
         media = mp4(frames, width=width, height=height, fps=parameters.fps, comment=comment)
         self.progress.advance_to(1.0, "encoding")
@@ -152,7 +159,12 @@ class _SlotDrawing:
 
     def _parameters(self, width: int, height: int) -> str:
         """What the file says of itself; of the parameters only those that the engine goes by."""
-        fields = {"Seed": self.slot.seed, "Size": f"{width}x{height}", "Model": SketchEngine.name}
+        fields = {
+            "Seed": self.slot.seed,
+            "Size": f"{width}x{height}",
+            "Model": self.model.name or SketchEngine.name,
+            **chosen_fields(self.job, self.model),
+        }
         strengths = {
             f"{each.type.replace('_', ' ').capitalize()} strength": each.strength
             for each in self.job.references
