@@ -9,6 +9,7 @@ import pytest
 
 from ourvidz_worker.cli import _parser
 from ourvidz_worker.configuration import Configuration, InvalidOption, load_configuration
+from ourvidz_worker.engines.model_keys import ENGINE_KEYS, SETTINGS
 from ourvidz_worker.engines.models import (
     ChoiceOffer,
     Lora,
@@ -18,6 +19,7 @@ from ourvidz_worker.engines.models import (
     body_of,
     settings_for,
 )
+from ourvidz_worker.model_file.entries import KEYS
 
 README = Path(__file__).parents[2] / "worker" / "README.md"
 
@@ -284,6 +286,11 @@ def with_line(key: str, line: str) -> str:
             'offer = {scheduler = {choices = ["a"], default = "b"}}',
             "models[0].offer.scheduler.choices: its default 'b' is not one of them",
         ),
+        (
+            "offer",
+            f'offer = {{scheduler = ["{"x" * 81}"]}}',
+            "models[0].offer.scheduler[0] has 81 characters",
+        ),
         ("offer", "offer = {loras = []}", "models[0].offer.loras names none"),
         (
             "offer",
@@ -387,3 +394,26 @@ def test_paths_are_seen_from_the_file(folder: Path, monkeypatch: pytest.MonkeyPa
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")
     assert read(folder, FILM).models[0].weights == str(folder / "film.safetensors")
+
+
+def test_the_example_of_the_readme_is_read(folder: Path) -> None:
+    """And each key and setting that an entry may have is in the readme's table."""
+    text = README.read_text(encoding="utf-8")
+    example = text.partition("```toml\n")[2].partition("```")[0]
+    for name in ("film-xl.safetensors", "film-grain.safetensors", "fast.safetensors"):
+        (folder / name).touch()
+    (folder / "sdxl-vae-fp16-fix").mkdir()
+    film, paper = read(folder, example).models
+    assert [each.name for each in film.loras] == ["fast"]
+    assert film.is_default
+    assert not paper.is_default
+    section = text.partition("## Several models")[2].partition("**Memory.**")[0]
+    keys = {*KEYS, *SETTINGS, *(key for engine in ENGINE_KEYS.values() for key in engine)}
+    assert not [key for key in keys - {"pace"} if f"`{key}`" not in section and f"\n{key} = " not in section]
+
+
+def test_an_option_that_a_comfy_worker_uses_is_not_called_unused(folder: Path) -> None:
+    content = (
+        'server = "https://filed.example"\npatience = 60\nbatch = 2\n[[models]]\nname = "a"\nengine = "comfy"'
+    )
+    assert read(folder, content).unused == ("--batch",)

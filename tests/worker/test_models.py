@@ -73,11 +73,12 @@ def test_models_are_sent_again_until_a_call_is_answered(server: ProtocolServer) 
     assert ["models" in each for each in leases(server)[:3]] == [True, True, False]
 
 
+@pytest.mark.parametrize("status", [422, 413])
 def test_a_server_without_models_gets_the_pools_that_it_knows(
-    server: ProtocolServer, capsys: pytest.CaptureFixture[str]
+    server: ProtocolServer, capsys: pytest.CaptureFixture[str], status: int
 ) -> None:
-    """An older one answers 422 to a field that it does not know."""
-    server.script("POST /lease", 422, UNKNOWN_FIELD)
+    """An older one answers 422 to a field that it does not know, and 413 to over 16 KiB."""
+    server.script("POST /lease", status, UNKNOWN_FIELD)
     models = switch(PAPER, INK)
     server.jobs.append(job_body() | {"job_type": "sdxl_image_high"})
     with working(server, models, models=models):

@@ -81,11 +81,12 @@ class Offers:
             self._known = offer.models
 
     def refused(self, offer: Offer, refused: ServerRefused) -> bool:
-        """Leaves out what an older server refuses (422) as unknown; whether there was something to leave out.
+        """Leaves out what an older server refuses as unknown (422) or too long (413, over 16 KiB).
 
-        Models first: they came last. All that is said of them goes at once.
+        Models first: they came last, and all that is said of them goes at once. Returns whether there was
+        something to leave out.
         """
-        if refused.status != 422:
+        if refused.status not in (413, 422):
             return False
         if offer.models is not None or offer.warm or any("@" in pool for pool in offer.pools):
             self._known, self._models_from = None, time.monotonic() + RETRY_MODELS_S

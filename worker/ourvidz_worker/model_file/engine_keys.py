@@ -65,13 +65,11 @@ def _workflow(table: Table, folder: Path) -> str:
 def _bind(table: Table, folder: Path) -> dict[str, str | list[str]]:
     """The input of a node, such as `6.inputs.text`, or several, by the name of what is put there."""
     place, bound = table.at("bind"), table.require("bind", dict)
-    return {name: _targets(value, f"{place}.{name}") for name, value in bound.items()}
-
-
-def _targets(value: Any, place: str) -> str | list[str]:
-    if not isinstance(value, list):
-        return expect(value, str, place)
-    return [expect(each, str, f"{place}[{number}]") for number, each in enumerate(value)]
+    for name, value in bound.items():
+        texts = value if isinstance(value, list) and value else [value]
+        for text in texts:
+            expect(text, str, f"{place}.{name}")
+    return bound
 
 
 def _output(table: Table, folder: Path) -> str:

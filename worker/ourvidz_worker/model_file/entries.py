@@ -28,7 +28,7 @@ KEYS = (
 ASPECT = re.compile(r"[1-9][0-9]?:[1-9][0-9]?")
 MAX_SIZES, SIDES = 16, (64, 4096)
 STEP_OF_SIDES: Mapping[str, int] = {"sdxl": 8, "wan": 16}  # px; what their VAEs divide by
-LICENCE_LENGTH, URL_LENGTH = 120, 500
+LICENCE_LENGTH, URL_LENGTH = 120, 300
 
 
 def parse_models(content: Any, folder: Path) -> tuple[ModelSettings, ...]:

@@ -13,7 +13,7 @@ from ourvidz_worker.model_file.names import TITLE_LENGTH, slug
 from ourvidz_worker.model_file.table import InvalidModel, Table, expect, one_line
 
 KEYS = ("file", "weight", "name", "title", "minimum", "maximum", "trigger_words")
-MAX_LORAS, MAX_TRIGGER_WORDS, TRIGGER_LENGTH = 64, 16, 100
+MAX_LORAS, MAX_TRIGGER_WORDS, TRIGGER_LENGTH = 64, 16, 80
 WEIGHTS = (-10.0, 10.0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,15 +11,24 @@ from ourvidz_worker.engines.model_keys import SETTINGS, Setting
 from ourvidz_worker.engines.models import ChoiceOffer, Lora, LoraOffer, NumberOffer, Offered, Value
 from ourvidz_worker.model_file.table import InvalidModel, Table, expect, key_problem, one_line
 
-TEXT_LENGTH, NEGATIVE_LENGTH, MAX_CHOICES = 100, 2000, 64
-JOB_INPUTS = ("prompt", "negative_prompt", "seed", "width", "height")  # each job has its own
+TEXT_LENGTH, NEGATIVE_LENGTH, MAX_CHOICES, MAX_OFFERED = 80, 2000, 64, 32  # what servers take
+SETTING_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+REFERENCES = ("style", "composition", "character", "start_frame", "end_frame")
+JOB_INPUTS = frozenset(
+    {
+        *("prompt", "negative_prompt", "seed", "quantity", "width", "height", "media", "enhance", "model"),
+        *(f"{name}{part}" for name in REFERENCES for part in ("", "_strength", "_denoise")),
+    }
+)
+"""What each job has of its own, which a workflow may bind and no model can offer."""
 RANGE_KEYS, CHOICE_KEYS = ("minimum", "maximum", "default"), ("choices", "default")
 
 
 def known_settings(engine: str, bound: Sequence[str] = ()) -> dict[str, Setting | None]:
     """The settings of an engine by name; None for those that only a workflow's binding gives a meaning."""
     if engine == "comfy":
-        return {name: SETTINGS.get(name) for name in bound if name not in JOB_INPUTS}
+        names = [name for name in bound if name not in JOB_INPUTS and SETTING_NAME.fullmatch(name)]
+        return {name: SETTINGS.get(name) for name in names}
     return {name: each for name, each in SETTINGS.items() if engine in each.engines}
 
 
@@ -37,6 +47,8 @@ def parse_offer(
     """What `set` has of the same name is the default."""
     offerable = {name: each for name, each in known.items() if each is None or each.can_be_offered}
     table = Table(value, place, (*offerable, "loras"))
+    if len(table.names()) > MAX_OFFERED:
+        raise InvalidModel(f"{place} has {len(table.names())} settings; {MAX_OFFERED} are allowed")
     offered: dict[str, Offered] = {}
     for name in table.names():
         if name == "loras":
