@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -199,6 +203,52 @@ def test_a_switch_is_seen_in_the_lease(server: ProtocolServer, two: Machine) -> 
     assert first["warm"] == ["sdxl_image_fast@a", "sdxl_image_fast@b"]
     assert second["warm"] == ["sdxl_image_fast@a", "sdxl_image_fast@c"]
     assert {beat.json["stage"] for beat in server.seen("/heartbeat")} <= {"starting", "loading", "generating"}
+
+
+def test_a_stop_interrupts_the_loading_of_another_model_and_releases_the_job(
+    server: ProtocolServer,
+) -> None:
+    """Pitfall 12. In a process of its own: a signal reaches the main thread alone."""
+    server.jobs.append(job_body(model="slow"))
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_LOADING, server.url], stderr=subprocess.PIPE, text=True
+    )
+    wait_for(lambda: any(beat.json["stage"] == "loading" for beat in server.seen("/heartbeat")))
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, stderr = process.communicate(timeout=20)
+    assert time.monotonic() - began < 10, "loading it takes a minute"
+    assert process.returncode == 0, stderr
+    assert server.seen("/release")
+
+
+SLOW_LOADING = """
+import sys, time
+from ourvidz_worker import cli
+from ourvidz_worker.client import Server
+from ourvidz_worker.engines.model_switch import ModelSwitch
+from ourvidz_worker.engines.models import ModelSettings
+from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.engines.sketch.engine import SketchEngine
+from ourvidz_worker.runner import Runner
+
+class Slow(SketchEngine):
+    loads = 0
+
+    def load(self):
+        self.loads += 1
+        if self.loads > 1:
+            time.sleep(60)
+
+def create(settings, model):
+    return Slow(model=model) if model.name == "slow" else SketchEngine(model=model)
+
+names = ("quick", "slow")  # comfy: what fits beside it is not known
+models = ModelSwitch(EngineSettings(), tuple(ModelSettings(name=n, engine="comfy") for n in names), create)
+runner = Runner(Server(sys.argv[1], "ovw_test"), models, models=models)
+cli._stop_on_signals(runner.stop)
+runner.run()
+"""
 
 
 def test_after_an_error_only_the_model_in_use_is_loaded_again(two: Machine) -> None:

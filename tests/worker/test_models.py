@@ -17,7 +17,23 @@ from ourvidz_worker.protocol import parse_job
 from tests.worker.protocol_server import ProtocolServer, job_body
 from tests.worker.test_runner import callbacks, ended, wait_for, working
 
-UNKNOWN_FIELD = {"title": "Invalid", "errors": {"models": ["Unknown field."]}}
+# What a server older than models answers, as recorded of it.
+UNKNOWN_FIELD = {
+    "type": "urn:ourvidz:problem:invalid",
+    "title": "Unprocessable Entity",
+    "status": 422,
+    "code": "invalid",
+    "detail": "models: There is no such field.",
+    "errors": {"models": "There is no such field."},
+}
+TOO_LARGE = {
+    "type": "urn:ourvidz:problem:too_large",
+    "title": "Request Entity Too Large",
+    "status": 413,
+    "code": "too_large",
+    "detail": "The body is too large.",
+    "errors": {},
+}
 
 PAPER = ModelSettings(
     name="paper",
@@ -73,12 +89,12 @@ def test_models_are_sent_again_until_a_call_is_answered(server: ProtocolServer) 
     assert ["models" in each for each in leases(server)[:3]] == [True, True, False]
 
 
-@pytest.mark.parametrize("status", [422, 413])
+@pytest.mark.parametrize("answer", [UNKNOWN_FIELD, TOO_LARGE], ids=["422", "413"])
 def test_a_server_without_models_gets_the_pools_that_it_knows(
-    server: ProtocolServer, capsys: pytest.CaptureFixture[str], status: int
+    server: ProtocolServer, capsys: pytest.CaptureFixture[str], answer: dict[str, Any]
 ) -> None:
     """An older one answers 422 to a field that it does not know, and 413 to over 16 KiB."""
-    server.script("POST /lease", status, UNKNOWN_FIELD)
+    server.script("POST /lease", answer["status"], answer)
     models = switch(PAPER, INK)
     server.jobs.append(job_body() | {"job_type": "sdxl_image_high"})
     with working(server, models, models=models):

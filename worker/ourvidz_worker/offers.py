@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from ourvidz_worker import __version__, log
@@ -20,7 +21,9 @@ Bodies = Sequence[Mapping[str, Any]]
 
 
 class Models(Protocol):
-    """The models of a worker, for the server."""
+    """The models of a worker, for the server. `loading` is entered while a job waits for one."""
+
+    loading: Callable[[], AbstractContextManager[None]]
 
     @property
     def warm(self) -> tuple[str, ...]:
@@ -37,6 +40,7 @@ class Models(Protocol):
 class NoModels:
     """Of an engine that has none."""
 
+    loading: Callable[[], AbstractContextManager[None]] = nullcontext
     warm: tuple[str, ...] = ()
     unusable: Mapping[str, str] = {}
 

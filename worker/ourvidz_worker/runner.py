@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event
 
 from ourvidz_worker import __version__, log
@@ -52,6 +54,8 @@ class Runner:
         self._spool = spool
         self._engine = engine
         self._offers = Offers(engine, self._guard, self._health, models)
+        if models is not None:
+            models.loading = self._loading_in_job
         self._stopping = Event()
         self._halted = Event()
         self._is_interruptible = False  # in a long poll or loading weights: `stop` then raises ShutDown
@@ -91,6 +95,18 @@ class Runner:
         finally:
             self._is_interruptible = False
         self._health.set_activity("idle")
+
+    @contextmanager
+    def _loading_in_job(self) -> Iterator[None]:
+        """Lets `stop` interrupt the loading of another model; the job is released then. Raises Halted."""
+        self._is_interruptible = True
+        try:
+            self._raise_if_stopping()
+            yield
+        except ShutDown:
+            raise Halted from None
+        finally:
+            self._is_interruptible = False
 
     def _work(self) -> None:
         failures = 0
