@@ -123,7 +123,7 @@ class _SlotDrawing:
             references.apply,
         )
         self.progress.advance_to(0.9, "encoding")
-        media = png(pixels, parameters=self._parameters(width, height))
+        media = png(pixels, parameters=self._parameters(width, height), trained=False)
         self.progress.advance_to(1.0, "encoding")
         return Result(media, "image/png", width, height, None, {"scene": picture.scene.name})
 
@@ -143,7 +143,7 @@ class _SlotDrawing:
         )
         frames = self._with_previews(references.blend_frames(scene, parameters.frames))
         comment = self._parameters(width, height)
-        media = mp4(frames, width=width, height=height, fps=parameters.fps, comment=comment)
+        media = mp4(frames, width=width, height=height, fps=parameters.fps, comment=comment, trained=False)
         self.progress.advance_to(1.0, "encoding")
         metadata = {"scene": picture.scene.name}
         return Result(media, "video/mp4", width, height, parameters.frames / parameters.fps, metadata)
