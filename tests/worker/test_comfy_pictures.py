@@ -46,7 +46,8 @@ def test_users_get_the_parameters_and_not_the_workflow(comfy: ComfyStandIn, tmp_
     engine = loaded(comfy, image_model(tmp_path, comfy.url, title="Film XL"))
     [result] = results(engine, image_job(negative_prompt="fog"))
     with Image.open(io.BytesIO(result.media)) as picture:
-        assert set(picture.info) == {"parameters"}
+        assert set(picture.info) == {"parameters", "XML:com.adobe.xmp", "xmp"}
+        assert "trainedAlgorithmicMedia" in picture.info["XML:com.adobe.xmp"]
         text = picture.info["parameters"].splitlines()
     assert text[:2] == ["a lighthouse at sunset", "Negative prompt: fog"]
     assert text[2].startswith("Seed: 0, Steps: 3, Size: 96x64, Model: Film XL, Workflow hash: ")

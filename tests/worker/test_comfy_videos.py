@@ -55,6 +55,7 @@ def test_a_film_carries_the_parameters_and_not_the_workflow(comfy: ComfyStandIn,
     with av.open(io.BytesIO(result.media), "r") as container:
         assert container.metadata["comment"].startswith("a lighthouse at sunset\nSeed: 0, ")
         assert not {"prompt", "workflow"} & container.metadata.keys()
+    assert b"trainedAlgorithmicMedia" in result.media
     assert result.media.index(b"moov") < result.media.index(b"mdat")
 
 

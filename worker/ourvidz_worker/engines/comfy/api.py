@@ -20,7 +20,8 @@ MAX_JSON_BYTES = 16 * 2**20
 MAX_OBJECT_INFO_BYTES = 128 * 2**20  # of installations with hundreds of nodes it has 20 MiB
 MAX_FILE_BYTES = 2**30
 MAX_TEXT = 1000  # characters of what ComfyUI says
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+TIMEOUT = httpx.Timeout(60.0, connect=5.0)  # a prompt is answered once all its nodes were looked at
+QUICK_TIMEOUT = httpx.Timeout(10.0, connect=5.0)  # what is asked of a prompt that runs
 MAX_RESPONSE_S = 120.0
 MAX_FILE_S = 900.0
 FAILURES = ("error", "failed", "cancelled")
@@ -188,7 +189,8 @@ class ComfyClient:
         return _ended(entry.get("outputs"), status, status.get("status_str"))
 
     def _get(self, path: str, max_bytes: int = MAX_JSON_BYTES) -> Mapping[str, Any]:
-        return self._json("GET", path, max_bytes)
+        timeout = QUICK_TIMEOUT if max_bytes == MAX_JSON_BYTES else TIMEOUT
+        return self._json("GET", path, max_bytes, timeout=timeout)
 
     def _json(
         self, method: str, path: str, max_bytes: int = MAX_JSON_BYTES, **request: Any

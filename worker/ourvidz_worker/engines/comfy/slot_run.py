@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ourvidz_worker import log
+from ourvidz_worker.engines import xmp
 from ourvidz_worker.engines.base import Previews, ReportProgress, Result, ShouldStop
 from ourvidz_worker.engines.comfy import faults
 from ourvidz_worker.engines.comfy.api import MAX_FILE_BYTES, ComfyClient, ComfyRefusal, PromptState, TooLarge
@@ -26,7 +27,6 @@ from ourvidz_worker.engines.comfy.refusals import refusal_fault
 from ourvidz_worker.engines.comfy.stills import still
 from ourvidz_worker.engines.comfy.values import placed, values_for
 from ourvidz_worker.engines.infotext import parameters_text
-from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.references import decode_image
 from ourvidz_worker.errors import Halted
 from ourvidz_worker.protocol import Job, Reference, Slot
@@ -91,7 +91,9 @@ class SlotRun:
 
     def _upload(self, reference: Reference) -> str:
         """What the node that loads it calls it. Named by its content: equal pictures are kept once."""
-        content = png(np.asarray(decode_image(reference.content)))
+        file = io.BytesIO()
+        decode_image(reference.content).save(file, "PNG", compress_level=1)
+        content = file.getvalue()
         name = f"{hashlib.sha256(content).hexdigest()[:32]}.png"
         return while_away(
             lambda: self.client.upload(name, SUBFOLDER, content), self.should_stop, self.patience_s
@@ -145,11 +147,14 @@ class SlotRun:
             time.sleep(0.1)
 
     def _encoded(self, content: bytes, values: Mapping[str, Any]) -> Result:
+        seconds = None
         if self.options.is_video:
+            kind = "video/mp4"
             media, width, height, seconds = film(content, self._parameters(values))
-            return Result(media, "video/mp4", width, height, seconds, self._metadata(values))
-        media, width, height = still(content, self._parameters(values))
-        return Result(media, "image/png", width, height, None, self._metadata(values))
+        else:
+            kind = "image/png"
+            media, width, height = still(content, self._parameters(values))
+        return Result(xmp.marked(media, kind), kind, width, height, seconds, self._metadata(values))
 
     def _parameters(self, values: Mapping[str, Any]) -> str:
         """The text in the file: of the values only those that the workflow goes by."""
