@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,6 +114,14 @@ def test_a_node_that_fails(comfy: ComfyStandIn, engine: ComfyEngine) -> None:
     assert error.advice == "node 8 (VAEDecode): RuntimeError: the sizes of tensors must match"
 
 
+def test_the_users_words_are_not_for_the_log(comfy: ComfyStandIn, engine: ComfyEngine) -> None:
+    said = "no token for a lighthouse at sunset, ".replace("house at", "house\n  at") * 40
+    comfy.faults.raises["CLIPTextEncode"] = ("ValueError", said)
+    error = error_of(engine, image_job())
+    assert error.advice.startswith("node 6 (CLIPTextEncode): ValueError: no token for …, no token for …")
+    assert "lighthouse" not in error.for_operator
+
+
 @pytest.mark.parametrize(
     ("exception", "message"),
     [("torch.OutOfMemoryError", "Allocation on device"), ("RuntimeError", "CUDA error: out of memory")],
@@ -151,6 +160,15 @@ def test_a_comfyui_that_stays_away(comfy: ComfyStandIn, tmp_path: Path) -> None:
     assert error.code in OWN_FAULTS
     assert error.message == "The program that runs this model cannot be reached."
     assert "away for 1 s" in error.advice
+
+
+def test_a_comfyui_that_stays_away_is_waited_for_once_a_job(comfy: ComfyStandIn, tmp_path: Path) -> None:
+    engine = loaded(comfy, image_model(tmp_path, comfy.url), patience_s=1.5)
+    comfy.stop()
+    began = time.monotonic()
+    errors = [each.outcome for each in done(engine, image_job(6))]
+    assert time.monotonic() - began < 5
+    assert [each.code for each in errors if isinstance(each, AssetError)] == ["comfy_away"] * 6
 
 
 def test_a_lost_socket_costs_nothing(comfy: ComfyStandIn, engine: ComfyEngine) -> None:

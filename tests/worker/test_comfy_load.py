@@ -11,6 +11,7 @@ import pytest
 from ourvidz_worker.check import run_checks
 from ourvidz_worker.configuration import Configuration
 from ourvidz_worker.engines.comfy.engine import ComfyEngine
+from ourvidz_worker.engines.model_switch import ModelSwitch
 from ourvidz_worker.engines.models import ChoiceOffer, ModelSettings, NumberOffer
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
@@ -127,6 +128,16 @@ def test_it_waits_for_a_comfyui_that_starts_later(comfy: ComfyStandIn, tmp_path:
         assert loaded(comfy, image_model(tmp_path, comfy.url)).pools == ("sdxl_image_fast",)
     finally:
         timer.join()
+
+
+def test_two_workflows_of_one_comfyui_leave_room_making_to_it(comfy: ComfyStandIn, tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    models = (image_model(tmp_path, comfy.url), video_model(tmp_path / "films", comfy.url, name="films"))
+    both = ModelSwitch(EngineSettings(), models)
+    both.load()
+    comfy.clients.callback(both.unload)
+    assert both.pools == ("sdxl_image_fast@film-xl", "video_fast@films")
+    assert comfy.queue.freed == []
 
 
 def test_check_says_it_too(comfy: ComfyStandIn, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ourvidz_worker.errors import Halted
 MAX_JSON_BYTES = 16 * 2**20
 MAX_OBJECT_INFO_BYTES = 128 * 2**20  # of installations with hundreds of nodes it has 20 MiB
 MAX_FILE_BYTES = 2**30
-MAX_TEXT = 1000  # characters of what ComfyUI says
+MAX_TEXT = 20_000  # characters of what ComfyUI says
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)  # a prompt is answered once all its nodes were looked at
 QUICK_TIMEOUT = httpx.Timeout(10.0, connect=5.0)  # what is asked of a prompt that runs
 MAX_RESPONSE_S = 120.0

@@ -5,7 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
+from ourvidz_worker import log
 from ourvidz_worker.engines.base import (
     NULL_PREVIEWS,
     FinishedSlot,
@@ -17,7 +19,7 @@ from ourvidz_worker.engines.base import (
 from ourvidz_worker.engines.chosen import UnsupportedParameter, unsupported_error
 from ourvidz_worker.engines.comfy import node_check
 from ourvidz_worker.engines.comfy.api import ComfyAway, ComfyClient, ComfyRefusal
-from ourvidz_worker.engines.comfy.faults import ComfyFault
+from ourvidz_worker.engines.comfy.faults import AWAY, ComfyFault
 from ourvidz_worker.engines.comfy.options import InvalidComfyOption, read_options
 from ourvidz_worker.engines.comfy.progress import NodeTimes
 from ourvidz_worker.engines.comfy.prompt_run import AWAY_PATIENCE_S, while_away
@@ -29,6 +31,7 @@ from ourvidz_worker.errors import EngineUnusable, Halted
 from ourvidz_worker.protocol import AssetError, Job
 
 MAX_PROBLEMS = 5  # named at once
+MAX_ADVICE = 600  # characters
 
 
 class ComfyEngine:
@@ -134,15 +137,26 @@ class ComfyEngine:
                 should_stop=should_stop,
                 previews=previews,
             )
-            yield FinishedSlot(slot, _outcome(run))
+            outcome = _outcome(run)
+            yield FinishedSlot(slot, outcome)
+            if isinstance(outcome, AssetError) and outcome.code == AWAY:  # it was waited for long enough
+                yield from (FinishedSlot(left, outcome) for left in job.slots[number + 1 :])
+                return
 
 
 def _outcome(run: SlotRun) -> Result | AssetError:
     try:
         return run.result()
     except ComfyFault as fault:
-        return fault.error
+        return _for_log(fault.error, run.job)
     except UnsupportedParameter as error:
         return unsupported_error(error)
     except UnreadableReference as error:
         return unreadable_error(error)
+
+
+def _for_log(error: AssetError, job: Job) -> AssetError:
+    """Without the user's words, which nodes put into their messages."""
+    texts = (job.prompt, job.negative_prompt)
+    secrets = [*texts, *(" ".join(text.split()) for text in texts)]
+    return replace(error, advice=log.redact(error.advice, secrets)[:MAX_ADVICE])

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from ourvidz_worker.protocol import AssetError
 
+AWAY = "comfy_away"
+
 
 class ComfyFault(Exception):
     """A slot that has no result; `error` says why."""
@@ -17,7 +19,7 @@ class ComfyFault(Exception):
 
 
 def away(reason: str) -> ComfyFault:
-    return _fault("comfy_away", "The program that runs this model cannot be reached.", reason)
+    return _fault(AWAY, "The program that runs this model cannot be reached.", reason)
 
 
 def restarted(reason: str) -> ComfyFault:

@@ -12,7 +12,7 @@ from ourvidz_worker.engines.comfy.options import REFERENCES, ComfyOptions
 from ourvidz_worker.engines.comfy.workflow import Target
 
 VALUE_ERRORS = ("value_smaller_than_min", "value_bigger_than_max", "value_not_in_list", "invalid_input_type")
-MAX_ERRORS, MAX_TEXT = 3, 300
+MAX_ERRORS, MAX_TEXT = 3, 20_000  # characters of each
 
 
 @dataclass(frozen=True, slots=True)
