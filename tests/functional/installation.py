@@ -115,11 +115,11 @@ class Installation:
 
     # Those who call it
 
-    def worker(self, *, pace: float = 0) -> Program:
-        """A real `ourvidz-worker`, connected."""
+    def worker(self, *words: str, pace: float = 0) -> Program:
+        """A real `ourvidz-worker`, connected. `words` follow on its command line."""
         worker, token = self._register()
         program = Program(
-            [str(Path(sys.executable).parent / "ourvidz-worker"), "run", "--server", self.address],
+            [str(Path(sys.executable).parent / "ourvidz-worker"), "run", "--server", self.address, *words],
             self.data / f"{worker.name}.log",
             {**self.environment, "OURVIDZ_WORKER_TOKEN": token, "OURVIDZ_WORKER_PACE": str(pace)},
         )

@@ -4,12 +4,19 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.worker.comfy_stand_in import ComfyStandIn, comfy_stand_in
 from tests.worker.protocol_server import ProtocolServer, protocol_server
 
 
 @pytest.fixture
 def server() -> Iterator[ProtocolServer]:
     with protocol_server() as running:
+        yield running
+
+
+@pytest.fixture
+def comfy() -> Iterator[ComfyStandIn]:
+    with comfy_stand_in() as running:
         yield running
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -360,16 +361,22 @@ def test_weights_beside_the_models_are_refused_as_a_flag_too(folder: Path) -> No
 
 
 def test_what_a_workflow_binds_can_be_offered(folder: Path) -> None:
+    inputs = {"text": "", "n": 4, "d": 1.0, "s": "euler", "seed": 1}
+    (folder / "flow.json").write_text(json.dumps({"3": {"class_type": "Sampler", "inputs": inputs}}))
     content = """
     [[models]]
     name = "flow"
     engine = "comfy"
     url = "http://127.0.0.1:8188"
-    output = 9
+    workflow = "flow.json"
+    job_types = ["sdxl_image_fast"]
+    sizes = {"1:1" = [512, 512]}
+    output = 3
     offer = {steps = [4, 8], denoise = [0.1, 1.0], sampler = ["euler", "lcm"]}
+
     [models.bind]
-    prompt = ["6.inputs.text", "7.inputs.text"]
-    style = "8.inputs.image"
+    prompt = "3.inputs.text"
+    seed = "3.inputs.seed"
     steps = "3.inputs.n"
     denoise = "3.inputs.d"
     sampler = "3.inputs.s"
@@ -380,7 +387,7 @@ def test_what_a_workflow_binds_can_be_offered(folder: Path) -> None:
         "denoise": NumberOffer(lowest=0.1, highest=1.0, default=0.55, is_whole=False),
         "sampler": ChoiceOffer(choices=("euler", "lcm"), default="euler"),
     }
-    assert model.options["output"] == "9"
+    assert model.options["output"] == "3"
 
 
 def test_paths_are_seen_from_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

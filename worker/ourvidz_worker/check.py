@@ -108,7 +108,11 @@ def _check_models(config: Configuration) -> Iterator[CheckResult]:
     ]
     for model in config.models:
         if model.name and model.engine not in GPU_ENGINES:
-            yield CheckResult(f"{model.name}: engine", model.engine)
+            yield (
+                _check_comfy(model)
+                if model.engine == "comfy"
+                else CheckResult(f"{model.name}: engine", model.engine)
+            )
     if not on_gpu:
         return
     if names := missing_packages():
@@ -122,6 +126,19 @@ def _check_models(config: Configuration) -> Iterator[CheckResult]:
         for result in _check_model(settings, placement):
             yield replace(result, about=f"{prefix}{result.about}")
         yield from _check_files(model, prefix)
+
+
+def _check_comfy(model: ModelSettings) -> CheckResult:
+    """Whether its ComfyUI is there and has what the workflow needs."""
+    from ourvidz_worker.engines.comfy.engine import ComfyEngine
+
+    try:
+        engine = ComfyEngine(model, patience_s=0.0)
+        engine.load()
+    except EngineUnusable as unusable:
+        return CheckResult(f"{model.name}: workflow", "", str(unusable))
+    engine.close()
+    return CheckResult(f"{model.name}: workflow", f"{engine.device} has all that it needs")
 
 
 def _check_model(settings: EngineSettings, placement: Placement | None) -> Iterator[CheckResult]:

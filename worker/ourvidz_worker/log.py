@@ -9,6 +9,7 @@ import json
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -72,7 +73,7 @@ def describe_error(error: BaseException, *secrets: str) -> dict[str, str]:
     """The facts to log about an unexpected error: its class, the first line of its message with the `secrets`
     redacted, and the last frames of its traceback, innermost first.
     """
-    message = (_redact(str(error), secrets).strip().splitlines() or [""])[0]
+    message = (redact(str(error), secrets).strip().splitlines() or [""])[0]
     frames = traceback.extract_tb(error.__traceback__)[: -MAX_FRAMES - 1 : -1]
     places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
     return {
@@ -82,7 +83,7 @@ def describe_error(error: BaseException, *secrets: str) -> dict[str, str]:
     }
 
 
-def _redact(message: str, secrets: tuple[str, ...]) -> str:
+def redact(message: str, secrets: Sequence[str]) -> str:
     """Replaces each line of each secret, also in the form that repr() gives it."""
     lines = [line for secret in secrets for line in (secret, *secret.splitlines())]
     for line in sorted(lines, key=len, reverse=True):

@@ -13,7 +13,14 @@ FIRST_PAUSE_S = 300.0
 MAX_PAUSE_S = 4 * 3600.0
 
 # The codes of failures that say nothing of the job: another worker may well do it.
-OWN_FAULTS = frozenset({"engine_error", "model_unusable", "not_a_picture", "not_generated", "out_of_memory"})
+OWN_FAULTS = frozenset(
+    {
+        *("engine_error", "model_unusable", "not_a_picture", "not_generated", "out_of_memory"),
+        # Of the engine comfy: its program is away or dies, its workflow cannot run or makes the wrong thing.
+        *("comfy_away", "comfy_restarted", "workflow_refused", "workflow_failed"),
+        *("output_missing", "wrong_output"),
+    }
+)
 
 # For when all are withdrawn: an empty list of pools would offer every job type, and no pool has this name.
 NO_POOLS = ("none",)

@@ -24,6 +24,10 @@ def create_engine(settings: EngineSettings, model: ModelSettings | None = None) 
         from ourvidz_worker.engines.sketch.engine import SketchEngine
 
         return SketchEngine(pace=settings.pace, model=model)
+    if settings.engine == "comfy":
+        from ourvidz_worker.engines.comfy.engine import ComfyEngine
+
+        return ComfyEngine(model)
     if missing := missing_packages():
         raise EngineUnusable(
             f"the engine {settings.engine} needs {', '.join(missing)}: pip install './worker[gpu]'"

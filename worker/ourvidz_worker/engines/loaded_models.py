@@ -91,7 +91,13 @@ class LoadedModels:
         for other in self._others(member):
             if fits(member.settings):
                 return
-            self.unload(other)
+            if not _is_same_program(member.model, other.model):
+                self.unload(other)
 
     def _others(self, member: Member) -> list[Member]:
         return [each for each in self._members if each is not member and each.model.engine != "sketch"]
+
+
+def _is_same_program(one: ModelSettings, other: ModelSettings) -> bool:
+    """Whether both are workflows of one ComfyUI, which makes room by itself."""
+    return one.engine == other.engine == "comfy" and one.options["url"] == other.options["url"]

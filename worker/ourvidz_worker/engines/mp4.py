@@ -1,4 +1,4 @@
-"""Writes MP4 files with H.264 video, and the generation parameters as their comment."""
+"""Writes MP4 files with H.264 video, the generation parameters as their comment, and how they were made."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
+from ourvidz_worker.engines import xmp
 from ourvidz_worker.engines.base import Pixels
 
 BT_709 = 1  # the code of its primaries, its transfer function and its matrix (ITU-T H.273)
@@ -14,11 +15,13 @@ BT_709 = 1  # the code of its primaries, its transfer function and its matrix (I
 DETERMINISTIC = {"threads": "1", "x264-params": "no-mbtree=1"}
 
 
-def mp4(frames: Iterable[Pixels], *, width: int, height: int, fps: int, comment: str = "") -> bytes:
+def mp4(
+    frames: Iterable[Pixels], *, width: int, height: int, fps: int, comment: str = "", trained: bool = True
+) -> bytes:
     """The same frames give the same bytes. An odd last row or column is cut off: the format needs even sizes.
 
     The colours are tagged as BT.709: without a tag players guess by the height, and some show another green.
-    The file is written to disk, because moving the index to the front reads it again.
+    The file is written to disk, because moving the index to the front reads it again. `trained` as of `png`.
     """
     import av
     from av.video.reformatter import ColorRange
@@ -43,4 +46,4 @@ def mp4(frames: Iterable[Pixels], *, width: int, height: int, fps: int, comment:
                 frame = av.VideoFrame.from_ndarray(pixels[: even_size[1], : even_size[0]], format="rgb24")
                 container.mux(stream.encode(frame.reformat(format="yuv420p", dst_colorspace=BT_709)))
             container.mux(stream.encode(None))
-        return path.read_bytes()
+        return path.read_bytes() + xmp.mp4_box(trained=trained)

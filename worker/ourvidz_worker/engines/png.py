@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL.PngImagePlugin import PngInfo
 
+from ourvidz_worker.engines import xmp
 from ourvidz_worker.engines.base import Pixels
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -22,8 +23,11 @@ RGB = (8, 2, 0, 0, 0)  # bits, colour type, compression, filters, not interlaced
 BANDS = 4  # constant, so that the same pixels give the same bytes on every machine
 
 
-def png(pixels: Pixels, *, parameters: str = "") -> bytes:
-    """`parameters` goes into the text chunk of that name, where stable-diffusion-webui looks for it."""
+def png(pixels: Pixels, *, parameters: str = "", trained: bool = True) -> bytes:
+    """`parameters` goes into the text chunk of that name, where stable-diffusion-webui looks for it.
+
+    `trained`: a model made the picture; else a program that was not trained. The file says which (`xmp`).
+    """
     height, width, _ = pixels.shape
     text_chunks = PngInfo()
     if parameters:
@@ -31,6 +35,7 @@ def png(pixels: Pixels, *, parameters: str = "") -> bytes:
     chunks = [
         (b"IHDR", struct.pack(">II5B", width, height, *RGB)),
         *((name, content) for name, content, *_ in text_chunks.chunks),
+        xmp.png_chunk(trained=trained),
         (b"IDAT", _deflate(_filter(pixels))),
         (b"IEND", b""),
     ]

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES
+from ourvidz_worker.engines.comfy.options import InvalidComfyOption, read_options
 from ourvidz_worker.engines.model_keys import ENGINE_KEYS, GPU_ENGINES, MODEL_ENGINES
 from ourvidz_worker.engines.models import LoraOffer, ModelSettings
 from ourvidz_worker.engines.pools import SDXL_IMAGES
@@ -58,7 +59,7 @@ def _parse_model(entry: Any, place: str, folder: Path) -> ModelSettings:
     chosen = offer.get("loras")
     offered_loras = chosen.choices if isinstance(chosen, LoraOffer) else ()
     licence_name, licence_url = _licence(table)
-    return ModelSettings(
+    model = ModelSettings(
         name=slug(table.require("name", str), table.at("name")),
         title=table.text("title", TITLE_LENGTH),
         engine=engine,
@@ -75,6 +76,17 @@ def _parse_model(entry: Any, place: str, folder: Path) -> ModelSettings:
         is_default=table.take("default", bool, default=False),
         options=options,
     )
+    if engine == "comfy":
+        _check_comfy(model, place)
+    return model
+
+
+def _check_comfy(model: ModelSettings, place: str) -> None:
+    """Its keys say something only together, and with the workflow."""
+    try:
+        read_options(model)
+    except InvalidComfyOption as error:
+        raise InvalidModel(f"{place}.{error}") from error
 
 
 def _engine(entry: Mapping[str, Any], place: str) -> str:

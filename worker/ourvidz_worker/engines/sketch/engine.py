@@ -129,7 +129,7 @@ class _SlotDrawing:
         )
         pixels = look_of(self.job, self.model, self.slot.seed).apply(pixels)
         self.progress.advance_to(0.9, "encoding")
-        media = png(pixels, parameters=self._parameters(width, height))
+        media = png(pixels, parameters=self._parameters(width, height), trained=False)
         self.progress.advance_to(1.0, "encoding")
         return Result(media, "image/png", width, height, None, {"scene": picture.scene.name})
 
@@ -152,7 +152,7 @@ class _SlotDrawing:
         blended = references.blend_frames(scene, parameters.frames)
         frames = self._with_previews(map(look.apply, blended))
         comment = self._parameters(width, height)
-        media = mp4(frames, width=width, height=height, fps=parameters.fps, comment=comment)
+        media = mp4(frames, width=width, height=height, fps=parameters.fps, comment=comment, trained=False)
         self.progress.advance_to(1.0, "encoding")
         metadata = {"scene": picture.scene.name}
         return Result(media, "video/mp4", width, height, parameters.frames / parameters.fps, metadata)
