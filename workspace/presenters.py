@@ -146,6 +146,11 @@ class Stack:
         """Whether some of its results were saved, rated or are favourites, and others wait for that."""
         return 0 < self.undecided < sum(card.phase == "done" for card in self.cards)
 
+    @property
+    def is_saved_in_part(self) -> bool:
+        """Whether some of its results were saved, and others wait for that."""
+        return bool(self.to_review) and any(card.is_saved for card in self.cards)
+
     def rest_beside(self, card: Card) -> int:
         """How many results go when this one is kept as the best."""
         results = [other.asset for other in self.cards]

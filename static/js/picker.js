@@ -1,6 +1,6 @@
 // Earlier prompts and presets: what their links lead to as pages of their own, shown over the page. Loaded when wanted.
 import { perform } from "./act.js";
-import { form as composer } from "./composer-form.js";
+import { form as composer, fields } from "./composer-form.js";
 import { byId, element, isSpecial, targetOf } from "./dom.js";
 
 const panel = byId("picker", HTMLElement);
@@ -87,6 +87,7 @@ panel.addEventListener("click", (event) => {
   if (filled === undefined) return show(link.href).catch(() => location.assign(link.href));
   panel.hidePopover();
   fill(filled ? JSON.parse(filled) : { values: { prompt: link.textContent, one_per_line: false } }, said);
+  if (!filled) fields.prompt.focus();
 });
 // An undone deletion comes from outside.
 document.addEventListener("acted", () => panel.matches(":popover-open") && show(shown));
