@@ -20,6 +20,7 @@ from generation.catalog.submission import (
 from generation.core.limits import MAX_RATING, NAME_LENGTH, SEARCH_LENGTH
 from generation.core.zones import zone_named
 from generation.http.fields import (
+    MetadataField,
     PlainLineField,
     PlainTextField,
     StrictBooleanField,
@@ -56,6 +57,16 @@ SUBMISSIONS = [
                 {"type": "start_frame", "reference": "0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f21"},
                 {"type": "end_frame", "image": "0192f0c1-5d3a-7c7e-9f52-4f0f6f9f7f04"},
             ],
+        },
+        request_only=True,
+    ),
+    OpenApiExample(
+        "With a model",
+        value={
+            "job_type": "sdxl_image_fast",
+            "prompt": "a lighthouse at dusk",
+            "model": "film-xl",
+            "settings": {"steps": 6, "loras": [{"name": "film-grain", "weight": 0.8}]},
         },
         request_only=True,
     ),
@@ -111,6 +122,14 @@ class SubmissionBody(StrictSerializer):
         default=list,
         max_length=len(ReferenceType),
         help_text="Reference images.",
+    )
+    model = StrictCharField(
+        default="", allow_blank=True, help_text="One of `GET /models`; left out: as the server is set up."
+    )
+    settings = MetadataField(
+        default=dict,
+        help_text="What the model offers, by name; LoRAs as"
+        ' `"loras": [{"name": "film-grain", "weight": 0.8}]`. What is left out has its default.',
     )
 
     def to_submission(self) -> Submission:

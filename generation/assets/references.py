@@ -169,7 +169,7 @@ def require_references(job: Job) -> None:
     Raises:
         ReferencesGone
     """
-    if job.pool == job.job_type:
+    if not job.has_references:
         return
     Reference.objects.filter(uses__job=job).update(used_at=Now())
     if job.references.filter(reference=None).exists():

@@ -54,6 +54,8 @@ class ReferenceType(models.TextChoices):
         return 1.0 if self in FRAMES else 0.6
 
 
+# Between a pool and the model that it names, as `sdxl_image_fast+style@film-xl`.
+MODEL_SIGN = "@"
 FRAMES = (ReferenceType.START_FRAME, ReferenceType.END_FRAME)
 LOOKS = (ReferenceType.STYLE, ReferenceType.COMPOSITION, ReferenceType.CHARACTER)
 Quality = Literal["fast", "high"]
@@ -104,9 +106,10 @@ class JobType:
         """Expected seconds for `quantity` results on one idle worker."""
         return max(1, round(self.seconds * quantity / max(self.quantities)))
 
-    def pool(self, references: Iterable[str] = ()) -> str:
-        """The pool that a worker must offer: this job type and the types of the job's references."""
-        return "+".join([self.name, *sorted(references)])
+    def pool(self, references: Iterable[str] = (), model: str = "") -> str:
+        """The pool that a worker must offer: this job type, the types of the job's references, its model."""
+        plain = "+".join([self.name, *sorted(references)])
+        return f"{plain}{MODEL_SIGN}{model}" if model else plain
 
     def reference_sets(self) -> Iterator[tuple[ReferenceType, ...]]:
         """Every valid combination of reference types, the empty one first."""
@@ -213,7 +216,8 @@ IMPORTED = JobType(
     seconds=0,
 )
 
-# Every pool that a job can be in: what workers offer beyond these means nothing.
+# Every pool that a job without a model can be in: what workers offer beyond these, but for models of theirs,
+# means nothing.
 POOLS: Mapping[str, JobType] = {
     job_type.pool(references): job_type
     for job_type in JOB_TYPES.values()
@@ -228,3 +232,9 @@ def find(*, engine: str, media: str, quality: str, enhanced: bool) -> JobType | 
         if (job_type.engine, job_type.media, job_type.quality, job_type.enhanced) == wanted:
             return job_type
     return None
+
+
+def pool_and_model(pool: str) -> tuple[str, str]:
+    """The pool without its model, and the model's name, empty where it names none."""
+    plain, _, model = pool.partition(MODEL_SIGN)
+    return plain, model

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 
 from generation.catalog.job_types import JOB_TYPES, JobType, ReferenceType
+from generation.catalog.models import ServedModel
 from generation.core.graphemes import cut
 from generation.core.text import control_error, is_visible, plain_text
 
@@ -56,7 +58,8 @@ class ReferenceInput:
 class Submission:
     """One submission. Empty aspect and quantity mean the job type's default; no seed means a random one.
 
-    Its text has plain ends of lines and spaces, wherever it was pasted from.
+    Its text has plain ends of lines and spaces, wherever it was pasted from. An empty `model` leaves the
+    choice to the server; `settings` are of what the named model offers.
     """
 
     job_type: str
@@ -70,6 +73,8 @@ class Submission:
     references: Sequence[ReferenceInput] = field(default_factory=tuple)
     # Until when it may wait: a moment, or for how long from its submission.
     deadline: datetime | timedelta | None = None
+    model: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("prompt", "negative_prompt"):
@@ -78,10 +83,10 @@ class Submission:
     def digest(self) -> str:
         """SHA-256 over every field: two submissions with one key must be the same submission."""
         fields = asdict(self)
-        if (
-            self.deadline is None
-        ):  # as submissions of earlier releases, which may be repeated after an upgrade
-            del fields["deadline"]
+        # As submissions of earlier releases, which may be repeated after an upgrade.
+        for name in ("deadline", "model", "settings"):
+            if fields[name] in (None, "", {}):
+                del fields[name]
         canonical = json.dumps(fields, sort_keys=True, default=str)
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -94,8 +99,8 @@ class Submission:
             raise InvalidSubmission({"deadline_at": "That moment has passed already."})
         return self.deadline
 
-    def check(self) -> JobType:
-        """Validate every field; returns the job type.
+    def check(self, model: ServedModel | None = None) -> JobType:
+        """Validate every field; returns the job type. `model` is the named one, None if there is none.
 
         Raises:
             InvalidSubmission: with a message for each invalid field.
@@ -108,24 +113,39 @@ class Submission:
             "seed": _seed_error(self.seed),
             "deadline_at": _deadline_error(self.deadline),
             "references": _references_error(self.references),
+            "model": self._model_error(model),
         }
         if job_type:
-            errors |= self._errors_against(job_type)
+            errors |= self._errors_against(job_type, model)
         if found := {name: message for name, message in errors.items() if message}:
             raise InvalidSubmission(found)
         assert job_type is not None
         return job_type
 
-    def _errors_against(self, job_type: JobType) -> dict[str, str]:
+    def _model_error(self, model: ServedModel | None) -> str:
+        if self.model and model is None:
+            return f"There is no model “{cut(self.model, 60)}” that you can use."
+        return "Name the model that these settings are of." if self.settings and not self.model else ""
+
+    def _errors_against(self, job_type: JobType, model: ServedModel | None) -> dict[str, str]:
         errors = {}
         if self.quantity is not None and self.quantity not in job_type.quantities:
             allowed = ", ".join(map(str, job_type.quantities))
             errors["quantity"] = f"{job_type.title} makes {allowed} at a time, not {self.quantity}."
+        types = [reference.type for reference in self.references]
+        well_formed = not _references_error(self.references)
+        if model:
+            return errors | model.errors(
+                job_type,
+                aspect=self.aspect,
+                settings=self.settings,
+                references=types if well_formed else (),
+            )
         if self.aspect and self.aspect not in job_type.sizes:
             allowed = ", ".join(job_type.sizes)
             errors["aspect"] = f"{job_type.title} has the aspect ratios {allowed}."
-        if not _references_error(self.references):
-            errors["references"] = job_type.references_error(reference.type for reference in self.references)
+        if well_formed:
+            errors["references"] = job_type.references_error(types)
         return errors
 
 

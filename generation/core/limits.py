@@ -11,6 +11,10 @@ MAX_RATING = 5  # stars
 ADDRESS_LENGTH = 45  # of the longest IPv6 address as text
 # In what workers send.
 POOL_LENGTH = 100
+MODEL_LENGTH = 40  # of a model's name
+MODEL_TITLE_LENGTH = 120
+LICENCE_LENGTH = 120
+URL_LENGTH = 300
 STAGE_LENGTH = 40
 DEVICE_LENGTH = 120  # of its software too
 REASON_LENGTH = 300

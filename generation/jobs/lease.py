@@ -9,7 +9,7 @@ from typing import Literal
 from django.conf import settings
 from django.db import transaction
 
-from generation.catalog.job_types import JOB_TYPES, POOLS
+from generation.catalog.job_types import JOB_TYPES, POOLS, pool_and_model
 from generation.changes import writes
 from generation.core import audit_log, isolation
 from generation.core.actors import SYSTEM, worker_actor
@@ -24,6 +24,7 @@ from generation.jobs.unleasable import UNCLAIMABLE, set_aside, unusable_because
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
 from generation.models.job import JobQuerySet
 from generation.queue import reap_hold
+from generation.queue.advertised import offers_pool
 from generation.queue.claim import Claim, LateJob, UnclaimableJob, claim
 
 # How many released attempts without a result are kept of one job.
@@ -66,11 +67,14 @@ def _claim_usable(worker: Worker, offered: Sequence[str]) -> Claim:
 def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) -> list[str]:
     """The pools that the worker may be served from: of the engines it may serve, the `pools` that it names.
 
-    A worker that names none gets jobs without references. Unknown pool names are ignored.
+    A worker that names none gets jobs without references and without a model. Unknown pool names are ignored,
+    and those with a model that the worker did not advertise for them.
     """
     allowed = {engine for engine in engines if engine in worker.engines}
     wanted = set(pools or JOB_TYPES)
-    return [pool for pool, job_type in POOLS.items() if job_type.engine in allowed and pool in wanted]
+    plain = [pool for pool, job_type in POOLS.items() if job_type.engine in allowed and pool in wanted]
+    of_models = sorted(pool for pool in wanted - POOLS.keys() if offers_pool(worker, pool))
+    return plain + [pool for pool in of_models if POOLS[pool_and_model(pool)[0]].engine in allowed]
 
 
 def heartbeat(

@@ -12,9 +12,11 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from generation.access import quotas
+from generation.access.models import default_model, served_model
 from generation.access.projects import default_project, find_project
 from generation.assets import references
 from generation.catalog.job_types import JobType
+from generation.catalog.models import ServedModel
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
 from generation.changes import publisher, revisions
 from generation.core import audit_log
@@ -26,10 +28,18 @@ from generation.models import Asset, Job, Project
 from generation.queue import fairness
 
 
-def submit(*, owner_id: int, actor: Actor, submission: Submission, idempotency_key: str = "") -> Job:
+def submit(
+    *,
+    owner_id: int,
+    actor: Actor,
+    submission: Submission,
+    idempotency_key: str = "",
+    use_default_model: bool = True,
+) -> Job:
     """Queue the job with one row for each expected result.
 
-    The same key with the same submission answers with the job that the first call made.
+    The same key with the same submission answers with the job that the first call made. Where no model is
+    named, the operator's default for the job type is used, if it can do what is asked.
 
     Raises:
         InvalidSubmission: a field cannot be used; nothing was written.
@@ -38,30 +48,42 @@ def submit(*, owner_id: int, actor: Actor, submission: Submission, idempotency_k
         OverReferenceQuota: there is no room for a copy of an image as a reference.
     """
     [job] = submit_all(
-        owner_id=owner_id, actor=actor, submissions=[submission], idempotency_key=idempotency_key
+        owner_id=owner_id,
+        actor=actor,
+        submissions=[submission],
+        idempotency_key=idempotency_key,
+        use_default_model=use_default_model,
     )
     return job
 
 
 def submit_all(
-    *, owner_id: int, actor: Actor, submissions: Sequence[Submission], idempotency_key: str = ""
+    *,
+    owner_id: int,
+    actor: Actor,
+    submissions: Sequence[Submission],
+    idempotency_key: str = "",
+    use_default_model: bool = True,
 ) -> list[Job]:
     """Queue a job for each submission, all or none; they differ in their prompts alone.
 
     One key covers all of them. Raises what `submit` raises.
     """
-    for submission in submissions:
-        job_type = submission.check()
     _check_key(idempotency_key)
     keyed = _Keyed(owner_id, submissions, idempotency_key)
     if known := keyed.known():
-        return known
+        return known  # whatever became of its model since
+    model = served_model(owner_id, submissions[0].model)
+    for submission in submissions:
+        job_type = submission.check(model)
+    if not submission.model and use_default_model:
+        model = default_model(owner_id, submission, job_type)
     inputs = references.references_from_images(
         owner_id=owner_id, actor=actor, inputs=submissions[0].references
     )
     try:
         with transaction.atomic():
-            jobs = _write(actor, keyed, job_type)
+            jobs = _write(actor, keyed, job_type, model)
             references.attach(jobs, inputs)
             return jobs
     except (IntegrityError, quotas.OverLimit):
@@ -102,7 +124,7 @@ def _check_key(key: str) -> None:
         raise InvalidSubmission({"idempotency_key": message})
 
 
-def _write(actor: Actor, keyed: _Keyed, job_type: JobType) -> list[Job]:
+def _write(actor: Actor, keyed: _Keyed, job_type: JobType, model: ServedModel | None) -> list[Job]:
     """The rows of each job and its assets, in a number of queries that does not grow with them."""
     owner_id, submissions = keyed.owner_id, keyed.submissions
     quantity = submissions[0].quantity or job_type.quantities[0]
@@ -114,7 +136,7 @@ def _write(actor: Actor, keyed: _Keyed, job_type: JobType) -> list[Job]:
     assets: list[Asset] = []
     tag, cost = 0, job_type.estimate(quantity)
     for submission, key in zip(submissions, keyed.keys, strict=True):
-        job = _job(owner_id, project, submission, job_type, quantity)
+        job = _job(owner_id, project, submission, job_type, quantity, model)
         job.idempotency_key, job.request_digest = key, submission.digest()
         # As if they came one after another.
         tag = job.fair_tag = tag + cost if jobs else fairness.start_tag(job, cost=cost)
@@ -140,9 +162,18 @@ def _project(owner_id: int, project_id: uuid.UUID | None) -> Project:
     raise InvalidSubmission({"project": "You have no such project."})
 
 
-def _job(owner_id: int, project: Project, asked: Submission, job_type: JobType, quantity: int) -> Job:
-    aspect = asked.aspect or job_type.default_aspect
-    width, height = job_type.sizes[aspect]
+def _job(
+    owner_id: int,
+    project: Project,
+    asked: Submission,
+    job_type: JobType,
+    quantity: int,
+    model: ServedModel | None,
+) -> Job:
+    aspect = asked.aspect or (model.default_aspect(job_type) if model else job_type.default_aspect)
+    width, height = (model.sizes_for(job_type) if model else job_type.sizes)[aspect]
+    parameters = model.parameters(job_type, aspect, asked.settings) if model else job_type.parameters(aspect)
+    types = [reference.type for reference in asked.references]
     return Job(
         owner_id=owner_id,
         project=project,
@@ -156,9 +187,12 @@ def _job(owner_id: int, project: Project, asked: Submission, job_type: JobType, 
         aspect=aspect,
         width=width,
         height=height,
-        parameters=job_type.parameters(aspect),
+        parameters=parameters,
+        model=model.name if model else "",
+        model_digest=model.digest if model else "",
+        settings=dict(asked.settings),
         review=asked.review,
-        pool=job_type.pool(reference.type for reference in asked.references),
+        pool=job_type.pool(types, model.name if model else ""),
         attempts_left=settings.MAX_ATTEMPTS,
         deadline_at=asked.deadline_at(),
     )

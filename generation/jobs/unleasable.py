@@ -38,7 +38,7 @@ def unusable_because(job: Job) -> Reason | None:
     expected = job_type.parameters(job_type.default_aspect)
     if not _is_like(job.parameters, expected):
         return WRONG_PARAMETERS
-    prefetch_related_objects([job] if job.pool != job.job_type else [], "references__reference")
+    prefetch_related_objects([job] if job.has_references else [], "references__reference")
     return _reference_fault(job)
 
 
@@ -59,7 +59,7 @@ def _is_like(parameters: Any, expected: Mapping[str, object]) -> bool:
 
 def _reference_fault(job: Job) -> Reason | None:
     used = job.sorted_references
-    if job.type.pool(each.type for each in used) != job.pool:
+    if job.type.pool((each.type for each in used), job.model) != job.pool:
         return REFERENCE_MISSING
     for each in used:
         file = each.reference.file if each.reference else None

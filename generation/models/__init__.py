@@ -6,6 +6,7 @@ from generation.models.grouping import Collection, CollectionItem, Tag, TagItem
 from generation.models.job import Job
 from generation.models.lease import Attempt, Outcome, Upload
 from generation.models.library_hour import LibraryHour
+from generation.models.model import Model, ModelOffer
 from generation.models.operation import Action, BulkOperation, OperationChunk, OperationStatus, Source
 from generation.models.outbox import EventKind, OutboxEvent
 from generation.models.preview import Preview
@@ -34,6 +35,8 @@ __all__ = [
     "JobReference",
     "JobStatus",
     "LibraryHour",
+    "Model",
+    "ModelOffer",
     "OperationChunk",
     "OperationStatus",
     "OutboxEvent",

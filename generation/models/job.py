@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 
 from generation.catalog.job_types import IMPORT, IMPORTED, JOB_TYPES, JobEngine, JobType, Media
 from generation.core.ids import new_id
@@ -13,6 +13,7 @@ from generation.core.limits import (
     ERROR_CODE_LENGTH,
     ERROR_MESSAGE_LENGTH,
     IDEMPOTENCY_KEY_LENGTH,
+    MODEL_LENGTH,
     POOL_LENGTH,
     STAGE_LENGTH,
 )
@@ -98,6 +99,17 @@ class Job(models.Model):
     width = models.PositiveIntegerField(help_text="Requested, px.")
     height = models.PositiveIntegerField(help_text="Requested, px.")
     parameters = models.JSONField(help_text="What the worker is told, frozen at submission.")
+    model = models.CharField(
+        max_length=MODEL_LENGTH, blank=True, default="", db_default="", help_text="Empty: none was named."
+    )
+    model_digest = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="Of the model, at submission."
+    )
+    settings = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        help_text="What was chosen of the model's offer.",
+    )
     review = models.BooleanField(default=False, help_text="Results wait in the Workspace until saved.")
     metadata = models.JSONField(default=dict, help_text="What workers reported about the run.")
 
@@ -278,7 +290,7 @@ class Job(models.Model):
 
     @property
     def has_references(self) -> bool:
-        return self.pool != self.job_type
+        return "+" in self.pool
 
     @property
     def sorted_references(self) -> list[JobReference]:

@@ -20,6 +20,20 @@ class Worker(models.Model):
     enabled = models.BooleanField(default=True, help_text="A disabled worker is refused.")
     draining = models.BooleanField(default=False, help_text="Finishes its job in hand, gets no new one.")
     pools = models.JSONField(default=list, editable=False, help_text="What it last offered.")
+    advertised = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        editable=False,
+        help_text="The job types of each model that it advertised, by name; empty: as its pools say.",
+    )
+    advertised_digest = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Of all that it advertised of its models.",
+    )
     software = models.CharField(max_length=DEVICE_LENGTH, blank=True, editable=False)
     device = models.CharField(max_length=DEVICE_LENGTH, blank=True, editable=False)
     benchmarked_at = models.DateTimeField(null=True, editable=False)

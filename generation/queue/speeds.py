@@ -160,7 +160,10 @@ def record_benchmark(*, worker: Worker, seconds: Mapping[str, float], with_: str
         for name, of_one in seconds.items()
     ]
     WorkerSpeed.objects.bulk_create(
-        speeds, update_conflicts=True, unique_fields=["worker", "job_type"], update_fields=["benchmark"]
+        speeds,
+        update_conflicts=True,
+        unique_fields=["worker", "job_type", "model"],
+        update_fields=["benchmark"],
     )
     untried = WorkerSpeed.objects.filter(worker=worker, job_type__in=list(seconds), samples=0)
     untried.update(seconds=F("benchmark"))

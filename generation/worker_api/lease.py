@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from generation.http.openapi import problems
 from generation.http.views import body_of
 from generation.jobs.lease import lease, offered_pools
+from generation.queue.advertised import record_models
 from generation.worker_api.authentication import worker_of
 from generation.worker_api.payloads import LeaseRequest, LeaseResponse, lease_response
 from generation.worker_api.presence import record_offer
@@ -34,13 +35,15 @@ class LeaseView(WorkerView):
         """Hold a job for the worker: 200 with everything it needs, 204 when none came within `wait_s`."""
         worker, body = worker_of(request), body_of(request, LeaseRequest)
         software = f"{body['version']} {body['worker_engine']}".strip()[:120]
-        pools = offered_pools(worker, body["engines"], body["pools"])
+        asked = body["models"]
+        models_changed = asked is not None and record_models(worker=worker, models=asked)
         record_offer(
             worker,
-            pools=pools,
+            pools=offered_pools(worker, body["engines"], body["pools"]),
             software=software,
             device=body["device"],
             withdrawn={each["pool"]: each["reason"] for each in body["withdrawn"]},
+            models_changed=models_changed,
         )
         job = lease(worker=worker, engines=body["engines"], pools=body["pools"])
         if job is None:

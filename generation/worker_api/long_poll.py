@@ -24,7 +24,7 @@ from generation.http.problems import TOO_LARGE
 from generation.worker_api.payloads import MAX_WAIT_SECONDS
 
 log = structlog.get_logger("ourvidz.worker_api")
-BODY_BYTES = 16 * 1024
+BODY_BYTES = 256 * 1024  # 64 models with what each offers
 # How soon a job is noticed when its hint was lost.
 RECHECK_SECONDS = 5.0
 
@@ -47,7 +47,7 @@ class LongPoll:
         try:
             answer = await asgi.call(self.django, scope, body)
             if _is_idle(answer):
-                answer = await self._wait(scope, body, disconnected) or answer
+                answer = await self._wait(*_without_models(scope, body), disconnected) or answer
             await asyncio.sleep(0)  # so that a disconnect that has arrived is noticed
             if disconnected.done():
                 await self._release(scope, answer)
@@ -77,10 +77,8 @@ class LongPoll:
             return
         path = reverse("worker_api:release", args=[lease["job_id"]])
         body = json.dumps({"lease_token": lease["lease_token"]}).encode()
-        length = (b"content-length", str(len(body)).encode())
-        headers = [length, *(pair for pair in scope["headers"] if pair[0] != b"content-length")]
-        request = {"path": path, "raw_path": path.encode(), "query_string": b"", "headers": headers}
-        released = await asgi.call(self.django, scope | request, body)
+        request = {"path": path, "raw_path": path.encode(), "query_string": b""}
+        released = await asgi.call(self.django, _of_length(scope, len(body)) | request, body)
         log.info("lease.undelivered", job=lease["job_id"], released=released[0].get("status") == 204)
 
 
@@ -172,6 +170,21 @@ def _leased(answer: Sequence[Message]) -> dict[str, Any] | None:
         return None
     lease: dict[str, Any] = json.loads(b"".join(message.get("body", b"") for message in answer))
     return lease
+
+
+def _without_models(scope: Any, body: bytes) -> tuple[Any, bytes]:
+    """The request without the worker's list of models, which the view has kept by now."""
+    request = json.loads(body)
+    if request.pop("models", None) is None:
+        return scope, body
+    rest = json.dumps(request).encode()
+    return _of_length(scope, len(rest)), rest
+
+
+def _of_length(scope: Any, length: int) -> dict[str, Any]:
+    """The request's scope for a body of that many bytes."""
+    others = (pair for pair in scope["headers"] if pair[0] != b"content-length")
+    return {**scope, "headers": [(b"content-length", str(length).encode()), *others]}
 
 
 def _wait_and_engines(body: bytes) -> tuple[float, list[str]]:

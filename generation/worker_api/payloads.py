@@ -16,6 +16,7 @@ from generation.http.fields import StrictCharField, StrictSerializer, TextChoice
 from generation.jobs import previews
 from generation.media.formats import CONTENT_TYPES
 from generation.models import Job
+from generation.worker_api.advertised_models import AdvertisedModels
 
 MAX_WAIT_SECONDS = 25
 PREVIEW_RULES = {
@@ -70,6 +71,12 @@ class LeaseRequest(StrictSerializer):
         default=list,
         max_length=200,
         help_text="Pools that it would offer, were it not for faults of its own, such as too little memory.",
+    )
+    models = AdvertisedModels(
+        default=None,
+        allow_null=True,
+        help_text="All its models. Left out: those of its last list; to be sent when the worker starts, and"
+        " when they have changed.",
     )
 
 

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from generation.models import Worker
+from generation.queue.advertised import record_pools
 
 log = structlog.get_logger("ourvidz.workers")
 
@@ -23,13 +24,21 @@ def record_seen(worker: Worker) -> None:
 
 
 def record_offer(
-    worker: Worker, *, pools: Sequence[str], software: str, device: str, withdrawn: Mapping[str, str]
+    worker: Worker,
+    *,
+    pools: Sequence[str],
+    software: str,
+    device: str,
+    withdrawn: Mapping[str, str],
+    models_changed: bool = False,
 ) -> None:
     """Record what the worker offers at this lease call; writes only what has changed.
 
     `withdrawn`: why it does not offer a pool for the time being; logged when its offer changes.
     """
     fields = {"pools": list(pools), "software": software, "device": device}
+    if models_changed or (worker.advertised and worker.pools != fields["pools"]):
+        record_pools(worker=worker, pools=[*pools, *withdrawn])
     if any(getattr(worker, name) != value for name, value in fields.items()):
         Worker.objects.filter(pk=worker.pk).update(**fields)
         for pool, reason in withdrawn.items():

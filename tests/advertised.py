@@ -1,0 +1,56 @@
+"""Models as workers advertise them in a lease call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generation.jobs.lease import offered_pools
+from generation.models import Model, Worker
+from generation.queue.advertised import record_models
+from generation.worker_api.presence import record_offer, record_seen
+
+FILM = "film-xl"
+OFFER: dict[str, Any] = {
+    "steps": {"type": "integer", "minimum": 4, "maximum": 12, "default": 8},
+    "guidance": {"type": "number", "minimum": 1, "maximum": 3, "default": 2},
+    "scheduler": {"type": "choice", "choices": ["euler", "dpmpp_2m"], "default": "euler"},
+    "loras": {
+        "type": "loras",
+        "choices": [
+            {
+                "name": "film-grain",
+                "title": "Film grain",
+                "minimum": -1,
+                "maximum": 2,
+                "default": 1,
+                "trigger_words": ["filmgrain"],
+            },
+            {"name": "night", "title": "Night", "minimum": 0, "maximum": 1, "default": 0.5},
+        ],
+    },
+}
+
+
+def body(name: str = FILM, **fields: Any) -> dict[str, Any]:
+    """One model of a lease call."""
+    return {
+        "name": name,
+        "title": "Film XL",
+        "engine": "sdxl",
+        "job_types": ["sdxl_image_fast"],
+        "sizes": {"1:1": [1024, 1024], "2:3": [832, 1216]},
+        "offer": OFFER,
+        "licence": {"name": "CreativeML Open RAIL++-M", "url": "https://example.org/licence"},
+        "digest": "a" * 64,
+    } | fields
+
+
+def advertise(worker: Worker, *bodies: dict[str, Any], pools: list[str] | None = None) -> Model:
+    """The worker asks for work with these models; without `pools` with one for each of their job types."""
+    record_models(worker=worker, models=bodies)
+    named = [f"{job_type}@{each['name']}" for each in bodies for job_type in each["job_types"]]
+    offered = offered_pools(worker, worker.engines, named if pools is None else pools)
+    record_offer(worker, pools=offered, software="", device="", withdrawn={}, models_changed=True)
+    record_seen(worker)
+    worker.refresh_from_db()
+    return Model.objects.with_offers().get(name=bodies[0]["name"])
