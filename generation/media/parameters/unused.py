@@ -27,8 +27,8 @@ REASONS = {
 # Of the file and the program rather than of the picture.
 SILENT = {"Version", "Model hash", "VAE hash", "Lora hashes", "Hashes", "TI hashes", "Civitai metadata"}
 # In files of ours these follow from what a job here is made with.
-FOLLOWS = {"Sampler", "Schedule type", "Scheduler", "Shift", "Frames", "FPS", "Steps", "CFG scale", "Guidance"}
-FOLLOWS |= {"Model", "VAE"}
+FOLLOWS = {"Sampler", "Schedule type", "Scheduler", "Shift", "Frames", "FPS", "Steps", "CFG scale"}
+FOLLOWS |= {"Guidance", "Model", "VAE"}
 MOST = 24  # sentences
 MAX_VALUE = 80  # characters
 
