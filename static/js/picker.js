@@ -81,7 +81,7 @@ panel.addEventListener("input", (event) => {
 });
 panel.addEventListener("click", (event) => {
   const link = targetOf(event)?.closest("a");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (!link || "outside" in link.dataset || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   const { filled, said = "The prompt is in the form." } = link.dataset;
   if (filled === undefined) return show(link.href).catch(() => location.assign(link.href));

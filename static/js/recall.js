@@ -20,9 +20,9 @@ said.addEventListener("click", (event) => {
  * @param {string} url
  */
 function asked(url) {
-  const { media, quality, engine, enhance } = fields;
+  const { media, quality, engine, enhance, model } = fields;
   const address = new URL(url, location.href);
-  const chosen = { media: media.value, quality: quality.value, engine: engine.value };
+  const chosen = { media: media.value, quality: quality.value, engine: engine.value, model: model?.value ?? "" };
   for (const [name, value] of Object.entries(chosen)) address.searchParams.set(name, value);
   if (enhance.checked) address.searchParams.set("enhance", "on");
   return address;
