@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from generation.access.models import models_seen_by
 from generation.assets import listing
 from generation.assets.filters import RATINGS, SHAPES, AssetFilter, Facet
 from generation.assets.saved_searches import owned_searches
@@ -17,6 +18,7 @@ from generation.models import SavedSearch
 # How a facet that is folded away is said; the others show what they are set to by themselves.
 WORDS: Mapping[str, Callable[[Any], str]] = {
     "job_type": lambda value: JOB_TYPES[value].title,
+    "model": str,
     "shape": str.capitalize,
     "since": lambda day: f"From {day:%-d %B %Y}",
     "until": lambda day: f"To {day:%-d %B %Y}",
@@ -43,12 +45,19 @@ def filter_bar(owner_id: int, filters: AssetFilter) -> dict[str, Any]:
         "search_length": SEARCH_LENGTH,
         "ratings": RATINGS,
         "shapes": SHAPES,
+        "models": _models(owner_id, filters),
         "job_types": [(job_type.name, job_type.title) for job_type in JOB_TYPES.values()],
         "chips": [_chip(filters, facet) for facet in filters.facets if facet.field in WORDS],
         "count": _count(owner_id, filters),
         "index_incomplete": _uses_index(filters) and not index.is_complete(),
         "longer_words": _longer_words(filters),
     }
+
+
+def _models(owner_id: int, filters: AssetFilter) -> list[tuple[str, str]]:
+    """Names and titles; what is in force is among them in any case."""
+    titles = {model.name: model.shown_title for model in models_seen_by(owner_id)}
+    return list(({filters.model: filters.model} | titles if filters.model else titles).items())
 
 
 def _is_saved(filters: AssetFilter, searches: list[SavedSearch]) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from generation.jobs.lease import offered_pools
-from generation.models import Model, Worker
+from generation.jobs.lease import lease, offered_pools
+from generation.models import Asset, Job, Model, Worker
 from generation.queue.advertised import record_models
 from generation.worker_api.presence import record_offer, record_seen
+from tests.factories import call_back, completed, fresh
 
 FILM = "film-xl"
 OFFER: dict[str, Any] = {
@@ -54,3 +55,12 @@ def advertise(worker: Worker, *bodies: dict[str, Any], pools: list[str] | None =
     record_seen(worker)
     worker.refresh_from_db()
     return Model.objects.with_offers().get(name=bodies[0]["name"])
+
+
+def deliver(worker: Worker, job: Job) -> list[Asset]:
+    """The worker leases the job, which must be the first of its pool, and delivers every slot; its assets."""
+    leased = lease(worker=worker, engines=worker.engines, pools=[job.pool])
+    assert leased is not None
+    assert leased.pk == job.pk, "another job was next"
+    call_back(leased, *[completed(leased, asset.slot) for asset in leased.slots])
+    return fresh(job).slots

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import BinaryIO
+
 from generation.catalog.job_types import JobType
 from generation.catalog.models import ServedModel
 from generation.catalog.submission import Submission
-from generation.models import Model
+from generation.core.errors import DomainError, NotFound
+from generation.media.formats import BrokenMedia
+from generation.media.measure import measure
+from generation.models import Job, Model
+from generation.models.preview import VERSION_LENGTH
+
+MAX_SHOWN = 200
+
+
+class UnusablePicture(DomainError):
+    """The bytes are no image that can be shown."""
+
+    code = "unusable_picture"
 
 
 def usable_models(owner_id: int) -> list[Model]:
     """By name, with what their workers offer; two queries for any number of models."""
     return list(Model.objects.usable_by(owner_id))
+
+
+def models_seen_by(owner_id: int) -> list[Model]:
+    """Those that the user may or could choose, by name, also where no worker has one any more; one query."""
+    known = Model.objects.open_to(owner_id).only("name", "title", "advertised_title")
+    return list(known.order_by("name")[:MAX_SHOWN])
 
 
 def served_model(owner_id: int, name: str) -> ServedModel | None:
@@ -26,3 +47,38 @@ def default_model(owner_id: int, asked: Submission, job_type: JobType) -> Served
     types = [reference.type for reference in asked.references]
     fits = model and not model.errors(job_type, aspect=asked.aspect, settings={}, references=types)
     return model if fits else None
+
+
+def unavailable_because(job: Job) -> str:
+    """Why the job's model cannot make what it made at the job's submission; empty where it can."""
+    if not job.model:
+        return ""
+    model = served_model(job.owner_id, job.model)
+    if model is None:
+        return f"Its model “{job.model}” is not there any more."
+    if job.model_digest and model.digest and job.model_digest != model.digest:
+        return f"{model.title} has changed since it was submitted, so that it would come out differently."
+    return ""
+
+
+def picture_of(owner_id: int, name: str) -> bytes:
+    """The picture of a model that the user may choose, as WebP. Raises NotFound."""
+    shown = Model.objects.usable_by(owner_id).filter(name=name).exclude(picture_version="")
+    for picture in shown.values_list("picture", flat=True):
+        return bytes(picture)
+    raise NotFound("picture")
+
+
+def set_picture(model: Model, content: BinaryIO | None) -> None:
+    """Give the unsaved changes of the model a small picture of this image; None takes it away.
+
+    Raises:
+        UnusablePicture: not a whole PNG, JPEG or WebP.
+        TooManyDecodes, DecoderUnavailable: nothing can be decoded now.
+    """
+    try:
+        picture = measure(content, media="image", caller="operator").thumbnail if content else b""
+    except BrokenMedia as broken:
+        raise UnusablePicture(broken.message) from None
+    model.picture = picture
+    model.picture_version = hashlib.sha256(picture).hexdigest()[:VERSION_LENGTH] if picture else ""

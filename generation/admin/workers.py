@@ -22,7 +22,7 @@ from generation.access.tokens import TokenExists, issue_worker_token, revoke
 from generation.admin.base import ReadOnlyAdmin, SearchById, operator_of
 from generation.admin.jobs import ReadOnlyInline
 from generation.admin.people import TokenAdmin
-from generation.catalog.job_types import Engine
+from generation.catalog.job_types import JOB_TYPES, POOLS, Engine, pool_and_model
 from generation.core.ids import new_id
 from generation.core.limits import NAME_LENGTH
 from generation.http.form_fields import PlainLineField
@@ -50,8 +50,8 @@ class Tokens(ReadOnlyInline):
 
 class WorkerSpeeds(ReadOnlyInline):
     model = WorkerSpeed
-    ordering = ["job_type"]
-    fields = ["job_type", "seconds", "samples", "benchmark"]
+    ordering = ["job_type", "model"]
+    fields = ["job_type", "model", "seconds", "samples", "benchmark"]
 
 
 @admin.register(Worker)
@@ -70,7 +70,7 @@ class WorkerAdmin(SearchById):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Worker]:
         """With all that the columns say, in a number of queries that does not grow with the workers."""
         running = Job.objects.filter(status=JobStatus.PROCESSING).order_by("id")
-        speeds = WorkerSpeed.objects.order_by("job_type")
+        speeds = WorkerSpeed.objects.order_by("job_type", "model")
         workers: QuerySet[Worker] = super().get_queryset(request).annotate(**_today())
         return workers.prefetch_related(
             Prefetch("jobs", running, to_attr="running"), Prefetch("speeds", speeds, to_attr="measured")
@@ -112,11 +112,18 @@ class WorkerAdmin(SearchById):
 
     @admin.display(description="job types, mean seconds for one result")
     def offers(self, worker: Worker) -> str:
-        """What it offered when it last asked for work or was measured at, each job type on a line."""
-        speed_of = {speed.job_type: _in_words(speed) for speed in getattr(worker, "measured", [])}
-        names = dict.fromkeys([*(pool.partition("+")[0] for pool in worker.pools), *speed_of])
-        lines = [f"{name} {speed_of.get(name, '')}".rstrip() for name in names]
-        if extras := sorted({extra for pool in worker.pools for extra in pool.split("+")[1:]}):
+        """What it offered when it last asked for work or was measured at, each job type on a line.
+
+        A job type with a model stands on a line of its own.
+        """
+        speed_of = {
+            JOB_TYPES[speed.job_type].pool(model=speed.model): _in_words(speed)
+            for speed in getattr(worker, "measured", [])
+        }
+        pools = [pool_and_model(pool) for pool in worker.pools]
+        kinds = [POOLS[plain].pool(model=model) for plain, model in pools if plain in POOLS]
+        lines = [f"{name} {speed_of.get(name, '')}".rstrip() for name in dict.fromkeys([*kinds, *speed_of])]
+        if extras := sorted({extra for plain, _ in pools for extra in plain.split("+")[1:]}):
             lines.append(f"with {', '.join(extras)}")
         return format_html_join(NEW_LINE, "{}", ((line,) for line in lines)) or "nothing yet"
 

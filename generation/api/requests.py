@@ -198,6 +198,7 @@ class LibraryQuery(Paging):
     job_type = serializers.CharField(
         default="", allow_blank=True, help_text=f"Only of this job type: {', '.join(JOB_TYPES)}."
     )
+    model = serializers.CharField(default="", allow_blank=True, help_text="Only made with this model.")
     shape = serializers.CharField(default="", allow_blank=True, help_text=f"Only {', '.join(SHAPES)}.")
     rating = serializers.IntegerField(
         default=0, min_value=0, max_value=MAX_RATING, help_text="Only with as many stars or more."

@@ -138,6 +138,8 @@ class JobSummary(Failing, serializers.ModelSerializer[Job]):
     """A job without its records."""
 
     status = TextChoicesField(JobStatus, read_only=True)
+    model = serializers.CharField(read_only=True, help_text="The model's name; empty: none.")
+    settings = serializers.DictField(read_only=True, help_text="What was chosen of what the model offers.")
     parameters = serializers.DictField(read_only=True, help_text="What the worker is told.")
     metadata = serializers.DictField(read_only=True, help_text="What workers reported about the run.")
     engine = TextChoicesField(JobEngine, read_only=True, help_text="`import`: brought in, not made here.")
@@ -158,7 +160,8 @@ class JobSummary(Failing, serializers.ModelSerializer[Job]):
         model = Job
         fields = [
             *("id", "status", "job_type", "engine", "media", "project", "prompt", "negative_prompt"),
-            *("enhanced_prompt", "quantity", "seed", "aspect", "width", "height", "parameters", "review"),
+            *("enhanced_prompt", "quantity", "seed", "aspect", "width", "height", "model", "settings"),
+            *("parameters", "review"),
             *("progress", "stage", "attempt", "error", "metadata"),
             *("created_at", "started_at", "finished_at", "waited", "ran", "cleared_at", "deadline_at"),
             "revision",

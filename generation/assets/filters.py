@@ -16,6 +16,7 @@ from generation.assets.grouped import in_groups
 from generation.assets.search.match import Match, trait
 from generation.assets.search.query import BadSearch, Query, parse
 from generation.catalog.job_types import JOB_TYPES, Media
+from generation.catalog.models import MODEL_NAME
 from generation.core.graphemes import cut
 from generation.core.limits import MAX_RATING, SEARCH_LENGTH
 from generation.core.zones import zone_named
@@ -36,6 +37,7 @@ class AssetFilter:
     media: str = ""
     project_id: uuid.UUID | None = None
     job_type: str = ""
+    model: str = ""
     shape: str = ""
     rating: int = 0  # as many stars or more
     favourite: bool = False
@@ -197,6 +199,12 @@ def _seed(text: str) -> int:
     return seed
 
 
+def _model(text: str) -> str:
+    if not MODEL_NAME.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
 def _day(text: str) -> date:
     day = date.fromisoformat(text)
     if not 1970 <= day.year < 9000:
@@ -213,6 +221,7 @@ FACETS = (
     Facet("media", "media", _one_of(Media.values), lambda q, only: q.filter(media=only.media)),
     Facet("project_id", "project", uuid.UUID, _in_project, unset=None),
     Facet("job_type", "job_type", _one_of(JOB_TYPES), trait="type"),
+    Facet("model", "model", _model, trait="model"),
     Facet("shape", "shape", _one_of(SHAPES), trait="shape"),
     Facet("rating", "rating", _stars, lambda q, only: q.rated(only.rating), unset=0),
     Facet("favourite", "favourite", _yes, lambda q, only: q.filter(favourite=True), unset=False, text=_one),

@@ -26,7 +26,7 @@ def _fields(asset: Asset) -> dict[str, object]:
         "Seed": asset.seed,
         "Size": f"{asset.width}x{asset.height}",
         "Frames": asset.frames,
-        "Model": job.type.title,
+        "Model": job.model or job.type.title,
         "Enhanced prompt": job.enhanced_prompt,
     }
     return {name: value for name, value in fields.items() if value not in (None, "")}

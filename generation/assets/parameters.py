@@ -25,6 +25,8 @@ def parameters_of(asset: Asset) -> dict[str, Any]:
         "enhanced_prompt": job.enhanced_prompt,
         "seed": asset.seed,
         "job_type": job.job_type,
+        "model": job.model,
+        "settings": job.settings,
         "parameters": job.parameters,
         "references": [
             {"type": used.type, "strength": used.strength, "reference": _text(used.reference_id)}

@@ -143,6 +143,13 @@ class ReferencesGone(NotRetryable):
         DomainError.__init__(self, "A reference image of this job was removed. Send it with a new job.")
 
 
+class ModelNotRetryable(NotRetryable):
+    """The job's model is gone, or is another than the one that the job was submitted for."""
+
+    def __init__(self, message: str) -> None:
+        DomainError.__init__(self, message)
+
+
 class ImportNotRetryable(NotRetryable):
     """What brought in a file is not made again."""
 

@@ -13,13 +13,20 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
 from generation.access import quotas
+from generation.access.models import unavailable_because
 from generation.assets import references
 from generation.assets.actions import MAX_IDS, check_count
 from generation.changes import publisher, revisions, writes
 from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.core.clock import Now, from_now
-from generation.core.errors import ImportNotRetryable, JobNotFound, NotRetryable, SlotNotRetryable
+from generation.core.errors import (
+    ImportNotRetryable,
+    JobNotFound,
+    ModelNotRetryable,
+    NotRetryable,
+    SlotNotRetryable,
+)
 from generation.jobs.finish import ASSET_END, end, final_status
 from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outcome
 from generation.models.job import JobQuerySet
@@ -143,7 +150,8 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID, slots: Collection[i
 
     Raises:
         JobNotFound: not the owner's.
-        NotRetryable: the job runs or is completed, or one of its reference images was removed.
+        NotRetryable: the job runs or is completed, one of its reference images was removed, or its model is
+            gone or has changed.
         SlotNotRetryable: a given slot is none of the job's, or neither failed nor cancelled.
         OverLimit: the owner has as much work waiting and running as is allowed.
     """
@@ -159,6 +167,8 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID, slots: Collection[i
     again = _to_retry(assets, slots)
     waiting = sum(asset.status == AssetStatus.QUEUED for asset in assets)
     references.require_references(job)
+    if reason := unavailable_because(job):
+        raise ModelNotRetryable(f"{reason} Its settings can be used again in the form.")
     for asset in again:
         asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
     changes: dict[str, object] = {"attempts_left": settings.MAX_ATTEMPTS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 
+from generation.access.models import unavailable_because
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, ReferenceInput, Submission
 from generation.core.actors import Actor
 from generation.core.errors import DomainError, JobNotFound
@@ -27,12 +28,15 @@ def run_again(
 
     Raises:
         JobNotFound: not the owner's.
-        NotRepeatable: one of its reference images, its seed, or what it was to be made with is gone.
+        NotRepeatable: one of its reference images, its seed, or what it was to be made with is gone, or its
+            model has changed; a varied job is made with the model as it is now.
         IdempotencyKeyReused, OverLimit: as `submit`.
     """
     job = next(iter(jobs_with_slots(owner_id=owner_id, job_ids=[job_id])), None)
     if job is None:
         raise JobNotFound
+    if not vary and (reason := unavailable_because(job)):
+        raise NotRepeatable(f"{reason} Its settings can be used again in the form.")
     if job.is_import:
         raise NotRepeatable("It was brought in from a file. Its settings can be used again in the form.")
     submission = Submission(
@@ -45,9 +49,17 @@ def run_again(
         project_id=job.project_id,
         review=job.review,
         references=_references(job),
+        model=job.model,
+        settings=job.settings,
     )
     try:
-        return submit(owner_id=owner_id, actor=actor, submission=submission, idempotency_key=idempotency_key)
+        return submit(
+            owner_id=owner_id,
+            actor=actor,
+            submission=submission,
+            idempotency_key=idempotency_key,
+            use_default_model=False,
+        )
     except InvalidSubmission as refused:
         reasons = " ".join(refused.errors.values())
         raise NotRepeatable(f"This cannot be made again as it was. {reasons}") from refused

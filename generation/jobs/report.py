@@ -228,6 +228,7 @@ def _record_speed(job: Job, assets: Sequence[Asset], completed: Sequence[Asset],
         job_type=job.job_type,
         seconds=job.lease_seconds,
         slots=len(completed) + len(before),
+        model=job.model,
     )
 
 

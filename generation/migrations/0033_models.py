@@ -53,7 +53,21 @@ class Migration(migrations.Migration):
                     "title",
                     models.CharField(blank=True, help_text="Empty: as its worker calls it.", max_length=120),
                 ),
-                ("picture", models.FileField(blank=True, max_length=200, upload_to="")),
+                (
+                    "picture",
+                    models.BinaryField(
+                        default=bytes, editable=False, help_text="WebP, at most 512 px a side; empty: none."
+                    ),
+                ),
+                (
+                    "picture_version",
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        help_text="Begins the picture's SHA-256.",
+                        max_length=16,
+                    ),
+                ),
                 (
                     "is_hidden",
                     models.BooleanField(

@@ -13,21 +13,29 @@ from generation.catalog.models import ServedModel
 from generation.catalog.offers import Offered
 from generation.core.ids import new_id
 from generation.core.limits import LICENCE_LENGTH, MODEL_LENGTH, MODEL_TITLE_LENGTH, URL_LENGTH
+from generation.models.preview import VERSION_LENGTH
 from generation.models.worker import Worker
 
 
 class ModelQuerySet(models.QuerySet["Model"]):
-    def usable_by(self, owner_id: int) -> ModelQuerySet:
-        """Those that workers have and their operator lets this user choose, by name, with their offers."""
+    def open_to(self, owner_id: int) -> ModelQuerySet:
+        """Those that are for everybody, or for a group of this user's."""
         mine = Group.objects.filter(user=owner_id, models=OuterRef("pk"))
         anybody = ~Exists(Group.objects.filter(models=OuterRef("pk")))
+        return self.filter(Q(Exists(mine)) | anybody)
+
+    def usable_by(self, owner_id: int) -> ModelQuerySet:
+        """Those that workers have and their operator lets this user choose, by name, with their offers."""
         there = Exists(ModelOffer.objects.of_enabled_workers().filter(model=OuterRef("pk")))
-        return self.filter(Q(Exists(mine)) | anybody, there, is_hidden=False).order_by("name").with_offers()
+        return self.open_to(owner_id).filter(there, is_hidden=False).order_by("name").with_offers()
 
     def with_offers(self) -> ModelQuerySet:
-        """Prefetch what enabled workers have, newest first, with two queries for any number of models."""
+        """Prefetch what enabled workers have, newest first, with two queries for any number of models.
+
+        Their pictures are left out.
+        """
         offers = ModelOffer.objects.of_enabled_workers().select_related("worker").order_by("-seen_at", "pk")
-        return self.prefetch_related(Prefetch("offers", offers))
+        return self.defer("picture").prefetch_related(Prefetch("offers", offers))
 
 
 class Model(models.Model):
@@ -52,7 +60,12 @@ class Model(models.Model):
     title = models.CharField(
         max_length=MODEL_TITLE_LENGTH, blank=True, help_text="Empty: as its worker calls it."
     )
-    picture = models.FileField(max_length=200, blank=True)
+    picture = models.BinaryField(
+        default=bytes, editable=False, help_text="WebP, at most 512 px a side; empty: none."
+    )
+    picture_version = models.CharField(
+        max_length=VERSION_LENGTH, blank=True, editable=False, help_text="Begins the picture's SHA-256."
+    )
     is_hidden = models.BooleanField("hidden", default=False, help_text="Nobody can choose it.")
     default_for = models.JSONField(
         default=list, blank=True, help_text="Job types that use it where no model is named."
@@ -80,6 +93,11 @@ class Model(models.Model):
         return {pool for offer in self.offers.all() for pool in offer.pools}
 
     @property
+    def made_types(self) -> list[str]:
+        """The job types that it makes: as advertised, else as its workers' pools say."""
+        return self.job_types or sorted({pool_and_model(pool)[0].split("+")[0] for pool in self.pools})
+
+    @property
     def seen_at(self) -> datetime:
         """When a worker that has it was last heard of, from the prefetch."""
         heard = [offer.worker.last_seen_at for offer in self.offers.all()]
@@ -103,7 +121,7 @@ class Model(models.Model):
         return ServedModel(
             name=self.name,
             title=self.shown_title,
-            job_types=self.job_types,
+            job_types=self.made_types,
             sizes={aspect: (width, height) for aspect, (width, height) in self.sizes.items()},
             offer=self._offer,
             digest=self.digest,

@@ -52,6 +52,7 @@ def forecast(
     job_type: JobType,
     quantity: int,
     references: Iterable[str] = (),
+    model: str = "",
     jobs: int = 1,
     snapshot: Snapshot | None = None,
 ) -> QueuePosition:
@@ -59,12 +60,12 @@ def forecast(
 
     Of several jobs `done_in` is of the last, the rest of the first. A `snapshot` has the job's pool.
     """
-    pool = job_type.pool(references)
+    pool = job_type.pool(references, model)
     snapshot = snapshot or Snapshot([pool])
     if revisions.queue_paused_at(owner_id):
         return QueuePosition(None, None, None, served=pool in snapshot.served_pools, paused=True)
     if pool not in snapshot.served_pools:
-        runs_for = snapshot.run_times.seconds(None, job_type.name, quantity)
+        runs_for = snapshot.run_times.seconds(None, job_type.name, quantity, model)
         return QueuePosition(None, None, None, served=False, runs_for=_whole(runs_for))
     job = Job(owner_id=owner_id, job_type=job_type.name, engine=job_type.engine, pool=pool, quantity=quantity)
     cost = job_type.estimate(quantity)
@@ -72,7 +73,7 @@ def forecast(
     orders = [
         ClaimOrder(0, first + number * cost, uuid.UUID(int=_NEWEST.int - number)) for number in range(jobs)
     ]
-    newest = [WaitingJob(order, pool, job_type.name, quantity) for order in orders]
+    newest = [WaitingJob(order, pool, job_type.name, quantity, model) for order in orders]
     line = snapshot.lines.get(pool, Line(()))
     if line.is_cut and orders[0] > line.jobs[-1].order:
         return _beyond(pool, snapshot.simulation)
@@ -106,7 +107,7 @@ def _position(job: Job, snapshot: Snapshot) -> QueuePosition:
     if job.held_at is not None:
         return QueuePosition(None, None, None, served=job.pool in snapshot.served_pools, paused=True)
     if job.pool not in snapshot.served_pools:
-        seconds = snapshot.run_times.seconds(None, job.job_type, job.quantity)
+        seconds = snapshot.run_times.seconds(None, job.job_type, job.quantity, job.model)
         position = _place_without_worker(job, snapshot)
         return QueuePosition(position, None, None, served=False, runs_for=_whole(seconds))
     if job.retry_at is not None:

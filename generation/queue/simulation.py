@@ -31,6 +31,7 @@ class WaitingJob(NamedTuple):
     pool: str
     job_type: str
     slots: int
+    model: str = ""
 
     @property
     def job_id(self) -> uuid.UUID:

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Count, F, Q
 
-from generation.catalog.job_types import POOLS
+from generation.catalog.job_types import POOLS, pool_and_model
 from generation.core.clock import Now
 from generation.core.sql import in_dialect, value_rows
 from generation.models import AssetStatus, Attempt, JobStatus, Worker
@@ -25,6 +25,7 @@ ALIVE_SECONDS = 60
 MAX_WORKERS = 100  # those seen last
 MAX_RUNNING = 500  # those leased last
 MAX_WAITING = 100  # of each pool
+MAX_LINES = 500  # those asked for first
 # What the first seconds say of a job's pace is chance.
 TELLING_SECONDS = 5.0
 # A job that should be over takes this share of its expected time yet.
@@ -32,7 +33,7 @@ LEAST_SHARE = 0.05
 # One probe of the claim index for each pool, as in queue.claim; only what ran before has slots to be counted.
 WAITING = """
     WITH line (pool) AS (VALUES {pools})
-    SELECT job.id, job.pool, job.job_type, job.priority, job.fair_tag,
+    SELECT job.id, job.pool, job.job_type, job.model, job.priority, job.fair_tag,
         CASE WHEN job.attempt = 0 THEN job.quantity ELSE (
             SELECT COUNT(*) FROM generation_asset WHERE job_id = job.id AND status = 'queued'
         ) END
@@ -54,6 +55,7 @@ class RunningJob:
     job_id: uuid.UUID
     worker_id: uuid.UUID
     job_type: str
+    model: str
     since: datetime
     slots: int
     open_slots: int
@@ -101,6 +103,11 @@ class Snapshot:
         return frozenset().union(*self.live_workers.values())
 
     @cached_property
+    def served_models(self) -> frozenset[str]:
+        """The models that live workers offer now."""
+        return frozenset(pool_and_model(pool)[1] for pool in self.served_pools) - {""}
+
+    @cached_property
     def running(self) -> Mapping[uuid.UUID, RunningJob]:
         """The leased jobs, by job."""
         is_open = Q(job__assets__status=AssetStatus.QUEUED)
@@ -110,6 +117,7 @@ class Snapshot:
             "job_id",
             "worker_id",
             "job__job_type",
+            "job__model",
             "leased_at",
             "accepted",
             "open_slots",
@@ -126,10 +134,8 @@ class Snapshot:
     @cached_property
     def lines(self) -> Mapping[str, Line]:
         """The waiting jobs by pool: of the asked and the served pools; of all where no worker is live."""
-        pools = sorted(
-            self._job_pools | self.served_pools if self.live_workers else {*POOLS, *self._job_pools}
-        )
-        return _lines(pools)
+        others = self.served_pools if self.live_workers else POOLS.keys()
+        return _lines([*sorted(self._job_pools), *sorted(others - self._job_pools)][:MAX_LINES])
 
     @cached_property
     def simulation(self) -> Simulation:
@@ -151,11 +157,11 @@ class Snapshot:
     def seconds_left(self, running: RunningJob) -> float:
         """The remaining time of a leased job."""
         return running.seconds_left(
-            self.run_times.seconds(running.worker_id, running.job_type, running.slots)
+            self.run_times.seconds(running.worker_id, running.job_type, running.slots, running.model)
         )
 
     def _run_time(self, worker_id: uuid.UUID, job: WaitingJob) -> float:
-        return self.run_times.seconds(worker_id, job.job_type, job.slots)
+        return self.run_times.seconds(worker_id, job.job_type, job.slots, job.model)
 
 
 def _is_alive(worker: Worker) -> bool:
@@ -169,6 +175,7 @@ def _running_job(
     job_id: uuid.UUID,
     worker_id: uuid.UUID,
     job_type: str,
+    model: str,
     leased_at: datetime,
     accepted: int,
     open_slots: int,
@@ -185,6 +192,7 @@ def _running_job(
         job_id=job_id,
         worker_id=worker_id,
         job_type=job_type,
+        model=model,
         since=leased_at,
         slots=slots,
         open_slots=open_slots,
@@ -201,9 +209,9 @@ def _lines(pools: Collection[str]) -> dict[str, Line]:
     jobs: dict[str, list[WaitingJob]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(sql, list(pools))
-        for job_id, pool, job_type, priority, fair_tag, slots in cursor.fetchall():
+        for job_id, pool, job_type, model, priority, fair_tag, slots in cursor.fetchall():
             order = ClaimOrder(-priority, fair_tag, uuid.UUID(str(job_id)))
-            jobs[pool].append(WaitingJob(order, pool, job_type, slots))
+            jobs[pool].append(WaitingJob(order, pool, job_type, slots, model))
     return {pool: _line(waiting) for pool, waiting in jobs.items()}
 
 

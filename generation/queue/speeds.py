@@ -1,7 +1,7 @@
-"""How long jobs take: what workers measured, recorded and read.
+"""How long jobs take: what workers measured, recorded and read, by job type and model.
 
 A worker's recent runs count first, then its moving mean or its benchmark, then other workers' runs in
-proportion, then the job type's own estimate.
+proportion, then, of a model that nobody has run, what is known of the job type, and its own estimate.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ENOUGH_RUNS = 3
 RECENT = """
     WITH known (worker_id) AS (VALUES {workers})
     SELECT run.id, run.worker_id, run.leased_at, run.ended_at, run.accepted, run.rejected, run.outcome,
-        job.job_type AS job_type
+        job.job_type AS job_type, job.model AS model_name
     FROM known
     JOIN generation_attempt AS run ON run.id {among}
         SELECT id FROM generation_attempt
@@ -44,6 +44,13 @@ RECENT = """
 """
 
 
+class Work(NamedTuple):
+    """What speeds are measured by."""
+
+    job_type: str
+    model: str = ""
+
+
 class Run(NamedTuple):
     """A finished lease: its run time (s) and the number of its results."""
 
@@ -53,7 +60,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """A worker's measured speed at a job type: recent runs, newest first; `stored` is s for one result."""
+    """A worker's measured speed at a kind of work: recent runs, newest first; `stored` is s a result."""
 
     runs: Sequence[Run] = ()
     stored: float | None = None
@@ -74,23 +81,26 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class RunTimes:
-    """The expected run times, by worker and job type."""
+    """The expected run times, by worker and kind of work."""
 
-    speeds: Mapping[tuple[uuid.UUID, str], Speed] = field(default_factory=dict)
-    # How many times the job type's own estimate a worker takes, and a job type beyond its workers' pace.
+    speeds: Mapping[tuple[uuid.UUID, Work], Speed] = field(default_factory=dict)
+    # How many times the job type's own estimate a worker takes, and a kind of work beyond its workers' pace.
     pace_of: Mapping[uuid.UUID, float] = field(default_factory=dict)
-    factor_of: Mapping[str, float] = field(default_factory=dict)
+    factor_of: Mapping[Work, float] = field(default_factory=dict)
 
-    def seconds(self, worker_id: uuid.UUID | None, job_type: str, slots: int) -> float:
+    def seconds(self, worker_id: uuid.UUID | None, job_type: str, slots: int, model: str = "") -> float:
         """Expected seconds of `slots` results on this worker; None: on an average one."""
-        speed = self.speeds.get((worker_id, job_type)) if worker_id else None
+        work = Work(job_type, model)
+        speed = self.speeds.get((worker_id, work)) if worker_id else None
         measured = speed.seconds(slots) if speed else None
         if measured is not None:
             return measured
+        if model and work not in self.factor_of:
+            return self.seconds(worker_id, job_type, slots)
         paces = self.pace_of.values()
         pace = self.pace_of.get(worker_id) if worker_id else None
         pace = pace or (median(paces) if paces else 1.0)
-        factor = self.factor_of.get(job_type)
+        factor = self.factor_of.get(work)
         # Nobody has made one: half of the pace may be that of other job types alone.
         return JOB_TYPES[job_type].estimate(slots) * (sqrt(pace) if factor is None else pace * factor)
 
@@ -102,9 +112,9 @@ def run_times(worker_ids: Collection[uuid.UUID]) -> RunTimes:
     runs = _recent_runs(worker_ids)
     stored = WorkerSpeed.objects.filter(worker__in=worker_ids)
     rows = {
-        (worker_id, job_type): (seconds, benchmark)
-        for worker_id, job_type, seconds, benchmark in stored.values_list(
-            "worker_id", "job_type", "seconds", "benchmark"
+        (worker_id, Work(job_type, model)): (seconds, benchmark)
+        for worker_id, job_type, model, seconds, benchmark in stored.values_list(
+            "worker_id", "job_type", "model", "seconds", "benchmark"
         )
     }
     speeds = {key: Speed(runs.get(key, ()), *rows.get(key, (None, None))) for key in {*runs, *rows}}
@@ -112,14 +122,14 @@ def run_times(worker_ids: Collection[uuid.UUID]) -> RunTimes:
     return RunTimes(speeds, pace_of, _factors(speeds, pace_of))
 
 
-def _recent_runs(worker_ids: Iterable[uuid.UUID]) -> dict[tuple[uuid.UUID, str], list[Run]]:
+def _recent_runs(worker_ids: Iterable[uuid.UUID]) -> dict[tuple[uuid.UUID, Work], list[Run]]:
     known = [uuid_value(worker_id) for worker_id in worker_ids]
     sql = in_dialect(RECENT, workers=value_rows(len(known)), recent=str(RECENT_RUNS))
-    found: dict[tuple[uuid.UUID, str], list[Run]] = defaultdict(list)
+    found: dict[tuple[uuid.UUID, Work], list[Run]] = defaultdict(list)
     attempts: Iterable[Any] = Attempt.objects.raw(sql, known)
     for run in attempts:
         seconds = (run.ended_at - run.leased_at).total_seconds()
-        runs = found[run.worker_id, run.job_type]
+        runs = found[run.worker_id, Work(run.job_type, run.model_name)]
         is_whole = run.outcome == Outcome.REPORTED and run.accepted and not run.rejected
         if is_whole and seconds > 0 and len(runs) < RUNS_OF_JOB_TYPE:
             runs.append(Run(seconds, run.accepted))
@@ -132,27 +142,28 @@ def _ratio(job_type: str, speed: Speed) -> float:
     return (speed.seconds(quantity) or 0.0) / JOB_TYPES[job_type].seconds
 
 
-def _paces(speeds: Mapping[tuple[uuid.UUID, str], Speed]) -> dict[uuid.UUID, float]:
-    ratios: dict[uuid.UUID, list[float]] = defaultdict(list)
-    for (worker_id, job_type), speed in speeds.items():
-        ratios[worker_id].append(_ratio(job_type, speed))
-    return {worker_id: median(each) for worker_id, each in ratios.items()}
+def _paces(speeds: Mapping[tuple[uuid.UUID, Work], Speed]) -> dict[uuid.UUID, float]:
+    """By jobs without a model where a worker has any: a model with few steps says little of its pace."""
+    ratios: dict[bool, dict[uuid.UUID, list[float]]] = {kind: defaultdict(list) for kind in (True, False)}
+    for (worker_id, work), speed in speeds.items():
+        ratios[bool(work.model)][worker_id].append(_ratio(work.job_type, speed))
+    return {worker_id: median(each) for worker_id, each in (ratios[True] | ratios[False]).items()}
 
 
 def _factors(
-    speeds: Mapping[tuple[uuid.UUID, str], Speed], pace_of: Mapping[uuid.UUID, float]
-) -> dict[str, float]:
-    ratios: dict[str, list[float]] = defaultdict(list)
-    for (worker_id, job_type), speed in speeds.items():
-        ratios[job_type].append(_ratio(job_type, speed) / pace_of[worker_id])
-    return {job_type: median(each) for job_type, each in ratios.items()}
+    speeds: Mapping[tuple[uuid.UUID, Work], Speed], pace_of: Mapping[uuid.UUID, float]
+) -> dict[Work, float]:
+    ratios: dict[Work, list[float]] = defaultdict(list)
+    for (worker_id, work), speed in speeds.items():
+        ratios[work].append(_ratio(work.job_type, speed) / pace_of[worker_id])
+    return {work: median(each) for work, each in ratios.items()}
 
 
 @transaction.atomic
 def record_benchmark(*, worker: Worker, seconds: Mapping[str, float], with_: str) -> None:
     """Store a worker's benchmark (s for one result, by job type) as its speed until its first finished lease.
 
-    `with_` is the software and the device that it was measured with.
+    `with_` is the software and the device that it was measured with. It measures itself without a model.
     """
     Worker.objects.filter(pk=worker.pk).update(benchmarked_at=Now(), benchmarked_with=with_[:250])
     speeds = [
@@ -165,19 +176,20 @@ def record_benchmark(*, worker: Worker, seconds: Mapping[str, float], with_: str
         unique_fields=["worker", "job_type", "model"],
         update_fields=["benchmark"],
     )
-    untried = WorkerSpeed.objects.filter(worker=worker, job_type__in=list(seconds), samples=0)
+    untried = WorkerSpeed.objects.filter(worker=worker, job_type__in=list(seconds), model="", samples=0)
     untried.update(seconds=F("benchmark"))
 
 
-def record_run(*, worker: Worker, job_type: str, seconds: float, slots: int) -> None:
+def record_run(*, worker: Worker, job_type: str, seconds: float, slots: int, model: str = "") -> None:
     """Update the worker's mean by one finished lease of `slots` results; the first replaces its benchmark."""
     if slots < 1 or seconds <= 0:
         return
     sample = seconds / slots
-    mine = WorkerSpeed.objects.filter(worker=worker, job_type=job_type)
+    mine = WorkerSpeed.objects.filter(worker=worker, job_type=job_type, model=model)
     mean = F("seconds") * (1 - WEIGHT) + sample * WEIGHT
     moved = Case(When(samples=0, then=Value(sample)), default=mean)
     if not mine.update(seconds=moved, samples=F("samples") + 1):
         WorkerSpeed.objects.bulk_create(
-            [WorkerSpeed(worker=worker, job_type=job_type, seconds=sample)], ignore_conflicts=True
+            [WorkerSpeed(worker=worker, job_type=job_type, model=model, seconds=sample)],
+            ignore_conflicts=True,
         )

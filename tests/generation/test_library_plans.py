@@ -31,6 +31,7 @@ SOME = {
     "days": AssetFilter(since=date(2026, 1, 1), until=date(2026, 1, 31)),
     "a job type that many have": AssetFilter(job_type="sdxl_image_fast"),
     "a job type that nobody has": AssetFilter(job_type="video_high"),
+    "a model": AssetFilter(model="film-xl"),
     "a shape": AssetFilter(shape="square"),
     "a seed": AssetFilter(seed=77),
     "a rare word": AssetFilter(q="rare"),

@@ -5,11 +5,19 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 
+from generation.assets.infotext import infotext
+from generation.assets.parameters import parameters_of
+from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import InvalidSubmission, Submission
-from generation.models import Job, Model, Worker
-from tests.acting import submit
-from tests.advertised import FILM, advertise, body
-from tests.factories import make_job, make_user, make_worker
+from generation.core.errors import NotRetryable
+from generation.jobs.again import NotRepeatable
+from generation.jobs.lease import lease
+from generation.models import Job, Model, Worker, WorkerSpeed
+from generation.queue.estimates import QueuePosition, forecast, queue_positions
+from generation.queue.speeds import Work, run_times
+from tests.acting import retry, run_again, submit
+from tests.advertised import FILM, advertise, body, deliver
+from tests.factories import call_back, completed, failed, fresh, make_job, make_user, make_worker
 
 pytestmark = pytest.mark.django_db
 GRAIN = {"name": "film-grain", "weight": 0.8}
@@ -132,3 +140,113 @@ def test_an_operators_default_is_used_where_no_model_is_named(owner: User, worke
     # What it cannot do is made without a model, as ever.
     assert make_job(owner, aspect="16:9").model == ""
     assert make_job(owner, job_type="sdxl_image_high").model == ""
+
+
+def half_done(worker: Worker, owner: User) -> Job:
+    """One of three came, the others failed for good."""
+    make_job(owner, model=FILM, quantity=3, settings={"steps": 5})
+    job = lease(worker=worker, engines=worker.engines, pools=[f"sdxl_image_fast@{FILM}"])
+    assert job is not None
+    call_back(job, completed(job, 0), failed(job, 1), failed(job, 2))
+    return fresh(job)
+
+
+def again(owner: User, job: Job, **how: Any) -> Job:
+    return run_again(owner_id=owner.pk, job_id=job.pk, **how)
+
+
+def test_what_is_made_again_keeps_model_and_settings(owner: User, worker: Worker) -> None:
+    advertise(worker, body())
+    job = half_done(worker, owner)
+    kept = ("model", "model_digest", "settings", "pool", "parameters", "width", "height")
+    for other in (again(owner, job), again(owner, job, vary=True)):
+        assert [getattr(other, name) for name in kept] == [getattr(job, name) for name in kept]
+    retry(owner_id=owner.pk, job_id=job.pk, slots=[1])
+    assert [asset.status for asset in fresh(job).slots] == ["completed", "queued", "failed"]
+
+
+@pytest.mark.parametrize("slots", [None, [1]])
+def test_a_changed_model_is_said_and_only_a_variation_is_made(
+    owner: User, worker: Worker, slots: list[int] | None
+) -> None:
+    advertise(worker, body())
+    job = half_done(worker, owner)
+    advertise(worker, body(digest="b" * 64))
+    with pytest.raises(NotRepeatable, match="Film XL has changed since it was submitted"):
+        again(owner, job)
+    with pytest.raises(NotRetryable, match="Film XL has changed since it was submitted"):
+        retry(owner_id=owner.pk, job_id=job.pk, slots=slots)
+    assert fresh(job).status == "partial"
+    assert again(owner, job, vary=True).model_digest == "b" * 64
+
+
+def test_a_model_that_is_gone_is_said(owner: User, worker: Worker) -> None:
+    advertise(worker, body())
+    job = half_done(worker, owner)
+    advertise(worker, body("other"))
+    for call in (again, lambda owner, job: again(owner, job, vary=True)):
+        with pytest.raises(NotRepeatable, match="film-xl"):
+            call(owner, job)
+    with pytest.raises(NotRetryable, match="“film-xl” is not there any more"):
+        retry(owner_id=owner.pk, job_id=job.pk)
+
+
+def test_a_model_whose_worker_says_no_digest_is_taken_as_the_same(owner: User, worker: Worker) -> None:
+    advertise(worker, body(digest=""))
+    job = half_done(worker, owner)
+    advertise(worker, body())
+    assert again(owner, job).model_digest == "a" * 64
+
+
+def test_a_job_without_a_model_is_made_again_without_one(owner: User, worker: Worker) -> None:
+    advertise(worker, body())
+    job = make_job(owner)
+    Model.objects.update(default_for=["sdxl_image_fast"])
+    assert again(owner, job).model == ""
+    assert make_job(owner).model == FILM
+
+
+def position(job: Job) -> QueuePosition:
+    return queue_positions([job])[job.pk]
+
+
+def test_times_are_of_the_job_type_with_the_model(owner: User, worker: Worker) -> None:
+    plain, film = "sdxl_image_fast", f"sdxl_image_fast@{FILM}"
+    advertise(worker, body(), pools=[plain, film])
+    WorkerSpeed.objects.create(worker=worker, job_type="sdxl_image_fast", seconds=10)
+    assert position(make_job(owner, model=FILM)).runs_for == 10, "nobody has run it yet"
+    WorkerSpeed.objects.create(worker=worker, job_type="sdxl_image_fast", model=FILM, seconds=4)
+    first, second = make_job(owner), make_job(owner, model=FILM)
+    assert (position(first).runs_for, position(second).runs_for) == (10, 4)
+    assert position(second).starts_in == 14
+    times = run_times([worker.pk])
+    assert times.pace_of[worker.pk] == pytest.approx(2), "a model with few steps says nothing of it"
+    assert times.factor_of[Work("sdxl_image_fast", FILM)] == pytest.approx(0.4)
+    assert times.seconds(None, "sdxl_image_fast", 1, FILM) == pytest.approx(4)
+
+
+def test_a_lease_is_recorded_as_the_speed_with_its_model(owner: User, worker: Worker) -> None:
+    advertise(worker, body())
+    deliver(worker, make_job(owner, model=FILM))
+    [speed] = WorkerSpeed.objects.all()
+    assert (speed.job_type, speed.model, speed.samples) == ("sdxl_image_fast", FILM, 1)
+
+
+def test_no_worker_for_it_is_said_of_the_model_alone(owner: User, worker: Worker) -> None:
+    job_type = JOB_TYPES["sdxl_image_fast"]
+    advertise(worker, body(), pools=["sdxl_image_fast"])
+    waiting = make_job(owner, model=FILM)
+    assert not position(waiting).served
+    assert not forecast(owner_id=owner.pk, job_type=job_type, quantity=1, model=FILM).served
+    assert forecast(owner_id=owner.pk, job_type=job_type, quantity=1).served
+    advertise(worker, body())
+    assert position(waiting).served
+    assert forecast(owner_id=owner.pk, job_type=job_type, quantity=1, model=FILM).position == 2
+
+
+def test_files_that_leave_say_model_and_settings(owner: User, worker: Worker) -> None:
+    advertise(worker, body())
+    [asset] = deliver(worker, make_job(owner, model=FILM, settings={"steps": 5}))
+    said = parameters_of(asset)
+    assert (said["model"], said["settings"], said["parameters"]["guidance"]) == (FILM, {"steps": 5}, 2.0)
+    assert f"Model: {FILM}" in infotext(asset)

@@ -24,7 +24,7 @@ def refresh(*, asset_ids: Sequence[uuid.UUID]) -> None:
 
 FIELDS = (
     *("owner_id", "title", "prompt", "seed", "width", "height", "status"),
-    *("job__job_type", "job__negative_prompt", "job__enhanced_prompt"),
+    *("job__job_type", "job__model", "job__negative_prompt", "job__enhanced_prompt"),
 )
 
 
@@ -47,6 +47,8 @@ def _tokens(asset: Asset, job: Job, enhanced_prompt: str | None) -> str:
     enhanced = job.enhanced_prompt if enhanced_prompt is None else enhanced_prompt
     words = document([asset.title, asset.prompt, enhanced, job.negative_prompt])
     traits = [trait("type", job.job_type), trait("shape", shape_of(asset))]
+    if job.model:
+        traits.append(trait("model", job.model))
     if asset.seed is not None:
         traits.append(trait("seed", asset.seed))
     return stored(asset.owner_id, words, traits, connection.vendor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from generation.assets.search.query import Query, Term
 from generation.assets.search.tokens import GAP
 from generation.models.search import TokensField
 
+PLAIN = re.compile(r"[a-z0-9][a-z0-9_]*")
 FILLER = "_"  # in SQLite, where there is no token; nobody can ask for it
 
 
@@ -22,8 +24,9 @@ def key(owner_id: int, token: str) -> str:
 
 
 def trait(name: str, value: object) -> str:
-    """A token for what a result is; no text has it."""
-    return f"_{name}_{value}"
+    """A token for what a result is; no text has it. What a tokenizer would divide is written in hex."""
+    text = str(value)
+    return f"_{name}_{text}" if PLAIN.fullmatch(text) else f"_{name}__{text.encode().hex()}"
 
 
 def stored(owner_id: int, document: Sequence[str], traits: Sequence[str], vendor: str) -> str:
