@@ -121,8 +121,9 @@ def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
 
 
 def _without_what_is_gone(request: HttpRequest, owner: User, known: dict[str, Any]) -> dict[str, Any]:
-    """The model and the settings that are still there; of the others the reader is told."""
-    found, sentences = recalled_model(owner.pk, known["model"], known["settings"], known["model_digest"])
+    """Of `from_job`: the model and the settings that are still there; of the others the reader is told."""
+    digest = known.pop("model_digest")
+    found, sentences = recalled_model(owner.pk, known["model"], known["settings"], digest)
     for sentence in sentences:
         messages.error(request, sentence)
     return found

@@ -45,20 +45,14 @@ def chosen(offer: Offer, sent: PostedSettings) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, offered in offer.items():
         if isinstance(offered, LoraOffer):
-            loras = [
-                _weighted(lora, sent.texts) for lora in offered.choices.values() if _has(lora, sent.texts)
-            ]
-            found |= {name: loras} if loras else {}
+            taken = [lora for lora in offered.choices.values() if sent.texts.get(f"{LORA}{lora.name}")]
+            found |= {name: [_weighted(lora, sent.texts) for lora in taken]} if taken else {}
             continue
         value = _read(offered, sent.texts.get(f"{PREFIX}{name}", "").strip())
         if value is not None and (value != offered.default or isinstance(value, bool)):
             found[name] = value
     strange = {name.removeprefix(PREFIX).split(":")[0]: text for name, text in sent.texts.items()}
     return found | {name: text for name, text in strange.items() if name not in offer}
-
-
-def _has(lora: OfferedLora, texts: Mapping[str, str]) -> bool:
-    return bool(texts.get(f"{LORA}{lora.name}"))
 
 
 def _weighted(lora: OfferedLora, texts: Mapping[str, str]) -> dict[str, object]:

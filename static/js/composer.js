@@ -54,7 +54,6 @@ function withModel(plain, model, { wanted, engine, enhance }) {
   const type = usable
     ? {
         ...plain,
-        title: `${model?.title} · ${plain.title}`,
         references: plain.references.filter((each) => usable.includes(each)),
         sizes: model?.sizes ?? plain.sizes,
       }
@@ -87,9 +86,9 @@ function switches() {
 
 /**
  * Says beside each switch what it would take away, and what has no use now: that comes back.
- * @param {{type: JobType, unused: string[]}} now
+ * @param {{type: JobType, unused: string[], model: Model | undefined}} now
  */
-function sayWhatGoes({ type, unused }) {
+function sayWhatGoes({ type, unused, model }) {
   for (const [name, options] of Object.entries(switches())) {
     const sentences = options.flatMap(({ value, text }) => {
       const gone = choice({ [name]: value }).unused.filter((each) => !unused.includes(each));
@@ -100,7 +99,7 @@ function sayWhatGoes({ type, unused }) {
     slot.removeAttribute("data-expected");
   }
   const words = unused.length
-    ? `Not used by ${type.title}: ${listed.format(unused)}. Another choice brings it back.`
+    ? `Not used by ${model?.title ?? type.title}: ${listed.format(unused)}. Another choice brings it back.`
     : "";
   const line = byId("not-used", HTMLElement);
   if (line.textContent !== words) line.textContent = words;
