@@ -17,11 +17,10 @@ def model_titles(jobs: Iterable[Job]) -> dict[str, str]:
 
 
 def setting_words(job: Job) -> list[tuple[str, str]]:
-    """Label and value of what was chosen otherwise than usual: the settings, then each LoRA with its weight."""
+    """Label and value of what was chosen otherwise than usual; LoRAs last, each with its weight."""
     words = [(label_of(name), _text(value)) for name, value in job.settings.items() if name != LORAS]
-    return words + [
-        ("LoRA", f"{each['name']} at {_text(each['weight'])}") for each in job.parameters.get(LORAS, ())
-    ]
+    loras = job.parameters.get(LORAS, ())
+    return words + [("LoRA", f"{each['name']} at {_text(each['weight'])}") for each in loras]
 
 
 def _text(value: Any) -> str:

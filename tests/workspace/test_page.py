@@ -179,6 +179,8 @@ def test_using_a_job_again_fills_the_composer_with_all_that_was_asked(signed_in:
         "project": str(project.pk),
         "review": True,
         "references": [],
+        "model": "",
+        "settings": {},
         "key": "",
     }
 
