@@ -61,8 +61,8 @@ END = """UPDATE generation_job SET status = 'completed', lease_expires_at = NULL
     metadata = '{}', revision = %s WHERE id = %s"""
 END_ATTEMPT = """UPDATE generation_attempt SET ended_at = now(), outcome = 'reported', accepted = %s
     WHERE job_id = %s AND ended_at IS NULL"""
-SPEED = """INSERT INTO generation_workerspeed (worker_id, job_type, seconds, samples) VALUES (%s, %s, 1, 1)
-    ON CONFLICT (worker_id, job_type)
+SPEED = """INSERT INTO generation_workerspeed (worker_id, job_type, model, seconds, samples)
+    VALUES (%s, %s, '', 1, 1) ON CONFLICT (worker_id, job_type, model)
     DO UPDATE SET seconds = 1, samples = generation_workerspeed.samples + 1"""
 ACCEPTED = "UPDATE generation_upload SET accepted_at = now() WHERE id = ANY(%s)"
 

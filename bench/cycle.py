@@ -29,10 +29,14 @@ from tests.factories import png
 POOL = "sdxl_image_fast"
 SUBMISSION = Submission(job_type=POOL, prompt="a lighthouse", quantity=6)
 COST = 30
+# Of each of these models a worker offers two pools beside the ten without one.
+MODELS = {f"model-{number:02}": [POOL, "sdxl_image_high"] for number in range(25)}
+SIXTY_POOLS = [*JOB_TYPES, *(f"{job_type}@{name}" for name, types in MODELS.items() for job_type in types)]
 # Each operation, and the name of the same SQL by hand.
 OPERATIONS = {
     "submit (six images)": "submit by hand",
     "submit (owner of half of the finished)": "submit by hand, that owner",
+    "claim (60 pools offered)": "claim by hand",
     "claim (10 pools offered)": "claim by hand",
     "claim (2 pools offered)": "claim by hand",
     "claim (1 pool offered)": "claim by hand",
@@ -46,6 +50,7 @@ class Cycle:
         self.case = case
         use(case)
         self.worker = Worker.objects.order_by("name")[0]
+        self.worker.advertised = MODELS
         owners = list(User.objects.order_by("id"))
         self.historian = owners[1]  # bench.fill gives it half of the finished jobs
         # Ordinary owners in an order of chance, the same in every case.
@@ -65,9 +70,10 @@ class Cycle:
         self.claims(probe)
 
     def submissions(self, probe: Probe) -> None:
-        """Six jobs; `claims` takes six."""
+        """Eight jobs; `claims` takes eight."""
         ordinary, other = next(self.owners), next(self.owners)
-        self._submit(other)
+        for owner in (other, next(self.owners), next(self.owners)):
+            self._submit(owner)
         probe("submit (six images)", lambda: self._submit(ordinary))
         probe("submit by hand", lambda: self._submit_by_hand(other))
         self._submit(next(self.owners))
@@ -75,6 +81,8 @@ class Cycle:
         probe("submit by hand, that owner", lambda: self._submit_by_hand(self.historian))
 
     def claims(self, probe: Probe) -> None:
+        probe("claim (60 pools offered)", lambda: self.lease(["sdxl", "wan"], SIXTY_POOLS))
+        probe("claim by hand in full, 60 pools", lambda: self.bare.claim_in_full(self.worker.pk, SIXTY_POOLS))
         probe("claim (10 pools offered)", lambda: self.lease(["sdxl", "wan"]))
         by_hand = probe("claim by hand", lambda: self.bare.claim(self.worker.pk, POOL))
         six = probe("claim (2 pools offered)", lambda: self.lease(["sdxl"]))

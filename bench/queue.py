@@ -42,6 +42,7 @@ def run(options: Options) -> None:
     else:
         raced = race(cases[-1], workers=fill.WORKERS, at_least=CLAIMS)
     print_race(raced, cases[-1])
+    print_sixty_pools(meter, cases)
     json_line(figures(meter, cases, raced))
 
 
@@ -100,6 +101,22 @@ def _row(meter: Meter, operation: str, floor: str, case: str, empty: str) -> lis
     ]
 
 
+def print_sixty_pools(meter: Meter, cases: list[str]) -> None:
+    """What a worker with models pays for offering six times as many pools."""
+    floors = ("claim (10 pools offered)", f"{IN_FULL}, 60 pools")
+    rows = [
+        [
+            case,
+            *(
+                f"{meter.median_ms('claim (60 pools offered)', case) / meter.median_ms(each, case):.2f}"
+                for each in floors
+            ),
+        ]
+        for case in cases
+    ]
+    table("a claim with 60 pools offered", ["backlog", "ratio to 10 pools", "ratio to hand in full"], rows)
+
+
 def print_race(raced: Race, case: str) -> None:
     rows = [
         ["claims", str(raced.claims)],
@@ -114,7 +131,7 @@ def print_race(raced: Race, case: str) -> None:
 def figures(meter: Meter, cases: list[str], raced: Race) -> dict[str, object]:
     """The JSON line. Ratios are the worse of the largest backlog with and without finished jobs behind it."""
     empty, largest = cases[0], cases[-2:]
-    claim = "claim (10 pools offered)"
+    claim, of_sixty = "claim (10 pools offered)", "claim (60 pools offered)"
 
     def worst(operation: str, floor: str) -> float:
         return round(max(meter.median_ms(operation, c) / meter.median_ms(floor, c) for c in largest), 2)
@@ -131,6 +148,9 @@ def figures(meter: Meter, cases: list[str], raced: Race) -> dict[str, object]:
         "bench": "queue",
         "largest_backlog": cases[-1],
         "claim_ratio_1m_to_empty": growth(claim),
+        "claim_60_pools_ratio_to_empty": growth(of_sixty),
+        "claim_60_pools_ratio_to_10_pools": worst(of_sixty, claim),
+        "claim_60_pools_ratio_to_same_statements_by_hand": worst(of_sixty, f"{IN_FULL}, 60 pools"),
         "claim_ratio_to_bare_sql": worst(claim, OPERATIONS[claim]),
         "claim_ratio_to_same_statements_by_hand": worst(claim, IN_FULL),
         "claim_ratio_to_same_statements_undisturbed": undisturbed(claim, IN_FULL),

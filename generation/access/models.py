@@ -69,6 +69,17 @@ def picture_of(owner_id: int, name: str) -> bytes:
     raise NotFound("picture")
 
 
+def set_default_for(model: Model) -> dict[str, list[str]]:
+    """Take the model's job types from the others that were used for them; which lost which, by name."""
+    lost = {}
+    for other in Model.objects.exclude(pk=model.pk).exclude(default_for=[]).only("name", "default_for"):
+        if taken := [name for name in other.default_for if name in model.default_for]:
+            lost[other.name] = taken
+            other.default_for = [name for name in other.default_for if name not in taken]
+            other.save(update_fields=["default_for"])
+    return lost
+
+
 def set_picture(model: Model, content: BinaryIO | None) -> None:
     """Give the unsaved changes of the model a small picture of this image; None takes it away.
 

@@ -6,6 +6,7 @@ from django.contrib import admin
 
 from generation.admin.assets import ImageAdmin, VideoAdmin
 from generation.admin.jobs import JobAdmin
+from generation.admin.models import ModelAdmin
 from generation.admin.outbox import OutboxEventAdmin
 from generation.admin.people import PersonalTokenAdmin, ProjectAdmin, UserQuotaAdmin
 from generation.admin.workers import AttemptAdmin, WorkerAdmin, WorkerTokenAdmin
@@ -14,6 +15,7 @@ __all__ = [
     "AttemptAdmin",
     "ImageAdmin",
     "JobAdmin",
+    "ModelAdmin",
     "OutboxEventAdmin",
     "PersonalTokenAdmin",
     "ProjectAdmin",

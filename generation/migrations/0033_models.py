@@ -1,7 +1,16 @@
 import django.db.models.deletion
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 import generation.core.ids
+
+
+class AddColumn(migrations.AddField):
+    """Adds a column with a default of the database's: in SQLite Django would copy the table instead."""
+
+    def database_forwards(self, app_label, schema_editor, from_state, to_state):
+        model = to_state.apps.get_model(app_label, self.model_name)
+        BaseDatabaseSchemaEditor.add_field(schema_editor, model, model._meta.get_field(self.name))
 
 
 class Migration(migrations.Migration):
@@ -103,24 +112,24 @@ class Migration(migrations.Migration):
             model_name="workerspeed",
             name="speed_once_per_job_type",
         ),
-        migrations.AddField(
-            model_name="job",
-            name="model",
-            field=models.CharField(
+        AddColumn(
+            "job",
+            "model",
+            models.CharField(
                 blank=True, db_default="", default="", help_text="Empty: none was named.", max_length=40
             ),
         ),
-        migrations.AddField(
-            model_name="job",
-            name="model_digest",
-            field=models.CharField(
+        AddColumn(
+            "job",
+            "model_digest",
+            models.CharField(
                 blank=True, db_default="", default="", help_text="Of the model, at submission.", max_length=64
             ),
         ),
-        migrations.AddField(
-            model_name="job",
-            name="settings",
-            field=models.JSONField(
+        AddColumn(
+            "job",
+            "settings",
+            models.JSONField(
                 db_default=models.Value({}, models.JSONField()),
                 default=dict,
                 help_text="What was chosen of the model's offer.",

@@ -98,6 +98,11 @@ class Model(models.Model):
         return self.job_types or sorted({pool_and_model(pool)[0].split("+")[0] for pool in self.pools})
 
     @property
+    def digests_differ(self) -> bool:
+        """Whether workers that have it say that it is made of other things, from the prefetch."""
+        return len({offer.digest for offer in self.offers.all() if offer.digest}) > 1
+
+    @property
     def seen_at(self) -> datetime:
         """When a worker that has it was last heard of, from the prefetch."""
         heard = [offer.worker.last_seen_at for offer in self.offers.all()]

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from generation.models import Job, Model, ModelOffer, Worker
 from tests.advertised import FILM, OFFER, body
@@ -189,3 +192,45 @@ def test_there_are_bounds_on_their_number_and_each_has_its_name(machine: Machine
     many = {f"s{number}": OFFER["steps"] for number in range(33)}
     assert machine.lease(models=[body(offer=many)]).status_code == 422
     assert machine.lease(models=[body(f"m{number}") for number in range(64)]).status_code == 204
+
+
+# As the server answered before it knew models; what differs from job to job is filled in.
+RECORDED = (
+    '{"job_id":"%(job)s","lease_token":"%(token)s","attempt":1,"lease_seconds":60,"heartbeat_seconds":15,'
+    '"job_type":"sdxl_image_fast","engine":"sdxl","prompt":"boats","negative_prompt":"fog",'
+    '"parameters":%(parameters)s,"slots":[{"slot":0,"image_index":0,"asset_id":"%(asset)s","seed":7}],'
+    '"references":[],"upload":{"max_bytes":104857600,"content_types":["image/png","image/jpeg","image/webp"]},'
+    '"preview":{"max_bytes":65536,"max_side":512,"every_seconds":2}}'
+)
+PARAMETERS = {
+    **{"media": "image", "width": 1216, "height": 832, "frames": 1, "fps": 0, "enhance": False},
+    **{"steps": 15, "guidance": 6.0},
+}
+
+
+def test_an_older_worker_is_answered_byte_for_byte_as_before(
+    machine: Machine, other: Machine, owner: User
+) -> None:
+    """Its calls have no `models`, and another worker's models change nothing for it."""
+    other.lease(models=[body()], pools=[POOL])
+    job = make_job(owner, prompt="boats", negative_prompt="fog", seed=7, aspect="3:2")
+
+    answer = machine.post("lease", {"engines": ["sdxl", "wan"], "wait_s": 0})
+
+    job.refresh_from_db()
+    assert job.parameters == PARAMETERS
+    stored = json.dumps(job.parameters, separators=(",", ":"))  # each engine has its own order of keys
+    values = {"job": job.pk, "token": job.lease_token, "asset": job.slots[0].pk, "parameters": stored}
+    assert answer.content.decode() == RECORDED % values
+
+
+def test_models_cost_a_claim_no_query(machine: Machine, other: Machine, owner: User) -> None:
+    machine.lease(models=[body()], pools=[POOL])
+    counts = []
+    for caller, pools in ((other, ["sdxl_image_fast"]), (machine, [POOL])):
+        for _ in range(2):
+            make_job(owner, model=FILM if caller is machine else "")
+            with CaptureQueriesContext(connection) as asked:
+                assert caller.lease(pools=pools).status_code == 200
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
