@@ -18,8 +18,9 @@ from ourvidz_worker.errors import (
     WorkerDisabled,
 )
 from ourvidz_worker.health import WorkerHealth
+from ourvidz_worker.offers import Models, Offers
 from ourvidz_worker.pool_guard import OWN_FAULTS, PoolGuard
-from ourvidz_worker.protocol import Job, Offer
+from ourvidz_worker.protocol import Job
 from ourvidz_worker.session import Session
 from ourvidz_worker.spool import Spool
 from ourvidz_worker.spool_recovery import recover_spool
@@ -42,14 +43,15 @@ class Runner:
         spool: Spool | None = None,
         health: WorkerHealth | None = None,
         guard: PoolGuard | None = None,
+        models: Models | None = None,
     ) -> None:
         self._server = server
         self._health = health or WorkerHealth()
         self._guard = guard or PoolGuard()
-        self._sends_withdrawn = True
         server.on_contact = self._health.set_connected
         self._spool = spool
         self._engine = engine
+        self._offers = Offers(engine, self._guard, self._health, models)
         self._stopping = Event()
         self._halted = Event()
         self._is_interruptible = False  # in a long poll or loading weights: `stop` then raises ShutDown
@@ -108,19 +110,6 @@ class Runner:
             if job is not None:
                 self._run_job(job)
 
-    def _offer(self) -> Offer:
-        engine, withdrawn = self._engine, self._guard.withdrawn()
-        self._health.set_withdrawn(withdrawn)
-        pools = self._guard.offered(engine.pools)
-        return Offer(
-            engine.serves,
-            pools,
-            engine.name,
-            __version__,
-            engine.device,
-            withdrawn if self._sends_withdrawn else {},
-        )
-
     def _poll(self) -> Job | None:
         self._is_interruptible = True
         try:
@@ -136,16 +125,19 @@ class Runner:
         return job
 
     def _lease(self, wait_s: float) -> Job | None:
-        """Leaves out why pools are withdrawn after a server has refused it as an unknown field."""
-        offer = self._offer()
-        try:
-            return self._server.lease(offer, wait_s, self._on_lease_response)
-        except ServerRefused as refused:
-            if not offer.withdrawn or refused.status != 422:
-                raise
-        self._sends_withdrawn, self._is_interruptible = False, True
-        self._raise_if_stopping()
-        return self._server.lease(self._offer(), wait_s, self._on_lease_response)
+        """Asks again without what an older server refused as an unknown field."""
+        while True:
+            offer = self._offers.current()
+            try:
+                job = self._server.lease(offer, wait_s, self._on_lease_response)
+            except ServerRefused as refused:
+                if not self._offers.refused(offer, refused):
+                    raise
+            else:
+                self._offers.answered(offer)
+                return job
+            self._is_interruptible = True
+            self._raise_if_stopping()
 
     def _raise_if_stopping(self) -> None:
         """Handles a stop that came while nothing could be interrupted."""
