@@ -12,7 +12,6 @@ from generation.access.models import served_model
 from generation.access.projects import DEFAULT_NAME, owned_projects
 from generation.catalog.job_types import SDXL_SIZES, WAN_SIZES, JobType, Media
 from generation.catalog.models import ServedModel
-from generation.catalog.offers import label_of
 from generation.catalog.prompts import expand
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
 from generation.core.limits import MODEL_LENGTH, NAME_LENGTH
@@ -180,7 +179,7 @@ class ComposerForm(forms.Form):
         """Show the domain's errors on their fields."""
         for name, message in errors.items():
             field, _, setting = name.partition(".")
-            words = f"{label_of(setting)}: {message}" if setting else message
+            words = f"{model_settings.label(setting)}: {message}" if setting else message
             self.add_error(FIELD_OF_ERROR.get(field, field), words)
 
     @property

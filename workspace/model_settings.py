@@ -26,6 +26,11 @@ LORA = f"{PREFIX}{LORAS}:"
 STEPS_OF_A_RANGE = 100
 
 
+def label(name: str) -> str:
+    """A setting's name for people."""
+    return "LoRAs" if name == LORAS else label_of(name)
+
+
 @dataclass(frozen=True, slots=True)
 class PostedSettings:
     """Of the model `of`: the controls' texts by their names."""
@@ -45,14 +50,25 @@ def chosen(offer: Offer, sent: PostedSettings) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, offered in offer.items():
         if isinstance(offered, LoraOffer):
-            taken = [lora for lora in offered.choices.values() if sent.texts.get(f"{LORA}{lora.name}")]
-            found |= {name: [_weighted(lora, sent.texts) for lora in taken]} if taken else {}
+            loras = _loras(offered, sent.texts)
+            found |= {name: loras} if loras else {}
             continue
         value = _read(offered, sent.texts.get(f"{PREFIX}{name}", "").strip())
         if value is not None and (value != offered.default or isinstance(value, bool)):
             found[name] = value
     strange = {name.removeprefix(PREFIX).split(":")[0]: text for name, text in sent.texts.items()}
     return found | {name: text for name, text in strange.items() if name not in offer}
+
+
+def _loras(offered: LoraOffer, texts: Mapping[str, str]) -> list[dict[str, object]]:
+    """In the order of the offer; those that are none of it last, to be refused."""
+    taken = [
+        name.removeprefix(LORA)
+        for name, text in texts.items()
+        if name.startswith(LORA) and not name.endswith(WEIGHT) and text
+    ]
+    known = [_weighted(lora, texts) for lora in offered.choices.values() if lora.name in taken]
+    return [*known, *({"name": name} for name in taken if name not in offered.choices)]
 
 
 def _weighted(lora: OfferedLora, texts: Mapping[str, str]) -> dict[str, object]:
@@ -175,7 +191,7 @@ def _control(name: str, offered: Offered, texts: Mapping[str, str | bool]) -> Co
         return Control(name=name, label="LoRAs", kind="loras", offered=offered, loras=loras)
     text = texts.get(f"{PREFIX}{name}", "") or _text(offered.default)
     kind = "number" if isinstance(offered, NumberOffer) else "choice"
-    return Control(name=f"{PREFIX}{name}", label=label_of(name), kind=kind, offered=offered, value=str(text))
+    return Control(name=f"{PREFIX}{name}", label=label(name), kind=kind, offered=offered, value=str(text))
 
 
 def _lora_control(lora: OfferedLora, texts: Mapping[str, str | bool]) -> LoraControl:

@@ -231,6 +231,8 @@ ROUTES: dict[str, Route] = {
     "api/v1/references/<uuid:reference_id>/thumbnail": api(GET=404),
     "api/v1/changes": api(GET=200),
     "api/v1/job-types": api(GET=200),
+    "api/v1/models": api(GET=200),
+    "api/v1/models/<str:name>/picture": api(GET=404),
     "api/v1/projects": api(GET=200, POST=422),
     "api/v1/projects/<uuid:project_id>": api({"name": "stolen"}, GET=404, PATCH=404),
     "api/v1/projects/<uuid:project_id>/merge": api({"into": "{project_id}"}, POST=404),
@@ -287,8 +289,8 @@ ADMIN_ADDRESSES = {
 ADMIN_MODELS = {
     "auth": ("group", "user"),
     "generation": (
-        "attempt", "image", "job", "outboxevent", "personaltoken", "project", "userquota", "video", "worker",
-        "workertoken",
+        "attempt", "image", "job", "model", "outboxevent", "personaltoken", "project", "userquota", "video",
+        "worker", "workertoken",
     ),
     "workspace": ("preset",),
 }  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.signals import request_finished
 from django.db import close_old_connections
 from django.db.models.functions import Now
@@ -35,6 +35,7 @@ from generation.models import (
     BulkOperation,
     Collection,
     Job,
+    Model,
     PersonalToken,
     Project,
     Reference,
@@ -46,6 +47,7 @@ from generation.models import (
 )
 from sharing.links import Shared, create_link
 from tests.acting import begin_import, create_project, issue_personal_token, issue_worker_token
+from tests.advertised import advertise, body
 from tests.factories import (
     complete,
     lease_next,
@@ -105,6 +107,8 @@ class Victim:
             ids = ids | {"asset_id": ids["video_id"]}
         if pattern.endswith("/preview"):
             ids = ids | {"asset_id": ids["leased_asset_id"]}
+        if "models/" in pattern:
+            ids = ids | {"name": ids["model_name"]}
         pattern = ADMIN_EXPRESSIONS.get(pattern, pattern)
         return "/" + NAMED.sub(lambda found: ids[found[1]], pattern)
 
@@ -170,6 +174,11 @@ def victim(db: None) -> Victim:
     Client().force_login(user)
     session = UserSession.objects.get(user=user)
     preset = make_preset(user, f"{SECRET} preset")
+    model = advertise(make_worker(), body(title=f"{SECRET} model"))
+    Model.objects.filter(pk=model.pk).update(picture=b"RIFF", picture_version="1")
+    circle = Group.objects.create(name=f"{SECRET} circle")
+    user.groups.add(circle)
+    model.groups.add(circle)
     named = {"name": f"{SECRET} search", "folded_name": f"{SECRET} search"}
     search = SavedSearch.objects.create(owner=user, query="q=fox", **named)
     made = {
@@ -192,6 +201,7 @@ def victim(db: None) -> Victim:
         "slot": 0,
         "type": "style",
         "name": "a-name.png",
+        "model_name": model.name,
         "session_id": session.pk,
         "archive_id": archive.pk,
         "link_id": link.pk,
