@@ -120,10 +120,11 @@ def test_from_the_form_to_the_library(live: Installation, browsers: Browsers, ow
         first.deliver(work, 0, status="completed")
 
     # A model that goes away while a job waits for it
-    page.get_by_label("One prompt per line").uncheck()
+    page.locator("#id_one_per_line").uncheck()
     pick(page, "Ink")
     write(page, "a heron")
     make(page)
+    expect(page.locator(".stack")).to_have_count(3)
     waiting = newest(owner)
     expect(stack(page, waiting).locator(".facts")).to_contain_text("Ink")
     Worker.objects.filter(model_offers__model__name="ink").update(last_seen_at="2026-01-01T00:00Z")
@@ -208,7 +209,7 @@ def test_by_fingers_and_without_a_script(live: Installation, browsers: Browsers,
     page = browsers.open(user=owner, java_script_enabled=False)
     page.get_by_label("Model", exact=True).select_option("Film XL")
     page.get_by_label("Prompt", exact=True).fill("a heron")
-    page.get_by_role("button", name="Show the settings of the model").click()
+    page.get_by_role("button", name="Show its settings").click()
     page.get_by_label("Steps").fill("4")
     page.get_by_label("Film grain", exact=True).check()
     page.get_by_role("button", name="Make", exact=True).click()
