@@ -22,6 +22,7 @@ from generation.jobs.submit import submit_all
 from generation.models import Job, Project
 from workspace import job_type_choice
 from workspace.forms import DEFAULTS, ComposerForm, new_form_key
+from workspace.model_recall import recalled_model, settings_of
 from workspace.presets import preset_for
 from workspace.references import add_image, existing_rows, rows_of
 
@@ -43,6 +44,7 @@ REMEMBERED_FIELDS = (
     "project",
     "review",
     "within",
+    "model",
 )
 
 
@@ -88,6 +90,7 @@ def remember(request: HttpRequest, form: ComposerForm, job: Job) -> None:
     values: dict[str, Any] = {name: value for name in REMEMBERED_FIELDS if (value := form.data.get(name, ""))}
     if form.cleaned_data["new_project"]:
         values["project"] = str(job.project_id)
+    values["settings"] = dict(form.submissions[0].settings)
     values["references"] = [(row.source, row.type, row.strength) for row in rows_of(job)]
     request.session[SESSION_KEY] = values
 
@@ -100,8 +103,11 @@ def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
     """
     known: dict[str, Any] = DEFAULTS | request.session.get(SESSION_KEY, {})
     query = request.GET
+    if model := query.get("model", ""):
+        known |= {"model": model, "settings": {}}
     if job := _named_job(owner, query, "from"):
         known = from_job(job, query.get("seed", ""))
+        known |= _without_what_is_gone(request, owner, known)
         if any(used.reference_id is None for used in job.sorted_references):
             messages.error(
                 request, "A reference image of that job was removed. Everything else is in the form."
@@ -112,6 +118,15 @@ def initial(request: HttpRequest, owner: User) -> dict[str, Any]:
     if image_id := _named_id(query, "image"):
         known |= _with_reference(owner, image_id, known)
     return known | {"key": new_form_key()}
+
+
+def _without_what_is_gone(request: HttpRequest, owner: User, known: dict[str, Any]) -> dict[str, Any]:
+    """Of `from_job`: the model and the settings that are still there; of the others the reader is told."""
+    digest = known.pop("model_digest")
+    found, sentences = recalled_model(owner.pk, known["model"], known["settings"], digest)
+    for sentence in sentences:
+        messages.error(request, sentence)
+    return found
 
 
 def initial_of_posted(request: HttpRequest) -> dict[str, Any]:
@@ -174,4 +189,7 @@ def from_job(job: Job, seed: str) -> dict[str, Any]:
         "project": "" if job.project.is_default else str(job.project_id),
         "review": job.review,
         "references": rows_of(job),
+        "model": job.model,
+        "model_digest": job.model_digest,
+        "settings": settings_of(job),
     }

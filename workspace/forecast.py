@@ -10,6 +10,7 @@ from generation.access import quotas
 from generation.catalog.job_types import JOB_TYPES, ReferenceType
 from generation.catalog.prompts import expand
 from generation.catalog.submission import InvalidSubmission
+from generation.core.limits import MODEL_LENGTH
 from generation.queue import estimates
 from generation.queue.snapshot import Snapshot
 from workspace.estimates import duration, forecast_in_words
@@ -24,6 +25,7 @@ class ForecastForm(forms.Form):
     references = forms.MultipleChoiceField(choices=ReferenceType.choices, required=False)
     prompt = forms.CharField(required=False, strip=False)
     one_per_line = forms.BooleanField(required=False)
+    model = forms.CharField(required=False, max_length=MODEL_LENGTH)
     within = forms.TypedChoiceField(
         choices=[*DEADLINES.items()], coerce=int, empty_value=None, required=False
     )
@@ -44,8 +46,10 @@ def forecast(owner_id: int, form: ForecastForm) -> dict[str, object]:
     """Of a valid form, for the page's script. What would be refused has its reason as the `text`."""
     given = form.cleaned_data
     job_type, references = JOB_TYPES[given["job_type"]], sorted(set(given["references"]))
-    snapshot = Snapshot([job_type.pool(references)])
-    answer: dict[str, object] = {"ok": True, "served": True, "takes": run_times_in_words(snapshot)}
+    model = given["model"]
+    snapshot = Snapshot([job_type.pool(references, model)])
+    takes = run_times_in_words(snapshot, model)
+    answer: dict[str, object] = {"ok": True, "served": True, "takes": takes}
     jobs = 1
     try:
         jobs = len(expand(given["prompt"], one_per_line=given["one_per_line"]))
@@ -57,6 +61,7 @@ def forecast(owner_id: int, form: ForecastForm) -> dict[str, object]:
         job_type=job_type,
         quantity=given["quantity"],
         references=references,
+        model=model,
         jobs=jobs,
         snapshot=snapshot,
     )
@@ -76,9 +81,9 @@ def make_in_words(jobs: int) -> str:
     return f"Make {jobs} jobs" if jobs > 1 else "Make"
 
 
-def run_times_in_words(snapshot: Snapshot) -> dict[str, dict[int, str]]:
-    """How long each job type takes, by quantity."""
+def run_times_in_words(snapshot: Snapshot, model: str = "") -> dict[str, dict[int, str]]:
+    """How long each job type takes, by quantity, with this model where it makes it."""
     return {
         name: {quantity: f"about {duration(seconds)}" for quantity, seconds in times.items()}
-        for name, times in estimates.typical_seconds(snapshot).items()
+        for name, times in estimates.typical_seconds(snapshot, model).items()
     }

@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 
+from generation.access.models import served_model
 from generation.access.projects import DEFAULT_NAME, owned_projects
-from generation.catalog.job_types import SDXL_SIZES, WAN_SIZES, Media
+from generation.catalog.job_types import SDXL_SIZES, WAN_SIZES, JobType, Media
+from generation.catalog.models import ServedModel
 from generation.catalog.prompts import expand
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
-from generation.core.limits import NAME_LENGTH
+from generation.core.limits import MODEL_LENGTH, NAME_LENGTH
 from generation.http.form_fields import PlainLineField, PlainTextField
 from generation.queue.reordering import Place
-from workspace import job_type_choice
+from workspace import job_type_choice, model_settings
+from workspace.model_settings import Control, PostedSettings
 from workspace.references import ReferencesField
 
 if TYPE_CHECKING:
@@ -33,6 +38,13 @@ class NamesSelect(forms.Select):
         option = super().create_option(*args, **kwargs)
         option["attrs"]["dir"] = "auto"
         return option
+
+
+class SettingsWidget(forms.Widget):
+    """Reads `settings:steps` and its like; the template draws them."""
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: object, name: str) -> PostedSettings:
+        return model_settings.posted(data)
 
 
 class ComposerForm(forms.Form):
@@ -108,12 +120,15 @@ class ComposerForm(forms.Form):
         widget=forms.Select(attrs={"class": "select"}),
     )
     references = ReferencesField(required=False)
+    model = forms.CharField(required=False, max_length=MODEL_LENGTH, label="Model")
+    settings = forms.Field(required=False, widget=SettingsWidget)
     key = forms.CharField(required=False, max_length=64)
 
     submissions: list[Submission]
 
     def __init__(self, owner: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.owner = owner
         projects = owned_projects(owner.pk).filter(is_default=False)
         choices = [("", DEFAULT_NAME), *((str(project.pk), project.name) for project in projects)]
         self.fields["project"].widget.choices = choices
@@ -131,19 +146,64 @@ class ComposerForm(forms.Form):
             return
         names = ("negative_prompt", "quantity", "seed", "aspect", "review", "references")
         common = {name: given[name] for name in names} | {"deadline": given["within"]}
+        model = served_model(self.owner.pk, given["model"])
+        common |= {"model": given["model"], "settings": self._settings(job_type, model)}
+        if self.errors:
+            return
         try:
             self.submissions = [
                 Submission(job_type=job_type.name, project_id=given["project"], prompt=prompt, **common)
                 for prompt in expand(given["prompt"], one_per_line=given["one_per_line"])
             ]
-            _check(self.submissions)
+            _check(self.submissions, model)
         except InvalidSubmission as refused:
             self.add_errors(refused.errors)
+
+    def _settings(self, job_type: JobType, model: ServedModel | None) -> dict[str, Any]:
+        """What was chosen of the model's offer. Settings that are shown are of one model."""
+        sent: PostedSettings = self.cleaned_data["settings"]
+        if model is None or not sent.texts:
+            return {}
+        if sent.of == model.name:
+            return model_settings.chosen(model.offer_for(job_type), sent)
+        before = served_model(self.owner.pk, sent.of)
+        if before and model_settings.chosen(before.offer, sent):
+            self.add_error(
+                "settings",
+                f"What was set is of {before.title}. These are the settings of {model.title}: look at them, "
+                "then press Make again.",
+            )
+        return {}
 
     def add_errors(self, errors: dict[str, str]) -> None:
         """Show the domain's errors on their fields."""
         for name, message in errors.items():
-            self.add_error(FIELD_OF_ERROR.get(name, name), message)
+            field, _, setting = name.partition(".")
+            words = f"{model_settings.label(setting)}: {message}" if setting else message
+            self.add_error(FIELD_OF_ERROR.get(field, field), words)
+
+    @property
+    def job_type(self) -> JobType | None:
+        """What is chosen, as far as it leads to a job type."""
+        names = ("media", "quality", "engine")
+        traits = {name: self[name].value() or "" for name in names}
+        return job_type_choice.choose(**traits, enhance=bool(self["enhance"].value()))
+
+    @cached_property
+    def served_model(self) -> ServedModel | None:
+        """The chosen model, if its owner may use it."""
+        return served_model(self.owner.pk, str(self["model"].value() or ""))
+
+    @property
+    def setting_controls(self) -> list[Control]:
+        """Those of the chosen model; of what was set for another model nothing is in them."""
+        model, value = self.served_model, self["settings"].value()
+        if model is None:
+            return []
+        if isinstance(value, PostedSettings) and value.of != model.name:
+            value = None
+        job_type = self.job_type
+        return model_settings.controls(model.offer_for(job_type) if job_type else model.offer, value)
 
     @property
     def has_more_than_video_uses(self) -> bool:
@@ -166,15 +226,16 @@ class ComposerForm(forms.Form):
             "review",
             "references",
             "within",
+            "model",
         )
         return any(self[name].value() not in (None, "", False, []) or self[name].errors for name in names)
 
 
-def _check(submissions: list[Submission]) -> None:
+def _check(submissions: list[Submission], model: ServedModel | None) -> None:
     """Raises InvalidSubmission, which says of several prompts which one it is about."""
     for number, submission in enumerate(submissions, 1):
         try:
-            submission.check()
+            submission.check(model)
         except InvalidSubmission as refused:
             if len(submissions) > 1 and (wrong := refused.errors.get("prompt")):
                 refused.errors["prompt"] = f"Prompt {number} of {len(submissions)}: {wrong}"

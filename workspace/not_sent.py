@@ -7,6 +7,8 @@ from http import HTTPStatus
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from generation.catalog.offers import label_of
+from workspace import model_settings
 from workspace.responses import wants_json
 
 SIGNED_OUT = "You are signed out, so this was not sent."
@@ -18,6 +20,7 @@ SETTINGS = (
     ("aspect", "Aspect ratio"),
     ("seed", "Seed"),
     ("engine", "Engine"),
+    ("model", "Model"),
     ("new_project", "New project"),
     ("review", "Review first"),
     ("enhance", "Enhance the prompt"),
@@ -37,4 +40,10 @@ def not_sent(request: HttpRequest) -> HttpResponse:
 
 
 def _sent(request: HttpRequest, names: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    return [(label, value) for name, label in names if (value := request.POST.get(name, "").strip())]
+    found = [(label, value) for name, label in names if (value := request.POST.get(name, "").strip())]
+    return found + _model_settings(request) if names is SETTINGS else found
+
+
+def _model_settings(request: HttpRequest) -> list[tuple[str, str]]:
+    texts = model_settings.posted(request.POST).texts
+    return [(label_of(name.removeprefix(model_settings.PREFIX)), text) for name, text in texts.items()]

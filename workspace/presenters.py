@@ -10,6 +10,7 @@ from generation.assets.review import is_undecided, is_under_review, rest_beside
 from generation.assets.selection import MAX_COMPARED, as_query
 from generation.core.errors import JobNotFound
 from generation.jobs.listing import jobs_with_slots
+from generation.jobs.model_words import model_titles, setting_words
 from generation.jobs.progress import JobProgress, progress_of
 from generation.models import Asset, AssetStatus, Job, JobStatus
 from generation.queue.estimates import QueuePosition, queue_positions
@@ -50,8 +51,10 @@ class Stack:
         progress: JobProgress | None = None,
         *,
         is_next: bool = False,
+        model_title: str = "",
     ) -> None:
         slots = job.slots
+        self.model_title = model_title or job.model
         self.job = job
         self.section = section_of(job)
         self.is_open = self.section != WAITING or is_next
@@ -79,7 +82,13 @@ class Stack:
 
     @property
     def title(self) -> str:
-        return self.job.type.title
+        """The model, if it has one, and the job type."""
+        return " · ".join(filter(None, [self.model_title, self.job.type.title]))
+
+    @property
+    def settings_text(self) -> str:
+        """What was chosen of its model's offer; empty where nothing was."""
+        return ", ".join(f"{label} {value}" for label, value in setting_words(self.job))
 
     @property
     def estimated_time(self) -> str:
@@ -104,6 +113,8 @@ class Stack:
         if types := [used.get_type_display().lower() for used in self.job.sorted_references]:
             plural = "s" if len(types) > 1 else ""
             return f"waits: no running worker can use its {' and '.join(types)} reference{plural}"
+        if self.job.model:
+            return f"waits: no worker with {self.model_title} is running"
         return "waits until a worker for it is running"
 
     @property
@@ -146,6 +157,11 @@ class Stack:
         """Whether some of its results were saved, rated or are favourites, and others wait for that."""
         return 0 < self.undecided < sum(card.phase == "done" for card in self.cards)
 
+    @property
+    def is_saved_in_part(self) -> bool:
+        """Whether some of its results were saved, and others wait for that."""
+        return bool(self.to_review) and any(card.is_saved for card in self.cards)
+
     def rest_beside(self, card: Card) -> int:
         """How many results go when this one is kept as the best."""
         results = [other.asset for other in self.cards]
@@ -180,7 +196,7 @@ class Stack:
 def owned_stack(owner_id: int, job_id: uuid.UUID) -> Stack:
     """The owner's job as a stack. Raises JobNotFound."""
     for job in jobs_with_slots(owner_id=owner_id, job_ids=[job_id]):
-        return Stack(job)
+        return Stack(job, model_title=model_titles([job]).get(job.model, ""))
     raise JobNotFound
 
 
@@ -188,9 +204,16 @@ def stacks_of(jobs: Sequence[Job]) -> list[Stack]:
     """One owner's jobs as stacks with queue positions and progress; the queries do not grow with them."""
     snapshot = Snapshot(job.pool for job in jobs if job.status == JobStatus.QUEUED)
     positions, progress = queue_positions(jobs, snapshot), progress_of(jobs, snapshot)
-    next_job = _next_job(jobs)
+    next_job, titles = _next_job(jobs), model_titles(jobs)
     return [
-        Stack(job, positions.get(job.pk), progress.get(job.pk), is_next=job.pk in next_job) for job in jobs
+        Stack(
+            job,
+            positions.get(job.pk),
+            progress.get(job.pk),
+            is_next=job.pk in next_job,
+            model_title=titles.get(job.model, ""),
+        )
+        for job in jobs
     ]
 
 

@@ -41,7 +41,7 @@ def fields_of(owner: User, actor: Actor, posted: QueryDict, *, with_prompt: bool
     except InvalidSubmission as refused:
         raise BadPreset(f"Not saved: {next(iter(refused.errors.values()))}") from refused
     rows = [(f"reference:{each.reference}", each.type, _text(each.strength)) for each in references]
-    return fields | {"references": rows}
+    return fields | {"references": rows, "settings": dict(form.submissions[0].settings)}
 
 
 def _text(strength: float | None) -> str:
@@ -59,7 +59,7 @@ def check_fields(fields: object) -> None:
     texts = {"prompt", *TEXT_FIELDS}
     for name, value in fields.items():
         wanted = str if name in texts else bool if name in SWITCHES else None
-        if name == "references" and value == []:
+        if (name == "references" and value == []) or (name == "settings" and isinstance(value, dict)):
             continue
         if wanted is None:
             raise ValueError(f"There is no field “{name[:40]}” in a shared preset.")

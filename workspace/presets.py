@@ -16,6 +16,7 @@ from generation.core.actors import Actor
 from generation.core.clock import Now
 from generation.core.errors import DomainError
 from generation.core.text import fold, plain_name
+from workspace.model_settings import values_of
 from workspace.models import Preset
 from workspace.references import Row, existing_rows
 
@@ -23,7 +24,11 @@ MAX_PRESETS = 100  # of one owner, more or less: two at once may both be the las
 MAX_SHARED = 200  # that are listed
 KEPT_DELETED = 20  # of one owner, which can come back
 PROMPT_FIELDS = ("prompt", "one_per_line")
-TEXT_FIELDS = ("media", "quality", "quantity", "aspect", "negative_prompt", "seed", "engine", "project")
+TEXT_FIELDS = (
+    *("media", "quality", "quantity", "aspect", "negative_prompt", "seed", "engine", "project"),
+    "model",
+)
+NO_CONTROLS = ("references", "settings")
 SWITCHES = ("one_per_line", "enhance", "review")
 
 
@@ -59,7 +64,8 @@ class UsablePreset:
     @property
     def filling(self) -> dict[str, Any]:
         """For the page's script: what its `fillForm` takes."""
-        values = {name: value for name, value in self.preset.fields.items() if name != "references"}
+        values = {name: value for name, value in self.preset.fields.items() if name not in NO_CONTROLS}
+        values |= values_of(values.get("model", ""), self.preset.fields.get("settings", {}))
         rows = [
             {"source": row.source, "type": row.type, "strength": row.strength, "thumbnail": row.thumbnail}
             for row in self.rows

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from generation.access.models import served_model
 from generation.assets import listing
-from generation.catalog.job_types import JobType, Media
+from generation.catalog.job_types import JobType, Media, Size
 from generation.catalog.prompts import literal
 from generation.catalog.submission import MAX_SEED
 from generation.jobs import listing as job_listing
@@ -20,6 +21,9 @@ from generation.models import Asset
 from workspace import job_type_choice
 from workspace.composer import from_job
 from workspace.forms import DEFAULTS
+from workspace.model_recall import model_of_file, recalled_model
+from workspace.model_settings import values_of
+from workspace.presets import NO_CONTROLS
 
 # What may be asked for of an asset, and what is said then.
 FIELDS = {
@@ -46,8 +50,10 @@ class Recalled:
         values = {
             name: value if isinstance(value, bool) else str(value)
             for name, value in self.values.items()
-            if name != "references"
+            if name not in NO_CONTROLS
         }
+        if "settings" in self.values:
+            values |= values_of(self.values["model"], self.values["settings"])
         names = ("source", "type", "strength", "thumbnail")
         rows = self.values.get("references")
         if rows is None:
@@ -85,22 +91,25 @@ def _of_asset(asset: Asset, what: str, composer: Mapping[str, Any]) -> tuple[dic
     if what == "seed":
         return {"seed": asset.seed}, []
     if what == "size":
-        return _aspect(job_type_of(composer), job.width, job.height)
+        return _aspect(*_sizes(asset.owner_id, composer), job.width, job.height)
     [job] = job_listing.jobs_with_slots(owner_id=asset.owner_id, job_ids=[asset.job_id])
-    return from_job(job, str(asset.seed)), []
+    values = from_job(job, str(asset.seed))
+    settings, digest = values["settings"], values.pop("model_digest")
+    found, sentences = recalled_model(asset.owner_id, values["model"], settings, digest)
+    return values | found, sentences
 
 
 def _of_import(asset: Asset, what: str, composer: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    found = of_file(parameters_of(asset), media=asset.media, composer=composer)
+    found = of_file(parameters_of(asset), owner_id=asset.owner_id, media=asset.media, composer=composer)
     if what == "size":
-        return _aspect(job_type_of(composer), asset.width or 1, asset.height or 1)
+        return _aspect(*_sizes(asset.owner_id, composer), asset.width or 1, asset.height or 1)
     if what == "all":
         return found.values, found.unused
     names = {"seed": ("seed",), "prompt": ("prompt", "negative_prompt", "one_per_line")}[what]
     return {name: found.values[name] for name in names if name in found.values}, []
 
 
-def of_file(found: Parameters | None, *, media: str, composer: Mapping[str, Any]) -> Recalled:
+def of_file(found: Parameters | None, *, owner_id: int, media: str, composer: Mapping[str, Any]) -> Recalled:
     """What a picture or video file of this medium carries, as far as a job here can use it."""
     if not found:
         return Recalled(NOTHING)
@@ -109,9 +118,11 @@ def of_file(found: Parameters | None, *, media: str, composer: Mapping[str, Any]
         values |= _prompts(found.prompt, found.negative_prompt)
     seed, sentences = _seed(found.seed)
     values |= seed
-    job_type = job_type_of({**composer, "media": media})
+    model = model_of_file(owner_id, found)
+    values |= model
     if found.width and found.height:
-        aspect, more = _aspect(job_type, found.width, found.height)
+        sizes = _sizes(owner_id, {**composer, "media": media, **model})
+        aspect, more = _aspect(*sizes, found.width, found.height)
         values |= aspect
         sentences += more
     words = f"{found.source} wrote nothing that can be used here."
@@ -134,17 +145,28 @@ def _seed(seed: int | None) -> tuple[dict[str, Any], list[str]]:
     return {"seed": seed}, []
 
 
-def _aspect(job_type: JobType, width: int, height: int) -> tuple[dict[str, Any], list[str]]:
+def _sizes(owner_id: int, composer: Mapping[str, Any]) -> tuple[Mapping[str, Size], str]:
+    """Those of what these fields of the composer choose, and the usual aspect ratio."""
+    job_type = job_type_of(composer)
+    model = served_model(owner_id, str(composer.get("model", "")))
+    if model and job_type.name in model.job_types:
+        return model.sizes_for(job_type), model.default_aspect(job_type)
+    return job_type.sizes, job_type.default_aspect
+
+
+def _aspect(
+    sizes: Mapping[str, Size], usual: str, width: int, height: int
+) -> tuple[dict[str, Any], list[str]]:
     """The aspect ratio nearest to this size, and a sentence where it is another or has other pixels."""
     shape = math.log(width / height)
 
     def distance(name: str) -> float:
-        sides = job_type.sizes[name]
+        sides = sizes[name]
         return abs(math.log(sides[0] / sides[1]) - shape)
 
-    nearest = min(job_type.sizes, key=distance)
-    chosen = {"aspect": "" if nearest == job_type.default_aspect else nearest}
-    made = job_type.sizes[nearest]
+    nearest = min(sizes, key=distance)
+    chosen = {"aspect": "" if nearest == usual else nearest}
+    made = sizes[nearest]
     if made == (width, height):
         return chosen, []
     is_same = distance(nearest) < SAME_SHAPE

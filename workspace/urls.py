@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from workspace import menus
-from workspace.views import assets, jobs, page, presets, prompts, recall
+from workspace.views import assets, jobs, models, page, presets, prompts, recall
 
 app_name = "workspace"
 JOB = "workspace/jobs/<uuid:job_id>"
@@ -27,6 +27,9 @@ urlpatterns = [
     path("workspace/restore", assets.restore_many, name="restore-many"),
     path("workspace/prompts", prompts.prompt_list, name="prompts"),
     path("workspace/enter-sends", prompts.enter_sends, name="enter-sends"),
+    path("workspace/models", models.model_list, name="models"),
+    path("workspace/models/<str:name>", models.settings_of, name="model-settings"),
+    path("workspace/show-settings", models.show_settings, name="show-settings"),
     path("workspace/presets", presets.preset_list, name="presets"),
     path("workspace/presets/save", presets.save, name="save-preset"),
     path(f"{PRESET}/overwrite", presets.overwrite, name="overwrite-preset"),

@@ -47,7 +47,7 @@ class StagedJobs:
 
 @dataclass(frozen=True, slots=True)
 class WorkCounts:
-    """How many of an owner's jobs run, wait, and are finished with results under review."""
+    """How many of an owner's jobs run and wait, and how many results of finished ones are under review."""
 
     running: int
     waiting: int
@@ -89,7 +89,8 @@ def work_counts(*, owner_id: int) -> WorkCounts:
         running=Count("pk", filter=Q(status=JobStatus.PROCESSING)),
         waiting=Count("pk", filter=Q(status=JobStatus.QUEUED)),
     )
-    return WorkCounts(**active, to_review=_to_review(owner_id, mine).count())
+    results = Asset.objects.of(owner_id).under_review().filter(job__in=mine.finished())
+    return WorkCounts(**active, to_review=results.count())
 
 
 def _to_review(owner_id: int, jobs: JobQuerySet) -> JobQuerySet:

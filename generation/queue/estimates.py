@@ -83,14 +83,21 @@ def forecast(
     return replace(position, done_in=_simulated(newest[-1].job_id, pool, simulation).done_in)
 
 
-def typical_seconds(snapshot: Snapshot) -> dict[str, dict[int, int]]:
-    """How long each job type takes, by quantity: the median of the live workers that offer it."""
+def typical_seconds(snapshot: Snapshot, model: str = "") -> dict[str, dict[int, int]]:
+    """How long each job type takes, by quantity: the median of the live workers that offer it.
+
+    With this model where a worker offers that; elsewhere without one.
+    """
     found = {}
     for name, job_type in JOB_TYPES.items():
-        workers = [key for key, pools in snapshot.live_workers.items() if name in pools]
+        served = model if job_type.pool(model=model) in snapshot.served_pools else ""
+        pool = job_type.pool(model=served)
+        workers = [key for key, pools in snapshot.live_workers.items() if pool in pools]
         offering: list[uuid.UUID | None] = [*workers] or [None]
         found[name] = {
-            quantity: _whole(median(snapshot.run_times.seconds(key, name, quantity) for key in offering))
+            quantity: _whole(
+                median(snapshot.run_times.seconds(key, name, quantity, served) for key in offering)
+            )
             for quantity in job_type.quantities
         }
     return found

@@ -19,6 +19,8 @@ import { byId, find } from "./dom.js";
  * @property {HTMLInputElement} new_project
  * @property {HTMLSelectElement} within
  * @property {HTMLInputElement} review
+ * @property {HTMLInputElement | undefined} settings_of which model's settings are shown
+ * @property {HTMLSelectElement} model is there where there are models
  */
 
 export const form = byId("composer", HTMLFormElement);

@@ -14,8 +14,13 @@ const randomSeed = byId("random-seed", HTMLButtonElement);
 const chipTemplate = byId("chip", HTMLTemplateElement);
 /** @type {{chosen: Record<string, string>, types: Record<string, JobType>}} */
 const combinations = JSON.parse(byId("combinations", HTMLScriptElement).textContent);
+/** @type {Record<string, Model>} what can be chosen, by name */
+const models = JSON.parse(document.getElementById("models")?.textContent ?? "{}");
 /** @type {Times} */
 let times = JSON.parse(byId("times", HTMLScriptElement).textContent);
+
+/** @type {typeof import("./model-settings.js") | undefined} */
+let modelSettings;
 
 /**
  * What is chosen, and what would be.
@@ -33,7 +38,26 @@ function choice(other) {
   const key = `${media}|${quality}|${wanted}|${enhance && wanted !== "sdxl" ? "on" : ""}`;
   const type = combinations.types[combinations.chosen[key] ?? ""];
   if (!type) throw new Error(`no job type for ${key}`);
-  // What is set and has no use then
+  const model = models[fields.model?.value ?? ""];
+  return withModel(type, model, { wanted, engine, enhance });
+}
+
+/**
+ * What the model makes of a job type, and what is set and has no use then.
+ * @param {JobType} plain
+ * @param {Model | undefined} model that is chosen
+ * @param {{wanted: string, engine: string, enhance: boolean}} switched
+ */
+function withModel(plain, model, { wanted, engine, enhance }) {
+  const usable = model?.references[plain.name];
+  /** @type {JobType} */
+  const type = usable
+    ? {
+        ...plain,
+        references: plain.references.filter((each) => usable.includes(each)),
+        sizes: model?.sizes ?? plain.sizes,
+      }
+    : plain;
   const { quantity, aspect } = fields;
   const shape = aspect.dataset.wanted ?? aspect.value;
   const unused = [
@@ -42,8 +66,9 @@ function choice(other) {
     ...references.unusedBy(type),
     wanted !== engine && engine === "sdxl" && "SDXL",
     enhance && !type.enhanced && "the enhanced prompt",
+    model && !usable && `the model ${model.title}`,
   ].flatMap((each) => each || []);
-  return { type, unused };
+  return { type, unused, model: usable ? model : undefined };
 }
 
 const listed = new Intl.ListFormat("en", { type: "conjunction" });
@@ -61,9 +86,9 @@ function switches() {
 
 /**
  * Says beside each switch what it would take away, and what has no use now: that comes back.
- * @param {{type: JobType, unused: string[]}} now
+ * @param {{type: JobType, unused: string[], model: Model | undefined}} now
  */
-function sayWhatGoes({ type, unused }) {
+function sayWhatGoes({ type, unused, model }) {
   for (const [name, options] of Object.entries(switches())) {
     const sentences = options.flatMap(({ value, text }) => {
       const gone = choice({ [name]: value }).unused.filter((each) => !unused.includes(each));
@@ -74,7 +99,7 @@ function sayWhatGoes({ type, unused }) {
     slot.removeAttribute("data-expected");
   }
   const words = unused.length
-    ? `Not used by ${type.title}: ${listed.format(unused)}. Another choice brings it back.`
+    ? `Not used by ${model?.title ?? type.title}: ${listed.format(unused)}. Another choice brings it back.`
     : "";
   const line = byId("not-used", HTMLElement);
   if (line.textContent !== words) line.textContent = words;
@@ -126,8 +151,9 @@ function aspects({ sizes }) {
 
 function update() {
   const { media, engine, quantity, one_per_line, prompt, seed } = fields;
-  const { type } = choice();
+  const { type, model } = choice();
   const counts = type.quantities;
+  showModel(type);
   applies("quantity", counts.length > 1);
   applies("engine", media.value === "image");
   applies("enhance", media.value === "video" || engine.value !== "sdxl");
@@ -140,11 +166,44 @@ function update() {
   const count = (counts.length > 1 && quantity.value) || String(counts[0]);
   /** @type {Record<string, string>} */
   const several = {};
+  if (model) several.model = fields.model.value;
   if (fields.within.value) several.within = fields.within.value;
   if (one_per_line.checked) several.one_per_line = "on";
   if (one_per_line.checked || prompt.value.includes("{")) several.prompt = prompt.value;
   forecast.show(type, count, references.types(), several);
   showChips();
+}
+
+/**
+ * The models are offered where one makes this; the settings of the chosen one are in force where it does.
+ * @param {JobType} type
+ */
+function showModel(type) {
+  if (!fields.model) return;
+  const name = fields.model.value;
+  const model = models[name];
+  const isUsed = model !== undefined && type.name in model.references;
+  fields.model.disabled = !isUsed;
+  field("model").hidden = !model && !Object.values(models).some(({ references: made }) => type.name in made);
+  const link = byId("choose-model", HTMLAnchorElement);
+  link.search = String(new URLSearchParams({ job_type: type.name, chosen: name }));
+  find(link, "[data-title]", HTMLElement).textContent = model?.title ?? "Automatic";
+  const picture = find(link, "img", HTMLImageElement);
+  picture.hidden = !model?.picture;
+  if (model?.picture) picture.src = model.picture;
+  link.classList.toggle("unused", model !== undefined && !isUsed);
+  const box = byId("model-settings", HTMLFieldSetElement);
+  box.disabled = box.hidden = !isUsed;
+  if (name || box.dataset.of) withSettings().then((settings) => settings.follow(name, type.name));
+}
+
+/** Loaded once a model is chosen. */
+async function withSettings() {
+  if (!modelSettings) {
+    modelSettings = await import("./model-settings.js");
+    modelSettings.start(changed);
+  }
+  return modelSettings;
 }
 
 /** @param {HTMLSelectElement} select */
@@ -169,13 +228,15 @@ function inForce() {
     [review, review.checked && "review first"],
     [within, chosen(within)],
   ];
+  const model = choice().model;
+  if (model) all.unshift([fields.model, model.title], ...(modelSettings?.inForce() ?? []));
   return all.flatMap(([control, label]) => (label ? [{ control, label }] : []));
 }
 
 /** @param {Control} control */
 function reset(control) {
   if (control instanceof HTMLInputElement && control.type === "checkbox") control.checked = false;
-  else control.value = "";
+  else control.value = control.dataset.default ?? "";
   if (control === fields.new_project) fields.project.value = "";
   changed();
   make.focus();
@@ -243,6 +304,7 @@ export async function start({ onMade }) {
   };
   forecast.start({ onServed: references.showWhetherServed, onTimes });
   const isRecalled = document.getElementById("recalled-values") !== null;
+  if (fields.model?.value || draft.stored()?.values.model) await withSettings();
   draft.begin({ update, admitReference, isRefused: isRefused(), isRecalled });
   if (isRecalled) import("./recall.js").then(({ begin }) => begin(fillForm));
   startSending({ update, onMade });

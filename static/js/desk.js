@@ -1,15 +1,19 @@
 // Where the composer stands: small while the page is scrolled or, on a phone, while nobody uses it. It keeps the place of its
-// full height, so nothing below moves.
+// full height, so nothing below moves. With More open it goes with the page first: only its end becomes small.
+import { more } from "./composer-form.js";
 import { byId, find } from "./dom.js";
 
 const desk = byId("desk", HTMLElement);
 const composer = byId("composer", HTMLElement);
 const make = find(composer, ".make", HTMLButtonElement);
 
+const findFields = () => find(more, ".more-fields", HTMLElement);
+
 /** @param {boolean} isScrolled */
 function scroll(isScrolled) {
   if (isScrolled === "small" in desk.dataset) return;
-  desk.style.minHeight = isScrolled ? `${desk.getBoundingClientRect().height}px` : "";
+  if (isScrolled) desk.style.setProperty("--kept", `${desk.getBoundingClientRect().height}px`);
+  else desk.style.removeProperty("--kept");
   desk.toggleAttribute("data-small", isScrolled);
 }
 
@@ -27,6 +31,9 @@ export function start() {
   const head = document.createElement("span");
   head.className = "desk-head";
   desk.before(head);
+  const watched = () => head.style.setProperty("--below", `${more.open ? findFields().offsetHeight : 0}px`);
+  new ResizeObserver(watched).observe(findFields());
+  more.addEventListener("toggle", watched);
   new IntersectionObserver(
     ([entry]) => entry && scroll(!entry.isIntersecting && entry.boundingClientRect.top < innerHeight / 2),
     {

@@ -4,7 +4,7 @@ import * as references from "./reference-field.js";
 import { say } from "./toast.js";
 import { DRAFT_KEY } from "./user.js";
 
-const FILLED_BY = ["from", "prompt", "seed", "preset", "prompt_of"]; // in the address: the server filled the form on request
+const FILLED_BY = ["from", "prompt", "seed", "preset", "prompt_of", "model"]; // in the address: the server filled the form on request
 let sent = ""; // the form as it was sent last, or as the server filled it: no draft
 let pressed = "";
 let isKept = true;
@@ -13,6 +13,13 @@ let isKept = true;
  * @type {{typed: string | null, sends: number}}
  */
 export const walk = { typed: null, sends: 0 };
+
+const SETTING = /^settings[_:]/;
+/**
+ * The settings of a model whose controls are not here yet.
+ * @type {Draft["values"] | null}
+ */
+let coming = null;
 
 /** @returns {Control[]} */
 function controls() {
@@ -33,11 +40,12 @@ function read(state = now) {
   /** @type {Draft["values"]} */
   const values = {};
   for (const control of controls()) {
+    if (coming && SETTING.test(control.name)) continue;
     const { value, checked } = state(control);
     if (control.type === "checkbox") values[control.name] = checked;
     else if (control.type !== "radio" || checked) values[control.name] = value;
   }
-  return { values, references: references.kept() };
+  return { values: { ...values, ...coming }, references: references.kept() };
 }
 
 /** @param {Control} control */
@@ -62,9 +70,36 @@ function served(control) {
  * @param {Filled} draft
  */
 export function write({ values = {}, references: rows }) {
+  if (values.model !== undefined) {
+    const settings = Object.entries(values).filter(([name]) => SETTING.test(name));
+    coming = values.settings_of ? Object.fromEntries(settings) : null;
+    arrive();
+  }
+  put(values);
+  if (rows) references.restore(rows);
+}
+
+/** The controls of a model's settings are here: what was kept for them is filled in. */
+export function arrive() {
+  const of = fields.settings_of?.value;
+  if (!coming || coming.settings_of !== of) return;
+  /** @type {Draft["values"]} */
+  const values = {};
+  for (const { name, type, dataset } of controls())
+    if (SETTING.test(name))
+      values[name] = coming[name] ?? (type === "checkbox" ? false : (dataset.default ?? of ?? ""));
+  coming = null;
+  put(values, true);
+}
+
+/**
+ * @param {Draft["values"]} values
+ * @param {boolean} [areSettings]
+ */
+function put(values, areSettings = false) {
   for (const control of controls()) {
     const value = values[control.name];
-    if (value === undefined) continue;
+    if (value === undefined || SETTING.test(control.name) !== areSettings) continue;
     delete control.dataset.wanted;
     if (control instanceof HTMLInputElement && control.type === "checkbox") control.checked = value === true;
     else if (control instanceof HTMLInputElement && control.type === "radio")
@@ -72,7 +107,6 @@ export function write({ values = {}, references: rows }) {
     else if (!(control instanceof HTMLSelectElement) || hasOption(control, String(value)))
       control.value = String(value);
   }
-  if (rows) references.restore(rows);
 }
 
 /**

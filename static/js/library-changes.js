@@ -66,9 +66,25 @@ function morph(found, fresher) {
   roving(found);
 }
 
+/** @type {string[]} */
+let unseen = []; // what the new ones are, while the page is out of sight
+const GATHER_MS = 2000; // the images of one job come one after another
+
+/** @param {Tile} tile */
+function count({ element }) {
+  unseen.push(find(element, "img", HTMLImageElement).alt);
+  if (unseen.length > 1) return;
+  setTimeout(async () => {
+    const { tellUnseen } = await import("./unseen.js");
+    tellUnseen(unseen.length, `${unseen.length} new in the Library`, [...new Set(unseen)]);
+    unseen = [];
+  }, GATHER_MS);
+}
+
 /** @param {Tile} tile that is not here yet */
 function add(tile) {
   const newest = parts.all[0]?.tiles?.[0]?.key ?? "";
+  if (tile.key > newest && document.visibilityState !== "visible") count(tile);
   if (tile.key < newest || !isLookedAt()) return parts.insert(tile);
   news.push(tile);
   news.sort((one, other) => (one.key < other.key ? 1 : -1));

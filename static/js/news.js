@@ -1,10 +1,7 @@
 // What a person would be told of their work: what ended. Said once; counted in the title while the page is out of sight.
 import { data, findAll } from "./dom.js";
-import { NOTIFY_KEY } from "./user.js";
 
 const ENDED = ["completed", "partial", "failed"];
-const title = document.title;
-let unseen = 0;
 
 /** @type {Map<string, string>} */
 let before = new Map(); // job -> its status when last looked at
@@ -12,22 +9,11 @@ let before = new Map(); // job -> its status when last looked at
 /** @param {HTMLElement[]} stacks that have ended just now */
 async function tell([first, ...others]) {
   if (!first) return;
-  const isSeen = document.visibilityState === "visible";
   const { announceEnd, promptOf } = await import("./outcomes.js");
   const words = announceEnd([first, ...others]);
-  if (isSeen) return;
-  unseen += 1 + others.length;
-  document.title = `(${unseen}) ${title}`;
-  if (isWanted()) (await import("./notifications.js")).notify(words, [first, ...others].map(promptOf));
-}
-
-/** Whether this browser was asked to notify at all: what does it is loaded only then. */
-function isWanted() {
-  try {
-    return localStorage.getItem(NOTIFY_KEY) === "on";
-  } catch {
-    return false;
-  }
+  if (document.visibilityState === "visible") return;
+  const { tellUnseen } = await import("./unseen.js");
+  tellUnseen(1 + others.length, words, [first, ...others].map(promptOf));
 }
 
 /** @param {HTMLElement} list */
@@ -45,10 +31,5 @@ export function start(list) {
     });
     before = now;
     tell(ended.flatMap(([id]) => document.getElementById(id) ?? []));
-  });
-  document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState !== "visible") return;
-    unseen = 0;
-    document.title = title;
   });
 }

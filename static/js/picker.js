@@ -1,6 +1,6 @@
 // Earlier prompts and presets: what their links lead to as pages of their own, shown over the page. Loaded when wanted.
 import { perform } from "./act.js";
-import { form as composer } from "./composer-form.js";
+import { form as composer, fields } from "./composer-form.js";
 import { byId, element, isSpecial, targetOf } from "./dom.js";
 
 const panel = byId("picker", HTMLElement);
@@ -81,12 +81,13 @@ panel.addEventListener("input", (event) => {
 });
 panel.addEventListener("click", (event) => {
   const link = targetOf(event)?.closest("a");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (!link || "outside" in link.dataset || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   const { filled, said = "The prompt is in the form." } = link.dataset;
   if (filled === undefined) return show(link.href).catch(() => location.assign(link.href));
   panel.hidePopover();
   fill(filled ? JSON.parse(filled) : { values: { prompt: link.textContent, one_per_line: false } }, said);
+  if (!filled) fields.prompt.focus();
 });
 // An undone deletion comes from outside.
 document.addEventListener("acted", () => panel.matches(":popover-open") && show(shown));

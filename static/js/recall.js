@@ -1,6 +1,7 @@
 // Settings brought back into the composer: those of an asset, or those that a file carries. Loaded when they are wanted.
-import { fields, form } from "./composer-form.js";
+import { fields, form, more } from "./composer-form.js";
 import { byId, copyOf, data, element, find, findAll, isSpecial, targetOf } from "./dom.js";
+import * as references from "./reference-field.js";
 import { say } from "./toast.js";
 
 const AWAY = "The server did not answer. Try again in a moment.";
@@ -19,9 +20,9 @@ said.addEventListener("click", (event) => {
  * @param {string} url
  */
 function asked(url) {
-  const { media, quality, engine, enhance } = fields;
+  const { media, quality, engine, enhance, model } = fields;
   const address = new URL(url, location.href);
-  const chosen = { media: media.value, quality: quality.value, engine: engine.value };
+  const chosen = { media: media.value, quality: quality.value, engine: engine.value, model: model?.value ?? "" };
   for (const [name, value] of Object.entries(chosen)) address.searchParams.set(name, value);
   if (enhance.checked) address.searchParams.set("enhance", "on");
   return address;
@@ -60,8 +61,36 @@ async function show({ words, filled, html }, fill) {
  * @param {Fill} fill
  */
 function follow(link, fill) {
-  for (const dialog of findAll(document, "dialog[open]", HTMLDialogElement)) dialog.close();
+  closeViewer();
   return ask(data(link, "recall"), fill);
+}
+
+/** What was pressed may stand in the viewer, or in a menu. */
+function closeViewer() {
+  for (const open of findAll(document, ".menu:popover-open", HTMLElement)) open.hidePopover();
+  for (const dialog of findAll(document, "dialog[open]", HTMLDialogElement)) dialog.close();
+}
+
+/**
+ * Adds an image of the owner's to the reference images. What cannot use one gives way, as on a page that is asked for it.
+ * @param {HTMLAnchorElement} link
+ * @param {Fill} fill
+ */
+async function refer(link, fill) {
+  closeViewer();
+  const { kept, load, most } = references;
+  await load();
+  const source = `image:${data(link, "referenceImage")}`;
+  const others = kept().filter((row) => row.source !== source);
+  const row = { source, type: "", strength: "0.6", thumbnail: data(link, "thumbnail") };
+  const room = most() ? most() - 1 : others.length;
+  /** @type {Filled} */
+  const filled = { references: [...others.slice(0, room), row] };
+  if (!most()) filled.values = { engine: "", enhance: false };
+  await fill(filled, "It is a reference image now.");
+  more.open = true;
+  form.scrollIntoView({ block: "nearest" });
+  findAll(byId("references", HTMLElement), "select", HTMLSelectElement).at(-1)?.focus({ preventScroll: true });
 }
 
 /**
@@ -78,10 +107,11 @@ function useFile(file, fill) {
 /** @param {Fill} fill */
 export function listen(fill) {
   document.addEventListener("click", (event) => {
-    const link = targetOf(event)?.closest("a[data-recall], a[data-recall-file]");
+    const link = targetOf(event)?.closest("a[data-recall], a[data-recall-file], a[data-reference-image]");
     if (!(link instanceof HTMLAnchorElement) || isSpecial(event)) return;
     event.preventDefault();
-    if (link.dataset.recall) follow(link, fill);
+    if (link.dataset.referenceImage) refer(link, fill);
+    else if (link.dataset.recall) follow(link, fill);
     else pick(fill);
   });
 }

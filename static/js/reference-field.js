@@ -55,6 +55,8 @@ export const unusedBy = (other) => loaded?.unusedBy(other) ?? [];
 /** @param {boolean} served */
 export const showWhetherServed = (served) => loaded?.showWhetherServed(served);
 
+/** How many can be used. */
+export const most = () => type?.references.length ?? 0;
 export const types = () => loaded?.types() ?? [];
 export const kept = () => loaded?.kept() ?? [];
 export const ready = () => (loaded ? loaded.ready() : !loading);

@@ -5,6 +5,8 @@ import { byId, copyOf, find, findAll } from "./dom.js";
 const box = byId("toasts", HTMLElement);
 const template = byId("toast", HTMLTemplateElement);
 const SHOWN_MS = 8000;
+const MOST_SHOWN = 2;
+const hover = matchMedia("(hover: hover)"); // a finger leaves its hover behind
 export const KEY = "F8";
 /** Whether Tab leads to the newest toast: it came after the last step of the focus. toast-keys.js asks. */
 export const tab = { leadsToToast: false };
@@ -33,7 +35,7 @@ function watch(toast) {
   const stop = () => clearTimeout(timer);
   const start = () => {
     stop();
-    const isInUse = toast.matches(":hover, :focus-within");
+    const isInUse = toast.matches(hover.matches ? ":hover, :focus-within" : ":focus-within");
     if (toast.dataset.level !== "error" && !isInUse) timer = setTimeout(close, SHOWN_MS);
   };
   toast.addEventListener("focusin", ({ relatedTarget: from }) => {
@@ -94,7 +96,7 @@ export function say(text, { undo, restore, level = "info" } = {}) {
   for (const plain of box.querySelectorAll('[data-toast]:not([data-level="error"], :has([data-undo]))')) plain.remove();
   const all = () => findAll(box, "[data-toast]", HTMLElement);
   for (const same of all()) if (words(same).textContent === text && !undo && !restore) same.remove();
-  while (all().length > 2) all()[0]?.remove();
+  while (all().length >= MOST_SHOWN) all()[0]?.remove();
   box.append(toast);
   watch(toast);
   speak(toast);

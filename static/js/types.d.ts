@@ -14,6 +14,17 @@ interface JobType {
   quantities: number[];
 }
 
+/** A model that can be chosen. */
+interface Model {
+  title: string;
+  /** the address of its picture; empty without one */
+  picture: string;
+  /** in px, by aspect ratio; null: those of the job type */
+  sizes: Record<string, string> | null;
+  /** by the job types that it makes, what it can use reference images for */
+  references: Record<string, string[]>;
+}
+
 /** In words how long each job type takes, by how many it makes. */
 type Times = Record<string, Record<string, string>>;
 

@@ -1,4 +1,5 @@
 // How the viewer shows: zoom, the whole screen, with or without the details, the list of its keys.
+import { announce } from "./announce.js";
 import { byId, find, targetOf } from "./dom.js";
 import { isBare, keepBare } from "./viewer-details.js";
 import { zoomOf } from "./zoom.js";
@@ -12,8 +13,19 @@ const screen = find(dialog, "[data-view='screen']", HTMLButtonElement);
 const keys = byId("viewer-keys", HTMLElement);
 const STEP = 1.25;
 const PAN_PX = 90;
+const SETTLED_MS = 400; // after the last step of a zoom, which is said then
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let saying;
+
+/** @param {string} words for who does not see it, once it lasts */
+function tell(words) {
+  clearTimeout(saying);
+  saying = setTimeout(() => announce(words), SETTLED_MS);
+}
 
 const zoom = zoomOf([stage], (percent, isZoomed) => {
+  if (size.textContent !== `${percent} %` && isZoomed) tell(`${percent} %`);
+  else if (!isZoomed && size.getAttribute("aria-pressed") === "true") tell("As it fits");
   size.textContent = `${percent} %`;
   size.setAttribute("aria-pressed", String(isZoomed));
 });
@@ -27,6 +39,7 @@ function togglePanel() {
   const isBare = dialog.toggleAttribute("data-bare");
   panel.setAttribute("aria-pressed", String(!isBare));
   keepBare(isBare);
+  tell(isBare ? "Details hidden" : "Details shown");
   if (document.activeElement?.closest("[data-about]")) dialog.focus();
   zoom.pan(0, 0);
 }

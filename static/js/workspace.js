@@ -27,7 +27,7 @@ startDesk();
 // The address stays the Workspace's: that is where a reload leads.
 startViewer(stacks, { list: listOf(results), addressOf: () => location.href });
 atFirstClick(document, "[data-menu]", () => import("./menus.js"));
-atFirstClick(document, "a[data-recall], a[data-recall-file]", async () =>
+atFirstClick(document, "a[data-recall], a[data-recall-file], a[data-reference-image]", async () =>
   (await import("./recall.js")).listen(fillForm),
 );
 atFirstTouch(stacks, ".grip", () => import("./reorder.js"));

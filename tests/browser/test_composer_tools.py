@@ -148,6 +148,7 @@ def test_the_arrows_lead_back_and_lose_nothing(page: Page, live: Installation, o
     expect(found).to_have_text(["an owl"])
     found.click()
     expect(prompt(page)).to_have_value("an owl")
+    expect(prompt(page)).to_be_focused()
     page.get_by_role("button", name="Undo").click()
     expect(prompt(page)).to_have_value("half a senten")
 

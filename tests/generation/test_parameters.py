@@ -88,6 +88,7 @@ def test_what_our_own_workers_write_is_read_as_ours() -> None:
         assert (found.source, found.prompt, found.negative_prompt) == ("OurVidz", "日の出 🌅\nline two", "é")
         assert (found.seed, found.width, found.height) == (4294967295, 832, 480)
         assert ("Model", "a, b: c") in found.others
+        assert unused(found) == [], "it follows from what a job here is made with"
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,9 @@ ROUTES: dict[str, Route] = {
     "workspace/restore": page(ASSETS, POST=302),
     "workspace/prompts": page(GET=200),
     "workspace/enter-sends": page(POST=302),
+    "workspace/models": page(GET=200),
+    "workspace/models/<str:name>": page(GET=404),
+    "workspace/show-settings": page(POST=200),
     "workspace/presets": page(GET=200),
     "workspace/presets/save": page(POST=200),
     "workspace/presets/<uuid:preset_id>/overwrite": page(POST=404),
@@ -286,8 +289,8 @@ ADMIN_ADDRESSES = {
 ADMIN_MODELS = {
     "auth": ("group", "user"),
     "generation": (
-        "attempt", "image", "job", "outboxevent", "personaltoken", "project", "userquota", "video", "worker",
-        "workertoken",
+        "attempt", "image", "job", "model", "outboxevent", "personaltoken", "project", "userquota", "video",
+        "worker", "workertoken",
     ),
     "workspace": ("preset",),
 }  # fmt: skip

@@ -179,6 +179,8 @@ def test_using_a_job_again_fills_the_composer_with_all_that_was_asked(signed_in:
         "project": str(project.pk),
         "review": True,
         "references": [],
+        "model": "",
+        "settings": {},
         "key": "",
     }
 
@@ -238,6 +240,21 @@ def test_what_is_to_review_is_counted_and_listed_however_old_it_is(signed_in: Cl
     acting.save(owner_id=owner.pk, assets=[reviewed.pk])
     assert "to review</a>" not in html(signed_in)
     assert "Nothing to review" in html(signed_in, "/?show=review&cursor=")
+
+
+def test_what_is_to_review_has_one_number_and_a_rest(signed_in: Client, owner: User) -> None:
+    """The head of the finished work and the stacks count the same: results."""
+    first, *_ = complete(make_job(owner, review=True, quantity=3))
+    complete(make_job(owner, review=True))
+    page = html(signed_in)
+    assert ">4 to review</a>" in page
+    assert "· 3 to review" in page
+    assert page.count(">Save all</button>") == 1
+    acting.save(owner_id=owner.pk, assets=[first.pk])
+    page = html(signed_in)
+    assert ">3 to review</a>" in page
+    assert ">Save the rest</button>" in page
+    assert ">Save all</button>" not in page
 
 
 def test_a_cursor_that_is_none_of_ours_is_404(signed_in: Client) -> None:

@@ -99,14 +99,16 @@ def test_a_file_without_a_script(signed_in: Client) -> None:
 def test_a_size_goes_to_the_nearest_aspect_ratio(name: str) -> None:
     job_type = JOB_TYPES[name]
     for aspect, (width, height) in job_type.sizes.items():
-        chosen, sentences = recall._aspect(job_type, width, height)
+        chosen, sentences = recall._aspect(job_type.sizes, job_type.default_aspect, width, height)
         assert chosen["aspect"] == ("" if aspect == job_type.default_aspect else aspect)
         assert sentences == []
-        assert len(recall._aspect(job_type, width * 2, height * 2)[1]) == 1
+        doubled = recall._aspect(job_type.sizes, job_type.default_aspect, width * 2, height * 2)
+        assert len(doubled[1]) == 1
 
 
 def test_a_seed_that_is_too_large_is_said() -> None:
-    found = recall.of_file(parameters("ComfyUI", prompt="x", seed=2**63), media="image", composer={})
+    said = parameters("ComfyUI", prompt="x", seed=2**63)
+    found = recall.of_file(said, owner_id=1, media="image", composer={})
     assert "seed" not in found.values
     assert found.unused[0].startswith("Seed: 9,223,372,036,854,775,808 – seeds here end at 4,294,967,295")
     json.dumps(found.filled)

@@ -79,7 +79,7 @@ def test_a_whole_stack_is_saved_or_its_rest_discarded_and_that_is_undone(
 ) -> None:
     before = states(owner)
     shown = signed_in.get("/").content.decode()
-    assert ">Save all</button>" in shown
+    assert ">Save the rest</button>" in shown
     assert ">Discard the rest</button>" in shown
     answer = post(signed_in, f"/workspace/jobs/{results[0].job_id}/{what}")
     assert where(*results) == after

@@ -28,6 +28,7 @@ from workspace.forecast import ForecastForm, run_times_in_words
 from workspace.forecast import forecast as forecast_of
 from workspace.forms import ComposerForm, new_form_key
 from workspace.job_type_choice import combinations, with_times
+from workspace.model_choice import choices_for, named, outlines
 from workspace.models import ComposerSettings
 from workspace.not_sent import not_sent
 from workspace.overview import overview_of, parts_of, waiting_stacks
@@ -65,12 +66,19 @@ def composer_page(
         page = job_listing.staged_jobs(owner_id=owner_id, cursor=cursor, only_to_review=only_to_review)
     except BadCursor as bad:
         raise Http404 from bad
-    times = run_times_in_words(Snapshot())
+    snapshot = Snapshot()
+    times = run_times_in_words(snapshot, str(form["model"].value() or ""))
+    models = choices_for(owner_id, snapshot)
+    job_type = form.job_type
     context = {
         "form": form,
         "recalled": recalled,
         "new_form_key": new_form_key(),
         "combinations": combinations(),
+        "models": models,
+        "model": named(models, str(form["model"].value() or "")),
+        "has_model_choice": any(each.makes(job_type) for each in models),
+        "model_outlines": outlines(models),
         "times": times,
         "media_choices": with_times(form, "media", times),
         "quality_choices": with_times(form, "quality", times),

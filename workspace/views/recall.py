@@ -68,12 +68,16 @@ class RecalledFile(ApiView):
     def put(self, request: Request) -> Response:
         check_type(request)
         with capped_body(request._request, limit=settings.MAX_UPLOAD_BYTES) as content:
-            found = _read(content, READABLE[media_type_of(request)], request.query_params.dict())
+            found = _read(request, content, READABLE[media_type_of(request)], request.query_params.dict())
         return Response(answer(found))
 
 
-def _read(content: BinaryIO, media: str, chosen: Mapping[str, Any]) -> Recalled:
-    return recall.of_file(read_parameters(content), media=media, composer=chosen)
+def _read(
+    request: Request | OwnersRequest, content: BinaryIO, media: str, chosen: Mapping[str, Any]
+) -> Recalled:
+    assert request.user.pk is not None
+    found = read_parameters(content)
+    return recall.of_file(found, owner_id=request.user.pk, media=media, composer=chosen)
 
 
 @never_cache
@@ -87,7 +91,7 @@ def file(request: OwnersRequest) -> HttpResponse:
     if sent is None or sent.content_type not in READABLE:
         return _file_page(request, "Choose a PNG, JPEG, WebP or MP4.")
     initial = composer.initial(request, request.user)
-    found = _read(cast("BinaryIO", sent.file), READABLE[sent.content_type], initial)
+    found = _read(request, cast("BinaryIO", sent.file), READABLE[sent.content_type], initial)
     if not found.values:
         return _file_page(request, found.words, found.unused)
     return composer_page(request, ComposerForm(request.user, initial=initial | found.values), recalled=found)

@@ -10,6 +10,7 @@ from typing import Any
 
 from generation.core.text import CONTROL, plain_text
 
+OURS = "OurVidz"  # the source of what our own workers write
 MAX_PROMPT = 20_000  # characters
 MAX_VALUE = 300
 MAX_OTHERS = 60

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from generation.media.parameters.found import MAX_OTHERS, Parameters, parameters
+from generation.media.parameters.found import MAX_OTHERS, OURS, Parameters, parameters
 
 NEGATIVE = "Negative prompt:"
 SETTINGS = re.compile(r"\s*Steps:\s*\d")
@@ -20,7 +20,7 @@ NETWORK = re.compile(
     r" {0,3},? {0,3}<(lora|lyco|hypernet):([^<>:]{1,200})(?::([^<>]{0,100}))?>", re.IGNORECASE
 )
 KINDS = {"lora": "LoRA", "lyco": "LoRA", "hypernet": "Hypernetwork"}
-OURS = "ourvidz-worker"
+OUR_VERSION = "ourvidz-worker"
 MAX_LINES = 10_000
 # One of them is in a line of settings that does not begin with the steps.
 TELLING = {"Seed", "Sampler", "CFG scale"}
@@ -40,9 +40,9 @@ def from_infotext(text: str) -> Parameters | None:
     # Behind the settings an extension for templates writes where the prompt came from.
     templates = [tuple(map(str.strip, line.split(":", 1))) for line in lines[at + 1 :] if "emplate: " in line]
     width, height = size.groups() if size else (None, None)
-    is_ours = fields.get("Version", "").startswith(OURS)
+    is_ours = fields.get("Version", "").startswith(OUR_VERSION)
     return parameters(
-        "OurVidz" if is_ours else "AUTOMATIC1111",
+        OURS if is_ours else "AUTOMATIC1111",
         prompt=without_networks(prompt),
         negative_prompt=without_networks(negative),
         seed=seed,

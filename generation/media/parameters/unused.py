@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generation.core.graphemes import cut
-from generation.media.parameters.found import Parameters
+from generation.media.parameters.found import OURS, Parameters
 
 BY_JOB_TYPE = "chosen by the job type"
 BY_WORKER = "chosen by the worker"
@@ -26,13 +26,17 @@ REASONS = {
 }
 # Of the file and the program rather than of the picture.
 SILENT = {"Version", "Model hash", "VAE hash", "Lora hashes", "Hashes", "TI hashes", "Civitai metadata"}
+# In files of ours these follow from what a job here is made with.
+FOLLOWS = {"Sampler", "Schedule type", "Scheduler", "Shift", "Frames", "FPS", "Steps", "CFG scale"}
+FOLLOWS |= {"Guidance", "Model", "VAE"}
 MOST = 24  # sentences
 MAX_VALUE = 80  # characters
 
 
 def unused(found: Parameters) -> list[str]:
     """A sentence for each setting that was read and cannot be used, and for what could not be read."""
-    told = [(name, value) for name, value in found.others if name not in SILENT]
+    silent = SILENT | FOLLOWS if found.source == OURS else SILENT
+    told = [(name, value) for name, value in found.others if name not in silent]
     sentences = [f"{name}: {cut(value, MAX_VALUE)} – {_reason(name)}." for name, value in told[:MOST]]
     if len(told) > MOST:
         sentences.append(f"{len(told) - MOST} more settings are not used here.")
