@@ -90,6 +90,7 @@ def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str, actor: 
     upload.content_type = measured.content_type
     upload.width, upload.height = measured.width, measured.height
     upload.duration, upload.frames = measured.duration, measured.frames
+    upload.has_audio = measured.has_audio
     upload.id = new_id()
     upload.placeholder = measured.placeholder
     upload.file, upload.thumbnail, upload.small_thumbnail = storage.store(

@@ -135,6 +135,7 @@ def _measured(answer: dict[str, Any], thumbnails: bytes, *, media: str) -> Measu
             and PLACEHOLDER.fullmatch(str(all_.get("placeholder")))
             and _is_count(all_.get("frames"))
             and _is_duration(all_.get("duration"))
+            and isinstance(all_.get("has_audio"), bool | None)
         ):
             return Measured(
                 content_type=all_["content_type"],
@@ -145,6 +146,7 @@ def _measured(answer: dict[str, Any], thumbnails: bytes, *, media: str) -> Measu
                 placeholder=all_["placeholder"],
                 duration=all_.get("duration"),
                 frames=all_.get("frames"),
+                has_audio=all_.get("has_audio"),
             )
     raise DecoderUnavailable
 

@@ -380,6 +380,7 @@ WEBP = b"RIFF\0\0\0\0WEBP"
         ({"measured": SOUND | {"frames": -1}}, WEBP),
         ({"measured": SOUND | {"duration": float("inf")}}, WEBP),
         ({"measured": SOUND | {"duration": "long"}}, WEBP),
+        ({"measured": SOUND | {"has_audio": "yes"}}, WEBP),
         ({"code": "owned", "message": "x"}, b""),
         ({"code": "too_large", "message": 7}, b""),
     ],
