@@ -54,7 +54,7 @@ def measure(
         DecoderUnavailable: nothing can be decoded now.
     """
     request = {"media": media, "max_side": max_side, "max_bytes": None}
-    with _readable(content) as file:
+    with readable(content) as file:
         return _measured(*pool().ask(request, [file], caller=caller, wait=wait), media=media)
 
 
@@ -74,7 +74,7 @@ def canonical_image(
     Raises: as `measure`, and OSError for a full disk.
     """
     request = {"media": "image", "max_side": max_side, "max_bytes": max_bytes}
-    with _readable(content) as file, _temporary_file() as out:
+    with readable(content) as file, temporary_file() as out:
         answer = pool().ask(request, [file, out.fileno()], caller=caller, wait=wait)
         measured = _measured(*answer, media="image")
         if not 0 < out.seek(0, os.SEEK_END) <= max_bytes:
@@ -83,14 +83,14 @@ def canonical_image(
 
 
 @contextmanager
-def _readable(content: BinaryIO) -> Iterator[int]:
+def readable(content: BinaryIO) -> Iterator[int]:
     """A descriptor of the content that can only be read, with a position of its own."""
     with contextlib.ExitStack() as stack:
         try:
             content.flush()
             source = content.fileno()
         except (io.UnsupportedOperation, AttributeError):  # in memory, or kept elsewhere
-            copy = stack.enter_context(_temporary_file())
+            copy = stack.enter_context(temporary_file())
             content.seek(0)
             shutil.copyfileobj(content, copy)
             copy.flush()
@@ -100,7 +100,7 @@ def _readable(content: BinaryIO) -> Iterator[int]:
         yield file
 
 
-def _temporary_file() -> IO[bytes]:
+def temporary_file() -> IO[bytes]:
     """Where bodies on their way lie, which has room for it."""
     settings.BODY_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     return tempfile.TemporaryFile(dir=settings.BODY_DIR)
