@@ -10,8 +10,8 @@ from typing import BinaryIO
 import structlog
 
 from generation.media.decoders import pool
-from generation.media.formats import BrokenMedia
-from generation.media.measure import WAIT_SECONDS, Measured, measure, readable, temporary_file
+from generation.media.formats import BrokenMedia, Measured
+from generation.media.measure import WAIT_SECONDS, measure, readable, temporary_file
 from generation.media.signing import SigningIdentity, signing_identity
 
 log = structlog.get_logger("ourvidz.manifests")

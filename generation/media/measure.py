@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 
@@ -79,7 +79,7 @@ def canonical_image(
         measured = _measured(*answer, media="image")
         if not 0 < out.seek(0, os.SEEK_END) <= max_bytes:
             raise DecoderUnavailable
-        yield measured, cast("BinaryIO", out)
+        yield measured, out
 
 
 @contextmanager
@@ -100,10 +100,10 @@ def readable(content: BinaryIO) -> Iterator[int]:
         yield file
 
 
-def temporary_file() -> IO[bytes]:
+def temporary_file() -> BinaryIO:
     """Where bodies on their way lie, which has room for it."""
     settings.BODY_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return tempfile.TemporaryFile(dir=settings.BODY_DIR)
+    return cast("BinaryIO", tempfile.TemporaryFile(dir=settings.BODY_DIR))
 
 
 def _measured(answer: dict[str, Any], thumbnails: bytes, *, media: str) -> Measured:

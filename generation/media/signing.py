@@ -115,7 +115,7 @@ def _check_purpose(path: Path, certificate: x509.Certificate) -> None:
         usage = extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
         purposes = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
-        usage, purposes = False, ()
+        usage, purposes = False, x509.ExtendedKeyUsage([])
     if not usage or not {each.dotted_string for each in purposes} & set(PURPOSES):
         message = (
             f"the first certificate in {path} is not for signing documents: it needs the key usage "

@@ -49,7 +49,9 @@ def chain(tmp_path: Path) -> Chain:
 
 
 @pytest.fixture
-def _signs(chain: Chain, settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def signing_pool(
+    chain: Chain, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DecoderPool]:
     """As after a start with a certificate."""
     settings.C2PA_CERTIFICATE, settings.C2PA_KEY = str(chain.certificate), str(chain.key)
     signing_identity.cache_clear()
@@ -61,7 +63,7 @@ def _signs(chain: Chain, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
     )
     for module in (manifests, measuring):
         monkeypatch.setattr(module, "pool", lambda: pool)
-    yield
+    yield pool
     pool.stop()
     signing_identity.cache_clear()
 
@@ -110,7 +112,7 @@ FILES: dict[str, tuple[str, Callable[[], bytes], str]] = {
 }
 
 
-@pytest.mark.usefixtures("_signs")
+@pytest.mark.usefixtures("signing_pool")
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_gets_a_manifest_that_readers_trust(name: str, chain: Chain) -> None:
     content_type, make, source_type = FILES[name]
@@ -126,7 +128,7 @@ def test_a_file_gets_a_manifest_that_readers_trust(name: str, chain: Chain) -> N
     assert len(after) < len(before) + 30_000
 
 
-@pytest.mark.usefixtures("_signs")
+@pytest.mark.usefixtures("signing_pool")
 def test_one_changed_byte_is_noticed(chain: Chain) -> None:
     after = bytearray(stored(worker_png.png(PIXELS), "image"))
     at = after.index(b"IDAT") + 30
@@ -134,7 +136,7 @@ def test_one_changed_byte_is_noticed(chain: Chain) -> None:
     assert read(bytes(after), "image/png", chain)[0] == "Invalid"
 
 
-@pytest.mark.usefixtures("_signs")
+@pytest.mark.usefixtures("signing_pool")
 def test_a_shared_file_without_parameters_has_no_manifest_and_keeps_its_source_type() -> None:
     """What is stripped is another file: the claim would not hold of it."""
     after = stored(worker_png.png(PIXELS, parameters="a fox"), "image")
@@ -144,19 +146,19 @@ def test_a_shared_file_without_parameters_has_no_manifest_and_keeps_its_source_t
     assert TRAINED.encode() in stripped
 
 
-@pytest.mark.usefixtures("_signs")
+@pytest.mark.usefixtures("signing_pool")
 @pytest.mark.parametrize("content", [video("webm", "libvpx"), video("webm", "libvpx", sound="libopus")])
 def test_a_webm_can_have_none_and_is_kept_as_it_came(content: bytes) -> None:
     assert stored(content, "video") == content
 
 
-@pytest.mark.usefixtures("_signs")
+@pytest.mark.usefixtures("signing_pool")
 def test_the_manifest_of_another_program_stays() -> None:
     once = stored(worker_png.png(PIXELS), "image")
     assert stored(once, "image") == once
 
 
-@pytest.mark.usefixtures("_signs")
+@pytest.mark.usefixtures("signing_pool")
 @pytest.mark.parametrize(
     ("content", "media"),
     [
@@ -199,7 +201,7 @@ KEYS: dict[str, Callable[[], Key]] = {
 }
 
 
-@pytest.mark.usefixtures("_signs")
+@pytest.mark.usefixtures("signing_pool")
 @pytest.mark.parametrize("name", KEYS)
 def test_every_kind_of_key_signs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chain = made_chain(tmp_path / "other", KEYS[name]())
@@ -219,7 +221,7 @@ def delivered(job: Job, content: bytes) -> Asset:
     return Asset.objects.get(job=job)
 
 
-@pytest.mark.usefixtures("_signs")
+@pytest.mark.usefixtures("signing_pool")
 def test_the_row_knows_both_what_came_and_what_is_kept(owner: User, worker: Worker) -> None:
     make_job(owner, "video_fast")
     asset = delivered(lease_next(worker), film())
@@ -230,7 +232,7 @@ def test_the_row_knows_both_what_came_and_what_is_kept(owner: User, worker: Work
     assert asset.received_sha256 == asset.sent_sha256 == hashlib.sha256(film()).hexdigest()
 
 
-@pytest.mark.usefixtures("_signs")
+@pytest.mark.usefixtures("signing_pool")
 def test_a_replayed_upload_and_callback_are_duplicates(owner: User, worker: Worker) -> None:
     """Pitfall 15: each manifest is another one, and what came is what counts."""
     make_job(owner, "video_fast")
@@ -250,7 +252,7 @@ def upload_again(job: Job, content: bytes) -> Any:
     return job.uploads.get(sha256=digest).pk
 
 
-@pytest.mark.usefixtures("_signs")
+@pytest.mark.usefixtures("signing_pool")
 def test_the_same_bytes_again_are_the_same_upload(owner: User, worker: Worker) -> None:
     make_job(owner, "video_fast")
     job = lease_next(worker)
@@ -301,7 +303,7 @@ def test_a_process_that_wants_no_claim_signed_is_ended(chain: Chain, monkeypatch
     assert not decoder.is_running
 
 
-@pytest.mark.usefixtures("_signs")
+@pytest.mark.usefixtures("signing_pool")
 def test_a_process_that_dies_costs_the_manifest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     content = worker_png.png(PIXELS)
     # Not prepared for manifests, it may open none of the files that it needs, and ends.
@@ -311,11 +313,10 @@ def test_a_process_that_dies_costs_the_manifest_alone(monkeypatch: pytest.Monkey
     pool.stop()
 
 
-@pytest.mark.usefixtures("_signs")
-def test_a_busy_server_keeps_nothing_unsigned() -> None:
+def test_a_busy_server_keeps_nothing_unsigned(signing_pool: DecoderPool) -> None:
     """The worker sends it again."""
     content = io.BytesIO(worker_png.png(PIXELS))
-    others = manifests.pool()._turns.turn("others", wait=1)
+    others = signing_pool._turns.turn("others", wait=1)
     with (
         others,
         pytest.raises(TooManyDecodes),

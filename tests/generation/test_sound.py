@@ -32,7 +32,7 @@ def delivered(owner: User, worker: Worker, content: bytes) -> Asset:
 @pytest.mark.parametrize("name", SOUNDS)
 def test_it_is_kept_and_said(owner: User, worker: Worker, name: str) -> None:
     made, has_audio = SOUNDS[name]
-    asset = delivered(owner, worker, video(**made))  # type: ignore[arg-type] # its keywords
+    asset = delivered(owner, worker, video(**made))
     assert asset.has_audio is has_audio
 
     client = Client()
@@ -46,7 +46,7 @@ def test_it_is_kept_and_said(owner: User, worker: Worker, name: str) -> None:
 def test_it_is_kept_of_what_is_brought_in(owner: User, name: str) -> None:
     made, has_audio = SOUNDS[name]
     (job,) = begin(owner, "film", media="video")
-    assert send(owner, job, video(**made)).has_audio is has_audio  # type: ignore[arg-type] # its keywords
+    assert send(owner, job, video(**made)).has_audio is has_audio
 
 
 def test_a_video_from_before_says_nothing(owner: User, worker: Worker) -> None:
