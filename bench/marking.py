@@ -37,7 +37,7 @@ def run(options: Options) -> None:
     rounds = QUICK_ROUNDS if options.quick else ROUNDS
     with tempfile.TemporaryDirectory(prefix="ourvidz-bench-") as folder:
         chain = made_chain(Path(folder))
-        identity = {"C2PA_CERTIFICATE": str(chain.certificate), "C2PA_KEY": str(chain.key)}
+        identity = {"SIGNING_CERTIFICATE": str(chain.certificate), "SIGNING_KEY": str(chain.key)}
         found = [compared(*each, identity, rounds) for each in files(quick=options.quick)]
     rows = [[str(value) for value in figures.values()] for figures in found]
     table("An upload with a manifest", HEAD, rows)
@@ -74,7 +74,7 @@ class Way:
     """How results are kept: with these settings, and a decoding process of its own."""
 
     def __init__(self, **identity: str) -> None:
-        self.settings = {"C2PA_CERTIFICATE": "", "C2PA_KEY": "", "DECODERS": 1, **identity}
+        self.settings = {"SIGNING_CERTIFICATE": "", "SIGNING_KEY": "", "DECODERS": 1, **identity}
         self.seconds: list[float] = []
         self.bytes = self.peak_kb = 0
 

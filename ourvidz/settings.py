@@ -267,10 +267,10 @@ DECODE_MEMORY_BYTES: int = given["DECODE_MEMORY_BYTES"]
 DECODE_SECONDS: int = given["DECODE_SECONDS"]
 
 # What results are signed with, for C2PA.
-C2PA_CERTIFICATE: str = given["C2PA_CERTIFICATE"]
-C2PA_KEY: str = given["C2PA_KEY"]
+SIGNING_CERTIFICATE: str = given["SIGNING_CERTIFICATE"]
+SIGNING_KEY: str = given["SIGNING_KEY"]
 with stopping_the_start():
-    check_signing(certificate=C2PA_CERTIFICATE, key=C2PA_KEY)
+    check_signing(certificate=SIGNING_CERTIFICATE, key=SIGNING_KEY)
 
 LEASE_SECONDS: int = given["LEASE_SECONDS"]
 HEARTBEAT_SECONDS: int = given["HEARTBEAT_SECONDS"]

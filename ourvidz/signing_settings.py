@@ -15,10 +15,12 @@ def check_signing(*, certificate: str, key: str) -> None:
     if not certificate and not key:
         return
     if not certificate or not key:
-        missing, given = ("C2PA_KEY", "C2PA_CERTIFICATE") if certificate else ("C2PA_CERTIFICATE", "C2PA_KEY")
+        missing, given = (
+            ("SIGNING_KEY", "SIGNING_CERTIFICATE") if certificate else ("SIGNING_CERTIFICATE", "SIGNING_KEY")
+        )
         raise InvalidSetting(f"{given} is set and {missing} is not: set both, or leave both out")
     if not find_spec("c2pa"):
-        message = "C2PA_CERTIFICATE is set and the package c2pa-python is not installed: run "
+        message = "SIGNING_CERTIFICATE is set and the package c2pa-python is not installed: run "
         raise InvalidSetting(message + INSTALL)
     # Not imported where nothing is signed.
     from generation.media.signing import UnusableCertificate, load_identity
@@ -26,5 +28,5 @@ def check_signing(*, certificate: str, key: str) -> None:
     try:
         load_identity(Path(certificate), Path(key))
     except UnusableCertificate as error:
-        message = f"nothing can be signed with C2PA_CERTIFICATE and C2PA_KEY: {error}"
+        message = f"nothing can be signed with SIGNING_CERTIFICATE and SIGNING_KEY: {error}"
         raise InvalidSetting(f"{message}. Change them, or leave both out") from error

@@ -256,7 +256,7 @@ def pool() -> DecoderPool:
         memory_bytes=settings.DECODE_MEMORY_BYTES,
         seconds=settings.DECODE_SECONDS,
         written_bytes=max(WRITTEN_BYTES, settings.MAX_UPLOAD_BYTES + MANIFEST_BYTES),
-        adds_manifests=bool(settings.C2PA_CERTIFICATE),
+        adds_manifests=bool(settings.SIGNING_CERTIFICATE),
     )
     atexit.register(made.stop)
     return made

@@ -57,9 +57,9 @@ class SigningIdentity:
 @functools.cache
 def signing_identity() -> SigningIdentity | None:
     """That of the settings, read once in each process; None where there is none."""
-    if not settings.C2PA_CERTIFICATE:
+    if not settings.SIGNING_CERTIFICATE:
         return None
-    return load_identity(Path(settings.C2PA_CERTIFICATE), Path(settings.C2PA_KEY))
+    return load_identity(Path(settings.SIGNING_CERTIFICATE), Path(settings.SIGNING_KEY))
 
 
 def load_identity(certificate: Path, key: Path) -> SigningIdentity:

@@ -36,7 +36,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Chain:
 
 @pytest.fixture
 def signing(tmp_path: Path, chain: Chain, django_db_blocker: DjangoDbBlocker) -> Iterator[Installation]:
-    settings = {"C2PA_CERTIFICATE": str(chain.certificate), "C2PA_KEY": str(chain.key)}
+    settings = {"SIGNING_CERTIFICATE": str(chain.certificate), "SIGNING_KEY": str(chain.key)}
     with (
         installed(tmp_path / "data", **QUICK | {"LEASE_SECONDS": "60"}, **settings) as fresh,
         django_db_blocker.unblock(),

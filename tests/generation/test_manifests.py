@@ -53,7 +53,7 @@ def signing_pool(
     chain: Chain, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[DecoderPool]:
     """As after a start with a certificate."""
-    settings.C2PA_CERTIFICATE, settings.C2PA_KEY = str(chain.certificate), str(chain.key)
+    settings.SIGNING_CERTIFICATE, settings.SIGNING_KEY = str(chain.certificate), str(chain.key)
     signing_identity.cache_clear()
     pool = DecoderPool(
         decoders=1,
@@ -186,7 +186,7 @@ def test_an_expired_certificate_signs_nothing(
     tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = made_chain(tmp_path / "old", days=-1)
-    settings.C2PA_CERTIFICATE, settings.C2PA_KEY = str(old.certificate), str(old.key)
+    settings.SIGNING_CERTIFICATE, settings.SIGNING_KEY = str(old.certificate), str(old.key)
     monkeypatch.setattr(manifests, "signing_identity", lambda: load_identity(old.certificate, old.key))
     content = worker_png.png(PIXELS)
     assert stored(content, "image") == content

@@ -114,7 +114,7 @@ def test_every_setting_has_what_it_refuses_here() -> None:
     tried = {setting.name for setting, _ in refusals()}
     assert {setting.name for setting in SETTINGS} - tried == {
         *("DATA_DIR", "VENV", "PYTHON", "SECRET_KEY"),
-        *("C2PA_CERTIFICATE", "C2PA_KEY"),  # test_signing_settings
+        *("SIGNING_CERTIFICATE", "SIGNING_KEY"),  # test_signing_settings
     }
     assert (
         {setting.name for setting in SETTINGS if isinstance(setting, Checked)} == set(NONSENSE) == set(VALID)

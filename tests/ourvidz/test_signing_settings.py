@@ -20,9 +20,9 @@ Paths = tuple[Path | str, Path | str]
 
 
 def started(data: Path, certificate: Path | str, key: Path | str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from ourvidz import settings as s; print(bool(s.C2PA_CERTIFICATE))"]
+    command = [sys.executable, "-c", "from ourvidz import settings as s; print(bool(s.SIGNING_CERTIFICATE))"]
     environ = {"PATH": os.environ["PATH"], "DATA_DIR": str(data / "data")}
-    environ |= {"C2PA_CERTIFICATE": str(certificate), "C2PA_KEY": str(key)}
+    environ |= {"SIGNING_CERTIFICATE": str(certificate), "SIGNING_KEY": str(key)}
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
 
@@ -56,8 +56,8 @@ def _written(folder: Path, text: str) -> Path:
 
 
 WRONG: dict[str, tuple[Callable[[Path, Chain], Paths], str]] = {
-    "no key": (lambda _, chain: (chain.certificate, ""), "C2PA_CERTIFICATE is set and C2PA_KEY is not"),
-    "no certificate": (lambda _, chain: ("", chain.key), "C2PA_KEY is set and C2PA_CERTIFICATE is not"),
+    "no key": (lambda _, chain: (chain.certificate, ""), "SIGNING_CERTIFICATE is set and SIGNING_KEY is not"),
+    "no certificate": (lambda _, chain: ("", chain.key), "SIGNING_KEY is set and SIGNING_CERTIFICATE is not"),
     "no such file": (
         lambda folder, chain: (folder / "none.pem", chain.key),
         "none.pem cannot be read (No such",
