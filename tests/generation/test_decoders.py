@@ -46,7 +46,7 @@ def decoders(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., DecoderP
     made: list[DecoderPool] = []
 
     def make(**options: int) -> DecoderPool:
-        defaults = {
+        defaults: dict[str, Any] = {
             "decoders": settings.DECODERS,
             "memory_bytes": settings.DECODE_MEMORY_BYTES,
             "seconds": settings.DECODE_SECONDS,
