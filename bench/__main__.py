@@ -19,9 +19,9 @@ from tests.servers.process import ServerDidNotStartError
 
 SIZES = (0, 10_000, 100_000, 1_000_000)
 QUICK_SIZES = (0, 400)
-NAMES = ("queue", "legacy", "overhead", "live", "siege", "estimates", "pages", "library")
-# They have a server with a database of its own.
-OWN_DATABASE = {"overhead", "live", "siege", "pages", "library"}
+NAMES = ("queue", "legacy", "overhead", "live", "siege", "estimates", "pages", "library", "marking")
+# They have a server with a database of its own, or need none.
+OWN_DATABASE = {"overhead", "live", "siege", "pages", "library", "marking"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from ourvidz.declarations import values_given
 from ourvidz.declarations.process_limits import pool_size
 from ourvidz.environment import InvalidSetting, stopping_the_start
 from ourvidz.log_settings import logging_settings
+from ourvidz.signing_settings import check_signing
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -264,6 +265,12 @@ RESPONSE_STALL_SECONDS: int = given["RESPONSE_STALL_SECONDS"]
 DECODERS: int = given["DECODERS"]
 DECODE_MEMORY_BYTES: int = given["DECODE_MEMORY_BYTES"]
 DECODE_SECONDS: int = given["DECODE_SECONDS"]
+
+# What results are signed with, for C2PA.
+SIGNING_CERTIFICATE: str = given["SIGNING_CERTIFICATE"]
+SIGNING_KEY: str = given["SIGNING_KEY"]
+with stopping_the_start():
+    check_signing(certificate=SIGNING_CERTIFICATE, key=SIGNING_KEY)
 
 LEASE_SECONDS: int = given["LEASE_SECONDS"]
 HEARTBEAT_SECONDS: int = given["HEARTBEAT_SECONDS"]

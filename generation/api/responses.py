@@ -79,7 +79,7 @@ class ImageResponse(AssetResponse):
 class VideoResponse(AssetResponse):
     class Meta:
         model = Video
-        fields = [*ASSET_FIELDS, "duration", "frames"]
+        fields = [*ASSET_FIELDS, "duration", "frames", "has_audio"]
         read_only_fields = fields
 
 

@@ -17,7 +17,7 @@ from generation.assets.download_names import content_disposition
 from generation.assets.previews import preview_of
 from generation.assets.ranges import requested_range
 from generation.assets.references import find_reference
-from generation.media.formats import EXTENSIONS
+from generation.media.formats import EXTENSIONS, BrokenMedia
 from generation.media.stripped import StrippedFile
 from generation.models import Asset, AssetStatus, Reference
 
@@ -183,7 +183,7 @@ def _respond(
         return conditional
     source: Any = _open(row, field or (row.thumbnail if thumbnail else row.file))
     if is_stripped:
-        source = StrippedFile(source, row.content_type)
+        source = _stripped(source, row)
     size = source.size
     span = requested_range(request, etag, size)
     if span is None:
@@ -214,6 +214,15 @@ def _open(row: Asset | Reference, field: Any) -> File[bytes]:
         log.error("media.missing", file=name, **_ids(row))
         raise Http404 from None
     return source
+
+
+def _stripped(source: File[bytes], row: Asset | Reference) -> StrippedFile:
+    try:
+        return StrippedFile(source, row.content_type)
+    except BrokenMedia as error:  # then nothing of it goes out
+        source.close()
+        log.error("media.not_stripped", reason=error.message, **_ids(row))
+        raise Http404 from None
 
 
 def _ids(row: Asset | Reference) -> dict[str, str]:

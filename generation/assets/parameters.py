@@ -36,6 +36,7 @@ def parameters_of(asset: Asset) -> dict[str, Any]:
         "height": asset.height,
         "duration": asset.duration,
         "frames": asset.frames,
+        "has_audio": asset.has_audio,
         "content_type": asset.content_type,
         "byte_size": asset.byte_size,
         "sha256": asset.sha256,

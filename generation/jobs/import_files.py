@@ -178,6 +178,7 @@ def _fill(asset: Asset, job: Job, file: _File) -> None:
     asset.content_type, asset.sha256, asset.byte_size = measured.content_type, file.sha256, file.byte_size
     asset.width, asset.height = measured.width, measured.height
     asset.duration, asset.frames = measured.duration, measured.frames
+    asset.has_audio = measured.has_audio
     asset.completed_at = asset.saved_at = job.locked_at
     asset.metadata = job.metadata | ({"parameters": _kept(found)} if found else {})
     if found:

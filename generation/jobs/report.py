@@ -32,6 +32,7 @@ RESULT_FIELDS = (
     "placeholder",
     "content_type",
     "sha256",
+    "received_sha256",
     "byte_size",
     "width",
     "height",
@@ -39,6 +40,7 @@ RESULT_FIELDS = (
     "metadata",
     "duration",
     "frames",
+    "has_audio",
     "completed_at",
     "saved_at",
 )
@@ -163,13 +165,15 @@ def _apply(
     asset.status, asset.error_code, asset.error_message = AssetStatus.COMPLETED, "", ""
     asset.file, asset.thumbnail = upload.file, upload.thumbnail
     asset.small_thumbnail, asset.placeholder = upload.small_thumbnail, upload.placeholder
-    asset.content_type, asset.sha256, asset.byte_size = upload.content_type, upload.sha256, upload.byte_size
+    asset.content_type, asset.byte_size = upload.content_type, upload.byte_size
+    asset.sha256 = upload.stored_sha256 or upload.sha256
+    asset.received_sha256 = upload.sha256 if upload.stored_sha256 else ""
     asset.width, asset.height = upload.width, upload.height
     asset.seed = asset.seed if reported.seed is None else reported.seed
     asset.metadata = reported.metadata
     asset.completed_at = job.locked_at  # a moment, as the hours of the Library are counted by it
     asset.saved_at = None if job.review else job.locked_at
-    asset.duration, asset.frames = upload.duration, upload.frames
+    asset.duration, asset.frames, asset.has_audio = upload.duration, upload.frames, upload.has_audio
 
 
 def _write(

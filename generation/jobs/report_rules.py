@@ -70,7 +70,7 @@ def _is_in_slot(asset: Asset, reported: AssetReport, upload: Upload | None) -> b
     """Whether the slot holds this upload; after a day only the slot's file name still has the upload's id."""
     if upload is None:
         return PurePosixPath(asset.file.name or "").stem == str(reported.upload_id)
-    return upload.sha256 == asset.sha256
+    return upload.sha256 == asset.sent_sha256
 
 
 def _evaluate_late(asset: Asset, reported: AssetReport, upload: Upload | None) -> Evaluation:

@@ -15,8 +15,8 @@ from generation.core.errors import TooManyUploads, UnknownSlot
 from generation.core.ids import new_id
 from generation.jobs.lease import refusal
 from generation.media import storage
-from generation.media.formats import BrokenMedia
-from generation.media.measure import measure
+from generation.media.formats import BrokenMedia, Measured
+from generation.media.manifests import measured_with_manifest
 from generation.models import Attempt, Job, JobStatus, Outcome, Upload, Worker
 
 # Per slot and attempt. A worker needs one, and a few more when the first ones were broken.
@@ -81,15 +81,21 @@ def _uploads_of_attempt(job: Job, slot: int) -> int:
 
 def _measure_and_store(upload: Upload, content: BinaryIO, *, media: str, actor: Actor) -> None:
     try:
-        measured = measure(content, media=media, caller=str(actor))
+        with measured_with_manifest(content, media=media, caller=str(actor)) as (measured, kept):
+            _store(upload, measured, kept)
+            if kept is not content:
+                upload.stored_sha256, upload.byte_size = storage.sha256_and_size(kept)
     except BrokenMedia as error:
         upload.error_code, upload.error_message = error.code, error.message
         ids = {"job": str(upload.job_id), "slot": upload.slot, "code": error.code}
         audit_log.refused("upload.broken", actor=actor, **ids)
-        return
+
+
+def _store(upload: Upload, measured: Measured, content: BinaryIO) -> None:
     upload.content_type = measured.content_type
     upload.width, upload.height = measured.width, measured.height
     upload.duration, upload.frames = measured.duration, measured.frames
+    upload.has_audio = measured.has_audio
     upload.id = new_id()
     upload.placeholder = measured.placeholder
     upload.file, upload.thumbnail, upload.small_thumbnail = storage.store(

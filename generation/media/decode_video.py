@@ -45,6 +45,7 @@ class Seen:
     first: float | None = None  # when the first picture is shown
     last: float = 0.0  # when the last picture, or piece of sound, begins
     end: float = 0.0
+    has_audio: bool = False
 
     def add(self, part: av.Packet[av.stream.Stream] | av.VideoFrame) -> None:
         if part.pts is not None and part.time_base is not None:
@@ -84,6 +85,7 @@ def _decode(
     seen, poster = Seen(), None
     for packet in container.demux(stream, *container.streams.audio):
         if packet.stream.index != stream.index:
+            seen.has_audio |= bool(packet.size)
             seen.add(packet)
             continue
         for frame in _decoded(packet, seen):
@@ -99,6 +101,7 @@ def _decode(
         **pixels.thumbnails(poster),
         duration=_duration(container, seen, stream),
         frames=seen.frames,
+        has_audio=seen.has_audio,
     )
 
 

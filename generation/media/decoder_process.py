@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import importlib
 import os
 import resource
 import signal
@@ -25,17 +26,18 @@ from generation.media.formats import BrokenMedia, Measured
 LINE = 3  # the descriptor of the line to the server, in the end
 # Beside what pictures may take: Python's own objects, and what the allocator keeps.
 OWN_BYTES = 48 * 1024 * 1024
-MAX_WRITTEN_BYTES = 64 * 1024 * 1024
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def main() -> None:
-    given, memory, seconds = map(int, sys.argv[1:])
+    given, memory, seconds, written, adds_manifests = map(int, sys.argv[1:])
     if given != LINE:
         os.dup2(given, LINE)
         os.close(given)
     line = socket.socket(fileno=LINE)
-    _confine(memory)
+    if adds_manifests:  # before it may open no more files
+        importlib.import_module("generation.media.manifest_writer")
+    _confine(memory, written)
     messages.send(line, {"ready": True})
     while True:
         try:
@@ -43,7 +45,7 @@ def main() -> None:
         except messages.BadMessage:
             return  # the server has gone
         _allow(seconds, files)
-        answer, thumbnail = _answer(request, files, memory)
+        answer, thumbnail = _answer(request, files, memory, line)
         signal.alarm(0)
         _limit_files(messages.MAX_FILES)
         try:
@@ -52,7 +54,7 @@ def main() -> None:
             return
 
 
-def _confine(memory: int) -> None:
+def _confine(memory: int, written: int) -> None:
     """Give up what a decoder does not need; each limit where the system has it."""
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)
@@ -61,7 +63,7 @@ def _confine(memory: int) -> None:
     os.close(null)
     limits = {
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_FSIZE: MAX_WRITTEN_BYTES,
+        resource.RLIMIT_FSIZE: written,
         resource.RLIMIT_NOFILE: LINE + 1 + messages.MAX_FILES,
         resource.RLIMIT_AS: _address_space() + memory + OWN_BYTES,
     }
@@ -93,13 +95,17 @@ def _allow(seconds: int, files: list[int]) -> None:
     signal.alarm(2 * seconds)
 
 
-def _answer(request: dict[str, Any], files: list[int], memory: int) -> tuple[dict[str, Any], bytes]:
+def _answer(
+    request: dict[str, Any], files: list[int], memory: int, line: socket.socket
+) -> tuple[dict[str, Any], bytes]:
     with contextlib.ExitStack() as stack:
         opened = [
             stack.enter_context(os.fdopen(each, mode))
             for each, mode in zip(files, ("rb", "wb"), strict=False)
         ]
         try:
+            if "manifest" in request:
+                return {"manifest": _write_manifest(opened, request["manifest"], line)}, b""
             measured = _decode(opened, memory=memory, **request)
         except BrokenMedia as broken:
             return {"code": broken.code, "message": broken.message}, b""
@@ -114,6 +120,16 @@ def _answer(request: dict[str, Any], files: list[int], memory: int) -> tuple[dic
     thumbnail, small = answer.pop("thumbnail"), answer.pop("small_thumbnail")
     both = thumbnail + small
     return {"measured": answer, "thumbnail_bytes": len(both), "small_bytes": len(small)}, both
+
+
+def _write_manifest(files: list[Any], asked: dict[str, Any], line: socket.socket) -> bool:
+    from generation.media.manifest_writer import write_manifest
+
+    def sign(data: bytes) -> bytes:
+        messages.send(line, {"to_sign": True, "thumbnail_bytes": len(data)}, body=data)
+        return messages.receive_body(line, messages.receive(line)["signature_bytes"])
+
+    return write_manifest(files[0], files[1], asked, sign)
 
 
 def _decode(

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ MAX_WAITING = 8  # of one caller
 STOPPED_BY_LIMIT = (-signal.SIGXCPU, -signal.SIGALRM)
 # No secret of the server's. Freed pictures go back to the system; the allocator would keep some of each.
 ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "MALLOC_MMAP_THRESHOLD_": "1048576"}
+WRITTEN_BYTES = 64 * 1024 * 1024  # that a process may write at most into one file
+MANIFEST_BYTES = 1024 * 1024  # far more than a manifest takes
+Sign = Callable[[bytes], bytes]
 KEPT_VARIABLES = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # where some systems have the libraries
 
 
@@ -47,11 +50,19 @@ class DecoderDied(Exception):
 class Decoder:
     """One decoding process."""
 
-    def __init__(self, *, memory_bytes: int, seconds: int) -> None:
+    def __init__(
+        self,
+        *,
+        memory_bytes: int,
+        seconds: int,
+        written_bytes: int = WRITTEN_BYTES,
+        adds_manifests: bool = False,
+    ) -> None:
         self._line, theirs = socket.socketpair()
         self._answer_seconds = 2 * seconds + 5.0
         with theirs:
-            words = [str(theirs.fileno()), str(memory_bytes), str(seconds)]
+            numbers = (theirs.fileno(), memory_bytes, seconds, written_bytes, int(adds_manifests))
+            words = list(map(str, numbers))
             try:
                 self._process = subprocess.Popen(  # noqa: S603 - a program of ours
                     [sys.executable, "-s", "-m", "generation.media.decoder_process", *words],
@@ -75,14 +86,30 @@ class Decoder:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, request: dict[str, Any], files: Sequence[int]) -> tuple[dict[str, Any], bytes]:
-        """Its answer and the thumbnail behind that. Raises DecoderDied, and then it is stopped."""
+    def ask(
+        self, request: dict[str, Any], files: Sequence[int], sign: Sign | None = None
+    ) -> tuple[dict[str, Any], bytes]:
+        """Its answer and the thumbnail behind that. Raises DecoderDied, and then it is stopped.
+
+        `sign` signs what the process asks to have signed, once; it raises ValueError for what it refuses.
+        """
         self._line.settimeout(self._answer_seconds)
         try:
             messages.send(self._line, request, files)
         except OSError:
             raise DecoderDied(self.stop()) from None
-        return self._answer()
+        answer, body = self._answer()
+        if sign and answer.get("to_sign") is True:
+            self._send_signature(sign, body)
+            answer, body = self._answer()
+        return answer, body
+
+    def _send_signature(self, sign: Sign, data: bytes) -> None:
+        try:
+            signature = sign(data)
+            messages.send(self._line, {"signature_bytes": len(signature)}, body=signature)
+        except (ValueError, OSError):
+            raise DecoderDied(self.stop()) from None
 
     def _answer(self) -> tuple[dict[str, Any], bytes]:
         try:
@@ -121,16 +148,35 @@ class DecoderPool:
     """At most `decoders` processes, and as many files at once; fair among callers."""
 
     def __init__(
-        self, *, decoders: int, memory_bytes: int, seconds: int, max_waiting: int = MAX_WAITING
+        self,
+        *,
+        decoders: int,
+        memory_bytes: int,
+        seconds: int,
+        max_waiting: int = MAX_WAITING,
+        written_bytes: int = WRITTEN_BYTES,
+        adds_manifests: bool = False,
     ) -> None:
         self._turns = FairSemaphore(decoders, max_waiting=max_waiting)
-        self._limits = {"memory_bytes": memory_bytes, "seconds": seconds}
+        self._new = functools.partial(
+            Decoder,
+            memory_bytes=memory_bytes,
+            seconds=seconds,
+            written_bytes=written_bytes,
+            adds_manifests=adds_manifests,
+        )
         self._seconds = seconds
         self._idle: list[Decoder] = []
         self._lock = threading.Lock()
 
     def ask(
-        self, request: dict[str, Any], files: Sequence[int], *, caller: str, wait: float
+        self,
+        request: dict[str, Any],
+        files: Sequence[int],
+        *,
+        caller: str,
+        wait: float,
+        sign: Sign | None = None,
     ) -> tuple[dict[str, Any], bytes]:
         """A decoding process's answer, unchecked, and the thumbnail behind that.
 
@@ -143,16 +189,18 @@ class DecoderPool:
         """
         try:
             with self._turns.turn(caller, wait=wait):
-                return self._ask(request, files)
+                return self._ask(request, files, sign)
         except NoTurn:
             raise TooManyDecodes from None
 
-    def _ask(self, request: dict[str, Any], files: Sequence[int]) -> tuple[dict[str, Any], bytes]:
+    def _ask(
+        self, request: dict[str, Any], files: Sequence[int], sign: Sign | None
+    ) -> tuple[dict[str, Any], bytes]:
         ended = 0
         for _ in range(2):
             decoder = self._take()
             try:
-                answer = decoder.ask(request, files)
+                answer = decoder.ask(request, files, sign)
             except DecoderDied as died:
                 ended = died.returncode
                 log.warning("decoder.died", pid=decoder.pid, status=died.returncode)
@@ -176,7 +224,7 @@ class DecoderPool:
 
     def _start(self) -> Decoder:
         try:
-            decoder = Decoder(**self._limits)
+            decoder = self._new()
         except (DecoderDied, OSError) as error:
             log.error("decoder.not_started", error=type(error).__name__, reason=str(error)[:200])
             raise DecoderUnavailable from error
@@ -207,6 +255,8 @@ def pool() -> DecoderPool:
         decoders=settings.DECODERS,
         memory_bytes=settings.DECODE_MEMORY_BYTES,
         seconds=settings.DECODE_SECONDS,
+        written_bytes=max(WRITTEN_BYTES, settings.MAX_UPLOAD_BYTES + MANIFEST_BYTES),
+        adds_manifests=bool(settings.SIGNING_CERTIFICATE),
     )
     atexit.register(made.stop)
     return made

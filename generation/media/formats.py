@@ -36,7 +36,7 @@ class Measured:
     """A file's measured properties. Sizes in px, duration in s; thumbnails are WebP of 512 and 256 px.
 
     `placeholder` is what stands there until a thumbnail is loaded: the colours of the upper and the lower
-    half, each as six hexadecimal digits.
+    half, each as six hexadecimal digits. `has_audio`: whether a video has sound; None of an image.
     """
 
     content_type: str
@@ -47,6 +47,7 @@ class Measured:
     placeholder: str = ""
     duration: float | None = None
     frames: int | None = None
+    has_audio: bool | None = None
 
     @property
     def extension(self) -> str:

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 
@@ -54,7 +54,7 @@ def measure(
         DecoderUnavailable: nothing can be decoded now.
     """
     request = {"media": media, "max_side": max_side, "max_bytes": None}
-    with _readable(content) as file:
+    with readable(content) as file:
         return _measured(*pool().ask(request, [file], caller=caller, wait=wait), media=media)
 
 
@@ -74,23 +74,23 @@ def canonical_image(
     Raises: as `measure`, and OSError for a full disk.
     """
     request = {"media": "image", "max_side": max_side, "max_bytes": max_bytes}
-    with _readable(content) as file, _temporary_file() as out:
+    with readable(content) as file, temporary_file() as out:
         answer = pool().ask(request, [file, out.fileno()], caller=caller, wait=wait)
         measured = _measured(*answer, media="image")
         if not 0 < out.seek(0, os.SEEK_END) <= max_bytes:
             raise DecoderUnavailable
-        yield measured, cast("BinaryIO", out)
+        yield measured, out
 
 
 @contextmanager
-def _readable(content: BinaryIO) -> Iterator[int]:
+def readable(content: BinaryIO) -> Iterator[int]:
     """A descriptor of the content that can only be read, with a position of its own."""
     with contextlib.ExitStack() as stack:
         try:
             content.flush()
             source = content.fileno()
         except (io.UnsupportedOperation, AttributeError):  # in memory, or kept elsewhere
-            copy = stack.enter_context(_temporary_file())
+            copy = stack.enter_context(temporary_file())
             content.seek(0)
             shutil.copyfileobj(content, copy)
             copy.flush()
@@ -100,10 +100,10 @@ def _readable(content: BinaryIO) -> Iterator[int]:
         yield file
 
 
-def _temporary_file() -> IO[bytes]:
+def temporary_file() -> BinaryIO:
     """Where bodies on their way lie, which has room for it."""
     settings.BODY_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return tempfile.TemporaryFile(dir=settings.BODY_DIR)
+    return cast("BinaryIO", tempfile.TemporaryFile(dir=settings.BODY_DIR))
 
 
 def _measured(answer: dict[str, Any], thumbnails: bytes, *, media: str) -> Measured:
@@ -135,6 +135,7 @@ def _measured(answer: dict[str, Any], thumbnails: bytes, *, media: str) -> Measu
             and PLACEHOLDER.fullmatch(str(all_.get("placeholder")))
             and _is_count(all_.get("frames"))
             and _is_duration(all_.get("duration"))
+            and isinstance(all_.get("has_audio"), bool | None)
         ):
             return Measured(
                 content_type=all_["content_type"],
@@ -145,6 +146,7 @@ def _measured(answer: dict[str, Any], thumbnails: bytes, *, media: str) -> Measu
                 placeholder=all_["placeholder"],
                 duration=all_.get("duration"),
                 frames=all_.get("frames"),
+                has_audio=all_.get("has_audio"),
             )
     raise DecoderUnavailable
 

@@ -1,56 +1,31 @@
 """Media files without what is written in them beside the picture: prompts, seeds, places, cameras, titles.
 
 Each part that holds such text is overwritten in place by one of the same size that readers pass over, so that
-sizes and offsets stay, and nothing is decoded. The picture looks the same: colours and orientation stay.
+sizes and offsets stay, and nothing is decoded. The picture looks the same: colours and orientation stay, and
+so does the word that it was generated (`source_type`).
 """
 
 from __future__ import annotations
 
 import io
-import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
-from PIL import Image
-
-from generation.media.container_formats import ebml_number
-from generation.media.formats import IMAGE_TYPES, BrokenMedia
-from generation.media.image_streams import BLOCK_BYTES, find_stream, jpeg_segments, png_parts
-from generation.media.mp4_tables import MAX_DEPTH, boxes
+from generation.media.file_patches import Patch
+from generation.media.formats import IMAGE_TYPES
+from generation.media.image_streams import find_stream
+from generation.media.stripped_images import jpeg_patches, png_patches, webp_patches
+from generation.media.stripped_videos import mp4_patches, webm_patches
 
 KINDS = {content_type: kind for kind, (content_type, _) in IMAGE_TYPES.items()}
-# What makes the picture; all else goes, also what only some program knows.
-PNG_PICTURE = {
-    *(b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"mDCV"),
-    *(b"cLLI", b"sBIT", b"bKGD", b"hIST", b"pHYs", b"acTL", b"fcTL", b"fdAT"),
+PATCHES: dict[str, Callable[[BinaryIO], Iterator[Patch]]] = {
+    "image/png": png_patches,
+    "image/jpeg": jpeg_patches,
+    "image/webp": webp_patches,
+    "video/mp4": mp4_patches,
+    "video/webm": webm_patches,
 }
-PNG_IGNORED = b"voId"  # ancillary, private: decoders pass over what they do not know
-APP0, APP1, APP2, APP14, APP15, COMMENT = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
-# How the content of those begins that say how the picture looks.
-JPEG_PICTURE = {APP0: b"JFIF\0", APP2: b"ICC_PROFILE\0", APP14: b"Adobe"}
-ORIENTATION = 0x0112
-WEBP_PICTURE = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
-WEBP_FLAGS = 0x08 | 0x04  # that there is EXIF, that there is XMP
-MP4_TEXT = {b"udta", b"meta", b"uuid"}
-SEGMENT, VOID = 0x18538067, b"\xec"
-WEBM_TEXT = {0x1254C367, 0x1941A469}  # Tags, Attachments
-WEBM_INFO, TITLE = 0x1549A966, 0x7BA9
-
-
-class Patch(NamedTuple):
-    """The bytes that stand in the place of those from `start` on: `data`, and then so many zeros."""
-
-    start: int
-    data: bytes
-    zeros: int = 0
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.data) + self.zeros
-
-    def part(self, first: int, last: int) -> bytes:
-        return self.data[first - self.start : last - self.start].ljust(last - first, b"\0")
 
 
 def patches(content: BinaryIO, content_type: str) -> list[Patch]:
@@ -59,14 +34,7 @@ def patches(content: BinaryIO, content_type: str) -> list[Patch]:
     Raises:
         BrokenMedia: the file's parts do not fit. What was accepted as a result does not raise.
     """
-    find: dict[str, Callable[[BinaryIO], Iterator[Patch]]] = {
-        "image/png": _png,
-        "image/jpeg": _jpeg,
-        "image/webp": _webp,
-        "video/mp4": _mp4,
-        "video/webm": _webm,
-    }
-    return sorted([*find[content_type](content), *_trailer(content, content_type)])
+    return sorted([*PATCHES[content_type](content), *_trailer(content, content_type)])
 
 
 def _trailer(content: BinaryIO, content_type: str) -> Iterator[Patch]:
@@ -117,114 +85,3 @@ class StrippedFile(io.RawIOBase):
     def close(self) -> None:
         self.original.close()
         super().close()
-
-
-def _png(content: BinaryIO) -> Iterator[Patch]:
-    for kind, start, end in list(png_parts(content)):
-        if kind not in PNG_PICTURE:
-            yield Patch(start - 4, PNG_IGNORED, end - start)
-            yield Patch(end, _checksum(end - start).to_bytes(4, "big"))
-
-
-def _checksum(zeros: int) -> int:
-    """Of an ignored part of so many zeros."""
-    found = zlib.crc32(PNG_IGNORED)
-    for at in range(0, zeros, BLOCK_BYTES):
-        found = zlib.crc32(bytes(min(BLOCK_BYTES, zeros - at)), found)
-    return found
-
-
-def _jpeg(content: BinaryIO) -> Iterator[Patch]:
-    orientation = _orientation(content)
-    for marker, start, end in list(jpeg_segments(content)):
-        content.seek(start)
-        head = content.read(12)
-        if marker != COMMENT and not APP0 <= marker <= APP15:
-            continue
-        if marker in JPEG_PICTURE and head.startswith(JPEG_PICTURE[marker]):
-            continue
-        if (
-            marker == APP1
-            and head.startswith(b"Exif\0\0")
-            and orientation != 1
-            and end - start >= len(_exif(1))
-        ):
-            yield Patch(start, exif := _exif(orientation), end - start - len(exif))
-        else:
-            yield Patch(start - 3, bytes([APP15]))
-            yield Patch(start, b"", end - start)
-
-
-def _orientation(content: BinaryIO) -> int:
-    content.seek(0)
-    with Image.open(content) as picture:
-        found = picture.getexif().get(ORIENTATION, 1)
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
-def _exif(orientation: int) -> bytes:
-    """The smallest EXIF that says how the picture is turned."""
-    entry = ORIENTATION.to_bytes(2, "big") + b"\0\3\0\0\0\1" + orientation.to_bytes(2, "big") + b"\0\0"
-    return b"Exif\0\0MM\0*\0\0\0\x08\0\1" + entry + bytes(4)
-
-
-def _webp(content: BinaryIO) -> Iterator[Patch]:
-    orientation = _orientation(content)
-    end = find_stream(content, "WEBP").end
-    at = 12
-    while at + 8 <= end:
-        content.seek(at)
-        header = content.read(9)
-        kind, size = header[:4], int.from_bytes(header[4:8], "little")
-        stop = min(at + 8 + size, end)
-        if kind == b"EXIF" and orientation != 1 and stop - at - 8 >= len(_exif(1)):
-            yield Patch(at + 8, exif := _exif(orientation), stop - at - 8 - len(exif))
-        elif kind not in WEBP_PICTURE:
-            yield Patch(at, b"VOID")
-            yield Patch(at + 8, b"", stop - at - 8)
-        elif kind == b"VP8X":
-            kept = 0x08 if orientation != 1 else 0
-            yield Patch(at + 8, bytes([header[8] & ~WEBP_FLAGS | kept]))
-        at += 8 + size + size % 2
-
-
-def _mp4(content: BinaryIO) -> Iterator[Patch]:
-    length = content.seek(0, 2)
-    covered = 0  # up to where all is overwritten
-    for kind, start, end in list(boxes(content, 0, length, MAX_DEPTH)):
-        if kind in MP4_TEXT and start >= covered:
-            content.seek(start - 8)
-            # A size of 64 bits stands between the type and the content.
-            name_at = start - 4 if content.read(8)[4:] == kind else start - 12
-            yield Patch(name_at, b"free")
-            yield Patch(start, b"", end - start)
-            covered = end
-
-
-def _webm(content: BinaryIO) -> Iterator[Patch]:
-    for kind, _, start, end in _elements(content, 0, content.seek(0, 2)):
-        if kind != SEGMENT:
-            continue
-        for inner, at, begins, stop in _elements(content, start, end):
-            if inner in WEBM_TEXT and stop - at >= 9:
-                yield Patch(at, VOID + (1 << 56 | stop - at - 9).to_bytes(8, "big"), stop - at - 9)
-            elif inner == WEBM_INFO:
-                titles = _elements(content, begins, stop)
-                yield from (
-                    Patch(first, b"", last - first) for name, _, first, last in titles if name == TITLE
-                )
-
-
-def _elements(content: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Each element: its id, where it starts, and where its content starts and ends."""
-    while start < end:
-        content.seek(start)
-        header = content.read(16)
-        kind, id_bytes = ebml_number(header, keep_marker=True)
-        size, size_bytes = ebml_number(header[id_bytes:])
-        if not id_bytes or not size_bytes or kind is None:
-            raise BrokenMedia("broken_media", f"The WebM's part at byte {start:,} cannot be read.")
-        begins = start + id_bytes + size_bytes
-        stop = end if size is None else min(begins + size, end)
-        yield kind, start, begins, stop
-        start = stop

@@ -60,7 +60,7 @@ class Asset(models.Model):
     """One expected result, written when its job is submitted and only ever updated after that.
 
     `image_index` is an image's slot in its SDXL batch, NULL for what WAN makes; a video has `duration` and
-    `frames` once it is completed.
+    `frames` once it is completed, and `has_audio` unless it was completed before that was measured.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -94,12 +94,20 @@ class Asset(models.Model):
         help_text="The colours of its halves, as media.formats.Measured.",
     )
     content_type = models.CharField(max_length=40, blank=True)
-    sha256 = models.CharField(max_length=64, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True, help_text="Of the stored file.")
+    received_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of what the worker sent, where a manifest was added to the stored file; else empty.",
+    )
     byte_size = models.BigIntegerField(null=True)
     width = models.PositiveIntegerField(null=True, help_text="Measured, px.")
     height = models.PositiveIntegerField(null=True, help_text="Measured, px.")
     duration = models.FloatField(null=True, help_text="Measured, s.")
     frames = models.PositiveIntegerField(null=True)
+    has_audio = models.BooleanField(null=True, help_text="Whether a video has sound, where that is known.")
 
     rating = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="Stars, 1 to 5; 0: none.")
     favourite = models.BooleanField(default=False, db_default=False)
@@ -171,6 +179,9 @@ class Asset(models.Model):
                 condition=Q(media="video") | Q(duration=None, frames=None),
                 name="asset_only_videos_have_duration",
             ),
+            models.CheckConstraint(
+                condition=Q(media="video") | Q(has_audio=None), name="asset_only_videos_have_sound"
+            ),
             models.CheckConstraint(condition=Q(status__in=AssetStatus.values), name="asset_status_known"),
             models.CheckConstraint(condition=Q(seed__gte=0), name="asset_seed_not_negative"),
             models.CheckConstraint(condition=Q(rating__lte=MAX_RATING), name="asset_rating_at_most_five"),
@@ -199,6 +210,11 @@ class Asset(models.Model):
 
     def __str__(self) -> str:
         return f"{self.media} {self.id}"
+
+    @property
+    def sent_sha256(self) -> str:
+        """Of the bytes as they came."""
+        return self.received_sha256 or self.sha256
 
     @property
     def slot(self) -> int:

@@ -65,7 +65,14 @@ class Upload(models.Model):
     job = models.ForeignKey(Job, models.PROTECT, related_name="uploads", db_index=False)
     lease_token = models.UUIDField()
     slot = models.PositiveSmallIntegerField()
-    sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64, help_text="Of what the worker sent.")
+    stored_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of the stored file, where a manifest was added to it; else empty.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     accepted_at = models.DateTimeField(null=True, help_text="When a callback put it into its slot.")
 
@@ -74,11 +81,12 @@ class Upload(models.Model):
     small_thumbnail = models.FileField(max_length=200, null=True)
     placeholder = models.CharField(max_length=12, null=True)  # noqa: DJ001 # as the asset's
     content_type = models.CharField(max_length=40, blank=True)
-    byte_size = models.BigIntegerField()
+    byte_size = models.BigIntegerField(help_text="Of the stored file; where none is, of what came.")
     width = models.PositiveIntegerField(null=True)
     height = models.PositiveIntegerField(null=True)
     duration = models.FloatField(null=True)
     frames = models.PositiveIntegerField(null=True)
+    has_audio = models.BooleanField(null=True)
     error_code = models.CharField(max_length=ERROR_CODE_LENGTH, blank=True)
     error_message = models.CharField(max_length=ERROR_MESSAGE_LENGTH, blank=True)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from ourvidz.declarations.installation import PLACE, SITE
+from ourvidz.declarations.marking import MARKING
 from ourvidz.declarations.process_limits import CONNECTIONS, DECODING, REQUESTS
 from ourvidz.declarations.usage import JOBS, KEPT, OF_ONE_USER, SIGNING_IN
 from ourvidz.environment import Setting, Values, read
@@ -18,6 +19,7 @@ GROUPS: Mapping[str, tuple[Setting, ...]] = {
     "Jobs and their workers": JOBS,
     "What one user may have": OF_ONE_USER,
     "How long things are kept": KEPT,
+    "Marking results": MARKING,
     "Signing in": SIGNING_IN,
     "Bounds of a web process: requests and pages": REQUESTS,
     "Bounds of a web process: connections and bodies": CONNECTIONS,

@@ -7,13 +7,19 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image as Picture
 from playwright.sync_api import Browser, Page
 
 from generation.media.measure import measure
+from generation.media.stripped import StrippedFile
+from ourvidz_worker.engines import xmp
+from ourvidz_worker.engines.mp4 import mp4
+from ourvidz_worker.engines.png import png
 from tests.generation import image_kinds, video_kinds
 from tests.generation.image_kinds import TOLERANCE, difference
+from tests.generation.pictures import encoded, plain
 
 # An image or video from bytes, drawn on white as its first picture: its size, its length, its pixels.
 SHOW = """
@@ -92,3 +98,52 @@ def test_chromium_plays_the_video_that_the_table_says(page: Page, name: str) -> 
     assert picture.size == (measured.width, measured.height)
     assert difference(picture, kind.picture) < TOLERANCE
     assert duration == pytest.approx(measured.duration, abs=0.05)
+
+
+SOUNDS = [name for name in VIDEOS if video_kinds.PLAYABLE.get(name) and video_kinds.PLAYABLE[name].has_audio]
+HEAR = """
+async ([bytes, type]) => {
+  const body = Uint8Array.from(atob(bytes), (char) => char.charCodeAt(0));
+  const film = document.createElement("video");
+  film.src = URL.createObjectURL(new Blob([body], { type }));
+  film.muted = true;  // else the page must have been touched
+  document.body.append(film);
+  const ended = new Promise((resolve) => film.addEventListener("ended", resolve));
+  await film.play();
+  await ended;
+  film.remove();
+  return film.webkitAudioDecodedByteCount;
+}
+"""
+
+
+@pytest.mark.parametrize("name", SOUNDS)
+def test_chromium_decodes_the_sound_that_the_table_says(page: Page, name: str) -> None:
+    content = video_kinds.KINDS[name].made()
+    kind = measure(io.BytesIO(content), media="video").content_type
+    assert page.evaluate(HEAR, [base64.b64encode(content).decode(), kind]) > 0
+
+
+MARKED: dict[str, tuple[str, bytes]] = {
+    "png": ("image/png", png(np.full((48, 64, 3), 90, np.uint8), parameters="a fox")),
+    "mp4": ("video/mp4", mp4([np.full((48, 64, 3), 90, np.uint8)] * 16, width=64, height=48, fps=16)),
+    "jpeg": ("image/jpeg", xmp.marked(encoded(plain(), "JPEG"), "image/jpeg")),
+    "webp": ("image/webp", xmp.marked(encoded(plain(), "WEBP"), "image/webp")),
+    "webm": ("video/webm", video_kinds.video("webm", "libvpx-vp9", sound="libopus")),
+    "mp4 with sound": ("video/mp4", xmp.marked(video_kinds.video(sound="aac"), "video/mp4")),
+}
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_chromium_shows_what_is_marked_and_what_is_shared(page: Page, name: str) -> None:
+    """The mark changes nothing of the picture, and no more does stripping it of all but the mark."""
+    content_type, content = MARKED[name]
+    measured = measure(io.BytesIO(content), media=content_type.partition("/")[0])
+    picture, duration = shown(page, content, content_type)
+    assert picture.size == (measured.width, measured.height)
+    if measured.duration:
+        assert duration == pytest.approx(measured.duration, abs=0.05)
+    stripped = StrippedFile(io.BytesIO(content), content_type).read()
+    assert stripped != content
+    again, lasts = shown(page, stripped, content_type)
+    assert (again.tobytes(), lasts) == (picture.tobytes(), duration)

@@ -46,7 +46,7 @@ def decoders(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., DecoderP
     made: list[DecoderPool] = []
 
     def make(**options: int) -> DecoderPool:
-        defaults = {
+        defaults: dict[str, Any] = {
             "decoders": settings.DECODERS,
             "memory_bytes": settings.DECODE_MEMORY_BYTES,
             "seconds": settings.DECODE_SECONDS,
@@ -380,6 +380,7 @@ WEBP = b"RIFF\0\0\0\0WEBP"
         ({"measured": SOUND | {"frames": -1}}, WEBP),
         ({"measured": SOUND | {"duration": float("inf")}}, WEBP),
         ({"measured": SOUND | {"duration": "long"}}, WEBP),
+        ({"measured": SOUND | {"has_audio": "yes"}}, WEBP),
         ({"code": "owned", "message": "x"}, b""),
         ({"code": "too_large", "message": 7}, b""),
     ],

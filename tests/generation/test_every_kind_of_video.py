@@ -27,6 +27,7 @@ def test_a_video_is_measured_as_a_browser_shows_it_or_refused_by_what_it_is(name
         return
     found = measure(content, media="video")
     assert (found.width, found.height, found.frames) == (*kind.size, kind.frames)
+    assert found.has_audio is kind.has_audio
     assert found.duration == pytest.approx(kind.duration, abs=0.1)
     thumbnail = Picture.open(io.BytesIO(found.thumbnail))
     assert max(thumbnail.size) == min(THUMBNAIL_EDGE, max(kind.size))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Literal
+from xml.etree import ElementTree
 
 import av
 import numpy as np
@@ -13,8 +16,13 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from generation.media.container_formats import ebml_number
 from generation.media.measure import measure
+from generation.media.source_type import source_type
 from generation.media.stripped import StrippedFile
+from generation.media.stripped_videos import MASTERS
+from ourvidz_worker.engines import xmp
+from tests.generation.mp4_boxes import box, changed
 
 pytestmark = pytest.mark.any_database
 SECRET = "quokka in the attic"
@@ -111,6 +119,156 @@ def test_the_picture_stays_and_the_text_goes(name: str) -> None:
     for start in range(0, len(original), 977):  # a range begins and ends anywhere
         file.seek(start)
         assert file.read(311) == stripped[start : start + 311]
+
+
+def marked(content: bytes, content_type: str) -> bytes:
+    """As our worker marks its files; the text of others stands in the same packet."""
+    return xmp.marked(content, content_type)
+
+
+def png_without_xmp() -> bytes:
+    return png()[: -len(SECRET)]
+
+
+MARKED: dict[str, tuple[str, Callable[[], bytes]]] = {
+    name: (content_type, partial(lambda make, kind: marked(make(), kind), make, content_type))
+    for name, (content_type, make) in {
+        **FILES,
+        "png": ("image/png", png_without_xmp),
+        "jpeg": ("image/jpeg", lambda: jpeg()[: -len(SECRET)]),
+    }.items()
+    if content_type != "video/webm"
+}
+
+
+@pytest.mark.parametrize("name", MARKED)
+def test_that_it_was_generated_stays(name: str) -> None:
+    content_type, make = MARKED[name]
+    original = make()
+    stripped = StrippedFile(io.BytesIO(original), content_type).read()
+    assert b"quokka" not in stripped
+    assert len(stripped) == len(original)
+    assert frames(stripped, content_type) == frames(original, content_type)
+    assert measure(io.BytesIO(stripped), media=content_type.partition("/")[0]).content_type == content_type
+    packet = packet_of(stripped)
+    assert source_type(packet) == "trainedAlgorithmicMedia"
+    ElementTree.fromstring(re.sub(rb"<\?xpacket.*?\?>", b"", packet))  # noqa: S314 - it is well-formed
+
+
+def packet_of(media: bytes) -> bytes:
+    if media[4:8] == b"ftyp":
+        with av.open(io.BytesIO(media), "r", options={"export_xmp": "1"}) as container:
+            return container.metadata["xmp"].encode()
+    with Image.open(io.BytesIO(media)) as opened:
+        found: bytes | str = opened.info["XML:com.adobe.xmp" if opened.format == "PNG" else "xmp"]
+    return found.encode() if isinstance(found, str) else found
+
+
+@pytest.mark.parametrize("said", ["quokkaMedia", "trainedAlgorithmicMediaQuokka", ""])
+def test_what_no_source_type_is_does_not_stay(said: str) -> None:
+    """Else the place of the mark would be one for text."""
+    packet = xmp.packet(trained=True).replace(b"trainedAlgorithmicMedia", said.encode())
+    out = io.BytesIO()
+    picture().save(out, "JPEG", xmp=packet)
+    stripped = StrippedFile(out, "image/jpeg").read()
+    assert b"quokka" not in stripped.lower()
+    assert b"digitalsourcetype" not in stripped
+
+
+@pytest.mark.parametrize("place", [b"moov", b"trak", b"mdia", b"stbl", b"udta", b"file"])
+@pytest.mark.parametrize("kind", [b"free", b"skip", b"wide", b"uuid", b"quok", b"meta"])
+def test_no_box_of_a_film_hides_text(kind: bytes, place: bytes) -> None:
+    hidden = box(kind, bytes(16) + SECRET.encode())
+    original = video("mp4", "libx264")
+    original = original + hidden if place == b"file" else changed(original, place, lambda old: old + hidden)
+    assert SECRET.encode() in original
+    check_film(original, "video/mp4")
+
+
+def test_no_description_of_samples_hides_text() -> None:
+    def filled(payload: bytes) -> bytes:
+        entry = payload[8:]
+        name = bytes([len(SECRET)]) + SECRET.encode().ljust(31, b"\0")
+        inside = entry[8 : 8 + 42] + name + entry[8 + 74 :] + box(b"free", SECRET.encode())
+        return payload[:8] + box(entry[4:8], inside)
+
+    original = changed(video("mp4", "libx264"), b"stsd", filled)
+    assert original.count(SECRET.encode()) >= 2
+    check_film(original, "video/mp4")
+
+
+def test_no_name_of_a_track_hides_text() -> None:
+    def named(payload: bytes) -> bytes:
+        return payload[:24] + SECRET.encode() + b"\0"
+
+    check_film(changed(video("mp4", "libx264"), b"hdlr", named), "video/mp4")
+
+
+def check_film(original: bytes, content_type: str) -> None:
+    stripped = StrippedFile(io.BytesIO(original), content_type).read()
+    assert b"quokka" not in stripped
+    assert len(stripped) == len(original)
+    assert frames(stripped, content_type) == frames(original, content_type)
+    assert measure(io.BytesIO(stripped), media="video") == measure(io.BytesIO(original), media="video")
+
+
+def element(kind: int, payload: bytes) -> bytes:
+    name = kind.to_bytes((kind.bit_length() + 7) // 8, "big")
+    return name + (1 << 56 | len(payload)).to_bytes(8, "big") + payload
+
+
+def with_element(content: bytes, parent: int, hidden: bytes) -> bytes:
+    """As the last in each such element; of 0, behind all."""
+    if not parent:
+        return content + hidden
+    return b"".join(_rebuilt(content, parent, hidden))
+
+
+def _rebuilt(content: bytes, parent: int, hidden: bytes) -> Iterator[bytes]:
+    at = 0
+    while at < len(content):
+        kind, id_bytes = ebml_number(content[at : at + 8], keep_marker=True)
+        size, size_bytes = ebml_number(content[at + id_bytes : at + id_bytes + 8])
+        assert kind is not None
+        start = at + id_bytes + size_bytes
+        end = len(content) if size is None else start + size
+        payload = content[start:end]
+        if kind in MASTERS:
+            inside = b"".join(_rebuilt(payload, parent, hidden)) + (hidden if kind == parent else b"")
+            yield element(kind, inside)
+        else:
+            yield content[at:end]
+        at = end
+
+
+SEGMENT, INFO, TRACKS, TRACK, CLUSTER = 0x18538067, 0x1549A966, 0x1654AE6B, 0xAE, 0x1F43B675
+
+
+@pytest.mark.parametrize("parent", [0, SEGMENT, INFO, TRACKS, TRACK, CLUSTER])
+@pytest.mark.parametrize("kind", [0xEC, 0xBF, 0x1043A770, 0x1254C367, 0x4FAB])
+def test_no_element_of_a_webm_hides_text(kind: int, parent: int) -> None:
+    """Void, a checksum, chapters, tags, and what nobody knows."""
+    original = with_element(video("webm", "libvpx-vp9"), parent, element(kind, SECRET.encode()))
+    check_film(original, "video/webm")
+
+
+@pytest.mark.parametrize("kind", [0x7BA9, 0x4D80, 0x5741, 0x7384])
+def test_no_text_of_a_webm_stays(kind: int) -> None:
+    """Title, the two programs, the name of the file."""
+    original = with_element(video("webm", "libvpx-vp9"), INFO, element(kind, SECRET.encode()))
+    check_film(original, "video/webm")
+
+
+def test_a_live_recording_is_stripped_too() -> None:
+    """Neither its segment nor its clusters say how long they are."""
+    made = with_element(video("webm", "libvpx-vp9"), CLUSTER, element(0xEC, SECRET.encode()))
+    unknown = (0x01FFFFFFFFFFFFFF).to_bytes(8, "big")
+    for kind in (SEGMENT, CLUSTER):
+        at = made.index(kind.to_bytes(4, "big")) + 4
+        made = made[:at] + unknown + made[at + 8 :]
+    stripped = StrippedFile(io.BytesIO(made), "video/webm").read()
+    assert b"quokka" not in stripped
+    assert frames(stripped, "video/webm") == frames(made, "video/webm")
 
 
 def test_what_goes_takes_no_memory() -> None:

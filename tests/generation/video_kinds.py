@@ -169,6 +169,7 @@ class Shown:
     duration: float = 1.0
     frames: int = FRAMES
     mode: str = "RGB"
+    has_audio: bool = False
 
     @property
     def picture(self) -> Picture.Image:
@@ -246,10 +247,17 @@ PLAYABLE: dict[str, Shown] = {
     "HD without a word about its colours": Shown(
         partial(video, size=(1280, 720), matrix=Colorspace.ITU709), size=(1280, 720)
     ),
-    "with AAC": Shown(partial(video, sound="aac")),
-    "with MP3": Shown(partial(video, sound="libmp3lame")),
-    "with Opus": Shown(partial(video, "webm", "libvpx", sound="libopus")),
-    "with a longer sound": Shown(partial(video, sound="aac", sound_seconds=2.0), duration=2.0),
+    "an odd size in MP4": Shown(partial(video, codec="libvpx-vp9", size=(95, 63)), size=(95, 63)),
+    "an odd size in AV1": Shown(partial(video, codec="libsvtav1", size=(95, 63)), size=(95, 63)),
+    "with AAC": Shown(partial(video, sound="aac"), has_audio=True),
+    "with MP3": Shown(partial(video, sound="libmp3lame"), has_audio=True),
+    "with Opus": Shown(partial(video, "webm", "libvpx", sound="libopus"), has_audio=True),
+    "with Opus in MP4": Shown(partial(video, sound="libopus"), has_audio=True),
+    "with FLAC": Shown(partial(video, sound="flac"), has_audio=True),
+    "with a longer sound": Shown(
+        partial(video, sound="aac", sound_seconds=2.0), duration=2.0, has_audio=True
+    ),
+    "with a sound track that is empty": Shown(partial(video, sound="aac", sound_seconds=0)),
     "with an edit list that starts later": Shown(lambda: with_edits(video(), (1000, 2048, 1))),
 }
 REFUSED: dict[str, Refused] = {
