@@ -22,6 +22,8 @@ from ourvidz_worker.engines.diffusion.attention import check_attention
 from ourvidz_worker.engines.diffusion.enhancer import Enhancer, count_tokens, truncate_to_tokens
 from ourvidz_worker.engines.diffusion.job_stats import JobStats
 from ourvidz_worker.engines.diffusion.latent_preview import BatchPreviews, LatentPreviewer
+from ourvidz_worker.engines.diffusion.loras import NO_LORAS
+from ourvidz_worker.engines.diffusion.model_settings import chosen_metadata
 from ourvidz_worker.engines.diffusion.out_of_memory import MemoryLimits, out_of_memory_sentence
 from ourvidz_worker.engines.diffusion.pipeline_run import PipelinePlacer, StepCallback
 from ourvidz_worker.engines.diffusion.pixels import to_uint8
@@ -59,6 +61,7 @@ class DiffusionEngine(ABC):
         self.model = model or default_model(settings)
         self.enhancer: Enhancer | None = None
         self.latent_previewer: LatentPreviewer | None = None
+        self.loras = NO_LORAS
         self.device = settings.device
         self._stats: JobStats | None = None  # of the last job
 
@@ -122,6 +125,7 @@ class DiffusionEngine(ABC):
 
     def unload(self) -> None:
         self.enhancer = self.latent_previewer = self._stats = None
+        self.loras = NO_LORAS
         self.placer.release()
         gc.collect()  # diffusers leaves a reference cycle on a transformer that has run
         empty_cache(self.placement.device)
@@ -150,6 +154,7 @@ class DiffusionEngine(ABC):
             yield from (FinishedSlot(slot, self.memory.error()) for slot in job.slots)
             return
         self._note_truncation(stats)
+        self.loras.use(job)
         remaining, size = list(job.slots), self.settings.batch
         while remaining:
             begin = 1 - len(remaining) / len(job.slots)
@@ -265,4 +270,6 @@ class DiffusionEngine(ABC):
         }
         if job.references:
             metadata["references"] = {each.type: each.strength for each in job.references}
-        return metadata | dict(extra)
+        if "negative" in self.model.fixed:
+            metadata["negative_prompt"] = job.negative_prompt
+        return metadata | chosen_metadata(job, self.loras.weights(job)) | dict(extra)
