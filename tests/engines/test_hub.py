@@ -123,3 +123,21 @@ def test_a_repository_with_nothing_but_half_precision_is_loaded(models: Path, tm
     first, second = done.stdout.splitlines()
     assert first == second
     assert first.endswith("sdxl_image_fast")
+
+
+@pytest.mark.parametrize(
+    ("named", "start", "sentence"),
+    [
+        (f"{NAME}/film-xl.safetensors@main", "ok ", "0.0 GiB from the hub when the worker starts"),
+        (f"{NAME}/other.safetensors", "FAIL ", "the hub has no file somebody/model/other.safetensors"),
+    ],
+)
+def test_a_single_file_on_the_hub_is_looked_for(
+    tmp_path: Path, named: str, start: str, sentence: str
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "film-xl.safetensors").write_bytes(b"0" * 1000)
+    with hub_server(Repository(NAME, tmp_path / "model")) as hub:
+        line = checked(tmp_path / "cache", hub, "--engine", "sdxl", "--model", named)["model"]
+    assert line.startswith(start)
+    assert sentence in line

@@ -13,7 +13,11 @@ MARKER_FILES = {
     "image model": "model_index.json",
     "enhancer": "config.json",
     "image encoder": "config.json",
+    "VAE": "config.json",
+    "transformer": "config.json",
+    "transformer 2": "config.json",
 }
+FILE_SUFFIXES = (".safetensors", ".gguf")
 READ_SUFFIXES = (".json", ".model", ".safetensors", ".txt")
 
 
@@ -30,6 +34,11 @@ def split_revision(location: str) -> tuple[str, str]:
         return location, ""
     name, _, revision = location.partition("@")
     return name, revision
+
+
+def is_single_file(location: str) -> bool:
+    """Whether this names a file of weights, here or on the hub, rather than a folder."""
+    return split_revision(location)[0].endswith(FILE_SUFFIXES)
 
 
 def half_variant(names: Iterable[str]) -> str | None:

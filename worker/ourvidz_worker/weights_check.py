@@ -11,7 +11,7 @@ from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.hub_weights import HubProblem, cached_location, hub_weights
 from ourvidz_worker.pipeline_files import IMAGE_CLASS, class_problem, pipeline_class, pipeline_problem
 from ourvidz_worker.single_files import checkpoint_problem, lora_problem, transformer_problem, vae_problem
-from ourvidz_worker.weight_files import format_problem, is_on_disk, part_sizes
+from ourvidz_worker.weight_files import format_problem, is_on_disk, is_single_file, part_sizes
 
 PIPELINES = ("model", "image model")
 NO_MODEL = ModelSettings()
@@ -79,14 +79,15 @@ def inspect(
     model: ModelSettings = NO_MODEL,
 ) -> Weights:
     """`model`: whose weights these are, if they are one's."""
+    kind = "file" if is_single_file(location) else about
     if is_on_disk(location):
         return _on_disk(about, location, location, settings, float_bytes, model)
-    if cached := cached_location(about, location):
+    if cached := cached_location(kind, location):
         found = _on_disk(about, location, cached, settings, float_bytes, model)
         if not (found.problem and settings.allow_download):  # it may only lack what is fetched yet
             return found
     if settings.allow_download:
-        return _on_hub(about, location, settings, float_bytes)
+        return _on_hub(about, kind, location, settings, float_bytes)
     return Weights(about, problem=f"no folder {location}; a hub name needs --allow-download")
 
 
@@ -129,13 +130,13 @@ def _problem(about: str, place: str, engine: str, model: ModelSettings) -> str:
     return format_problem(about, place)
 
 
-def _on_hub(about: str, location: str, settings: EngineSettings, float_bytes: int) -> Weights:
+def _on_hub(about: str, kind: str, location: str, settings: EngineSettings, float_bytes: int) -> Weights:
     try:
-        found = hub_weights(about, location)
+        found = hub_weights(kind, location)
     except HubProblem as error:
         return Weights(about, problem=str(error))
     problem = ""
-    if about in PIPELINES and found.class_name:
+    if kind in PIPELINES and found.class_name:
         problem = class_problem(location, found.class_name, settings.engine)
     answer = f"{location}, {sum(found.sizes) / 2**30:.1f} GiB from the hub when the worker starts"
     # The hub does not say how wide numbers are stored: half as much is what they may take at least.

@@ -25,11 +25,7 @@ from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.single_files import checkpoint_problem, prediction_of, vae_problem
-from ourvidz_worker.weight_files import is_on_disk, split_hub_name, split_revision
-
-
-def is_single_file(location: str) -> bool:
-    return split_revision(location)[0].endswith(".safetensors")
+from ourvidz_worker.weight_files import is_on_disk, is_single_file, split_hub_name, split_revision
 
 
 def load_sdxl(settings: EngineSettings, model: ModelSettings, placement: Placement) -> Any:

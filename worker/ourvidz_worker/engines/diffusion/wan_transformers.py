@@ -14,7 +14,7 @@ from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.single_files import transformer_problem
-from ourvidz_worker.weight_files import is_on_disk, split_hub_name, split_revision
+from ourvidz_worker.weight_files import is_on_disk, is_single_file, split_hub_name, split_revision
 
 NAMES = ("transformer", "transformer_2")
 
@@ -33,7 +33,7 @@ def _load(
     name: str, location: str, settings: EngineSettings, model: ModelSettings, placement: Placement
 ) -> Any:
     silence_libraries()
-    if not split_revision(location)[0].endswith((".safetensors", ".gguf")):
+    if not is_single_file(location):
         return _from_folder(name, location, settings, placement)
     file = weight_file(location, settings)
     if problem := transformer_problem(file):

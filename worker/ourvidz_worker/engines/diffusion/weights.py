@@ -17,7 +17,14 @@ from ourvidz_worker.engines.diffusion.shared_parts import folder_of, shared_part
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.hub_weights import HubProblem, hub_file_names
-from ourvidz_worker.weight_files import half_variant, is_on_disk, read_problem, split_hub_name, split_revision
+from ourvidz_worker.weight_files import (
+    FILE_SUFFIXES,
+    half_variant,
+    is_on_disk,
+    read_problem,
+    split_hub_name,
+    split_revision,
+)
 
 LOAD_ERRORS = (
     *(OSError, ValueError, TypeError, KeyError, ImportError, RuntimeError),
@@ -85,7 +92,7 @@ def weight_file(location: str, settings: EngineSettings) -> str:
     """
     repository, revision = split_revision(location)
     with translate_load_errors(location, settings):
-        if not repository.endswith((".safetensors", ".gguf")):
+        if not repository.endswith(FILE_SUFFIXES):
             raise ValueError("not a .safetensors file")
         if is_on_disk(location):
             return location
