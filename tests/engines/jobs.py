@@ -14,6 +14,8 @@ from PIL import Image
 
 from ourvidz_worker.engines import create_engine
 from ourvidz_worker.engines.base import FinishedSlot, Result
+from ourvidz_worker.engines.chosen import resolve
+from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.protocol import Job, Reference, parse_job
 from tests.worker.protocol_server import job_body
@@ -25,8 +27,8 @@ PAIR = re.compile(r'\s*(\w[\w \-/]+):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 class Make:
     """A loaded engine, and what came of a job: its stages with their progress, and every preview."""
 
-    def __init__(self, **settings: Any) -> None:
-        self.engine: Any = create_engine(EngineSettings(**settings))
+    def __init__(self, entry: ModelSettings | None = None, /, **settings: Any) -> None:
+        self.engine: Any = create_engine(EngineSettings(**settings), entry)
         self.engine.load()
         self.progress: list[tuple[float, str]] = []
         self.shown: list[tuple[int, Any]] = []
@@ -40,6 +42,10 @@ class Make:
     def __call__(self, wanted: Job, stop: Callable[[], bool] = lambda: False) -> list[FinishedSlot]:
         self.progress, self.shown = [], []
         return list(self.engine.generate(wanted, lambda *news: self.progress.append(news), stop, self))
+
+    def modelled(self, wanted: Job) -> list[Result]:
+        """As `results`, for a job of the engine's model: with what the operator fixed and the user chose."""
+        return self.results(resolve(wanted, self.engine.model))
 
     def results(self, wanted: Job) -> list[Result]:
         return [result(finished) for finished in self(wanted)]

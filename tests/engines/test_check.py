@@ -17,6 +17,7 @@ from ourvidz_worker.check import _check_memory
 from ourvidz_worker.cli import main
 from ourvidz_worker.engines import create_engine
 from ourvidz_worker.engines.diffusion.placement import Placement
+from ourvidz_worker.engines.models import Lora, ModelSettings
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.weights_check import inspect, inspect_weights
@@ -105,7 +106,7 @@ def test_what_is_stored_in_half_precision_is_not_halved_again(
 @pytest.mark.parametrize(
     ("about", "name", "sentence"),
     [
-        ("model", "juggernaut.safetensors", "no folder in diffusers' format"),
+        ("model", "juggernaut.safetensors", "is incomplete, or no .safetensors file"),
         ("model", "", "it has no model_index.json"),
         ("enhancer", "", "it has no config.json"),
         ("style adapter", "style.bin", "no .safetensors file"),
@@ -269,3 +270,28 @@ def test_each_model_is_checked_under_its_name(
     (lora,) = [line for line in lines if " wrong: LoRA film:" in line]
     assert lora.startswith("FAIL")
     assert "is incomplete" in lora
+
+
+def test_a_models_files_are_checked_and_counted_instead_of_what_they_replace(tmp_path: Path) -> None:
+    """A transformer of 100 MiB beside weights that come without theirs; and a LoRA that was cut short."""
+    folder = save_weight_files(tmp_path / "wan", transformer=400, vae=50, text_encoder=150)
+    shutil.rmtree(folder / "transformer")
+    save_weights(tmp_path / "small.gguf", 100)
+    (tmp_path / "lora.safetensors").write_bytes((folder / "all_in_one.safetensors").read_bytes()[:100])
+    lora = Lora(name="film-grain", file=str(tmp_path / "lora.safetensors"))
+    options = {"transformer": str(tmp_path / "small.gguf")}
+    model = ModelSettings(name="m", engine="wan", weights=str(folder), options=options, loras=(lora,))
+    settings = EngineSettings(engine="wan", model=str(folder))
+    found = {each.about: each for each in inspect_weights(settings, 4, model)}
+    assert (found["model"].problem, sum(found["model"].sizes)) == ("", 200 * MIB)
+    assert "is no GGUF file" in found["transformer"].problem
+    assert sum(found["transformer"].sizes) >= 100 * MIB
+    assert "is incomplete" in found["LoRA film-grain"].problem
+
+
+def test_weights_that_start_from_frames_are_a_model_of_their_own(models: Path) -> None:
+    place = str(models / "wan-start")
+    settings = EngineSettings(engine="wan", model=place)
+    named = ModelSettings(name="m", engine="wan", weights=place)
+    assert inspect("model", place, settings, 4, named).problem == ""
+    assert "only starts from frames" in inspect("model", place, settings, 4).problem

@@ -77,7 +77,7 @@ def test_each_kind_of_weights_does_what_it_offers(models: Path, image_model: str
 def test_a_transformer_for_little_noise_alone_will_do() -> None:
     from diffusers import WanImageToVideoPipeline
 
-    from ourvidz_worker.engines.diffusion.wan import START_AND_END, supported_frames
+    from ourvidz_worker.engines.diffusion.wan_kinds import START_AND_END, supported_frames
     from tests.engines.tiny_wan import wan
 
     pipeline = wan(kind=WanImageToVideoPipeline, channels=36, boundary_ratio=0.9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -98,3 +99,45 @@ def test_a_download_shows_how_far_it_is(models: Path, tmp_path: Path) -> None:
     assert {line["location"] for line in (*shown, last)} == {NAME}
     assert all(line["total_gib"] == shown[0]["total_gib"] for line in shown)
     assert last["gib"] >= shown[-1]["gib"]
+
+
+LOAD_HALF = """
+from ourvidz_worker.engines import create_engine
+from ourvidz_worker.engines.settings import EngineSettings
+for is_allowed in (True, False):
+    settings = EngineSettings(engine="sdxl", model="somebody/model@main", allow_download=is_allowed)
+    engine = create_engine(settings)
+    engine.load()
+    print(sum(each.numel() for each in engine._text.unet.parameters()), engine.pools[0])
+"""
+
+
+def test_a_repository_with_nothing_but_half_precision_is_loaded(models: Path, tmp_path: Path) -> None:
+    """Its files are named as a variant, which nobody has to know; then it comes from the cache."""
+    copy = shutil.copytree(models / "sdxl", tmp_path / "model")
+    for file in copy.glob("*/*.safetensors"):
+        file.rename(file.with_name(f"{file.stem}.fp16.safetensors"))
+    with hub_server(Repository(NAME, copy)) as hub:
+        done = run(tmp_path / "cache", hub, "-c", LOAD_HALF)
+    assert done.returncode == 0, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first == second
+    assert first.endswith("sdxl_image_fast")
+
+
+@pytest.mark.parametrize(
+    ("named", "start", "sentence"),
+    [
+        (f"{NAME}/film-xl.safetensors@main", "ok ", "0.0 GiB from the hub when the worker starts"),
+        (f"{NAME}/other.safetensors", "FAIL ", "the hub has no file somebody/model/other.safetensors"),
+    ],
+)
+def test_a_single_file_on_the_hub_is_looked_for(
+    tmp_path: Path, named: str, start: str, sentence: str
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "film-xl.safetensors").write_bytes(b"0" * 1000)
+    with hub_server(Repository(NAME, tmp_path / "model")) as hub:
+        line = checked(tmp_path / "cache", hub, "--engine", "sdxl", "--model", named)["model"]
+    assert line.startswith(start)
+    assert sentence in line

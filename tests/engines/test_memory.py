@@ -294,7 +294,8 @@ def test_weights_too_large_for_the_device_are_an_error_in_one_line(
     ("device", "precision", "offload", "advice"),
     [
         ("cuda", torch.float16, "none", "--offload model needs less"),
-        ("cuda", torch.float16, "model", "--offload sequential needs the least"),
+        ("cuda", torch.float16, "model", "--offload group needs much less"),
+        ("cuda", torch.float16, "group", "--offload sequential needs the least"),
         ("cuda", torch.float16, "sequential", ""),
         ("cuda", torch.float32, "sequential", "--precision bfloat16 needs half"),
         ("cpu", torch.float32, "none", "--precision bfloat16 needs half"),

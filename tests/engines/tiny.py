@@ -47,22 +47,28 @@ def clip_tokenizer(pad: str) -> Any:
     return CLIPTokenizer(vocab=vocabulary, merges=[], pad_token=pad, model_max_length=77)
 
 
-def sdxl(halvings: int = 3) -> Any:
-    """`halvings` of a picture's sides on the way to latents: 5 make the product's own sizes quick."""
-    tokenizer = clip_tokenizer("<|endoftext|>")
-    text = CLIPTextConfig(
+def clip_text(tokenizer: Any, width: int) -> CLIPTextConfig:
+    return CLIPTextConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
+        hidden_size=width,
         intermediate_size=37,
         num_attention_heads=4,
         num_hidden_layers=2,
         max_position_embeddings=77,
-        projection_dim=32,
+        projection_dim=width,
         hidden_act="gelu",
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+
+
+def sdxl(halvings: int = 3, second: int = 32) -> Any:
+    """`halvings` of a picture's sides on the way to latents: 5 make the product's own sizes quick.
+
+    `second`: the width of the second text encoder, by which a single file tells it from the first.
+    """
+    tokenizer = clip_tokenizer("<|endoftext|>")
     unet = UNet2DConditionModel(
         block_out_channels=(32, 64),
         layers_per_block=1,
@@ -76,7 +82,7 @@ def sdxl(halvings: int = 3) -> Any:
         addition_embed_type="text_time",
         addition_time_embed_dim=8,
         transformer_layers_per_block=(1, 1),
-        projection_class_embeddings_input_dim=6 * 8 + 32,
+        projection_class_embeddings_input_dim=6 * 8 + second,
         cross_attention_dim=64,
         norm_num_groups=8,
     )
@@ -105,8 +111,8 @@ def sdxl(halvings: int = 3) -> Any:
         unet=unet,
         tokenizer=tokenizer,
         tokenizer_2=clip_tokenizer("!"),
-        text_encoder=CLIPTextModel(text).eval(),
-        text_encoder_2=CLIPTextModelWithProjection(text).eval(),
+        text_encoder=CLIPTextModel(clip_text(tokenizer, TOLD - second)).eval(),
+        text_encoder_2=CLIPTextModelWithProjection(clip_text(tokenizer, second)).eval(),
         scheduler=scheduler,
     )
 

@@ -13,11 +13,10 @@ from ourvidz_worker.client import Server
 from ourvidz_worker.configuration import Configuration, connection_problem, default_spool_directory
 from ourvidz_worker.engines import GPU_PACKAGES, missing_packages
 from ourvidz_worker.engines.model_keys import GPU_ENGINES
-from ourvidz_worker.engines.models import LoraOffer, ModelSettings, settings_for
+from ourvidz_worker.engines.models import ModelSettings, settings_for
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, ServerRefused, ServerUnavailable, TokenRefused
 from ourvidz_worker.plain_http import plain_port_problem
-from ourvidz_worker.weight_files import format_problem
 from ourvidz_worker.weights_check import PIPELINES, Weights, inspect_weights
 
 if TYPE_CHECKING:  # it imports torch
@@ -123,9 +122,8 @@ def _check_models(config: Configuration) -> Iterator[CheckResult]:
     yield device
     for model, settings in on_gpu:
         prefix = f"{model.name}: " if model.name else ""
-        for result in _check_model(settings, placement):
+        for result in _check_model(model, settings, placement):
             yield replace(result, about=f"{prefix}{result.about}")
-        yield from _check_files(model, prefix)
 
 
 def _check_comfy(model: ModelSettings) -> CheckResult:
@@ -141,12 +139,14 @@ def _check_comfy(model: ModelSettings) -> CheckResult:
     return CheckResult(f"{model.name}: workflow", f"{engine.device} has all that it needs")
 
 
-def _check_model(settings: EngineSettings, placement: Placement | None) -> Iterator[CheckResult]:
+def _check_model(
+    model: ModelSettings, settings: EngineSettings, placement: Placement | None
+) -> Iterator[CheckResult]:
     """The weights of one model, each alone: of several models one is loaded, and what fits beside it."""
     if placement is not None and settings.attention != "auto":
         yield _check_attention(settings, placement)
     is_wide = placement is not None and _precision_of(settings, placement) == "float32"
-    weights = list(inspect_weights(settings, 4 if is_wide else 2))
+    weights = list(inspect_weights(settings, 4 if is_wide else 2, model))
     if placement is not None:
         yield from _check_memory(weights, settings.offload, placement)
     for each in weights:
@@ -155,14 +155,6 @@ def _check_model(settings: EngineSettings, placement: Placement | None) -> Itera
 
 def _precision_of(settings: EngineSettings, placement: Placement) -> str:
     return placement.precision_name if settings.precision == "auto" else settings.precision
-
-
-def _check_files(model: ModelSettings, prefix: str) -> Iterator[CheckResult]:
-    offered = model.offer.get("loras")
-    loras = (*model.loras, *(offered.choices if isinstance(offered, LoraOffer) else ()))
-    for lora in loras:
-        problem = format_problem("LoRA", lora.file)
-        yield CheckResult(f"{prefix}LoRA {lora.name}", lora.file, problem)
 
 
 def _check_device(settings: EngineSettings) -> tuple[Placement | None, CheckResult]:
@@ -195,7 +187,7 @@ def _check_memory(weights: Sequence[Weights], offload: str, placement: Placement
     pipelines = [sum(sizes.get(about, ())) for about in PIPELINES]
     one_at_a_time = total - sum(pipelines) + max(pipelines)  # of two pipelines, only one is on the GPU
     largest_part = max((size for parts in sizes.values() for size in parts), default=0)
-    needed = {"none": one_at_a_time, "model": largest_part, "sequential": 0}[offload]
+    needed = {"none": one_at_a_time, "model": largest_part, "group": 0, "sequential": 0}[offload]
     has_own_memory = placement.device == "cuda"  # parts that are not on the GPU are in main memory
     yield _memory_result("memory", *memory_bytes(placement.device), needed if has_own_memory else total)
     if has_own_memory:

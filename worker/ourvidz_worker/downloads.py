@@ -10,7 +10,7 @@ from threading import Event, Thread
 
 from ourvidz_worker import log
 from ourvidz_worker.hub_weights import HubProblem, hub_weights
-from ourvidz_worker.weight_files import split_hub_name
+from ourvidz_worker.weight_files import is_single_file, split_hub_name
 
 POLL_S = 1.0
 LOG_EVERY_S = 30.0
@@ -93,7 +93,7 @@ def _bytes_in(folder: Path) -> int:
 
 def _total(location: str) -> int:
     """In bytes; 0 if the hub does not say."""
-    kinds = ("style adapter",) if location.endswith(".safetensors") else ("model", "enhancer")
+    kinds = ("file",) if is_single_file(location) else ("model", "enhancer")
     for about in kinds:
         with suppress(HubProblem):
             return sum(hub_weights(about, location).sizes)

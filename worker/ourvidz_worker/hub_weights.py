@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import Any
 
-from ourvidz_worker.weight_files import MARKER_FILES, split_hub_name, weight_names
+from ourvidz_worker.weight_files import MARKER_FILES, split_hub_name, split_revision, weight_names
 
 DIFFUSERS_TAG = "diffusers:"
 
@@ -30,7 +31,7 @@ def cached_location(about: str, location: str) -> str:
     marker = MARKER_FILES.get(about)
     name = inside if marker is None else f"{inside}/{marker}".lstrip("/")
     try:
-        found = try_to_load_from_cache(repository, name)
+        found = try_to_load_from_cache(repository, name, revision=split_revision(location)[1] or None)
     except ValueError:  # no repository has such a name
         return ""
     if not isinstance(found, str):
@@ -40,19 +41,32 @@ def cached_location(about: str, location: str) -> str:
 
 def hub_weights(about: str, location: str) -> HubWeights:
     """Asks the hub. Raises HubProblem."""
-    from huggingface_hub import HfApi, get_token
+    from huggingface_hub import get_token
 
-    repository, inside = split_hub_name(location)
-    try:
-        info = HfApi().model_info(repository, files_metadata=True, timeout=20)
-    except Exception as error:
-        first_line = (str(error).strip().splitlines() or [""])[0]
-        raise HubProblem(f"{location} cannot be had from the hub: {first_line[:200]}") from error
+    _, inside = split_hub_name(location)
+    info = _model_info(location)
     if info.gated and not get_token():
         raise HubProblem(f"{location} is given to those who accept its terms on the hub: set HF_TOKEN")
     files = {each.rfilename: each.size or 0 for each in info.siblings or ()}
     class_name = next((tag for tag in info.tags or () if tag.startswith(DIFFUSERS_TAG)), "")
     return HubWeights(class_name.removeprefix(DIFFUSERS_TAG), _sizes(about, location, inside, files))
+
+
+def hub_file_names(location: str) -> list[str]:
+    """The names of the repository's files. Raises HubProblem."""
+    return [each.rfilename for each in _model_info(location).siblings or ()]
+
+
+def _model_info(location: str) -> Any:
+    from huggingface_hub import HfApi
+
+    repository, _ = split_hub_name(location)
+    revision = split_revision(location)[1] or None
+    try:
+        return HfApi().model_info(repository, revision=revision, files_metadata=True, timeout=20)
+    except Exception as error:
+        first_line = (str(error).strip().splitlines() or [""])[0]
+        raise HubProblem(f"{location} cannot be had from the hub: {first_line[:200]}") from error
 
 
 def _sizes(about: str, location: str, inside: str, files: dict[str, int]) -> tuple[int, ...]:

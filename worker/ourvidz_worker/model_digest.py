@@ -35,6 +35,7 @@ def _files(model: ModelSettings) -> Iterator[tuple[str, str]]:
     loras = (*model.loras, *(offered.choices if isinstance(offered, LoraOffer) else ()))
     yield from (("weights", model.weights), ("vae", model.vae))
     yield from ((f"lora {lora.name}", lora.file) for lora in loras)
+    yield from ((f"second lora {lora.name}", lora.file_2) for lora in loras if lora.file_2)
     yield from ((name, str(model.options.get(name, ""))) for name in sorted(FILES))
 
 

@@ -202,7 +202,7 @@ ENGINE_OPTIONS = (
     Option(
         "offload",
         "OURVIDZ_WORKER_OFFLOAD",
-        "none, model (parts wait in main memory) or sequential (the least GPU memory, slow)",
+        "none; model: parts wait in main memory; group: so do layers; sequential: the least, slow",
         "none",
         one_of(OFFLOADS),
         engines=GPU_ENGINES,

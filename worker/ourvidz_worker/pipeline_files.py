@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ from ourvidz_worker.weight_files import format_problem
 
 # What the class of a pipeline begins with, by the engine that runs it.
 CLASS_NAMES = {"sdxl": "StableDiffusionXL", "wan": "Wan"}
+IMAGE_CLASS = "WanImageToVideoPipeline"
 
 
-def pipeline_problem(about: str, location: str, engine: str) -> str:
-    """Why `engine` cannot run this folder as its model or image model; empty if nothing speaks against it."""
+def pipeline_problem(about: str, location: str, engine: str, replaced: Container[str] = ()) -> str:
+    """Why `engine` cannot run this folder as its model or image model; empty if nothing speaks against it.
+
+    `replaced`: parts that come from elsewhere and may be missing.
+    """
     if problem := format_problem(about, location):
         return problem
     folder = Path(location)
@@ -21,9 +26,14 @@ def pipeline_problem(about: str, location: str, engine: str) -> str:
     if problem := class_problem(location, str(index.get("_class_name", "")), engine):
         return problem
     for name, kind in index.items():
-        if isinstance(kind, list) and all(kind) and not (folder / name).is_dir():
+        if isinstance(kind, list) and all(kind) and name not in replaced and not (folder / name).is_dir():
             return f"{location} is incomplete: it has no {name}"
     return _frames_problem(about, folder, index) if engine == "wan" else ""
+
+
+def pipeline_class(folder: Path) -> str:
+    """The class that the folder says it is of; empty if it says nothing."""
+    return str(_json(folder / "model_index.json").get("_class_name", ""))
 
 
 def class_problem(location: str, class_name: str, engine: str) -> str:

@@ -13,12 +13,16 @@ MAX_HEADER_BYTES = 100_000_000  # what the format allows
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """`count` numbers of `dtype`, in the bytes from `begin` to `end` after the header."""
+    """Numbers of `dtype`, in the bytes from `begin` to `end` after the header."""
 
     dtype: str
-    count: int
+    shape: tuple[int, ...]
     begin: int
     end: int
+
+    @property
+    def count(self) -> int:
+        return prod(self.shape)
 
 
 def is_complete(file: Path) -> bool:
@@ -27,7 +31,7 @@ def is_complete(file: Path) -> bool:
     if header is None:
         return False
     tensors, header_bytes = header
-    return file.stat().st_size == header_bytes + max((each.end for each in tensors), default=0)
+    return file.stat().st_size == header_bytes + max((each.end for each in tensors.values()), default=0)
 
 
 def loaded_bytes(file: Path, float_bytes: int) -> int:
@@ -36,21 +40,29 @@ def loaded_bytes(file: Path, float_bytes: int) -> int:
     if header is None:
         return file.stat().st_size
     sizes = (
-        each.count * float_bytes if each.dtype in FLOATS else each.end - each.begin for each in header[0]
+        each.count * float_bytes if each.dtype in FLOATS else each.end - each.begin
+        for each in header[0].values()
     )
     return sum(sizes)
 
 
-def _read_header(file: Path) -> tuple[list[Tensor], int] | None:
-    """The tensors, and the bytes up to the first; None if it is no such file."""
+def tensor_shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    """By name; empty if it is no such file. Raises OSError."""
+    header = _read_header(file)
+    return {name: each.shape for name, each in header[0].items()} if header else {}
+
+
+def _read_header(file: Path) -> tuple[dict[str, Tensor], int] | None:
+    """The tensors by name, and the bytes up to the first; None if it is no such file."""
     with file.open("rb") as content:
         length = int.from_bytes(content.read(8), "little")
         text = content.read(length) if 0 < length <= MAX_HEADER_BYTES else b""
     try:
         entries = {name: each for name, each in json.loads(text).items() if name != "__metadata__"}
-        tensors = [
-            Tensor(each["dtype"], prod(each["shape"]), *each["data_offsets"]) for each in entries.values()
-        ]
+        tensors = {
+            name: Tensor(each["dtype"], tuple(map(int, each["shape"])), *each["data_offsets"])
+            for name, each in entries.items()
+        }
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
     return tensors, 8 + length

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path, PurePath
 
 from ourvidz_worker.safetensors_files import is_complete, loaded_bytes
@@ -13,15 +13,42 @@ MARKER_FILES = {
     "image model": "model_index.json",
     "enhancer": "config.json",
     "image encoder": "config.json",
+    "VAE": "config.json",
+    "transformer": "config.json",
+    "transformer 2": "config.json",
 }
+FILE_SUFFIXES = (".safetensors", ".gguf")
 READ_SUFFIXES = (".json", ".model", ".safetensors", ".txt")
 
 
 def split_hub_name(location: str) -> tuple[str, str]:
-    """Splits `owner/name/some/folder` into the repository and the path inside it."""
-    owner, _, rest = location.partition("/")
+    """Splits `owner/name/some/folder@revision` into the repository and the path inside it."""
+    owner, _, rest = location.partition("@")[0].partition("/")
     name, _, inside = rest.partition("/")
     return f"{owner}/{name}", inside
+
+
+def split_revision(location: str) -> tuple[str, str]:
+    """Splits `owner/name/inside@revision`; the revision is empty where none is named, or for a path."""
+    if is_on_disk(location):
+        return location, ""
+    name, _, revision = location.partition("@")
+    return name, revision
+
+
+def is_single_file(location: str) -> bool:
+    """Whether this names a file of weights, here or on the hub, rather than a folder."""
+    return split_revision(location)[0].endswith(FILE_SUFFIXES)
+
+
+def half_variant(names: Iterable[str]) -> str | None:
+    """`fp16` if a part of a pipeline, with files named `part/file`, has its weights in no other variant."""
+    parts: dict[str, list[str]] = {}
+    for name in names:
+        part, _, file = name.partition("/")
+        if file.endswith(".safetensors") and "/" not in file:
+            parts.setdefault(part, []).append(file)
+    return "fp16" if any(all(".fp16" in file for file in files) for files in parts.values()) else None
 
 
 def is_on_disk(location: str) -> bool:
@@ -91,17 +118,18 @@ def weight_names(names: Iterable[str], *, is_pipeline: bool) -> list[str]:
     return full_precision + [name for name in found if PurePath(name).parent not in folders]
 
 
-def part_sizes(location: str, float_bytes: int | None = None) -> list[int]:
+def part_sizes(location: str, float_bytes: int | None = None, *, without: Container[str] = ()) -> list[int]:
     """The size of each part of a pipeline in bytes: a part moves to the GPU as a whole.
 
-    With `float_bytes` it is the size in memory, of numbers of so many bytes each. Nothing is known of what
-    cannot be read.
+    With `float_bytes` it is the size in memory, of numbers of so many bytes each. `without`: parts that are
+    not loaded. Nothing is known of what cannot be read.
     """
     parts: dict[Path, int] = {}
     try:
         for file in weight_files(location) if location else []:
             size = file.stat().st_size if float_bytes is None else loaded_bytes(file, float_bytes)
-            parts[file.parent] = parts.get(file.parent, 0) + size
+            if file.parent.name not in without or file.parent == Path(location):
+                parts[file.parent] = parts.get(file.parent, 0) + size
     except OSError:
         return []
     return list(parts.values())

@@ -18,7 +18,13 @@ SAMPLERS = {
     "FlowMatchEulerDiscreteScheduler": "Euler",
     "DPMSolverMultistepScheduler": "DPM++ 2M",
     "DDIMScheduler": "DDIM",
+    "DEISMultistepScheduler": "DEIS",
+    "HeunDiscreteScheduler": "Heun",
+    "FlowMatchHeunDiscreteScheduler": "Heun",
+    "KDPM2DiscreteScheduler": "DPM2",
+    "KDPM2AncestralDiscreteScheduler": "DPM2 a",
     "LCMScheduler": "LCM",
+    "TCDScheduler": "TCD",
 }
 
 

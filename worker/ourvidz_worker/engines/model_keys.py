@@ -32,6 +32,7 @@ SETTINGS: Mapping[str, Setting] = {
     "guidance_2": Setting(kind="number", lowest=0, highest=30, engines=("wan",)),
     "guidance_rescale": Setting(kind="number", lowest=0, highest=1, engines=("sdxl",)),
     "scheduler": Setting(kind="text", engines=GPU_ENGINES),
+    "spacing": Setting(kind="text", choices=("leading", "linspace", "trailing"), engines=("sdxl",)),
     "shift": Setting(kind="number", lowest=0, highest=100, engines=("wan",)),
     "frames": Setting(kind="whole", lowest=1, highest=3000),
     "fps": Setting(kind="whole", lowest=1, highest=120),
@@ -54,7 +55,7 @@ ENGINE_KEYS: Mapping[str, tuple[str, ...]] = {
     "sdxl": (
         *("style_adapter", "character_adapter", "image_encoder"),
         *("precision", "offload", "batch", "attention", "vae_tiling"),
-        *("prediction", "variant", "config"),
+        *("prediction", "zero_snr", "variant", "config"),
     ),
     "wan": (
         *("image_model", "enhancer", "transformer", "transformer_2"),

@@ -15,10 +15,15 @@ Value = int | float | str | bool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lora:
-    """A LoRA file of a model. `weight` is its default; a user may choose from `lowest` to `highest`."""
+    """A LoRA file of a model. `weight` is its default; a user may choose from `lowest` to `highest`.
+
+    `file_2`: for the second transformer of Wan 2.2 A14B, which removes the last of the noise; without it both
+    get `file`.
+    """
 
     name: str
     file: str
+    file_2: str = ""
     title: str = ""
     weight: float = 1.0
     lowest: float = -1.0

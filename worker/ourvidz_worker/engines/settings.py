@@ -7,7 +7,7 @@ from typing import Literal
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "float16", "bfloat16")
-OFFLOADS = ("none", "model", "sequential")
+OFFLOADS = ("none", "model", "group", "sequential")
 ATTENTIONS = ("auto", "math", "flash", "sage", "xformers")
 
 
@@ -29,7 +29,7 @@ class EngineSettings:
     image_encoder: str = ""
     device: str = "auto"
     precision: str = "auto"
-    offload: Literal["none", "model", "sequential"] = "none"
+    offload: Literal["none", "model", "group", "sequential"] = "none"
     batch: int = 1
     attention: str = "auto"
     vae_tiling: bool = False

@@ -79,6 +79,7 @@ def _output(table: Table, folder: Path) -> str:
 
 _PARSERS: Mapping[str, Callable[[Table, Path], Any]] = {
     "prediction": _prediction,
+    "zero_snr": lambda table, _: table.require("zero_snr", bool),
     "workflow": _workflow,
     "bind": _bind,
     "output": _output,

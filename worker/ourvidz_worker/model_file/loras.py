@@ -12,7 +12,7 @@ from ourvidz_worker.model_file.locations import locate_file
 from ourvidz_worker.model_file.names import TITLE_LENGTH, slug
 from ourvidz_worker.model_file.table import InvalidModel, Table, expect, one_line
 
-KEYS = ("file", "weight", "name", "title", "minimum", "maximum", "trigger_words")
+KEYS = ("file", "file_2", "weight", "name", "title", "minimum", "maximum", "trigger_words")
 MAX_LORAS, MAX_TRIGGER_WORDS, TRIGGER_LENGTH = 64, 16, 80
 WEIGHTS = (-10.0, 10.0)
 
@@ -33,10 +33,12 @@ def parse_loras(value: Any, folder: Path, place: str, *, has_files: bool) -> tup
 
 
 def _lora(table: Table, folder: Path, *, has_files: bool) -> Lora:
-    file = ""
+    file = file_2 = ""
     if has_files:
         file = locate_file(table.require("file", str), folder, table.at("file"), ".safetensors")
-    elif "file" in table:
+        if "file_2" in table:
+            file_2 = locate_file(table.require("file_2", str), folder, table.at("file_2"), ".safetensors")
+    elif "file" in table or "file_2" in table:
         raise InvalidModel(f"{table.at('file')}: this engine knows its LoRAs by name and reads no files")
     if not has_files and table.raw("name") not in SKETCH_STYLES:
         styles = ", ".join(SKETCH_STYLES)
@@ -53,6 +55,7 @@ def _lora(table: Table, folder: Path, *, has_files: bool) -> Lora:
     return Lora(
         name=name,
         file=file,
+        file_2=file_2,
         title=table.text("title", TITLE_LENGTH),
         weight=weight,
         lowest=lowest,

@@ -7,12 +7,11 @@ from typing import Any
 
 import torch
 from diffusers.models.embeddings import ImageProjection
-from huggingface_hub import hf_hub_download
 from safetensors.torch import load_file
 from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from ourvidz_worker.engines.diffusion.placement import Placement
-from ourvidz_worker.engines.diffusion.weights import translate_load_errors
+from ourvidz_worker.engines.diffusion.weights import translate_load_errors, weight_file
 from ourvidz_worker.engines.references import decode_image, find_reference
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
@@ -99,21 +98,12 @@ def _encoder(settings: EngineSettings, placement: Placement) -> Any:
 def _weights(location: str, encoder: Any, settings: EngineSettings) -> Weights:
     weights: Weights = {"image_proj": {}, "ip_adapter": {}}
     with translate_load_errors(location, settings):
-        for name, tensor in load_file(_file(location, settings)).items():
+        for name, tensor in load_file(weight_file(location, settings)).items():
             part, _, rest = name.partition(".")
             weights.setdefault(part, {})[rest] = tensor
     if problem := _compatibility_problem(weights, encoder.config):
         raise EngineUnusable(f"the weights {location!r} cannot be used: {problem}")
     return weights
-
-
-def _file(location: str, settings: EngineSettings) -> str:
-    if not location.endswith(".safetensors"):
-        raise ValueError("not a .safetensors file")
-    if is_on_disk(location):
-        return location
-    repository, subfolder = split_hub_name(location)
-    return str(hf_hub_download(repository, subfolder, local_files_only=not settings.allow_download))
 
 
 def _compatibility_problem(weights: Weights, encoder: Any) -> str:

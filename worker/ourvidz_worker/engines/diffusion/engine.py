@@ -22,6 +22,9 @@ from ourvidz_worker.engines.diffusion.attention import check_attention
 from ourvidz_worker.engines.diffusion.enhancer import Enhancer, count_tokens, truncate_to_tokens
 from ourvidz_worker.engines.diffusion.job_stats import JobStats
 from ourvidz_worker.engines.diffusion.latent_preview import BatchPreviews, LatentPreviewer
+from ourvidz_worker.engines.diffusion.loras import NO_LORAS
+from ourvidz_worker.engines.diffusion.model_settings import chosen_metadata
+from ourvidz_worker.engines.diffusion.out_of_memory import MemoryLimits, out_of_memory_sentence
 from ourvidz_worker.engines.diffusion.pipeline_run import PipelinePlacer, StepCallback
 from ourvidz_worker.engines.diffusion.pixels import to_uint8
 from ourvidz_worker.engines.diffusion.placement import (
@@ -29,13 +32,11 @@ from ourvidz_worker.engines.diffusion.placement import (
     empty_cache,
     is_out_of_memory,
     library_versions,
-    memory_advice,
     peak_memory_mib,
     reset_peak_memory,
 )
 from ourvidz_worker.engines.diffusion.weights import public_name
 from ourvidz_worker.engines.models import ModelSettings, default_model
-from ourvidz_worker.engines.pools import pool_of
 from ourvidz_worker.engines.references import UnreadableReference, unreadable_error
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, Halted
@@ -52,6 +53,7 @@ class DiffusionEngine(ABC):
     serves: tuple[str, ...]
     placement: Placement
     placer: PipelinePlacer
+    memory: MemoryLimits
 
     def __init__(self, settings: EngineSettings, model: ModelSettings | None = None) -> None:
         """`settings` are those for `model`."""
@@ -59,10 +61,9 @@ class DiffusionEngine(ABC):
         self.model = model or default_model(settings)
         self.enhancer: Enhancer | None = None
         self.latent_previewer: LatentPreviewer | None = None
+        self.loras = NO_LORAS
         self.device = settings.device
         self._stats: JobStats | None = None  # of the last job
-        # By pool, the smallest number of values for which the VAE ran out of memory: from there on it tiles.
-        self._tiled_from: dict[str, int] = {}
 
     def model_name(self, job: Job) -> str:
         """The name of the model that generates this job, else of its weights."""
@@ -82,7 +83,8 @@ class DiffusionEngine(ABC):
             if not is_out_of_memory(error):
                 raise
             problem = f"the weights do not fit into the memory of {self.device}"
-            raise EngineUnusable(self._with_advice(problem)) from error
+            sentence = out_of_memory_sentence(problem, self.settings, self.placement)
+            raise EngineUnusable(sentence) from error
 
     @abstractmethod
     def load_weights(self) -> None: ...
@@ -115,6 +117,7 @@ class DiffusionEngine(ABC):
         self.placement = placement
         self.device = placement.describe()
         self.placer = PipelinePlacer(self.settings, placement.device)
+        self.memory = MemoryLimits(self.settings, placement, self.placer)
 
     def load_enhancer(self) -> None:
         if self.settings.enhancer:
@@ -122,7 +125,7 @@ class DiffusionEngine(ABC):
 
     def unload(self) -> None:
         self.enhancer = self.latent_previewer = self._stats = None
-        self._tiled_from.clear()
+        self.loras = NO_LORAS
         self.placer.release()
         gc.collect()  # diffusers leaves a reference cycle on a transformer that has run
         empty_cache(self.placement.device)
@@ -142,15 +145,16 @@ class DiffusionEngine(ABC):
     ) -> Iterator[FinishedSlot]:
         self._stats = stats = JobStats.for_job(job)
         report_progress = self._with_loading_stage(report_progress, stats)
-        self.placer.reset(tiling=self._is_known_to_need_tiles(job))
+        self.placer.reset(tiling=self.memory.needs_tiles(job))
         reset_peak_memory(self.placement.device)
         if should_stop():
             raise Halted
         report_progress(0.0, "generating")
         if job.parameters.enhance and not self._enhance(job, stats, report_progress, should_stop):
-            yield from (FinishedSlot(slot, self._out_of_memory()) for slot in job.slots)
+            yield from (FinishedSlot(slot, self.memory.error()) for slot in job.slots)
             return
         self._note_truncation(stats)
+        self.loras.use(job)
         remaining, size = list(job.slots), self.settings.batch
         while remaining:
             begin = 1 - len(remaining) / len(job.slots)
@@ -162,7 +166,7 @@ class DiffusionEngine(ABC):
             steps = StepCallback(begin, encoding_from, report_progress, should_stop, batch_previews)
             latents_by_slot = self._try_batch(job, remaining[:size], stats, steps)
             if latents_by_slot is None:  # out of memory: tries the same slots in a smaller batch
-                size = self._reduce_memory(job, stats, len(remaining[:size]))
+                size = self.memory.reduce(job, stats, len(remaining[:size]))
                 continue
             for slot, latents in zip(remaining[:size], latents_by_slot, strict=True):
                 if should_stop():
@@ -235,56 +239,13 @@ class DiffusionEngine(ABC):
         empty_cache(self.placement.device)
         if len(slots) > 1 or self.placer.can_save_memory:
             return None
-        return [self._out_of_memory() for _ in slots]
-
-    def _out_of_memory(self) -> AssetError:
-        message = "The worker has too little memory for this."
-        advice = self._with_advice(f"Out of memory on {self.device}")
-        return AssetError("out_of_memory", message, retryable=True, advice=f"{advice}.")
-
-    def _with_advice(self, problem: str) -> str:
-        """`problem`, which is too little memory, and the option that helps, if there is one left."""
-        advice = memory_advice(self.settings, self.placement)
-        return f"{problem}: {advice}" if advice else problem
-
-    def _reduce_memory(self, job: Job, stats: JobStats, size: int) -> int:
-        """Returns the next batch size; at one, turns VAE tiling on for this job instead."""
-        if size > 1:
-            note = f"out of memory with {size} at once; went on with {size // 2}"
-        else:
-            note = "out of memory; went on with a tiled VAE"
-            self.placer.save_memory()
-        log.event("out_of_memory", job_id=job.id, note=note)
-        stats.notes.append(note)
-        return max(1, size // 2)
+        return [self.memory.error() for _ in slots]
 
     def _decode_slot(self, job: Job, stats: JobStats, latents: Any) -> Any:
-        """Pixels or an error; out of memory, it decodes the same latents again, in tiles."""
+        """Pixels, or an error."""
         if isinstance(latents, AssetError):
             return latents
-        while True:
-            try:
-                with stats.timed("decoding"):
-                    return to_uint8(self.decode(job, latents))
-            except RuntimeError as error:
-                if not is_out_of_memory(error):
-                    raise
-            empty_cache(self.placement.device)
-            if not self.placer.can_save_memory:
-                return self._out_of_memory()
-            self._tile_from_now_on(job, stats)
-
-    def _tile_from_now_on(self, job: Job, stats: JobStats) -> None:
-        note = "the VAE ran out of memory; it decoded the same latents in tiles"
-        log.event("out_of_memory", job_id=job.id, note=note)
-        stats.notes.append(note)
-        self.placer.save_memory()
-        self._tiled_from[pool_of(job)] = _values(job)
-
-    def _is_known_to_need_tiles(self, job: Job) -> bool:
-        """Whether the VAE ran out of memory over a job of this pool that was no larger."""
-        smallest = self._tiled_from.get(pool_of(job))
-        return smallest is not None and _values(job) >= smallest
+        return self.memory.decode(job, stats, lambda: to_uint8(self.decode(job, latents)))
 
     def _encode_slot(self, job: Job, slot: Slot, stats: JobStats, pixels: Any) -> Result | AssetError:
         if isinstance(pixels, AssetError):
@@ -309,9 +270,6 @@ class DiffusionEngine(ABC):
         }
         if job.references:
             metadata["references"] = {each.type: each.strength for each in job.references}
-        return metadata | dict(extra)
-
-
-def _values(job: Job) -> int:
-    """Pixels of one slot, of all its frames."""
-    return job.parameters.width * job.parameters.height * job.parameters.frames
+        if "negative" in self.model.fixed:
+            metadata["negative_prompt"] = job.negative_prompt
+        return metadata | chosen_metadata(job, self.loras.weights(job)) | dict(extra)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
+from diffusers.hooks import apply_group_offloading
 
 from ourvidz_worker.engines.base import ReportProgress, ShouldStop
 from ourvidz_worker.engines.diffusion.attention import attention_context
@@ -54,6 +55,7 @@ class PipelinePlacer:
         self._device = device
         self._ready: Any = None  # the pipeline that may run
         self._resident: Any = None  # the pipeline whose parts are on the device
+        self._grouped: set[Any] = set()  # the parts whose layers come one by one
         self._vae_dtype: Any = None
         self.loading: Callable[[], AbstractContextManager[None]] = (
             nullcontext  # entered while place() moves parts
@@ -94,8 +96,26 @@ class PipelinePlacer:
             pipeline.enable_model_cpu_offload()
         elif self._settings.offload == "sequential":
             pipeline.enable_sequential_cpu_offload()
+        elif self._settings.offload == "group":
+            self._group(pipeline)
         elif pipeline is not self._resident:
             self._swap(pipeline)
+
+    def _group(self, pipeline: Any) -> None:
+        """Layers come to the device one by one, while the one before computes; the VAE, which is small and
+        changes its precision, stays there. A part that two pipelines share has its hooks once.
+        """
+        device = torch.device(self._device)
+        pipeline.vae.to(device)
+        for part in parts(pipeline) - self._grouped - {pipeline.vae}:
+            apply_group_offloading(
+                part,
+                onload_device=device,
+                offload_type="leaf_level",
+                use_stream=device.type == "cuda",
+                low_cpu_mem_usage=True,
+            )
+            self._grouped.add(part)
 
     def _swap(self, pipeline: Any) -> None:
         """Moves the previous pipeline's own parts away first: two large models may not fit together."""
@@ -123,6 +143,7 @@ class PipelinePlacer:
 
     def release(self) -> None:
         self._ready = self._resident = None
+        self._grouped.clear()
 
 
 def parts(pipeline: Any) -> set[Any]:

@@ -22,7 +22,11 @@ OUT_OF_MEMORY_MESSAGES = (
     "CUBLAS_STATUS_NOT_INITIALIZED",  # no memory for its handle
     "unable to find an engine to execute this computation",  # cuDNN's, when no engine's workspace fits
 )
-OFFLOAD_ADVICE = {"none": "--offload model needs less", "model": "--offload sequential needs the least"}
+OFFLOAD_ADVICE = {
+    "none": "--offload model needs less",
+    "model": "--offload group needs much less",
+    "group": "--offload sequential needs the least",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from diffusers import (
-    StableDiffusionXLImg2ImgPipeline,
-    StableDiffusionXLPipeline,
-)
+from diffusers import StableDiffusionXLImg2ImgPipeline
 
 from ourvidz_worker.engines.base import Result
 from ourvidz_worker.engines.diffusion.adapters import Adapters
+from ourvidz_worker.engines.diffusion.checkpoints import load_sdxl
 from ourvidz_worker.engines.diffusion.decoding import decode_picture
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.latent_preview import fit_latent_previewer
+from ourvidz_worker.engines.diffusion.loras import Loras
+from ourvidz_worker.engines.diffusion.model_settings import check_settings, chosen, chosen_fields
 from ourvidz_worker.engines.diffusion.pipeline_run import StepCallback, run, seeded_generators
 from ourvidz_worker.engines.diffusion.placement import choose_placement
 from ourvidz_worker.engines.diffusion.prompts import prompt_arguments
-from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
+from ourvidz_worker.engines.diffusion.schedulers import SDXL_SCHEDULERS, sdxl_scheduler
+from ourvidz_worker.engines.diffusion.weights import public_name
 from ourvidz_worker.engines.infotext import common_fields, parameters_text, sampler_name
 from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.png import png
@@ -39,6 +40,7 @@ class SdxlEngine(DiffusionEngine):
         self._text: Any = None
         self._image: Any = None
         self._adapters: Adapters | None = None
+        self._own_scheduler: Any = None  # that comes with the weights
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -47,9 +49,9 @@ class SdxlEngine(DiffusionEngine):
 
     def load_weights(self) -> None:
         self.set_placement(choose_placement(self.settings, half="float16"))
-        self._text = load_pipeline(
-            StableDiffusionXLPipeline, self.settings.model, self.settings, self.placement
-        )
+        self._text = load_sdxl(self.settings, self.model, self.placement)
+        self._own_scheduler = self._text.scheduler
+        check_settings(self.model, SDXL_SCHEDULERS, self._own_scheduler)
         self.latent_previewer = fit_latent_previewer(self._text.vae, self._text.vae_scale_factor)
         self._adapters = Adapters(self._text, self.settings, self.placement)
         zeros = self._text.config.force_zeros_for_empty_prompt
@@ -59,10 +61,11 @@ class SdxlEngine(DiffusionEngine):
         # Otherwise diffusers adds a watermark if the package for that is installed.
         self._text.watermark = self._image.watermark = None
         self._image.set_progress_bar_config(disable=True)
+        self.loras = Loras([self._text], self.model, self.settings)
         self.placer.place(self._text)
 
     def unload(self) -> None:
-        self._text = self._image = self._adapters = None
+        self._text = self._image = self._adapters = self._own_scheduler = None
         super().unload()
 
     def denoise(self, job: Job, slots: Sequence[Slot], prompt: str, steps: StepCallback) -> Any:
@@ -70,17 +73,22 @@ class SdxlEngine(DiffusionEngine):
         shared_arguments = {
             "num_inference_steps": parameters.steps,
             "guidance_scale": parameters.guidance,
+            "guidance_rescale": chosen(job, "guidance_rescale", 0.0),
             "generator": seeded_generators([slot.seed for slot in slots]),
             "output_type": "latent",
             "callback_on_step_end": steps,
         }
         pipeline, pipeline_arguments = self._pipeline(job)
+        pipeline.scheduler = sdxl_scheduler(
+            self._own_scheduler, chosen(job, "scheduler", ""), chosen(job, "spacing", "")
+        )
         self.placer.place(pipeline)
         assert self._adapters is not None
         adapter_arguments = self._adapters.arguments(pipeline, job)
 
         def call() -> Any:
-            prompts = prompt_arguments(pipeline, prompt, job.negative_prompt, len(slots))
+            clip_skip = chosen(job, "clip_skip", 0)
+            prompts = prompt_arguments(pipeline, prompt, job.negative_prompt, len(slots), clip_skip)
             return pipeline(**prompts, **shared_arguments, **pipeline_arguments, **adapter_arguments).images
 
         return run(pipeline, self.placer, call)
@@ -107,12 +115,14 @@ class SdxlEngine(DiffusionEngine):
     def encode(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
         height, width = pixels.shape[:2]
         parameters = job.parameters
-        scheduler = self._text.scheduler
+        pipeline = self._image if _keeps_composition(job) else self._text
+        scheduler = pipeline.scheduler
         fields = common_fields(job, slot, scheduler, (width, height), self.model_name(job))
         composition = find_reference(job, "composition")
         if composition and _keeps_composition(job):
             fields["Denoising strength"] = round(_noise_steps(job, composition) / parameters.steps, 4)
         fields |= {f"{each.type.title()} strength": each.strength for each in job.references}
+        fields |= chosen_fields(job, self.loras.weights(job))
         text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, fields=fields)
         extra = {"sampler": sampler_name(scheduler)} | self._adapters_used(job)
         metadata = self.result_metadata(job, slot, extra)

@@ -5,14 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from diffusers import UniPCMultistepScheduler, WanImageToVideoPipeline, WanPipeline
+import torch
+from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanPipeline
 
 from ourvidz_worker.engines.base import Result
+from ourvidz_worker.engines.diffusion.checkpoints import load_vae
 from ourvidz_worker.engines.diffusion.decoding import decode_film
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.latent_preview import LatentPreviewer, fit_latent_previewer
+from ourvidz_worker.engines.diffusion.loras import Loras
+from ourvidz_worker.engines.diffusion.model_settings import check_settings, chosen, chosen_fields
 from ourvidz_worker.engines.diffusion.pipeline_run import StepCallback, run, seeded_generators
 from ourvidz_worker.engines.diffusion.placement import choose_placement
+from ourvidz_worker.engines.diffusion.schedulers import WAN_SCHEDULERS, wan_scheduler
+from ourvidz_worker.engines.diffusion.shared_parts import folder_of
+from ourvidz_worker.engines.diffusion.wan_kinds import (
+    DEFAULT_SHIFT,
+    default_shift,
+    has_two_transformers,
+    is_image_pipeline,
+    needs_frames,
+    supported_frames,
+)
+from ourvidz_worker.engines.diffusion.wan_transformers import load_transformers
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
 from ourvidz_worker.engines.infotext import common_fields, parameters_text
 from ourvidz_worker.engines.models import ModelSettings
@@ -31,9 +46,6 @@ from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.protocol import Job, Slot
 
 PROMPT_TOKENS = 512  # what the model was trained with
-DEFAULT_SHIFT = 5.0
-START = ("start_frame",)
-START_AND_END = ("start_frame", "end_frame")
 
 
 class WanEngine(DiffusionEngine):
@@ -47,14 +59,16 @@ class WanEngine(DiffusionEngine):
         self._text: Any = None
         self._image: Any = None
         self._image_previewer: LatentPreviewer | None = None
+        self._own_scheduler: Any = None  # that comes with the weights
 
     @property
     def pools(self) -> tuple[str, ...]:
         enhances = self.enhancer is not None
         videos = (*WAN_VIDEOS, *(ENHANCED_VIDEOS if enhances else ()))
-        pools = (*WAN_IMAGES, *(ENHANCED_IMAGES if enhances else ()), *videos)
+        images = (*WAN_IMAGES, *(ENHANCED_IMAGES if enhances else ()))
+        from_prompt = (*images, *videos) if self._text else ()
         frames = supported_frames(self._image) if self._image else ()
-        return sum((with_references(videos, *each) for each in frames), pools)
+        return sum((with_references(videos, *each) for each in frames), from_prompt)
 
     @property
     def _serves_both(self) -> bool:
@@ -62,49 +76,84 @@ class WanEngine(DiffusionEngine):
 
     def load_weights(self) -> None:
         self.set_placement(choose_placement(self.settings, half="bfloat16"))
-        self._text = load_pipeline(WanPipeline, self.settings.model, self.settings, self.placement)
-        if needs_frames(self._text):
-            weights = f"the weights {self.settings.model!r}"
-            raise EngineUnusable(f"{weights} only start from frames: name them with --image-model")
-        self.latent_previewer = fit_latent_previewer(self._text.vae, self._text.vae_scale_factor_spatial)
-        if self.settings.image_model:
-            self._image = load_pipeline(
-                WanImageToVideoPipeline,
-                self.settings.image_model,
-                self.settings,
-                self.placement,
-                beside=self._text,
-            )
-            if not supported_frames(self._image):
-                raise EngineUnusable(f"the weights {self.settings.image_model!r} start from no frame")
-            self._image_previewer = fit_latent_previewer(
-                self._image.vae, self._image.vae_scale_factor_spatial
-            )
+        pipeline = self._load_main()
+        self._own_scheduler = pipeline.scheduler
+        self._check_settings(pipeline)
+        self.latent_previewer = fit_latent_previewer(pipeline.vae, pipeline.vae_scale_factor_spatial)
+        self._image_previewer = self.latent_previewer
+        if self._text is None:
+            pass
+        elif self.settings.image_model:
+            self._load_image_model()
         elif self._serves_both:
             self._image = WanImageToVideoPipeline(
                 **self._text.components, **_shared_config(self._text.config)
             )
             self._image.set_progress_bar_config(disable=True)
-            self._image_previewer = self.latent_previewer
+        pipelines = [self._text, self._image] if self.settings.image_model else [pipeline]
+        self.loras = Loras(pipelines, self.model, self.settings)
         self.load_enhancer()
-        self.placer.place(self._text)
+        self.placer.place(pipeline)
+
+    def _load_main(self) -> Any:
+        """The pipeline of the model's weights, which is for films from a prompt or for those from a frame."""
+        starts_from_frame = bool(self.model.name) and is_image_pipeline(folder_of(self.settings.model))
+        pipeline = load_pipeline(
+            WanImageToVideoPipeline if starts_from_frame else WanPipeline,
+            self.settings.model,
+            self.settings,
+            self.placement,
+            parts=self._parts(),
+            variant=str(self.model.options.get("variant", "")),
+        )
+        if starts_from_frame:
+            self._image = pipeline
+        elif needs_frames(pipeline):
+            weights = f"the weights {self.settings.model!r}"
+            raise EngineUnusable(f"{weights} only start from frames: name them with --image-model")
+        else:
+            self._text = pipeline
+        return pipeline
+
+    def _parts(self) -> dict[str, Any]:
+        """Those that the model names apart from its weights."""
+        parts = load_transformers(self.settings, self.model, self.placement)
+        if self.model.vae:
+            config = str(self.model.options.get("config", "")) or folder_of(self.settings.model)
+            parts["vae"] = load_vae(AutoencoderKLWan, self.model.vae, config, self.settings, torch.float32)
+        return parts
+
+    def _load_image_model(self) -> None:
+        self._image = load_pipeline(
+            WanImageToVideoPipeline,
+            self.settings.image_model,
+            self.settings,
+            self.placement,
+            beside=self._text,
+        )
+        if not supported_frames(self._image):
+            raise EngineUnusable(f"the weights {self.settings.image_model!r} start from no frame")
+        self._image_previewer = fit_latent_previewer(self._image.vae, self._image.vae_scale_factor_spatial)
+
+    def _check_settings(self, pipeline: Any) -> None:
+        check_settings(self.model, WAN_SCHEDULERS, self._own_scheduler)
+        is_set = "guidance_2" in {*self.model.fixed, *self.model.offer}
+        if is_set and not has_two_transformers(pipeline):
+            raise EngineUnusable("guidance_2 is for weights with two transformers, which these have not")
 
     def unload(self) -> None:
-        self._text = self._image = self._image_previewer = None
+        self._text = self._image = self._image_previewer = self._own_scheduler = None
         super().unload()
 
     @property
     def text_limits(self) -> tuple[tuple[Any, int], ...]:
-        return ((self._text.tokenizer, PROMPT_TOKENS),)
+        return (((self._text or self._image).tokenizer, PROMPT_TOKENS),)
 
     def denoise(self, job: Job, slots: Sequence[Slot], prompt: str, steps: StepCallback) -> Any:
         parameters = job.parameters
         pipeline, image_arguments = self._pipeline(job)
-        pipeline.scheduler = UniPCMultistepScheduler.from_config(
-            pipeline.scheduler.config,
-            prediction_type="flow_prediction",
-            use_flow_sigmas=True,
-            flow_shift=parameters.shift or DEFAULT_SHIFT,
+        pipeline.scheduler = wan_scheduler(
+            self._own_scheduler, chosen(job, "scheduler", ""), self._shift(job)
         )
         arguments = {
             "prompt": [prompt] * len(slots),
@@ -119,6 +168,8 @@ class WanEngine(DiffusionEngine):
             "output_type": "latent",
             "callback_on_step_end": steps,
         }
+        if has_two_transformers(pipeline) and "guidance_2" in parameters.settings:
+            arguments["guidance_scale_2"] = chosen(job, "guidance_2", 0.0)
         return run(pipeline, self.placer, lambda: pipeline(**arguments, **image_arguments).frames)
 
     def decode(self, job: Job, latents: Any) -> Any:
@@ -135,6 +186,14 @@ class WanEngine(DiffusionEngine):
             frames["last_image"] = decode_image(end.content, size)
         return self._image, frames
 
+    def _shift(self, job: Job) -> float:
+        """A model of A14B whose shift nobody chose has the one it is used with, not the job type's."""
+        pipeline, is_named = self._pipeline_for(job), bool(self.model.name)
+        is_chosen = "shift" in {*self.model.fixed, *self.model.offer}
+        if is_named and not is_chosen and has_two_transformers(pipeline):
+            return default_shift(pipeline)
+        return job.parameters.shift or DEFAULT_SHIFT
+
     def _pipeline_for(self, job: Job) -> Any:
         return self._image if find_reference(job, "start_frame") else self._text
 
@@ -149,9 +208,10 @@ class WanEngine(DiffusionEngine):
     def encode(self, job: Job, slot: Slot, prompt: str, pixels: Any) -> Result:
         parameters = job.parameters
         count, height, width = pixels.shape[:3]
-        shift = parameters.shift or DEFAULT_SHIFT
+        shift = self._shift(job)
         scheduler = self._pipeline_for(job).scheduler
         fields = common_fields(job, slot, scheduler, (width, height), self.model_name(job)) | {"Shift": shift}
+        fields |= chosen_fields(job, self.loras.weights(job))
         metadata = self.result_metadata(job, slot, {"sampler": fields["Sampler"], "shift": shift})
         if parameters.media == "image":
             text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, fields=fields)
@@ -161,28 +221,6 @@ class WanEngine(DiffusionEngine):
         film = mp4(pixels, width=width, height=height, fps=parameters.fps, comment=text)
         even_size = (width - width % 2, height - height % 2)
         return Result(film, "video/mp4", *even_size, count / parameters.fps, metadata)
-
-
-def needs_frames(pipeline: Any) -> bool:
-    """Whether the transformer takes more channels than the noise has, so that it needs a frame."""
-    config = (pipeline.transformer or pipeline.transformer_2).config
-    return bool(config.in_channels > pipeline.vae.config.z_dim)
-
-
-def supported_frames(pipeline: Any) -> tuple[tuple[str, ...], ...]:
-    """The sets of reference frames that the weights of an image pipeline were trained with.
-
-    Wan 2.1 gives its transformer CLIP embeddings of the frames: of one (I2V) or, with a position for each,
-    of two (FLF2V); Wan 2.2 A14B has the frames among its channels only, one or two; 5B overwrites the first.
-    """
-    config = (pipeline.transformer or pipeline.transformer_2).config
-    if pipeline.config.expand_timesteps:
-        return (START,)
-    if not needs_frames(pipeline):
-        return ()
-    if config.image_dim is None:
-        return START, START_AND_END
-    return (START_AND_END,) if config.pos_embed_seq_len else (START,)
 
 
 def _shared_config(config: Any) -> dict[str, Any]:
