@@ -21,6 +21,7 @@ WORDS: Mapping[str, Callable[[Any], str]] = {
     "since": lambda day: f"From {day:%-d %B %Y}",
     "until": lambda day: f"To {day:%-d %B %Y}",
     "seed": lambda seed: f"Seed {seed}",
+    "job_id": lambda _: "One stack",
 }
 
 
@@ -56,15 +57,19 @@ def _is_saved(filters: AssetFilter, searches: list[SavedSearch]) -> bool:
 
 
 def _chip(filters: AssetFilter, facet: Facet) -> Chip:
-    return Chip(WORDS[facet.field](filters.value(facet)), filters.without(facet).to_query())
+    without = filters.without(facet)
+    if facet.field == "job_id":  # back among the stacks, from where it was opened
+        without = replace(without, stacks=True)
+    return Chip(WORDS[facet.field](filters.value(facet)), without.to_query())
 
 
 def _count(owner_id: int, filters: AssetFilter) -> str:
-    if not filters or filters.error:
+    if not filters.opened or filters.error:  # nobody counts the whole Library either
         return ""
     most = listing.MOST_COUNTED
     number = listing.saved(owner_id=owner_id, only=filters).count(most)
-    return f"Over {most:,} results" if number > most else f"{number:,} result{'' if number == 1 else 's'}"
+    what = "stack" if filters.stacks else "result"
+    return f"Over {most:,} {what}s" if number > most else f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _uses_index(filters: AssetFilter) -> bool:

@@ -7,12 +7,14 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import cast
 
 from django.db.models import Q, QuerySet
 
 from generation.assets.filters import AssetFilter
 from generation.assets.search import newest
 from generation.assets.search.match import Match
+from generation.assets.stacks import collapsed
 from generation.catalog.job_types import Media
 from generation.changes.library_hours import hour_of
 from generation.core.keyset import cursor_of, older_than
@@ -39,6 +41,9 @@ NONE = Page([], "")
 class Listing:
     """Assets by the moment in the field `by`, newest first, those that fit `match` if there is one.
 
+    With `fitting` those of them alone that are the best of their job's among it: `source` is not narrowed to
+    them, so that a search looks at the best of what it found alone.
+
     Its methods raise BadCursor.
     """
 
@@ -46,6 +51,7 @@ class Listing:
     by: str
     match: Match | None = None
     tie: str = "id"
+    fitting: AssetQuerySet[Asset] | None = None  # of whose jobs only the best are listed
 
     def page(self, cursor: str, limit: int, *, skip: int = 0) -> Page:
         """`skip` is for what lies in one hour: each row that is skipped is read."""
@@ -90,13 +96,13 @@ class Listing:
 
     def count(self, most: int = MOST_COUNTED) -> int:
         """How many there are in all; one more than `most` stands for any more."""
-        return newest.count(self.source, self.match, most + 1)
+        return newest.count(self.source, self.match, most + 1, fitting=self.fitting)
 
     def _rows(self, cursor: str, number: int) -> QuerySet[Asset]:
-        rows = older_than(self.source, self.by, cursor, tie=self.tie)
+        rows = cast("AssetQuerySet[Asset]", older_than(self.source, self.by, cursor, tie=self.tie))
         if not self.match:
-            return rows[:number]
-        ids = newest.newest_ids(rows, self.by, self.match, number)
+            return (rows if self.fitting is None else collapsed(rows, self.fitting))[:number]
+        ids = newest.newest_ids(rows, self.by, self.match, number, fitting=self.fitting)
         return older_than(self.source.filter(pk__in=ids), self.by, "", tie=self.tie)
 
 
@@ -104,7 +110,7 @@ def saved(*, owner_id: int, only: AssetFilter = EVERYTHING) -> Listing:
     """Saved assets by the moment they were saved, images and videos in one order. Raises BadSearch."""
     source = only.narrow(_readable(owner_id).in_library())
     by, tie = only.order
-    return Listing(source, by, only.match(owner_id), tie)
+    return Listing(source, by, only.match(owner_id), tie, only.fitting(owner_id) if only.stacks else None)
 
 
 def trashed(*, owner_id: int) -> Listing:
