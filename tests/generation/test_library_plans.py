@@ -86,8 +86,9 @@ def _multiply(asset: Asset) -> None:
             [ROWS, asset.pk],
         )
         cursor.execute(
-            f"INSERT INTO generation_searchentry (asset_id, tokens) SELECT id, ({words})::tsvector"  # noqa: S608
-            " FROM (SELECT id, image_index AS n FROM generation_asset"
+            f"INSERT INTO generation_searchentry (asset_id, saved_at, tokens)"  # noqa: S608
+            f" SELECT id, saved_at, ({words})::tsvector"
+            " FROM (SELECT id, saved_at, image_index AS n FROM generation_asset"
             " WHERE owner_id = %s AND image_index > 0) AS made",
             [asset.owner_id],
         )
