@@ -18,7 +18,7 @@ from generation.assets.previews import preview_of
 from generation.assets.ranges import requested_range
 from generation.assets.references import find_reference
 from generation.media.formats import EXTENSIONS
-from generation.media.stripped import StrippedFile
+from generation.media.stripped import KnownPatches, StrippedFile
 from generation.models import Asset, AssetStatus, Reference
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("ourvidz.files")
 
+_patches = KnownPatches()
 CHUNK_BYTES = 128 * 1024  # each reader holds one
 THUMBNAIL_TYPE = "image/webp"
 POLICIES = {
@@ -183,7 +184,8 @@ def _respond(
         return conditional
     source: Any = _open(row, field or (row.thumbnail if thumbnail else row.file))
     if is_stripped:
-        source = StrippedFile(source, row.content_type)
+        known = _patches.of(row.file.name, source, row.content_type)
+        source = StrippedFile(source, row.content_type, known)
     size = source.size
     span = requested_range(request, etag, size)
     if span is None:
