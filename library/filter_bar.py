@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from generation.assets.search import index
 from generation.catalog.job_types import JOB_TYPES
 from generation.core.limits import NAME_LENGTH, SEARCH_LENGTH
 from generation.models import SavedSearch
+from library.grouping_cards import Group
 
 # How a facet that is folded away is said; the others show what they are set to by themselves.
 WORDS: Mapping[str, Callable[[Any], str]] = {
@@ -33,8 +34,8 @@ class Chip:
     without: str
 
 
-def filter_bar(owner_id: int, filters: AssetFilter) -> dict[str, Any]:
-    """The template's variables."""
+def filter_bar(owner_id: int, filters: AssetFilter, groups: Iterable[Group] = ()) -> dict[str, Any]:
+    """The template's variables. `groups` are the collection and the tag that the filter names."""
     searches = list(owned_searches(owner_id))
     return {
         "searches": searches,
@@ -45,7 +46,7 @@ def filter_bar(owner_id: int, filters: AssetFilter) -> dict[str, Any]:
         "ratings": RATINGS,
         "shapes": SHAPES,
         "job_types": [(job_type.name, job_type.title) for job_type in JOB_TYPES.values()],
-        "chips": [_chip(filters, facet) for facet in filters.facets if facet.field in WORDS],
+        "chips": [*_chips(filters), *_group_chips(filters, groups)],
         "count": _count(owner_id, filters),
         "index_incomplete": _uses_index(filters) and not index.is_complete(),
         "longer_words": _longer_words(filters),
@@ -54,6 +55,19 @@ def filter_bar(owner_id: int, filters: AssetFilter) -> dict[str, Any]:
 
 def _is_saved(filters: AssetFilter, searches: list[SavedSearch]) -> bool:
     return filters.to_query() in {search.query for search in searches}
+
+
+def _chips(filters: AssetFilter) -> list[Chip]:
+    return [_chip(filters, facet) for facet in filters.facets if facet.field in WORDS]
+
+
+def _group_chips(filters: AssetFilter, groups: Iterable[Group]) -> list[Chip]:
+    names = {group.sort.name: f"{group.sort.name.capitalize()}: {group.card.name}" for group in groups}
+    return [
+        Chip(names[facet.name], filters.without(facet).to_query())
+        for facet in filters.facets
+        if facet.name in names
+    ]
 
 
 def _chip(filters: AssetFilter, facet: Facet) -> Chip:

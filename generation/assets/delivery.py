@@ -184,7 +184,7 @@ def _respond(
         return conditional
     source: Any = _open(row, field or (row.thumbnail if thumbnail else row.file))
     if is_stripped:
-        known = _patches.of(row.file.name, source, row.content_type)
+        known = _patches.of(str(row.file.name), source, row.content_type)
         source = StrippedFile(source, row.content_type, known)
     size = source.size
     span = requested_range(request, etag, size)

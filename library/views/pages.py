@@ -59,9 +59,9 @@ def home(request: HttpRequest) -> HttpResponse:
         "grid": _grid(request, at, filters.to_query()),
         "projects": projects,
         "operations": in_work(owner_id_of(request)),
-        "groups": filtered_groups(owner_id_of(request), filters),
+        "groups": (groups := filtered_groups(owner_id_of(request), filters)),
     }
-    context |= filter_bar(owner_id_of(request), filters)
+    context |= filter_bar(owner_id_of(request), filters, groups)
     return render(request, "library/home.html", context)
 
 
