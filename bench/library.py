@@ -59,6 +59,7 @@ FACETS = {
     "portrait": {"shape": "portrait"},
     "four stars": {"rating": "4"},
     "favourites": {"favourite": "1"},
+    "stacks": {"stacks": "1"},
     "a month": {"since": "2026-01-01", "until": "2026-01-31"},
 }
 # Further figures of the largest Library: the name in the JSON line, and what measures it.

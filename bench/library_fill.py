@@ -152,7 +152,8 @@ def _job(
             }
         )
         traits = [trait("type", job_type.name), trait("shape", shape), trait("seed", seed)]
-        entries.append({"asset": asset_id, "tokens": stored(user.pk, words, traits, connection.vendor)})
+        tokens = stored(user.pk, words, traits, connection.vendor)
+        entries.append({"asset": asset_id, "tokens": tokens, "saved_at": moment})
     return job, assets, entries
 
 

@@ -25,7 +25,7 @@ from generation.assets.actions import check_count
 from generation.assets.delivery import read_chunks
 from generation.assets.download_names import download_name
 from generation.assets.filters import AssetFilter
-from generation.assets.parameters import parameters_of
+from generation.assets.parameters import parameters_of_each
 from generation.core.errors import DomainError
 from generation.core.keyset import cursor_of
 from generation.models import Asset
@@ -142,8 +142,8 @@ def _next_part(archive: Archive) -> tuple[ArchivePart, str]:
     pages = _selected(archive)
     page = pages.page(archive.cursor, PART_FILES)
     draft = _Draft()
-    for asset in page.assets:
-        if not draft.add(asset):
+    for asset, values in zip(page.assets, parameters_of_each(page.assets), strict=True):
+        if not draft.add(asset, values):
             break
     behind = pages.cursor_after(draft.last) if len(page.assets) > draft.count else page.next_cursor
     return draft.part(archive), behind
@@ -161,10 +161,9 @@ class _Draft:
         self.parameter_bytes = 0
         self.last: Asset
 
-    def add(self, asset: Asset) -> bool:
+    def add(self, asset: Asset, values: dict[str, Any]) -> bool:
         """Whether the asset has found room, or needs none."""
         size = asset.byte_size or 0
-        values = parameters_of(asset)
         parameter_bytes = 4 * len(json.dumps(values))  # indented, and once more as CSV
         name = self._free_name(download_name(asset))
         more = member_size(name, size)

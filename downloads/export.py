@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from generation.assets import listing
 from generation.assets.filters import AssetFilter
-from generation.assets.parameters import parameters_of
+from generation.assets.parameters import parameters_of_each
 from generation.core import connections
 
 ROWS_AT_ONCE = 200
@@ -21,8 +21,9 @@ def json_lines(*, owner_id: int, only: AssetFilter) -> Iterator[bytes]:
         found = listing.saved(owner_id=owner_id, only=only)
         source = found.source.select_related("job", "project").prefetch_related("job__references")
         page = replace(found, source=source).page(cursor, ROWS_AT_ONCE)
+        parameters = parameters_of_each(page.assets)
         connections.give_back()
-        lines = (json.dumps(parameters_of(asset), ensure_ascii=False) + "\n" for asset in page.assets)
+        lines = (json.dumps(values, ensure_ascii=False) + "\n" for values in parameters)
         yield "".join(lines).encode()
         if not (cursor := page.next_cursor):
             return

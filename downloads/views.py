@@ -23,7 +23,7 @@ from downloads.zip_stream import first, skip
 from generation.assets.filters import AssetFilter
 from generation.assets.ranges import requested_range
 from generation.assets.search.query import BadSearch
-from generation.assets.selection import posted_ids, selected_ids
+from generation.assets.selection import excluded_assets, selected_assets
 from generation.core.errors import TooMany
 
 log = structlog.get_logger("ourvidz.downloads")
@@ -47,9 +47,9 @@ def create(request: HttpRequest) -> HttpResponse:
 
 def _selection(request: HttpRequest) -> ArchiveSelection:
     if request.POST.get("all") == "1":
-        only = AssetFilter.from_query(request.POST)
-        return ArchiveSelection(only=only, excluded_ids=posted_ids(request, "except"))
-    return ArchiveSelection(asset_ids=selected_ids(request))
+        only = AssetFilter.from_query(request.POST).opened
+        return ArchiveSelection(only=only, excluded_ids=excluded_assets(request, _owner_id(request)))
+    return ArchiveSelection(asset_ids=selected_assets(request, _owner_id(request)))
 
 
 def _refused(request: HttpRequest, message: str) -> HttpResponse:

@@ -15,7 +15,8 @@ from generation.live.pages import LivePage
 from generation.models import Asset, AssetStatus
 from library.grouping_cards import known_groups
 from library.operation_texts import in_work
-from library.presenters import Tile
+from library.presenters import Stack, Tile
+from library.stacks import stacks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,24 @@ class LibraryPage(LivePage):
     in_trash: bool
 
     def render(self, changes: Changes) -> dict[str, Any]:
-        shown = set(self._shown(changes.assets))
         completed = [asset for asset in changes.assets if asset.status == AssetStatus.COMPLETED]
-        tiles = [pushed_tile(asset, shown=asset.pk in shown, in_trash=self.in_trash) for asset in completed]
+        if self.filters.stacks:
+            completed = self._with_their_stacks(changes, completed)
+        shown = set(self._shown(completed))
+        there = [asset for asset in completed if asset.pk in shown]
+        stacks = stacks_of(self.owner_id, self.filters, there)
+        tiles = [
+            pushed_tile(asset, stacks.get(asset.job_id), shown=asset.pk in shown, in_trash=self.in_trash)
+            for asset in completed
+        ]
         message = {"assets": tiles + [removed_tile(str(row.asset_id), row.media) for row in changes.purged]}
         return message | {"operations": operations_html(self.owner_id), "gone": self._is_gone()}
+
+    def _with_their_stacks(self, changes: Changes, completed: Sequence[Asset]) -> list[Asset]:
+        """All of the jobs of which something changed: the best or the number may be others."""
+        jobs = {asset.job_id for asset in completed} | {row.job_id for row in changes.purged}
+        found = Asset.objects.of(self.owner_id).completed().filter(job__in=jobs)
+        return list(found.select_related("job").order_by("pk"))
 
     def _is_gone(self) -> bool:
         """Whether the page shows a collection, tag or project that was deleted meanwhile."""
@@ -74,11 +88,11 @@ def operations_html(owner_id: int) -> str:
     return render_to_string("library/_operations.html", {"operations": in_work(owner_id)})
 
 
-def pushed_tile(asset: Asset, *, shown: bool, in_trash: bool) -> dict[str, object]:
+def pushed_tile(asset: Asset, stack: Stack | None, *, shown: bool, in_trash: bool) -> dict[str, object]:
     """One asset of a `changes` message."""
     if not shown:
         return removed_tile(str(asset.pk), asset.media)
-    html = render_to_string("library/_tile.html", {"tile": Tile(asset, in_trash)})
+    html = render_to_string("library/_tile.html", {"tile": Tile(asset, in_trash, stack)})
     return {"id": str(asset.pk), "media": asset.media, "html": html, "removed": False}
 
 

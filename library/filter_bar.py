@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from generation.assets.search import index
 from generation.catalog.job_types import JOB_TYPES
 from generation.core.limits import NAME_LENGTH, SEARCH_LENGTH
 from generation.models import SavedSearch
+from library.grouping_cards import Group
 
 # How a facet that is folded away is said; the others show what they are set to by themselves.
 WORDS: Mapping[str, Callable[[Any], str]] = {
@@ -23,6 +24,7 @@ WORDS: Mapping[str, Callable[[Any], str]] = {
     "since": lambda day: f"From {day:%-d %B %Y}",
     "until": lambda day: f"To {day:%-d %B %Y}",
     "seed": lambda seed: f"Seed {seed}",
+    "job_id": lambda _: "One stack",
 }
 
 
@@ -34,8 +36,8 @@ class Chip:
     without: str
 
 
-def filter_bar(owner_id: int, filters: AssetFilter) -> dict[str, Any]:
-    """The template's variables."""
+def filter_bar(owner_id: int, filters: AssetFilter, groups: Iterable[Group] = ()) -> dict[str, Any]:
+    """The template's variables. `groups` are the collection and the tag that the filter names."""
     searches = list(owned_searches(owner_id))
     return {
         "searches": searches,
@@ -47,7 +49,7 @@ def filter_bar(owner_id: int, filters: AssetFilter) -> dict[str, Any]:
         "shapes": SHAPES,
         "models": _models(owner_id, filters),
         "job_types": [(job_type.name, job_type.title) for job_type in JOB_TYPES.values()],
-        "chips": [_chip(filters, facet) for facet in filters.facets if facet.field in WORDS],
+        "chips": [*_chips(filters), *_group_chips(filters, groups)],
         "count": _count(owner_id, filters),
         "index_incomplete": _uses_index(filters) and not index.is_complete(),
         "longer_words": _longer_words(filters),
@@ -64,16 +66,33 @@ def _is_saved(filters: AssetFilter, searches: list[SavedSearch]) -> bool:
     return filters.to_query() in {search.query for search in searches}
 
 
+def _chips(filters: AssetFilter) -> list[Chip]:
+    return [_chip(filters, facet) for facet in filters.facets if facet.field in WORDS]
+
+
+def _group_chips(filters: AssetFilter, groups: Iterable[Group]) -> list[Chip]:
+    names = {group.sort.name: f"{group.sort.name.capitalize()}: {group.card.name}" for group in groups}
+    return [
+        Chip(names[facet.name], filters.without(facet).to_query())
+        for facet in filters.facets
+        if facet.name in names
+    ]
+
+
 def _chip(filters: AssetFilter, facet: Facet) -> Chip:
-    return Chip(WORDS[facet.field](filters.value(facet)), filters.without(facet).to_query())
+    without = filters.without(facet)
+    if facet.field == "job_id":  # back among the stacks, from where it was opened
+        without = replace(without, stacks=True)
+    return Chip(WORDS[facet.field](filters.value(facet)), without.to_query())
 
 
 def _count(owner_id: int, filters: AssetFilter) -> str:
-    if not filters or filters.error:
+    if not filters.opened or filters.error:  # nobody counts the whole Library either
         return ""
     most = listing.MOST_COUNTED
     number = listing.saved(owner_id=owner_id, only=filters).count(most)
-    return f"Over {most:,} results" if number > most else f"{number:,} result{'' if number == 1 else 's'}"
+    what = "stack" if filters.stacks else "result"
+    return f"Over {most:,} {what}s" if number > most else f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _uses_index(filters: AssetFilter) -> bool:

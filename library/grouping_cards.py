@@ -123,6 +123,14 @@ def known_groups(owner_id: int, filters: AssetFilter) -> AssetFilter:
     return replace(filters, collection_id=known.get("collection"), tag_id=known.get("tag"))
 
 
-def filtered_groups(owner_id: int, filters: AssetFilter) -> list[dict[str, object]]:
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A collection or a tag that the page shows."""
+
+    sort: Sort
+    card: Card
+
+
+def filtered_groups(owner_id: int, filters: AssetFilter) -> list[Group]:
     """What the page says of the collection and the tag that it shows."""
-    return [{"sort": sort, "card": _card(sort, group, None)} for sort, group in _groups(owner_id, filters)]
+    return [Group(sort, _card(sort, group, None)) for sort, group in _groups(owner_id, filters)]

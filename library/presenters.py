@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cached_property
+from types import MappingProxyType
 
 from django.conf import settings
 from django.urls import reverse
@@ -28,6 +30,7 @@ class Tile:
 
     asset: Asset
     in_trash: bool = False
+    stack: Stack | None = None  # whose best it is, where there are others
 
     @cached_property
     def moment(self) -> datetime:
@@ -97,6 +100,14 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
+class Stack:
+    """How many results of a job are shown as one, and where they are shown by themselves."""
+
+    size: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Star:
     """One star of a rating. Pressing the last one that is on takes the rating back."""
 
@@ -113,12 +124,18 @@ class Day:
     tiles: list[Tile]
 
 
-def by_day(assets: Iterable[Asset], *, zone: tzinfo, in_trash: bool = False) -> list[Day]:
-    """Assets that are in the page's order, under their dates in `zone`.
+def by_day(
+    assets: Iterable[Asset],
+    *,
+    zone: tzinfo,
+    in_trash: bool = False,
+    stacks: Mapping[uuid.UUID, Stack] = MappingProxyType({}),
+) -> list[Day]:
+    """Assets that are in the page's order, under their dates in `zone`; `stacks` by job.
 
     The tiles themselves are the same for every reader, so that sockets can share them.
     """
-    tiles = [Tile(asset, in_trash) for asset in assets]
+    tiles = [Tile(asset, in_trash, stacks.get(asset.job_id)) for asset in assets]
     days = itertools.groupby(tiles, lambda tile: tile.moment.astimezone(zone).date())
     return [Day(day, list(same)) for day, same in days]
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from generation.assets import groupings, listing
 from generation.assets.filters import AssetFilter
 from generation.assets.groupings import COLLECTIONS
+from generation.changes import revisions
 from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.core.clock import Now
@@ -24,6 +25,7 @@ from sharing.models import ShareLink
 MAX_OF_OWNER = 500  # that have not ended
 DAYS = (1, 7, 30, 90, 365)
 UNDO_MINUTES = 10
+ENDED_DAYS = 90  # that an ended link is still listed, with its number of views
 PAGE = 60
 _signer = Signer(salt="sharing.ShareLink", sep=".")
 
@@ -55,8 +57,7 @@ def create_link(
     if days not in DAYS:
         raise BadShare("A link lasts 1, 7, 30, 90 or 365 days.")
     check_shareable(owner_id, shared)
-    if live_links(owner_id).count() >= MAX_OF_OWNER:
-        raise BadShare(f"You have {MAX_OF_OWNER} links, and that is the most. End one that is not needed.")
+    _check_number(owner_id)
     link = ShareLink.objects.create(
         owner_id=owner_id,
         asset_id=shared.asset_id,
@@ -66,6 +67,13 @@ def create_link(
     )
     audit_log.after_commit("share.created", actor=actor, link=str(link.pk), days=days)
     return link
+
+
+def _check_number(owner_id: int) -> None:
+    """Raises BadShare where there are as many live links as are allowed."""
+    revisions.hold(owner_id=owner_id)  # of two at once one is counted after the other
+    if live_links(owner_id).count() >= MAX_OF_OWNER:
+        raise BadShare(f"You have {MAX_OF_OWNER} links, and that is the most. End one that is not needed.")
 
 
 def check_shareable(owner_id: int, shared: Shared) -> Asset | None:
@@ -100,14 +108,24 @@ def restore_link(*, owner_id: int, actor: Actor, link_id: uuid.UUID) -> None:
     """Undo `revoke_link`, for ten minutes.
 
     Raises:
-        BadShare: it is too late.
+        BadShare: it is too late, or there are too many links.
         NotFound
     """
     recently = timezone.now() - timedelta(minutes=UNDO_MINUTES)
     revoked = _owned(owner_id, link_id).filter(revoked_at__gte=recently)
-    if not revoked.update(revoked_at=None):
+    if not revoked.exists():
         raise BadShare("It is too late to undo that. Make a new link.")
+    _check_number(owner_id)
+    revoked.update(revoked_at=None)
     audit_log.after_commit("share.restored", actor=actor, link=str(link_id))
+
+
+def delete_ended_links(limit: int = 5000) -> int:
+    """Delete links that were revoked or expired ENDED_DAYS ago."""
+    old = timezone.now() - timedelta(days=ENDED_DAYS)
+    ended = ShareLink.objects.filter(Q(revoked_at__lt=old) | Q(expires_at__lt=old)).order_by("pk")
+    deleted, _ = ShareLink.objects.filter(pk__in=list(ended.values_list("pk", flat=True)[:limit])).delete()
+    return deleted
 
 
 def _owned(owner_id: int, link_id: uuid.UUID) -> QuerySet[ShareLink]:

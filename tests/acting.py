@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from generation.access import projects, tokens
-from generation.assets import actions, references
+from generation.assets import actions, purging, references
 from generation.core.actors import SYSTEM, Actor, ActorKind
 from generation.jobs import actions as job_actions
 from generation.jobs import again, imports, order, pausing
@@ -42,6 +42,7 @@ resume = _as_owner(pausing.resume)
 save = _as_owner(actions.save)
 discard = _as_owner(actions.discard)
 restore = _as_owner(actions.restore)
+delete_now = _as_owner(purging.delete_now)
 rate = _as_owner(actions.rate)
 set_favourite = _as_owner(actions.set_favourite)
 clear_jobs = _as_owner(job_actions.clear)

@@ -212,6 +212,11 @@ class LibraryQuery(Paging):
     seed = serializers.CharField(default="", allow_blank=True, help_text="Only of this seed.")
     collection = serializers.UUIDField(default=None, allow_null=True, help_text="Only of this collection.")
     tag = serializers.UUIDField(default=None, allow_null=True, help_text="Only with this tag.")
+    job = serializers.UUIDField(default=None, allow_null=True, help_text="Only of this job.")
+    stacks = serializers.BooleanField(
+        default=False,
+        help_text="Of each job only the best of what matches: highest rated, then favourite, then first.",
+    )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         given = super().to_internal_value(data)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.urls import reverse
 from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema_field
 from rest_framework import serializers
 
+from generation.assets.memberships import Names
 from generation.catalog.job_types import JobEngine, Media, ReferenceType
 from generation.http.fields import TextChoicesField
 from generation.models import (
@@ -39,6 +41,13 @@ class Failing(serializers.Serializer[Any]):
         return {"code": row.error_code, "message": row.error_message} if row.error_code else None
 
 
+class GroupName(serializers.Serializer[Any]):
+    """A tag or a collection of an asset."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
 class AssetResponse(Failing, serializers.ModelSerializer[Any]):
     """One expected result, from submission to the end."""
 
@@ -49,6 +58,8 @@ class AssetResponse(Failing, serializers.ModelSerializer[Any]):
     project = serializers.UUIDField(source="project_id", read_only=True)
     file = serializers.SerializerMethodField(help_text="Its address, once completed.")
     thumbnail = serializers.SerializerMethodField(help_text="Its address, once completed.")
+    tags = GroupName(many=True, read_only=True, required=False, help_text="Not in a job's records.")
+    collections = GroupName(many=True, read_only=True, required=False, help_text="Not in a job's records.")
 
     def get_file(self, asset: Asset) -> str | None:
         return self._address(asset, "file")
@@ -65,7 +76,7 @@ class AssetResponse(Failing, serializers.ModelSerializer[Any]):
 ASSET_FIELDS = [
     *("id", "job", "project", "media", "status", "prompt", "seed", "error", "file", "thumbnail"),
     *("content_type", "byte_size", "sha256", "width", "height", "metadata", "rating", "favourite", "title"),
-    *("created_at", "completed_at", "saved_at", "trashed_at", "revision"),
+    *("tags", "collections", "created_at", "completed_at", "saved_at", "trashed_at", "revision"),
 ]
 
 
@@ -225,10 +236,17 @@ ONE_ASSET = _any_asset()
 _image, _video = ImageResponse(), VideoResponse()
 
 
-def asset_response(asset: Asset) -> dict[str, Any]:
+def asset_response(asset: Asset, names: Names | None = None) -> dict[str, Any]:
     """The record of an image or a video, each with the fields of its own."""
     serializer = _video if asset.media == Media.VIDEO else _image
-    return dict(serializer.to_representation(asset))
+    data = dict(serializer.to_representation(asset))
+    if names is None:
+        return data
+    return data | {"tags": _named(names.tags), "collections": _named(names.collections)}
+
+
+def _named(groups: list[tuple[uuid.UUID, str]]) -> list[dict[str, str]]:
+    return [{"id": str(group_id), "name": name} for group_id, name in groups]
 
 
 class AssetPage(serializers.Serializer[Any]):

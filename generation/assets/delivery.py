@@ -18,7 +18,7 @@ from generation.assets.previews import preview_of
 from generation.assets.ranges import requested_range
 from generation.assets.references import find_reference
 from generation.media.formats import EXTENSIONS, BrokenMedia
-from generation.media.stripped import StrippedFile
+from generation.media.stripped import KnownPatches, StrippedFile
 from generation.models import Asset, AssetStatus, Reference
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("ourvidz.files")
 
+_patches = KnownPatches()
 CHUNK_BYTES = 128 * 1024  # each reader holds one
 THUMBNAIL_TYPE = "image/webp"
 POLICIES = {
@@ -218,7 +219,8 @@ def _open(row: Asset | Reference, field: Any) -> File[bytes]:
 
 def _stripped(source: File[bytes], row: Asset | Reference) -> StrippedFile:
     try:
-        return StrippedFile(source, row.content_type)
+        known = _patches.of(str(row.file.name), source, row.content_type)
+        return StrippedFile(source, row.content_type, known)
     except BrokenMedia as error:  # then nothing of it goes out
         source.close()
         log.error("media.not_stripped", reason=error.message, **_ids(row))

@@ -15,12 +15,13 @@ from urllib.parse import urlencode
 from generation.assets.grouped import in_groups
 from generation.assets.search.match import Match, trait
 from generation.assets.search.query import BadSearch, Query, parse
+from generation.assets.stacks import collapsed
 from generation.catalog.job_types import JOB_TYPES, Media
 from generation.catalog.models import MODEL_NAME
 from generation.core.graphemes import cut
 from generation.core.limits import MAX_RATING, SEARCH_LENGTH
 from generation.core.zones import zone_named
-from generation.models import Project
+from generation.models import Asset, Project
 from generation.models.asset import A, AssetQuerySet
 
 RATINGS = [str(stars) for stars in range(1, MAX_RATING + 1)]
@@ -47,6 +48,8 @@ class AssetFilter:
     zone: str = ""
     collection_id: uuid.UUID | None = None
     tag_id: uuid.UUID | None = None
+    job_id: uuid.UUID | None = None
+    stacks: bool = False  # of each job only the best of what matches
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], *, zone: str = "") -> Self:
@@ -110,8 +113,17 @@ class AssetFilter:
         traits = tuple(trait(facet.trait, self.value(facet)) for facet in self.facets if facet.trait)
         return Match(owner_id, self.query, traits) if self.q or traits else None
 
+    @property
+    def opened(self) -> Self:
+        """With all that the stacks hold."""
+        return replace(self, stacks=False)
+
+    def fitting(self, owner_id: int) -> AssetQuerySet[Asset]:
+        """What the owner has in the Library that matches, all that the stacks hold."""
+        return self.opened.apply(Asset.objects.of(owner_id).in_library(), owner_id=owner_id)
+
     def narrow(self, assets: AssetQuerySet[A]) -> AssetQuerySet[A]:
-        """The assets that match, but for what the search index finds."""
+        """The assets that match, but for what the search index finds, and not collapsed to stacks."""
         for facet in self.facets:
             if facet.narrow:
                 assets = facet.narrow(assets, self)
@@ -124,7 +136,8 @@ class AssetFilter:
         except BadSearch:
             return assets.none()
         found = self.narrow(assets)
-        return found.filter(search_entry__tokens__matching=match) if match else found
+        found = found.filter(search_entry__tokens__matching=match) if match else found
+        return collapsed(found, self.fitting(owner_id)) if self.stacks else found
 
     def starts_at(self) -> datetime:
         assert self.since
@@ -230,4 +243,6 @@ FACETS = (
     Facet("seed", "seed", _seed, trait="seed", unset=None),
     Facet("collection_id", "collection", uuid.UUID, unset=None),  # both narrow at once: `in_groups`
     Facet("tag_id", "tag", uuid.UUID, unset=None),
+    Facet("job_id", "job", uuid.UUID, lambda q, only: q.filter(job_id=only.job_id), unset=None),
+    Facet("stacks", "stacks", _yes, unset=False, text=_one),  # what is left is collapsed at the end
 )

@@ -7,16 +7,18 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import cast
 
 from django.db.models import Q, QuerySet
 
 from generation.assets.filters import AssetFilter
 from generation.assets.search import newest
 from generation.assets.search.match import Match
+from generation.assets.stacks import collapsed
 from generation.catalog.job_types import Media
 from generation.changes.library_hours import hour_of
 from generation.core.keyset import cursor_of, older_than
-from generation.models import Asset
+from generation.models import Asset, SearchEntry
 from generation.models.asset import AssetQuerySet
 
 EVERYTHING = AssetFilter()
@@ -39,6 +41,9 @@ NONE = Page([], "")
 class Listing:
     """Assets by the moment in the field `by`, newest first, those that fit `match` if there is one.
 
+    With `fitting` those of them alone that are the best of their job's among it: `source` is not narrowed to
+    them, so that a search looks at the best of what it found alone.
+
     Its methods raise BadCursor.
     """
 
@@ -46,6 +51,8 @@ class Listing:
     by: str
     match: Match | None = None
     tie: str = "id"
+    fitting: AssetQuerySet[Asset] | None = None  # of whose jobs only the best are listed
+    whole: AssetQuerySet[Asset] | None = None  # the source, where it is all that an owner has in the Library
 
     def page(self, cursor: str, limit: int, *, skip: int = 0) -> Page:
         """`skip` is for what lies in one hour: each row that is skipped is read."""
@@ -90,21 +97,32 @@ class Listing:
 
     def count(self, most: int = MOST_COUNTED) -> int:
         """How many there are in all; one more than `most` stands for any more."""
-        return newest.count(self.source, self.match, most + 1)
+        entries = self._entries("")
+        return newest.count(self.source, self.match, most + 1, fitting=self.fitting, entries=entries)
 
     def _rows(self, cursor: str, number: int) -> QuerySet[Asset]:
-        rows = older_than(self.source, self.by, cursor, tie=self.tie)
+        rows = cast("AssetQuerySet[Asset]", older_than(self.source, self.by, cursor, tie=self.tie))
         if not self.match:
-            return rows[:number]
-        ids = newest.newest_ids(rows, self.by, self.match, number)
+            return (rows if self.fitting is None else collapsed(rows, self.fitting))[:number]
+        entries = self._entries(cursor)
+        ids = newest.newest_ids(rows, self.by, self.match, number, fitting=self.fitting, entries=entries)
         return older_than(self.source.filter(pk__in=ids), self.by, "", tie=self.tie)
+
+    def _entries(self, cursor: str) -> QuerySet[SearchEntry] | None:
+        """The search entries that match, where they alone tell the listing: its source is not narrowed."""
+        if not self.match or self.source is not self.whole:
+            return None
+        matching = SearchEntry.objects.filter(tokens__matching=self.match, saved_at__isnull=False)
+        return older_than(matching, "saved_at", cursor, tie="asset_id")
 
 
 def saved(*, owner_id: int, only: AssetFilter = EVERYTHING) -> Listing:
     """Saved assets by the moment they were saved, images and videos in one order. Raises BadSearch."""
-    source = only.narrow(_readable(owner_id).in_library())
+    whole = _readable(owner_id).in_library()
+    source = only.narrow(whole)
     by, tie = only.order
-    return Listing(source, by, only.match(owner_id), tie)
+    fitting = only.fitting(owner_id) if only.stacks else None
+    return Listing(source, by, only.match(owner_id), tie, fitting, whole=whole if source is whole else None)
 
 
 def trashed(*, owner_id: int) -> Listing:

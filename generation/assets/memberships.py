@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import CharField, Count, QuerySet, Value
 
 from generation.assets.actions import check_count
 from generation.assets.groupings import COLLECTIONS, TAGS, Kind, find
@@ -93,6 +96,31 @@ def groups_of(kind: Kind, asset: Asset) -> list[object]:
 def tags_and_collections(asset: Asset) -> dict[str, list[object]]:
     """For the page of an asset."""
     return {"tags": groups_of(TAGS, asset), "collections": groups_of(COLLECTIONS, asset)}
+
+
+@dataclass(slots=True)
+class Names:
+    """An asset's tags and collections by name, each as (id, name)."""
+
+    tags: list[tuple[uuid.UUID, str]] = field(default_factory=list)
+    collections: list[tuple[uuid.UUID, str]] = field(default_factory=list)
+
+
+def names_of(asset_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Names]:
+    """The tags and collections of each of these assets that has some, in one query."""
+    ids, found = list(asset_ids), defaultdict[uuid.UUID, Names](Names)
+    tags, collections = _named(TAGS, ids), _named(COLLECTIONS, ids)
+    for _, group_id, asset_id, name, plural in sorted(tags.union(collections, all=True)):
+        getattr(found[asset_id], plural).append((group_id, name))
+    return dict(found)
+
+
+def _named(kind: Kind, asset_ids: Sequence[uuid.UUID]) -> QuerySet[Any, Any]:
+    items = kind.items.objects.filter(asset_id__in=asset_ids, group__deleted_at=None).order_by()
+    named: QuerySet[Any, Any] = items.annotate(plural=Value(kind.plural, CharField())).values_list(
+        "group__folded_name", "group_id", "asset_id", "group__name", "plural"
+    )
+    return named
 
 
 def _locked(owner_id: int, ids: Sequence[uuid.UUID]) -> list[Asset]:

@@ -24,7 +24,7 @@ def _listed(operation: BulkOperation) -> listing.Listing:
     if operation.source == Source.TRASH:
         source = listing.trashed(owner_id=operation.owner_id)
     else:
-        only = AssetFilter.from_query(QueryDict(operation.query))
+        only = AssetFilter.from_query(QueryDict(operation.query)).opened
         source = listing.saved(owner_id=operation.owner_id, only=only)
     before = {f"{source.by}__lte": operation.created_at}
     return replace(source, source=source.source.filter(**before))

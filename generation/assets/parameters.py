@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from generation.assets.download_names import download_name
+from generation.assets.memberships import Names, names_of
 from generation.models import Asset
 
 
-def parameters_of(asset: Asset) -> dict[str, Any]:
+def parameters_of_each(assets: Sequence[Asset]) -> Iterator[dict[str, Any]]:
+    """Of each, with one query for all."""
+    names = names_of(asset.pk for asset in assets)
+    return (parameters_of(asset, names.get(asset.pk, Names())) for asset in assets)
+
+
+def parameters_of(asset: Asset, names: Names) -> dict[str, Any]:
     """Values that JSON can hold; the asset comes with its job, the job's references, and its project.
 
     Sizes in px, durations in s, times in ISO 8601 and UTC.
@@ -20,6 +28,8 @@ def parameters_of(asset: Asset) -> dict[str, Any]:
         "title": asset.title,
         "media": asset.media,
         "project": asset.project.name,
+        "tags": [name for _, name in names.tags],
+        "collections": [name for _, name in names.collections],
         "prompt": asset.prompt,
         "negative_prompt": job.negative_prompt,
         "enhanced_prompt": job.enhanced_prompt,

@@ -1,6 +1,6 @@
 """Deleting assets in the trash for good: rows first, then files.
 
-A crash between the two leaves files without rows, which `check_consistency` finds; never rows without files.
+A crash between the two leaves files that the chores delete (`file_deletions`); never rows without files.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
+from generation.assets import file_deletions
 from generation.assets.actions import check_count
 from generation.changes.purge import purge
 from generation.core import audit_log
@@ -30,7 +31,7 @@ def delete_all(owner_id: int, actor: Actor, assets: AssetQuerySet[Asset]) -> lis
     """Delete those of these assets of the owner's that are in the trash, and that nobody holds locked."""
     locked = list(assets.in_trash().select_for_update(skip_locked=True).order_by("id"))
     purge(owner_id, locked)
-    storage.delete_after_commit([name for asset in locked for name in storage.file_names(asset)])
+    file_deletions.delete_after_commit([name for asset in locked for name in storage.file_names(asset)])
     for asset in locked:
         audit_log.after_commit("asset.purged", actor=actor, asset=str(asset.pk), job=str(asset.job_id))
     return [asset.pk for asset in locked]

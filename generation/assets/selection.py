@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from itertools import product
 from urllib.parse import urlencode
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
+
+from generation.assets import stacks
+from generation.assets.filters import AssetFilter
 
 MAX_COMPARED = 4  # side by side
 # `image` and `video` are what pages and addresses of earlier releases say.
@@ -28,6 +31,21 @@ def selected_ids(request: HttpRequest) -> list[uuid.UUID]:
 def posted_ids(request: HttpRequest, name: str) -> list[uuid.UUID]:
     """The ids in the body's field, each once; malformed ones are ignored."""
     return _ids(request.POST.getlist(name))
+
+
+def selected_assets(request: HttpRequest, owner_id: int) -> list[uuid.UUID]:
+    """As `selected_ids`; of a page of stacks, which the field `within` says by its filter, all they hold."""
+    return _opened(selected_ids(request), QueryDict(request.POST.get("within", "")), owner_id)
+
+
+def excluded_assets(request: HttpRequest, owner_id: int) -> list[uuid.UUID]:
+    """What is left out of all that match, whose filter the body has; of stacks all they hold."""
+    return _opened(posted_ids(request, "except"), request.POST, owner_id)
+
+
+def _opened(ids: list[uuid.UUID], query: QueryDict, owner_id: int) -> list[uuid.UUID]:
+    only = AssetFilter.from_query(query)
+    return stacks.opened(only.fitting(owner_id), ids) if only.stacks and ids else ids
 
 
 def _ids(texts: Iterable[str]) -> list[uuid.UUID]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from django.conf import settings
 from django.db.models import OuterRef, Subquery
 
-from generation.changes import memberships, project_totals, publisher, revisions
+from generation.changes import memberships, project_totals, publisher, revisions, search_entries
 from generation.changes.library_totals import totals_of
 from generation.changes.project_totals import totals_by_project
 from generation.core import bulk_update
@@ -84,6 +84,8 @@ def write_rows(
     project_totals.add(after=totals_by_project(assets), before=before_by_project)
     if "trashed_at" in changes[0]:
         memberships.follow_trash(assets)
+    if assets and not {"trashed_at", "saved_at"}.isdisjoint(changes[0]):
+        search_entries.follow(assets)
     job_ids = {row.pk if isinstance(row, Job) else row.job_id for row in rows}
     publisher.changed(owner_id=owner_id, revision=rows[-1].revision, job_ids=job_ids)
 

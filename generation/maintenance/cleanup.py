@@ -54,8 +54,7 @@ GROUPING_AGE = timedelta(days=3)
 def purge_trash(limit: int = BATCH) -> int:
     """Delete assets that were in the trash for TRASH_DAYS: their rows first, then their files.
 
-    A crash between the two leaves files without rows, which `check_consistency` finds; never rows without
-    files.
+    A crash between the two leaves files to `file_deletions.delete_left`; never rows without files.
     """
     old = timezone.now() - timedelta(days=settings.TRASH_DAYS)
     overdue = Asset.objects.in_trash().filter(trashed_at__lt=old)

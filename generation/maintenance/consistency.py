@@ -14,7 +14,7 @@ from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
 from generation.assets.search import index
-from generation.changes import library_hours, memberships, project_totals, writes
+from generation.changes import library_hours, memberships, project_totals, search_entries, writes
 from generation.changes.library_totals import counters_with_wrong_totals, recount
 from generation.core.text import search_key
 from generation.jobs.finish import set_status_from_slots
@@ -269,6 +269,12 @@ ROWS = (
         title="assets that no search finds",
         find=unsearchable_assets,
         fix=make_searchable,
+    ),
+    Check(
+        name="wrong_search_moments",
+        title="search entries that say something else of the Library than their assets",
+        find=lambda: iter(search_entries.with_wrong_moment().values_list("pk", flat=True)),
+        fix=search_entries.correct,
     ),
 )
 FILES = (

@@ -80,14 +80,21 @@ def file_names(row: StoredMedia) -> list[str]:
 def delete_after_commit(names: Sequence[str]) -> None:
     """Delete files after the commit of the transaction that deletes their rows."""
 
-    def delete() -> None:
+    def delete_all() -> None:
         for name in names:
-            try:
-                default_storage.delete(name)
-            except Exception as error:  # noqa: BLE001 - whichever: the other files go; check_consistency finds this one
-                log.warning("file.not_deleted", file=name, error=type(error).__name__)
+            delete(name)
 
-    transaction.on_commit(delete, robust=True)
+    transaction.on_commit(delete_all, robust=True)
+
+
+def delete(name: str) -> bool:
+    """Whether the file is gone; one that is not is logged, and `check_consistency` finds it."""
+    try:
+        default_storage.delete(name)
+    except Exception as error:  # noqa: BLE001 - whichever: the other files go
+        log.warning("file.not_deleted", file=name, error=type(error).__name__)
+        return False
+    return True
 
 
 def delete_empty_after_commit(folders: Sequence[str]) -> None:

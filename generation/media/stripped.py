@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Any, BinaryIO
 
 from generation.media.file_patches import Patch
@@ -45,14 +47,41 @@ def _trailer(content: BinaryIO, content_type: str) -> Iterator[Patch]:
         yield Patch(end, b"", length - end)
 
 
+class KnownPatches:
+    """What to overwrite in the files asked for lately, by their names: to find it a PNG is read whole.
+
+    Files do not change under their names. Safe between threads.
+    """
+
+    MOST_FILES, MOST_PATCHES = 256, 200  # 5 MB at most; of a file with more it is found anew each time
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, list[Patch]] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, name: str, content: BinaryIO, content_type: str) -> list[Patch]:
+        """As `patches`."""
+        with self._lock:
+            if name in self._known:
+                self._known.move_to_end(name)
+                return self._known[name]
+        found = patches(content, content_type)
+        if len(found) <= self.MOST_PATCHES:
+            with self._lock:
+                self._known[name] = found
+                while len(self._known) > self.MOST_FILES:
+                    self._known.popitem(last=False)
+        return found
+
+
 class StrippedFile(io.RawIOBase):
     """A file as if it was written without that text; closing it closes the original."""
 
-    def __init__(self, original: Any, content_type: str) -> None:
+    def __init__(self, original: Any, content_type: str, known: list[Patch] | None = None) -> None:
         super().__init__()
         self.original = original
         self.size: int = original.seek(0, 2)
-        self.patches = patches(original, content_type)
+        self.patches = patches(original, content_type) if known is None else known
         self.starts = [patch.start for patch in self.patches]
         self.at = 0
 

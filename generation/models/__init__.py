@@ -2,6 +2,7 @@
 
 from generation.models.asset import Asset, Image, Video
 from generation.models.counter import OwnerCounter, Tombstone
+from generation.models.file_deletion import FileDeletion
 from generation.models.grouping import Collection, CollectionItem, Tag, TagItem
 from generation.models.job import Job
 from generation.models.lease import Attempt, Outcome, Upload
@@ -30,6 +31,7 @@ __all__ = [
     "CollectionItem",
     "EventKind",
     "FairnessClock",
+    "FileDeletion",
     "Image",
     "Job",
     "JobReference",

@@ -28,12 +28,15 @@ class SearchEntry(models.Model):
     """What a result is found by. Written by `assets.search.index` alone.
 
     PostgreSQL has a GIN index of `tokens`, SQLite the FTS5 table `generation_search`, which triggers fill and
-    whose rowid is `id`.
+    whose rowid is `id`. `saved_at` is the asset's while it is in the Library: with it a search of the whole
+    Library sorts what it found without a look at the assets. It has no index, so that PostgreSQL can write it
+    without writing the tokens' index anew.
     """
 
     id = models.BigAutoField(primary_key=True)
     asset = models.OneToOneField(Asset, models.CASCADE, related_name="search_entry")
     tokens = TokensField(help_text="By assets.search.tokens, each with its owner's key.")
+    saved_at = models.DateTimeField(null=True, help_text="In the Library since; NULL: not there.")
 
     def __str__(self) -> str:
         return f"search entry of {self.asset_id}"

@@ -12,7 +12,7 @@ from django.urls import reverse
 from generation.access.principals import principal_of
 from generation.assets import actions
 from generation.assets.filters import RATINGS
-from generation.assets.selection import selected_ids
+from generation.assets.selection import selected_assets
 from generation.assets.titles import set_title
 from generation.core.limits import MAX_RATING
 from library.responses import done, refused
@@ -36,7 +36,7 @@ def restore(request: HttpRequest) -> HttpResponse:
 
 
 def _move(request: HttpRequest, act: Callable[..., int], words: str, *, undo: str) -> HttpResponse:
-    selected = selected_ids(request)
+    selected = selected_assets(request, owner_id_of(request))
     count = act(owner_id=owner_id_of(request), actor=principal_of(request), assets=selected)
     if not count:
         return done(request, "Nothing was moved.")
@@ -90,7 +90,7 @@ def _set_favourite(request: HttpRequest, *, favourite: bool) -> HttpResponse:
     changed = actions.set_favourite(
         owner_id=owner_id_of(request),
         actor=principal_of(request),
-        assets=selected_ids(request),
+        assets=selected_assets(request, owner_id_of(request)),
         favourite=favourite,
     )
     if not changed:

@@ -1,6 +1,7 @@
 """Actions on a selection, or on all that match: rate, tag, collect, move, delete, and the rest.
 
 A form names `asset`s, or says `all=1` with the fields of the page's filter, and `except` for those left out.
+Of a page of stacks all that they hold is meant.
 What the action needs has names that no filter has: `stars`, `add_tag`, `add_collection`, `move_to`.
 """
 
@@ -16,7 +17,7 @@ from generation.access.projects import create_project, project_named
 from generation.assets import groupings, operation_work, operations
 from generation.assets.filters import RATINGS, AssetFilter
 from generation.assets.groupings import COLLECTIONS, TAGS, Kind
-from generation.assets.selection import posted_ids, selected_ids
+from generation.assets.selection import excluded_assets, selected_assets
 from generation.core.limits import MAX_RATING
 from generation.models import Action, BulkOperation, OperationStatus, Source
 from library.operation_texts import what_was_done
@@ -39,10 +40,10 @@ def act(
     who: dict[str, Any] = {"owner_id": owner_id_of(request), "actor": principal_of(request)}
     asked: dict[str, Any] = {"action": what, "value": value, "name": name} | who
     if not is_everything(request):
-        return _said(request, operations.act(assets=selected_ids(request), **asked))
-    value["except"] = [str(pk) for pk in posted_ids(request, "except")]
+        return _said(request, operations.act(assets=selected_assets(request, owner_id_of(request)), **asked))
+    value["except"] = [str(pk) for pk in excluded_assets(request, owner_id_of(request))]
     source = Source.TRASH if in_trash else Source.LIBRARY
-    query = "" if in_trash else AssetFilter.from_query(request.POST).to_query()
+    query = "" if in_trash else AssetFilter.from_query(request.POST).opened.to_query()
     return work(request, operations.start(source=source, query=query, **asked))
 
 

@@ -29,6 +29,7 @@ from library.operation_texts import in_work
 from library.presenters import Tile, by_day
 from library.reader_zone import reader_zone
 from library.spans import BadSpan, Span
+from library.stacks import stacks_of
 from library.views.owned import completed_or_404, owner_id_of
 
 DENSITIES = ("small", "medium", "large")  # a cookie that static/js/library-density.js sets
@@ -47,8 +48,9 @@ def home(request: HttpRequest) -> HttpResponse:
     page = listing.NONE
     if not filters.error:
         page = _page(request, listing.saved(owner_id=owner_id_of(request), only=filters))
+    stacks = stacks_of(owner_id_of(request), filters, page.assets)
     context: dict[str, object] = {
-        "days": by_day(page.assets, zone=zone),
+        "days": by_day(page.assets, zone=zone, stacks=stacks),
         "more": _more(request, page, filters.to_query),
     }
     if wants_fragment(request):
@@ -57,9 +59,9 @@ def home(request: HttpRequest) -> HttpResponse:
         "grid": _grid(request, at, filters.to_query()),
         "projects": projects,
         "operations": in_work(owner_id_of(request)),
-        "groups": filtered_groups(owner_id_of(request), filters),
+        "groups": (groups := filtered_groups(owner_id_of(request), filters)),
     }
-    context |= filter_bar(owner_id_of(request), filters)
+    context |= filter_bar(owner_id_of(request), filters, groups)
     return render(request, "library/home.html", context)
 
 

@@ -43,6 +43,7 @@ ICONS = (
     "images",
     "info",
     "keyboard",
+    "layers",
     "link",
     "lock",
     "log-out",

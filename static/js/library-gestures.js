@@ -12,6 +12,7 @@ const form = byId("selection", HTMLFormElement);
 const bar = find(document, ".selection-bar", HTMLElement);
 const count = find(bar, "[data-count]", HTMLElement);
 const toggle = find(document, "[data-select]", HTMLButtonElement);
+const isOfStacks = new URLSearchParams(grid.dataset.filter).has("stacks");
 const LONG_PRESS_MS = 450;
 const STILL_PX = 10;
 const EDGE_PX = 60; // from the upper or lower edge, where a drag scrolls
@@ -26,7 +27,10 @@ let origin = null; // where a range starts
 
 function show() {
   const number = selection.count;
-  if (!selection.isEmpty) count.textContent = `${number === null ? "All" : number.toLocaleString()} selected`;
+  const stacks = isOfStacks
+    ? ` ${number === 1 ? "stack" : "stacks"}, with all in ${number === 1 ? "it" : "them"},`
+    : "";
+  if (!selection.isEmpty) count.textContent = `${number === null ? "All" : number.toLocaleString()}${stacks} selected`;
   bar.toggleAttribute("data-comparable", selection.ids.length > 1 && selection.ids.length < 5);
   grid.toggleAttribute("data-selecting", !selection.isEmpty || isPressed());
   grid.toggleAttribute("data-selected", !selection.isEmpty);

@@ -26,6 +26,7 @@ export class Tile {
     this.acts?.remove();
     find(element, "[data-open]", HTMLElement).tabIndex = -1;
     find(element, "[data-tick]", HTMLElement).tabIndex = -1;
+    element.querySelector(".stack")?.setAttribute("tabindex", "-1");
     this.id = data(element, "id");
     this.key = "";
     this.date = "";

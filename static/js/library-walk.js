@@ -102,6 +102,7 @@ export function roving({ id, element }) {
   const index = id === current ? 0 : -1;
   find(element, "[data-open]", HTMLElement).tabIndex = index;
   find(element, "[data-tick]", HTMLElement).tabIndex = index;
+  element.querySelector(".stack")?.setAttribute("tabindex", String(index));
 }
 
 /** @param {string} id */

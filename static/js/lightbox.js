@@ -118,6 +118,13 @@ async function step(by) {
   if (current) await goTo(by > 0 ? page.list.next(listed) : page.list.previous(listed));
 }
 
+/** To the one before or after of the same job, as the details show them. @param {number} by */
+function stepInside(by) {
+  const shown = dialog.querySelector(".related [aria-current]")?.closest("li");
+  const beside = by > 0 ? shown?.nextElementSibling : shown?.previousElementSibling;
+  if (beside instanceof HTMLElement) goToTile(page.list.element(idOf(beside)) ?? beside);
+}
+
 function closed() {
   document.body.append(toasts);
   stage.replaceChildren();
@@ -141,6 +148,8 @@ function togglePlay() {
 const KEYS = {
   ArrowLeft: () => step(-1),
   ArrowRight: () => step(1),
+  ArrowUp: () => stepInside(-1),
+  ArrowDown: () => stepInside(1),
   Home: () => goTo(page.list.first()),
   End: () => goTo(page.list.last()),
   PageUp: () => step(-1),
@@ -155,7 +164,7 @@ function keyed(event) {
   if (view.keyed(event)) return event.preventDefault();
   const action = KEYS[event.key];
   const isOwn = targetOf(event)?.closest(event.key === " " ? "button, a, summary" : "[data-about]");
-  const isTaken = isOwn && /^( |Page|Home|End)/.test(event.key); // it presses the button, scrolls the details
+  const isTaken = isOwn && /^( |Page|Home|End|Arrow[UD])/.test(event.key); // it presses the button, scrolls the details
   if (!action || isTaken) return current && keyedButton(current, event);
   event.preventDefault();
   action();

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
-from generation.assets import operation_work, operations
+from generation.assets import groupings, memberships, operation_work, operations
+from generation.assets.groupings import COLLECTIONS, TAGS
 from generation.assets.listing import library
-from generation.models import Action, Collection, Source, Tag
+from generation.models import Action, Collection, Project, Source, Tag
 from tests import acting
 from tests.browser.conftest import Browsers
 from tests.browser.pages import go_live, is_same_page, never_reloaded, toast
+from tests.browser.test_viewing import assert_no_violations
 from tests.functional.callers import Machine
 from tests.functional.installation import Installation
 from tests.functional.programs import eventually
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>'
+WIDE = {"viewport": {"width": 1440, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
 
@@ -118,3 +122,121 @@ def test_the_trash_is_emptied_after_a_question(
     page.get_by_role("button", name="Delete all for good").click()
     expect(page.locator("[data-tile]")).to_have_count(0)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_project_is_moved_to_and_renamed_in_one_tab_and_another_follows(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """pitfalls 22, 23: a page of the project, and the page of projects, without a reload."""
+    live.person(owner).submit(quantity=3, prompt="foxes")
+    machine.finish()
+    here = browsers.open("/library/", user=owner, **WIDE)
+    go_live(here)
+    select(here, 0)
+    organise(here, "Project", "Sea", "Move")
+    expect(toast(here)).to_contain_text("Moved 1 to “Sea”.")
+    project = Project.objects.get(owner=owner, name="Sea")
+    there = browsers.open(f"/library/?project={project.pk}", user=owner)
+    lists = browsers.open("/library/projects/", user=owner, **WIDE)
+    for page in (there, lists):
+        go_live(page)
+        never_reloaded(page)
+    expect(there.locator("[data-tile]")).to_have_count(1)
+    card = lists.locator(".groupings li", has_text="Sea")
+    expect(card).to_contain_text("1 item")
+
+    select(here, 1)
+    organise(here, "Project", "sea", "Move")
+    expect(there.locator("[data-tile]")).to_have_count(2)
+    expect(card).to_contain_text("2 items")
+    toast(here).get_by_role("button", name="Undo").last.click()
+    expect(there.locator("[data-tile]")).to_have_count(1)
+    expect(card).to_contain_text("1 item")
+
+    here.goto(f"/library/projects/{project.pk}/edit")
+    here.get_by_label("Name").fill("The sea at night, far away from every harbour")
+    here.get_by_role("button", name="Rename").click()
+    renamed = lists.locator(".groupings li", has_text="The sea at night")
+    expect(renamed).to_contain_text("1 item")
+    pencil = renamed.get_by_role("link", name="Edit").bounding_box()
+    words = renamed.locator("p").last.evaluate(
+        "(p) => { const r = document.createRange(); r.selectNodeContents(p);"
+        " return r.getBoundingClientRect().right; }"
+    )
+    assert pencil is not None
+    assert words <= pencil["x"]
+    assert is_same_page(there)
+    assert is_same_page(lists)
+
+
+def test_pages_of_collections_have_no_wcag_violation(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """The lists, the page of one, and a Library that one narrows, with the chip that takes it back."""
+    live.person(owner).submit(quantity=1, prompt="foxes")
+    machine.finish()
+    who: dict[str, Any] = {"owner_id": owner.pk, "actor": acting.user_actor(owner.pk)}
+    [asset] = library(owner_id=owner.pk).assets
+    for kind in (COLLECTIONS, TAGS):
+        group = groupings.create(kind, name=f"My {kind.name}", **who)
+        memberships.add(kind, group_id=group.pk, assets=[asset.pk], **who)
+    box = Collection.objects.get(owner=owner)
+    addresses = [f"/library/{plural}/" for plural in ("collections", "tags", "projects")]
+    addresses += [f"/library/collections/{box.pk}/edit", f"/library/?collection={box.pk}"]
+    page = browsers.open("/library/", user=owner)
+    for address in addresses:
+        page.goto(address)
+        assert_no_violations(page)
+    page.get_by_role("link", name="Without Collection: My collection").click()
+    expect(page).to_have_url(re.compile(r"/library/\?*$"))
+
+
+def test_stacks(live: Installation, browsers: Browsers, machine: Machine, owner: User) -> None:
+    """Switched on and off in the address; walked over and inside; selected with all they hold; live."""
+    person = live.person(owner)
+    for prompt in ("a fox", "an owl"):
+        person.submit(quantity=6, prompt=prompt)
+        machine.finish()
+    here = browsers.open("/library/", user=owner, **WIDE)
+    go_live(here)
+    tiles = here.locator("[data-tile]")
+    expect(tiles).to_have_count(12)
+    here.get_by_text("Stacks", exact=True).click()
+    expect(here).to_have_url(re.compile(r"/library/\?stacks=1$"))
+    go_live(here)
+    expect(tiles).to_have_count(2)
+    expect(here.locator(".stack")).to_have_text(["6", "6"])
+    assert_no_violations(here)
+
+    there = browsers.open("/library/", user=owner)
+    go_live(there)
+    third = there.locator("[data-tile]").nth(2)
+    best = third.get_attribute("data-id") or ""
+    third.locator("[data-open]").focus()
+    there.keyboard.press("4")
+    expect(tiles.first).to_have_attribute("data-id", best)
+    expect(tiles).to_have_count(2)
+
+    # Over the stacks to the right, inside one down; the first stack is where it goes on from.
+    here.locator("[data-open]").first.click()
+    viewer = here.get_by_role("dialog", name="Viewer")
+    expect(viewer.get_by_text("Of the same job")).to_be_visible()
+    shown = here.url
+    assert best in shown
+    here.keyboard.press("ArrowDown")
+    expect(here).not_to_have_url(shown)
+    assert best not in here.url
+    here.keyboard.press("ArrowRight")
+    other = tiles.nth(1).get_attribute("data-id") or ""
+    expect(here).to_have_url(re.compile(other))
+    here.keyboard.press("Escape")
+
+    select(here, 0)
+    expect(here.locator(".selection-bar [data-count]")).to_have_text("1 stack, with all in it, selected")
+    here.get_by_role("button", name="Favourite", exact=True).last.click()
+    expect(toast(here)).to_contain_text("Added 6 to the favourites.")
+    here.locator(".stack").first.click()
+    expect(tiles).to_have_count(6)
+    expect(here.locator(".marks")).to_have_count(6)
+    here.get_by_role("link", name="Without One stack").click()
+    expect(tiles).to_have_count(2)

@@ -17,9 +17,12 @@ from django.utils import timezone
 
 from downloads import archives
 from downloads.models import Archive
+from generation.assets import groupings, memberships
+from generation.assets.groupings import COLLECTIONS, TAGS
 from generation.media import storage
 from generation.models import Asset
 from tests import acting, factories
+from tests.acting import user_actor
 
 JSON = {"Accept": "application/json"}
 
@@ -226,10 +229,32 @@ def test_an_archive_costs_the_same_queries_however_many(
     reader: Client, owner: User, django_assert_num_queries: Any
 ) -> None:
     some, many = saved(owner, 1), [asset for _ in range(4) for asset in saved(owner, 6)]
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         prepared(reader, ids(some))
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         prepared(reader, ids(many))
     url = prepared(reader, ids(many))
     with django_assert_num_queries(3):  # session, user, part: none while it is sent
         whole(reader.get(url))
+
+
+def test_files_that_leave_say_tags_and_collections(reader: Client, owner: User) -> None:
+    """JSON, the table and JSON Lines by name, in as many queries for many as for one."""
+    assets = saved(owner, quantity=3)
+    who: dict[str, Any] = {"owner_id": owner.pk, "actor": user_actor(owner.pk)}
+    tag, box = (groupings.create(kind, name="=Sea", **who) for kind in (TAGS, COLLECTIONS))
+    memberships.add(TAGS, group_id=tag.pk, assets=[asset.pk for asset in assets[:2]], **who)
+    memberships.add(COLLECTIONS, group_id=box.pk, assets=[assets[0].pk], **who)
+
+    with zipfile.ZipFile(io.BytesIO(whole(reader.get(prepared(reader, ids(assets)))))) as archive:
+        rows = json.loads(archive.read("parameters.json"))
+        table = list(csv.DictReader(io.StringIO(archive.read("parameters.csv").decode("utf-8-sig"))))
+    lines = [json.loads(line) for line in whole(reader.get("/downloads/library.jsonl")).splitlines()]
+    for found in (rows, lines):
+        said = {row["id"]: (row["tags"], row["collections"]) for row in found}
+        assert said == {
+            str(assets[0].pk): (["=Sea"], ["=Sea"]),
+            str(assets[1].pk): (["=Sea"], []),
+            str(assets[2].pk): ([], []),
+        }
+    assert {line["tags"] for line in table} == {'["=Sea"]', "[]"}

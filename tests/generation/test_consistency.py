@@ -118,6 +118,12 @@ def leave_a_result_out_of_the_index(job: Job) -> str:
     return str(entry.asset_id)
 
 
+def put_a_result_elsewhere_in_the_index(job: Job) -> str:
+    entry = SearchEntry.objects.filter(asset__job=job)[0]
+    SearchEntry.objects.filter(pk=entry.pk).update(saved_at=None)
+    return str(entry.pk)
+
+
 FAULTS: dict[str, Callable[[Job], str]] = {
     "ended_jobs_with_queued_slots": leave_a_slot_queued,
     "jobs_with_wrong_status": call_it_completed,
@@ -128,6 +134,7 @@ FAULTS: dict[str, Callable[[Job], str]] = {
     "wrong_library_hours": count_an_hour_wrongly,
     "stale_previews": leave_a_preview,
     "unsearchable_assets": leave_a_result_out_of_the_index,
+    "wrong_search_moments": put_a_result_elsewhere_in_the_index,
     "files_without_row": leave_a_file,
 }
 

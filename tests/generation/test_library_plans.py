@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from typing import Any
@@ -15,7 +17,7 @@ from django.db import connection
 from generation.assets import listing
 from generation.assets.filters import AssetFilter
 from generation.assets.search import newest
-from generation.models import Asset, Worker
+from generation.models import Asset, Job, Worker
 from tests.factories import complete, make_job, make_user
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db, pytest.mark.timeout(300)]
@@ -33,6 +35,7 @@ SOME = {
     "a job type that nobody has": AssetFilter(job_type="video_high"),
     "a model": AssetFilter(model="film-xl"),
     "a shape": AssetFilter(shape="square"),
+    "a job": AssetFilter(job_id=uuid.UUID(int=7)),
     "a seed": AssetFilter(seed=77),
     "a rare word": AssetFilter(q="rare"),
     "a common word": AssetFilter(q="common"),
@@ -84,8 +87,9 @@ def _multiply(asset: Asset) -> None:
             [ROWS, asset.pk],
         )
         cursor.execute(
-            f"INSERT INTO generation_searchentry (asset_id, tokens) SELECT id, ({words})::tsvector"  # noqa: S608
-            " FROM (SELECT id, image_index AS n FROM generation_asset"
+            f"INSERT INTO generation_searchentry (asset_id, saved_at, tokens)"  # noqa: S608
+            f" SELECT id, saved_at, ({words})::tsvector"
+            " FROM (SELECT id, saved_at, image_index AS n FROM generation_asset"
             " WHERE owner_id = %s AND image_index > 0) AS made",
             [asset.owner_id],
         )
@@ -138,3 +142,41 @@ def test_no_page_reads_or_sorts_the_whole_library(filled: User, monkeypatch: pyt
                     assert sum(child["Actual Rows"] for child in node["Plans"]) <= 2 * SORTED, told
                 if node.get("Relation Name") == "generation_asset":
                     assert "owner_id" in json.dumps(node), told
+
+
+def _divide_into_jobs_of_six(owner: User) -> None:
+    """The owner's results, all of one job as they were made."""
+    columns = [str(field.column) for field in Job._meta.concrete_fields]
+    own = "md5('job' || n)::uuid"
+    changed = {"id": own, "lease_token": own}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO generation_job ({', '.join(columns)})"  # noqa: S608 # columns of ours
+            f" SELECT {', '.join(changed.get(column, column) for column in columns)}"
+            " FROM generation_job, generate_series(0, %s) AS n WHERE owner_id = %s",
+            [ROWS // 6, owner.pk],
+        )
+        cursor.execute(
+            "UPDATE generation_asset SET job_id = md5('job' || image_index / 6)::uuid WHERE owner_id = %s",
+            [owner.pk],
+        )
+        cursor.execute("ANALYZE generation_asset, generation_job")
+
+
+def test_a_page_of_stacks_reads_what_it_shows(filled: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the page until there are enough, each job by its index; counts too."""
+    _use_less(monkeypatch)
+    _divide_into_jobs_of_six(filled)
+    for name in ("everything", "images", "favourites", "a common word", "a rare word", "a shape"):
+        stacks = listing.saved(owner_id=filled.pk, only=replace(SOME[name], stacks=True))
+        asked = [
+            *plans(partial(stacks.page, "", 60)),
+            *plans(partial(stacks.count, most=100)),
+            *plans(partial(stacks.newest_hours, 100)),
+        ]
+        for plan in asked:
+            for node in nodes(plan):
+                told = f"{name}: {json.dumps(plan, indent=1)}"
+                assert node["Node Type"] not in {"Seq Scan", "Hash Join", "Merge Join"}, told
+                if node.get("Relation Name") == "generation_asset":
+                    assert node["Actual Rows"] <= 2 * SORTED, told

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from generation.assets import listing
+from generation.assets import actions, listing, operation_work, operations, titles
 from generation.assets.filters import AssetFilter
 from generation.assets.search import index, newest
 from generation.assets.search.query import BadSearch, Term, parse
 from generation.assets.search.tokens import document
-from generation.models import Asset, Job, Worker
+from generation.changes import search_entries
+from generation.models import Action, Asset, Job, Worker
+from tests.acting import user_actor
 from tests.factories import call_back, complete, completed, lease_next, make_job, make_user
 
 pytestmark = pytest.mark.django_db
@@ -172,6 +175,7 @@ def test_the_order_and_the_pages_are_right_by_each_way(
     monkeypatch.setattr(newest, "LOOKED_AT", looked_at)
     monkeypatch.setattr(newest, "LOOKED_AT_NEXT", 2 * looked_at)
     monkeypatch.setattr(newest, "SORTED", sorted_)
+    monkeypatch.setattr(newest, "LOOKED_AT_FOR_ENTRIES", 2 * looked_at)
     some = [library[n] for n in (0, 3, 4, 5)]
     Asset.objects.filter(pk__in=[asset.pk for asset in some]).update(title="fox")
     index.refresh(asset_ids=[asset.pk for asset in some])
@@ -246,3 +250,30 @@ def test_more_than_an_index_holds_is_left_out_alike(owner: User, library: list[A
     Asset.objects.filter(pk=library[0].pk).update(prompt=f"{'fox ' * 16_000} owl {long}")
     index.refresh(asset_ids=[library[0].pk])
     assert found(owner, "owl") == found(owner, long) == []
+
+
+def test_what_leaves_the_library_is_found_no_more(owner: User, worker: Worker) -> None:
+    """What is under review, discarded, restored, saved one by one or by an operation."""
+
+    def agrees(*expected: Asset) -> None:
+        assert found(owner, "harbour") == [asset.pk for asset in expected]
+        assert listing.saved(owner_id=owner.pk, only=AssetFilter(q="harbour")).count() == len(expected)
+        assert not search_entries.with_wrong_moment().exists()
+
+    who: dict[str, Any] = {"owner_id": owner.pk, "actor": user_actor(owner.pk)}
+    first, second, third = complete(make_job(owner, prompt="a harbour", quantity=3, review=True), worker)
+    agrees()
+    actions.save(assets=[third.pk], **who)
+    actions.save(assets=[first.pk], **who)
+    agrees(first, third)
+    actions.discard(assets=[first.pk, second.pk], **who)
+    agrees(third)
+    operation = operations.act(action=Action.DISCARD, value={}, assets=[third.pk], **who)
+    agrees()
+    operations.undo(operation_id=operation.pk, **who)
+    operation_work.work(owner.pk, seconds=5)
+    agrees(third)
+    actions.restore(assets=[first.pk, second.pk], **who)
+    agrees(first, third)
+    titles.set_title(asset_id=second.pk, title="harbour", **who)
+    agrees(first, third)

@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 from generation.media.container_formats import ebml_number
 from generation.media.measure import measure
 from generation.media.source_type import source_type
-from generation.media.stripped import StrippedFile
+from generation.media.stripped import KnownPatches, StrippedFile
 from generation.media.stripped_videos import MASTERS
 from ourvidz_worker.engines import xmp
 from tests.generation.mp4_boxes import box, changed
@@ -281,3 +281,45 @@ def test_what_goes_takes_no_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3_000_000
+
+
+class Counted(io.BytesIO):
+    """Counts the bytes that are read."""
+
+    bytes_read = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.bytes_read += len(data)
+        return data
+
+
+def test_a_range_of_a_file_that_was_asked_for_before_is_read_alone() -> None:
+    """A browser asks for a large file in ranges: to look through all of it for each took the disk's time."""
+    known, whole = KnownPatches(), png() + bytes(500_000)
+    expected = StrippedFile(io.BytesIO(whole), "image/png").read()
+    for number in range(3):
+        file = Counted(whole)
+        stripped = StrippedFile(file, "image/png", known.of("a.png", file, "image/png"))
+        stripped.seek(20)
+        assert stripped.read(300) == expected[20:320]
+        if number:
+            assert file.bytes_read == 300
+
+
+def test_what_is_known_of_files_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the files asked for longest ago, and by those with thousands of texts."""
+    monkeypatch.setattr(KnownPatches, "MOST_FILES", 2)
+    known = KnownPatches()
+    for name in ("a", "b", "a", "c"):
+        known.of(name, io.BytesIO(png()), "image/png")
+    read = {}
+    for name in ("a", "c", "b"):
+        known.of(name, file := Counted(png()), "image/png")
+        read[name] = file.bytes_read > 0
+    assert read == {"a": False, "c": False, "b": True}
+
+    monkeypatch.setattr(KnownPatches, "MOST_PATCHES", 2)
+    for _ in range(2):
+        known.of("d", file := Counted(png()), "image/png")
+        assert file.bytes_read

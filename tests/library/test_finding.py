@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from html import unescape
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 
-from generation.assets import listing, saved_searches
+from generation.assets import groupings, listing, memberships, saved_searches
+from generation.assets.groupings import COLLECTIONS, TAGS
 from generation.core.ids import LAST_ID
 from generation.models import Asset, SavedSearch, SearchEntry, SearchIndexBuild
+from tests.acting import user_actor
 from tests.library.conftest import made, many, shown
 
 SAVE = "/library/searches/save"
@@ -156,3 +159,18 @@ def test_saved_searches_are_bounded_and_nobody_elses(
         address = f"/library/searches/{search.pk}/{action}"
         assert stranger.post(address, {"name": "x"}).status_code == 404
     assert SavedSearch.objects.get().name == "Wombats"
+
+
+def test_a_collection_and_a_tag_are_chips(reader: Client, owner: User) -> None:
+    """Each is taken back alone; their page says them as before."""
+    asset, other = made(owner, quantity=3)[:2]
+    who: dict[str, Any] = {"owner_id": owner.pk, "actor": user_actor(owner.pk)}
+    box = groupings.create(COLLECTIONS, name="Sea & <sun>", **who)
+    tag = groupings.create(TAGS, name="red", **who)
+    memberships.add(COLLECTIONS, group_id=box.pk, assets=[asset.pk, other.pk], **who)
+    memberships.add(TAGS, group_id=tag.pk, assets=[asset.pk], **who)
+    content = html(reader, collection=str(box.pk), tag=str(tag.pk))
+    assert shown(content) == [str(asset.pk)]
+    assert words(content) == "1 result Collection: Sea & <sun> Tag: red Clear"
+    assert f'href="?tag={tag.pk}" aria-label="Without Collection: Sea &amp; &lt;sun&gt;"' in content
+    assert f'href="?collection={box.pk}" aria-label="Without Tag: red"' in content

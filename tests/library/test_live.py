@@ -15,7 +15,7 @@ from django.test import Client
 from generation.changes import feed
 from library.consumers import LibraryConsumer
 from tests import acting, factories
-from tests.library.conftest import made
+from tests.library.conftest import made, shown
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -158,3 +158,30 @@ async def test_a_tile_leaves_and_joins_a_page_that_shows_favourites(owner: User)
         assert joined["html"] in await content(owner, "/library/?favourite=1&rating=4")
         await favour(owner_id=owner.pk, assets=[asset.pk], favourite=False)
         assert (await assets(page))[str(asset.pk)]["removed"]
+
+
+async def test_another_best_is_pushed_to_the_page_of_stacks(owner: User) -> None:
+    """Where one that is no best changes, another may be the best, or the number be another."""
+    images = await make(owner, quantity=3)
+    seen = await revision(owner.pk)
+
+    async def change(act: Any, **change: Any) -> dict[str, Any]:
+        nonlocal seen
+        await sync_to_async(act)(owner_id=owner.pk, **change)
+        async with socket(owner, "stacks=1", seen) as library:
+            found = await assets(library)
+        seen = await revision(owner.pk)
+        reloaded = await content(owner, "/library/?stacks=1")
+        there = {key for key, asset in found.items() if not asset["removed"]}
+        assert there == set(shown(reloaded))
+        for key in there:
+            assert found[key]["html"] in reloaded
+        return found
+
+    found = await change(acting.rate, assets=[images[1].pk], rating=3)
+    assert not found[str(images[1].pk)]["removed"]
+    assert found[str(images[0].pk)]["removed"]
+    found = await change(acting.discard, assets=[images[0].pk])
+    assert "Open the stack of 2" in found[str(images[1].pk)]["html"]
+    found = await change(acting.discard, assets=[images[1].pk])
+    assert not found[str(images[2].pk)]["removed"]

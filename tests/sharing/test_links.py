@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from PIL import Image
@@ -222,3 +223,35 @@ def test_a_link_has_an_end(sharer: Client, owner: User) -> None:
         page = sharer.post("/sharing/new", {"asset": str(asset.pk), "days": days}, follow=True)
         assert "A link lasts" in page.content.decode()
     assert not ShareLink.objects.exists()
+
+
+def test_an_ended_link_comes_back_only_where_there_is_room(
+    sharer: Client, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset = saved(owner)
+    monkeypatch.setattr(links, "MAX_OF_OWNER", 1)
+    share(sharer, asset=str(asset.pk))
+    first = ShareLink.objects.get()
+    sharer.post(f"/sharing/{first.pk}/revoke")
+    share(sharer, asset=str(asset.pk))
+    page = sharer.post(f"/sharing/{first.pk}/restore", follow=True).content.decode()
+    assert "You have 1 links, and that is the most." in page
+    assert links.live_links(owner.pk).count() == 1
+    first.refresh_from_db()
+    assert first.revoked_at is not None
+
+
+def test_links_that_ended_long_ago_are_deleted_by_the_chores(owner: User) -> None:
+    asset, now = saved(owner), timezone.now()
+    long_ago, lately = now - timedelta(days=91), now - timedelta(days=89)
+
+    def link(expires_at: datetime, revoked_at: datetime | None = None) -> ShareLink:
+        return ShareLink.objects.create(
+            owner=owner, asset=asset, expires_at=expires_at, revoked_at=revoked_at
+        )
+
+    kept = [link(now), link(lately), link(now, lately), link(now + timedelta(days=1))]
+    gone = [link(long_ago), link(now, long_ago), link(now + timedelta(days=1), long_ago)]
+    call_command("maintain", "--once", verbosity=0)
+    assert set(ShareLink.objects.all()) == set(kept)
+    assert not ShareLink.objects.filter(pk__in=[each.pk for each in gone]).exists()

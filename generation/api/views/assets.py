@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 from django.http import HttpResponseBase
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -34,6 +34,7 @@ from generation.api.responses import (
 from generation.assets import actions, listing
 from generation.assets.bulk_actions import move
 from generation.assets.delivery import media_response
+from generation.assets.memberships import Names, names_of
 from generation.assets.purging import delete_now
 from generation.assets.titles import set_title
 from generation.http.conditional import not_modified, version_tag
@@ -58,19 +59,26 @@ def assets_response(
     request: Request, source: listing.Listing, *, cursor: str, limit: int
 ) -> HttpResponseBase:
     """A page of these assets; 304 when the caller has it. Raises BadCursor."""
-    tag = version_tag(request, source.versions(cursor, limit))
+    versions = source.versions(cursor, limit)
+    names = names_of(cast("uuid.UUID", asset_id) for asset_id, *_ in versions)
+    tag = version_tag(request, [*versions, names])  # a tag's name is in no asset's revision
     if unchanged := not_modified(request, tag):
         return unchanged
 
     def read(cursor: str, limit: int) -> tuple[list[Item], str]:
         page = source.page(cursor, limit)
         return [
-            Item(asset_response(asset), source.cursor_after(asset)) for asset in page.assets
+            Item(asset_response(asset, names.get(asset.pk, Names())), source.cursor_after(asset))
+            for asset in page.assets
         ], page.next_cursor
 
     assets, next_cursor = bounded_page(read, cursor=cursor, limit=limit)
     page = AssetPage({"assets": assets, "next_cursor": next_cursor})
     return Response(page.data, headers={"ETag": tag})
+
+
+def _record(asset: Asset) -> dict[str, Any]:
+    return asset_response(asset, names_of([asset.pk]).get(asset.pk, Names()))
 
 
 class Library(ApiView):
@@ -117,7 +125,7 @@ class AssetDetail(ApiView):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One image's or video's record."""
-        return Response(asset_response(owned_or_404(request, asset_id)))
+        return Response(_record(owned_or_404(request, asset_id)))
 
     @extend_schema(
         operation_id="assets_title",
@@ -131,7 +139,7 @@ class AssetDetail(ApiView):
         body = body_of(request, TitleBody)
         owner_id, actor = owner_of(request).pk, principal_of(request)
         set_title(owner_id=owner_id, actor=actor, asset_id=asset_id, **body)
-        return Response(asset_response(owned_or_404(request, asset_id)))
+        return Response(_record(owned_or_404(request, asset_id)))
 
 
 class ImageDetail(ApiView):
@@ -145,7 +153,7 @@ class ImageDetail(ApiView):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One image's record."""
-        return Response(asset_response(owned_or_404(request, asset_id, "image")))
+        return Response(_record(owned_or_404(request, asset_id, "image")))
 
 
 class VideoDetail(ApiView):
@@ -159,7 +167,7 @@ class VideoDetail(ApiView):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> Response:
         """One video's record."""
-        return Response(asset_response(owned_or_404(request, asset_id, "video")))
+        return Response(_record(owned_or_404(request, asset_id, "video")))
 
 
 class AssetFile(ApiView):

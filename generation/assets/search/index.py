@@ -23,7 +23,7 @@ def refresh(*, asset_ids: Sequence[uuid.UUID]) -> None:
 
 
 FIELDS = (
-    *("owner_id", "title", "prompt", "seed", "width", "height", "status"),
+    *("owner_id", "title", "prompt", "seed", "width", "height", "status", "saved_at", "trashed_at"),
     *("job__job_type", "job__model", "job__negative_prompt", "job__enhanced_prompt"),
 )
 
@@ -34,12 +34,16 @@ def write(assets: Iterable[Asset], *, enhanced_prompt: str | None = None) -> Non
     `enhanced_prompt` is the job's new one where it is about to be written.
     """
     entries = [
-        SearchEntry(asset=asset, tokens=_tokens(asset, asset.job, enhanced_prompt))
+        SearchEntry(
+            asset=asset,
+            tokens=_tokens(asset, asset.job, enhanced_prompt),
+            saved_at=None if asset.trashed_at else asset.saved_at,
+        )
         for asset in assets
         if asset.status == AssetStatus.COMPLETED
     ]
     SearchEntry.objects.bulk_create(
-        entries, update_conflicts=True, unique_fields=["asset"], update_fields=["tokens"]
+        entries, update_conflicts=True, unique_fields=["asset"], update_fields=["tokens", "saved_at"]
     )
 
 

@@ -11,12 +11,17 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
+from generation.assets import stacks
 from generation.assets.search.match import Match
 from generation.models import Asset, SearchEntry
+from generation.models.asset import AssetQuerySet
 
-LOOKED_AT = 2_000  # of the newest rows, before the index is asked
+Rows = AssetQuerySet[Asset]
+
+LOOKED_AT = 1_000  # of the newest rows, before the index is asked
 SORTED = 20_000  # found by the index; of more than that the newest rows are looked at first
 LOOKED_AT_NEXT = 50_000
+LOOKED_AT_FOR_ENTRIES = 10_000  # likewise, where what is found is sorted without its assets
 # A search is planned by how frequent its words are, not once for all of them, and never through others' rows.
 SETTINGS = {
     "plan_cache_mode": "force_custom_plan",
@@ -27,26 +32,87 @@ SETTINGS = {
 SET_LOCALLY = "SELECT " + ", ".join(f"set_config('{name}', '{to}', true)" for name, to in SETTINGS.items())
 
 
-def newest_ids(rows: QuerySet[Asset], by: str, match: Match, limit: int) -> list[uuid.UUID]:
-    """The first `limit` that match of these rows, which are ordered by `by` and id, newest first."""
+def newest_ids(
+    rows: Rows,
+    by: str,
+    match: Match,
+    limit: int,
+    *,
+    fitting: Rows | None = None,
+    entries: QuerySet[SearchEntry] | None = None,
+) -> list[uuid.UUID]:
+    """The first `limit` that match of these rows, which are ordered by `by` and id, newest first.
+
+    With `fitting` the first that are the best of their job's among it. `entries` are those that match of the
+    same rows, in the same order, where they tell it by themselves.
+    """
+    if entries is not None:
+        found = _by_entries(rows, by, match, limit, fitting, entries)
+        if found is not None:
+            return found
     if connection.vendor == "sqlite":  # one machine's: what the index finds is sorted, however much
-        return _found_by_index(rows, match, limit)
+        return _found_by_index(rows, match, limit, fitting)
     with _planned_for_search():
-        found = _among_first(rows, by, match, limit, LOOKED_AT)
+        found = _first(rows, by, match, limit, LOOKED_AT, fitting)
         if len(found) < limit and _entries(match)[: SORTED + 1].count() > SORTED:
-            found = _among_first(rows, by, match, limit, LOOKED_AT_NEXT)
-        return found if len(found) == limit else _found_by_index(rows, match, limit)
+            found = _first(rows, by, match, limit, LOOKED_AT_NEXT, fitting)
+        return found if len(found) == limit else _found_by_index(rows, match, limit, fitting)
 
 
-def count(rows: QuerySet[Asset], match: Match | None, most: int) -> int:
-    """How many of these rows there are that match, counted up to `most`."""
+def _by_entries(
+    rows: Rows,
+    by: str,
+    match: Match,
+    limit: int,
+    fitting: Rows | None,
+    entries: QuerySet[SearchEntry],
+) -> list[uuid.UUID] | None:
+    """As `newest_ids`; None where it takes a look at the assets."""
+    with _planned_for_search():
+        if connection.vendor == "postgresql":
+            found = _first(rows, by, match, limit, LOOKED_AT, fitting)
+            if len(found) < limit and entries.order_by()[: SORTED + 1].count() > SORTED:
+                found = _first(rows, by, match, limit, LOOKED_AT_FOR_ENTRIES, fitting)
+            if len(found) == limit:
+                return found
+        wanted = limit if fitting is None else stacks.MEMBERS * limit
+        ids = list(entries.values_list("asset_id", flat=True)[:wanted])
+        if fitting is None:
+            return ids
+        best = stacks.collapsed(rows.filter(pk__in=ids), fitting)
+        found = list(best.values_list("pk", flat=True)[:limit])
+        return found if len(found) == limit or len(ids) < wanted else None
+
+
+def count(
+    rows: Rows,
+    match: Match | None,
+    most: int,
+    *,
+    fitting: Rows | None = None,
+    entries: QuerySet[SearchEntry] | None = None,
+) -> int:
+    """How many of these rows there are that match, or stacks of them, counted up to `most`."""
+    if entries is not None and fitting is None:
+        with _planned_for_search():
+            return entries.order_by()[:most].count()
     rows = rows.order_by()
     matching = rows.filter(search_entry__tokens__matching=match) if match else rows
     with _planned_for_search():
-        return matching[:most].count()
+        return matching[:most].count() if fitting is None else stacks.count(matching, fitting, most)
 
 
-def _among_first(rows: QuerySet[Asset], by: str, match: Match, limit: int, looked_at: int) -> list[uuid.UUID]:
+def _first(
+    rows: Rows, by: str, match: Match, limit: int, looked_at: int, fitting: Rows | None
+) -> list[uuid.UUID]:
+    if fitting is None:
+        return _among_first(rows, by, match, limit, looked_at)
+    ids = _among_first(rows, by, match, stacks.MEMBERS * limit, looked_at)
+    best = stacks.collapsed(rows.filter(pk__in=ids), fitting)
+    return list(best.values_list("pk", flat=True)[:limit])
+
+
+def _among_first(rows: Rows, by: str, match: Match, limit: int, looked_at: int) -> list[uuid.UUID]:
     """Those that match of the first rows: PostgreSQL reads no inverted index in another column's order."""
     first, params = _sql(rows.values("id", by)[:looked_at])
     statement = (
@@ -59,11 +125,14 @@ def _among_first(rows: QuerySet[Asset], by: str, match: Match, limit: int, looke
         return [row[0] for row in cursor.fetchall()]
 
 
-def _found_by_index(rows: QuerySet[Asset], match: Match, limit: int) -> list[uuid.UUID]:
+def _found_by_index(rows: Rows, match: Match, limit: int, fitting: Rows | None) -> list[uuid.UUID]:
     sql, params = _sql(_entries(match).values("asset_id"))
     statement = f"WITH found AS MATERIALIZED ({sql}) SELECT asset_id FROM found"  # noqa: S608 # of the ORM
     found = RawSQL(statement, params)  # noqa: S611
-    return list(rows.filter(pk__in=found).values_list("pk", flat=True)[:limit])
+    matching = rows.filter(pk__in=found)
+    if fitting is not None:
+        matching = stacks.collapsed(matching, fitting)
+    return list(matching.values_list("pk", flat=True)[:limit])
 
 
 def _entries(match: Match) -> QuerySet[SearchEntry]:

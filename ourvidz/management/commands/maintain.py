@@ -10,7 +10,7 @@ from django.core.management.base import CommandParser
 from django.db import Error, close_old_connections
 
 from downloads.archives import delete_old_archives
-from generation.assets import operation_work
+from generation.assets import file_deletions, operation_work
 from generation.assets.previews import delete_previews
 from generation.core import isolation
 from generation.core.commands import StrictCommand
@@ -19,6 +19,7 @@ from generation.jobs.lease import promote, reap
 from generation.jobs.pausing import follow_pauses
 from generation.maintenance import cleanup, search_index
 from generation.maintenance.small_thumbnails import make_small_thumbnails
+from sharing.links import delete_ended_links
 
 log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
@@ -35,6 +36,7 @@ EVERY_ROUND: Mapping[str, Callable[[], int]] = {
 }
 HOURLY: Mapping[str, Callable[[], int]] = {
     "trash_purged": cleanup.purge_trash,
+    "files_deleted": file_deletions.delete_left,
     "purges_forgotten": cleanup.delete_old_tombstones,
     "uploads_dropped": cleanup.delete_old_uploads,
     "references_dropped": cleanup.delete_old_references,
@@ -44,6 +46,7 @@ HOURLY: Mapping[str, Callable[[], int]] = {
     "unsuccessful_jobs_dropped": cleanup.delete_unsuccessful_jobs,
     "sessions_dropped": cleanup.delete_expired_sessions,
     "archives_dropped": delete_old_archives,
+    "share_links_dropped": delete_ended_links,
 }
 ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 
@@ -51,9 +54,9 @@ ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 class Command(StrictCommand):
     help = (
         "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
-        "uploads, reference images, outbox events, sessions, archives and jobs without a result, add older "
-        "results to the search index, make small thumbnails of results without. Each is bounded, and safe to "
-        "run twice at once."
+        "uploads, reference images, outbox events, sessions, archives, ended share links and jobs without "
+        "a result, add older results to the search index, make small thumbnails of results without. Each is "
+        "bounded, and safe to run twice at once."
     )
 
     # The checks would import every page for a process that serves none.

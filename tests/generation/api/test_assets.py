@@ -9,8 +9,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from generation.assets import groupings, memberships
+from generation.assets.groupings import COLLECTIONS, TAGS
 from generation.models import Asset, Image
-from tests.acting import create_project
+from tests.acting import create_project, user_actor
 from tests.factories import complete, make_job, make_worker, mp4, png
 
 
@@ -254,3 +256,43 @@ def test_a_wrong_rating_is_refused(
     assert response.status_code == 422
     assert list(response.json()["errors"]) == [wrong]
     assert Image.objects.get().revision == asset.revision
+
+
+def test_a_record_names_its_tags_and_collections(mine: APIClient, owner: User) -> None:
+    """In a constant number of queries; a tag that is renamed makes the kept answer an old one."""
+    who: dict[str, Any] = {"owner_id": owner.pk, "actor": user_actor(owner.pk)}
+    assets = finished(owner, quantity=3)
+    tags = [groupings.create(TAGS, name=name, **who) for name in ("sea", "Red")]
+    box = groupings.create(COLLECTIONS, name="Box", **who)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            mine.get("/api/v1/assets")
+        return len(asked)
+
+    none = queries()
+    for asset in assets[:2]:
+        memberships.add(TAGS, group_id=tags[0].pk, assets=[asset.pk], **who)
+    memberships.add(TAGS, group_id=tags[1].pk, assets=[assets[0].pk], **who)
+    memberships.add(COLLECTIONS, group_id=box.pk, assets=[assets[0].pk], **who)
+    assert queries() == none
+
+    records = {record["id"]: record for record in mine.get("/api/v1/assets").json()["assets"]}
+    expected = {
+        "tags": [{"id": str(tags[1].pk), "name": "Red"}, {"id": str(tags[0].pk), "name": "sea"}],
+        "collections": [{"id": str(box.pk), "name": "Box"}],
+    }
+    first, second, third = (records[str(asset.pk)] for asset in assets)
+    assert {name: first[name] for name in expected} == expected
+    assert [tag["name"] for tag in second["tags"]] == ["sea"]
+    assert third["tags"] == third["collections"] == []
+    read = mine.get(f"/api/v1/assets/{assets[0].pk}").json()
+    assert {name: read[name] for name in expected} == expected
+
+    kept = mine.get("/api/v1/assets")["ETag"]
+    assert mine.get("/api/v1/assets", headers={"If-None-Match": kept}).status_code == 304
+    groupings.rename(TAGS, group_id=tags[0].pk, name="ocean", **who)
+    again = mine.get("/api/v1/assets", headers={"If-None-Match": kept})
+    assert again.status_code == 200
+    groupings.delete(TAGS, group_id=tags[0].pk, **who)
+    assert mine.get(f"/api/v1/assets/{assets[1].pk}").json()["tags"] == []

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    """Since when what a search entry finds is in the Library."""
+
+    dependencies = [("generation", "0032_project_totals")]
+
+    operations = [
+        migrations.AddField(
+            "searchentry",
+            "saved_at",
+            models.DateTimeField(help_text="In the Library since; NULL: not there.", null=True),
+        )
+    ]
