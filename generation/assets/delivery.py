@@ -217,7 +217,7 @@ def _open(row: Asset | Reference, field: Any) -> File[bytes]:
     return source
 
 
-def _stripped(source: File[bytes], row: Asset | Reference) -> StrippedFile:
+def _stripped(source: Any, row: Asset | Reference) -> StrippedFile:
     try:
         known = _patches.of(str(row.file.name), source, row.content_type)
         return StrippedFile(source, row.content_type, known)

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 
 from generation.assets.infotext import infotext
-from generation.assets.parameters import parameters_of
+from generation.assets.parameters import parameters_of_each
 from generation.catalog.job_types import JOB_TYPES
 from generation.catalog.submission import InvalidSubmission, Submission
 from generation.core.errors import NotRetryable
@@ -247,6 +247,6 @@ def test_no_worker_for_it_is_said_of_the_model_alone(owner: User, worker: Worker
 def test_files_that_leave_say_model_and_settings(owner: User, worker: Worker) -> None:
     advertise(worker, body())
     [asset] = deliver(worker, make_job(owner, model=FILM, settings={"steps": 5}))
-    said = parameters_of(asset)
+    [said] = parameters_of_each([asset])
     assert (said["model"], said["settings"], said["parameters"]["guidance"]) == (FILM, {"steps": 5}, 2.0)
     assert f"Model: {FILM}" in infotext(asset)
