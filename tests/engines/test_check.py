@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from ourvidz_worker.check import _check_memory
+from ourvidz_worker.cli import main
 from ourvidz_worker.engines import create_engine
 from ourvidz_worker.engines.diffusion.placement import Placement
 from ourvidz_worker.engines.settings import EngineSettings
@@ -237,3 +238,34 @@ def test_weights_that_may_not_be_read_are_an_error_in_one_line(
         (copy / closed).chmod(mode)
     assert "cannot be read: Permission denied" in problem
     assert "\n" not in str(refused.value)
+
+
+def test_each_model_is_checked_under_its_name(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With its LoRAs; and against the memory each alone."""
+    (tmp_path / "film.safetensors").write_bytes(b"")
+    file = tmp_path / "worker.toml"
+    file.write_text(
+        f"""
+        spool = "{tmp_path}"
+        [[models]]
+        name = "film"
+        engine = "wan"
+        weights = "{models / "wan"}"
+        [[models]]
+        name = "wrong"
+        engine = "wan"
+        weights = "{models / "sdxl"}"
+        loras = [{{file = "film.safetensors"}}]
+        """
+    )
+    assert main(["check", "--config", str(file), "--device", "cpu"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("ok       film: model:") for line in lines)
+    assert any(line.startswith("ok       film: memory:") for line in lines)
+    (wrong,) = [line for line in lines if " wrong: model:" in line]
+    assert "which the engine wan does not run" in wrong
+    (lora,) = [line for line in lines if " wrong: LoRA film:" in line]
+    assert lora.startswith("FAIL")
+    assert "is incomplete" in lora

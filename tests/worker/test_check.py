@@ -54,3 +54,33 @@ def test_without_a_token_it_says_which_variable(capsys: pytest.CaptureFixture[st
     status, lines = checked(capsys, "--server", "http://localhost")
     assert status == 1
     assert "OURVIDZ_WORKER_TOKEN" in lines["server"]
+
+
+def test_each_model_of_a_file_has_its_lines(
+    server: ProtocolServer,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ourvidz_worker.engines.GPU_PACKAGES", ("a_package_that_is_not_there",))
+    (tmp_path / "film.safetensors").touch()
+    file = tmp_path / "worker.toml"
+    file.write_text(
+        '[[models]]\nname = "paper"\nengine = "sketch"\n'
+        '[[models]]\nname = "film-xl"\nengine = "sdxl"\nweights = "film.safetensors"\n'
+    )
+    flags = ["--server", server.url, "--token", TOKEN, "--spool", str(tmp_path), "--config", str(file)]
+    status, lines = checked(capsys, *flags, "--batch", "2")
+    assert status == 1
+    assert lines["paper"] == "ok       paper: engine: sketch"
+    assert "pip install './worker[gpu]'" in lines["libraries"]
+    assert "options" not in lines, "the engine sdxl uses it"
+
+
+def test_a_mistake_in_the_file_is_what_check_says_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "worker.toml"
+    file.write_text('[[models]]\nname = "paper"\nengine = "sketch"\noffer = {steps = [12, 4]}\n')
+    assert main(["check", "--config", str(file)]) == 2
+    assert f"{file}: models[0].offer.steps must be [lowest, highest]" in capsys.readouterr().err

@@ -45,7 +45,7 @@ def test_by_default_it_sketches_and_downloads_nothing() -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ("sever = 'x'", "sets 'sever', which is no option"),
+        ("sever = 'x'", "'sever' is no key; did you mean server?"),
         ("batch = 'many'", "batch must be a whole number from 1 to 24, not 'many'"),
         ("device = 'gpu'", "device must be one of auto, cpu, cuda, mps, not 'gpu'"),
         ("batch = [1]", "batch must be one value"),

@@ -15,6 +15,7 @@ from ourvidz_worker.engines.base import Engine, FinishedSlot, ReportProgress
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.errors import MalformedLease
 from ourvidz_worker.health import WorkerHealth
+from ourvidz_worker.offers import Models
 from ourvidz_worker.pool_guard import PoolGuard
 from ourvidz_worker.protocol import Job, parse_job
 from ourvidz_worker.runner import Runner, ShutDown
@@ -37,9 +38,10 @@ def working(
     health: WorkerHealth | None = None,
     patience: float = 600.0,
     guard: PoolGuard | None = None,
+    models: Models | None = None,
 ) -> Iterator[Runner]:
     client = Server(server.url, TOKEN, patience)
-    runner = Runner(client, engine, spool, health, guard)
+    runner = Runner(client, engine, spool, health, guard, models)
     thread = Thread(target=runner.run)
     thread.start()
     try:

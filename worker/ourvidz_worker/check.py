@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 from ourvidz_worker.client import Server
 from ourvidz_worker.configuration import Configuration, connection_problem, default_spool_directory
 from ourvidz_worker.engines import GPU_PACKAGES, missing_packages
+from ourvidz_worker.engines.model_keys import GPU_ENGINES
+from ourvidz_worker.engines.models import LoraOffer, ModelSettings, settings_for
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable, ServerRefused, ServerUnavailable, TokenRefused
 from ourvidz_worker.plain_http import plain_port_problem
+from ourvidz_worker.weight_files import format_problem
 from ourvidz_worker.weights_check import PIPELINES, Weights, inspect_weights
 
 if TYPE_CHECKING:  # it imports torch
@@ -37,12 +40,12 @@ def run_checks(config: Configuration) -> Iterator[CheckResult]:
     yield check_server(config)
     if config.unused:
         yield CheckResult(
-            "options", f"{', '.join(config.unused)}: ignored by the engine {config.engine.engine}"
+            "options",
+            f"{', '.join(config.unused)}: ignored by the engine {_engines(config)}",
         )
     yield _check_spool(config)
     yield _check_encoder()
-    if config.engine.engine != "sketch":
-        yield from _check_gpu(config)
+    yield from _check_models(config)
 
 
 def report(config: Configuration, write: Callable[[str], object]) -> int:
@@ -94,21 +97,55 @@ def _check_encoder() -> CheckResult:
     return CheckResult("video encoder", f"libx264 in PyAV {av.__version__}")
 
 
-def _check_gpu(config: Configuration) -> Iterator[CheckResult]:
+def _engines(config: Configuration) -> str:
+    return " and ".join(dict.fromkeys(model.engine for model in config.models))
+
+
+def _check_models(config: Configuration) -> Iterator[CheckResult]:
+    """What the GPU engines need, once, then each model; each line of a model begins with its name."""
+    on_gpu = [
+        (model, settings_for(config.engine, model)) for model in config.models if model.engine in GPU_ENGINES
+    ]
+    for model in config.models:
+        if model.name and model.engine not in GPU_ENGINES:
+            yield CheckResult(f"{model.name}: engine", model.engine)
+    if not on_gpu:
+        return
     if names := missing_packages():
         yield CheckResult("libraries", "", f"{', '.join(names)}: pip install './worker[gpu]'")
         return
     yield CheckResult("libraries", ", ".join(f"{name} {_version(name)}" for name in GPU_PACKAGES))
-    placement, device = _check_device(config.engine)
+    placement, device = _check_device(on_gpu[0][1])
     yield device
-    if placement is not None and config.engine.attention != "auto":
-        yield _check_attention(config.engine, placement)
-    float_bytes = 4 if placement is not None and placement.precision_name == "float32" else 2
-    weights = list(inspect_weights(config.engine, float_bytes))
+    for model, settings in on_gpu:
+        prefix = f"{model.name}: " if model.name else ""
+        for result in _check_model(settings, placement):
+            yield replace(result, about=f"{prefix}{result.about}")
+        yield from _check_files(model, prefix)
+
+
+def _check_model(settings: EngineSettings, placement: Placement | None) -> Iterator[CheckResult]:
+    """The weights of one model, each alone: of several models one is loaded, and what fits beside it."""
+    if placement is not None and settings.attention != "auto":
+        yield _check_attention(settings, placement)
+    is_wide = placement is not None and _precision_of(settings, placement) == "float32"
+    weights = list(inspect_weights(settings, 4 if is_wide else 2))
     if placement is not None:
-        yield from _check_memory(weights, config.engine.offload, placement)
+        yield from _check_memory(weights, settings.offload, placement)
     for each in weights:
         yield CheckResult(each.about, each.answer, each.problem)
+
+
+def _precision_of(settings: EngineSettings, placement: Placement) -> str:
+    return placement.precision_name if settings.precision == "auto" else settings.precision
+
+
+def _check_files(model: ModelSettings, prefix: str) -> Iterator[CheckResult]:
+    offered = model.offer.get("loras")
+    loras = (*model.loras, *(offered.choices if isinstance(offered, LoraOffer) else ()))
+    for lora in loras:
+        problem = format_problem("LoRA", lora.file)
+        yield CheckResult(f"{prefix}LoRA {lora.name}", lora.file, problem)
 
 
 def _check_device(settings: EngineSettings) -> tuple[Placement | None, CheckResult]:

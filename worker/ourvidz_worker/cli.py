@@ -93,11 +93,11 @@ def _bench(config: Configuration, flags: argparse.Namespace) -> int:
     _configure_libraries(config)
     from ourvidz_worker import benchmark
     from ourvidz_worker.client import Server
-    from ourvidz_worker.engines import create_engine
+    from ourvidz_worker.engines.model_switch import ModelSwitch
     from ourvidz_worker.errors import EngineUnusable
 
     try:
-        engine = create_engine(config.engine)
+        engine = ModelSwitch(config.engine, config.models)
         result = benchmark.benchmark(engine, job_types=flags.job_type, runs=flags.runs)
     except EngineUnusable as unusable:
         return _fail(str(unusable), EXIT_FAILURE)
@@ -131,7 +131,7 @@ def _server_problem(config: Configuration) -> str:
 def _run(config: Configuration) -> int:
     _configure_libraries(config)
     from ourvidz_worker.client import Server
-    from ourvidz_worker.engines import create_engine
+    from ourvidz_worker.engines.model_switch import ModelSwitch
     from ourvidz_worker.errors import EngineBroken, EngineUnusable, ServerRefused, TokenRefused
     from ourvidz_worker.health import PortUnavailable, WorkerHealth, health_server
     from ourvidz_worker.runner import Runner
@@ -149,7 +149,8 @@ def _run(config: Configuration) -> int:
     try:
         _check_access(server)
         health = WorkerHealth(config.stuck_after)
-        runner = Runner(server, create_engine(config.engine), spool, health)
+        models = ModelSwitch(config.engine, config.models)
+        runner = Runner(server, models, spool, health, models=models)
         _stop_on_signals(runner.stop)
         with health_server(*config.health, health) if config.health else nullcontext():
             runner.run()
@@ -194,7 +195,7 @@ def _open_spool(config: Configuration) -> Spool | None:
 def _configure_libraries(config: Configuration) -> None:
     """Sets the environment variables that libraries read when they are imported; captures their warnings."""
     log.capture_warnings()
-    if config.engine.engine == "sketch":
+    if {model.engine for model in config.models} == {"sketch"}:
         # It draws one picture at a time: threads of a BLAS would only take memory.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -11,11 +11,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ourvidz_worker.engines.models import ModelSettings, default_model
 from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.model_file import InvalidModel, key_problem, parse_models
 from ourvidz_worker.options import INSECURE, OPTIONS, SERVER, TOKEN, Option, boolean
 from ourvidz_worker.plain_http import Reach, reach_of
 
 CONFIG_VARIABLE = "OURVIDZ_WORKER_CONFIG"
+MODELS = "models"
+ONE_MODEL = ("model", "image_model")
+"""The options that name what `[[models]]` names too."""
 
 
 class InvalidOption(Exception):
@@ -24,7 +29,10 @@ class InvalidOption(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`spool` is empty if no folder was given; `unused`: flags of the options that another engine uses."""
+    """`spool` is empty if no folder was given; `unused`: flags of the options that another engine uses.
+
+    `models`: the entries of the file, else the one that `engine` describes.
+    """
 
     server: str
     token: str = field(repr=False)
@@ -33,6 +41,7 @@ class Configuration:
     stuck_after: float
     health: tuple[str, int] | None
     engine: EngineSettings
+    models: tuple[ModelSettings, ...] = ()
     unused: tuple[str, ...] = ()
     insecure: bool = False
 
@@ -54,12 +63,15 @@ def load_configuration(
 ) -> Configuration:
     """Raises InvalidOption with one sentence."""
     path = flags.config or environment.get(CONFIG_VARIABLE, "")
-    from_file = _read_file(Path(path)) if path else {}
+    from_file = dict(_read_file(Path(path))) if path else {}
+    entries = from_file.pop("models", None)
     values = {option.name: _value(option, flags, environment, from_file, path) for option in OPTIONS}
+    models = () if entries is None else _models(entries, Path(path), values)
+    engines = {model.engine for model in models} or {values["engine"]}
     unused = tuple(
         option.flag
         for option in OPTIONS
-        if values["engine"] not in option.engines and values[option.name] != option.default
+        if engines.isdisjoint(option.engines) and values[option.name] != option.default
     )
     return Configuration(
         values.pop("server"),
@@ -70,7 +82,8 @@ def load_configuration(
         values.pop("health_port"),
         insecure=values.pop("insecure"),
         unused=unused,
-        engine=EngineSettings(**values),
+        engine=(engine := EngineSettings(**values)),
+        models=models or (default_model(engine),),
     )
 
 
@@ -87,20 +100,28 @@ def default_spool_directory() -> Path:
 
 def _read_file(path: Path) -> Mapping[str, Any]:
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark in front
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidOption(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except tomllib.TOMLDecodeError as error:
         raise InvalidOption(f"{path} is not TOML: {error}") from error
-    known = {option.name for option in OPTIONS}
+    known = {option.name for option in OPTIONS} | {MODELS}
     for name, value in content.items():
-        if name not in known:
-            raise InvalidOption(
-                f"{path} sets {name!r}, which is no option; there are {', '.join(sorted(known))}"
-            )
-        if not isinstance(value, str | int | float | bool):
+        if problem := key_problem(name, known):
+            raise InvalidOption(f"{path}: {problem}")
+        if name != MODELS and not isinstance(value, str | int | float | bool):
             raise InvalidOption(f"{path}: {name} must be one value")
     return content
+
+
+def _models(entries: Any, path: Path, values: Mapping[str, Any]) -> tuple[ModelSettings, ...]:
+    for name in ONE_MODEL:
+        if values[name]:
+            raise InvalidOption(f"{path} has [[models]]: name the weights of {name} in an entry")
+    try:
+        return parse_models(entries, path.parent)
+    except InvalidModel as invalid:
+        raise InvalidOption(f"{path}: {invalid}") from invalid
 
 
 def _value(

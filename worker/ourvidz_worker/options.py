@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ourvidz_worker.engines import ENGINES
+from ourvidz_worker.engines.model_keys import GPU_ENGINES, MODEL_ENGINES
 from ourvidz_worker.engines.settings import ATTENTIONS, DEVICES, OFFLOADS, PRECISIONS
 from ourvidz_worker.health import STUCK_AFTER_S
 
@@ -15,7 +16,6 @@ TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("", "0", "false", "no", "off")
 MAX_SECONDS = 3600
 WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
-GPU_ENGINES = ("sdxl", "wan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Option:
     default: Any
     parse: Callable[[str], Any] = str
     metavar: str | None = None
-    engines: tuple[str, ...] = ENGINES
+    engines: tuple[str, ...] = MODEL_ENGINES
 
     @property
     def flag(self) -> str:

@@ -13,7 +13,7 @@ FIRST_PAUSE_S = 300.0
 MAX_PAUSE_S = 4 * 3600.0
 
 # The codes of failures that say nothing of the job: another worker may well do it.
-OWN_FAULTS = frozenset({"engine_error", "not_a_picture", "not_generated", "out_of_memory"})
+OWN_FAULTS = frozenset({"engine_error", "model_unusable", "not_a_picture", "not_generated", "out_of_memory"})
 
 # For when all are withdrawn: an empty list of pools would offer every job type, and no pool has this name.
 NO_POOLS = ("none",)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -36,8 +36,20 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class ChosenLora:
+    """A LoRA that a user chose, by the name under which the worker offers it."""
+
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Parameters:
-    """The job's parameters. Sizes in pixels; `frames` and `fps` are used for videos only."""
+    """The job's parameters. Sizes in pixels; `frames` and `fps` are used for videos only.
+
+    `model`: the name of the model that was chosen, empty for none. `settings`: all others, by name; an engine
+    gets those that its model knows, chosen by the user or else fixed by the operator.
+    """
 
     media: Media
     width: int
@@ -49,6 +61,13 @@ class Parameters:
     enhance: bool
     solver: str | None = None
     shift: float | None = None
+    model: str = ""
+    loras: tuple[ChosenLora, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+PARAMETERS = frozenset(each.name for each in fields(Parameters)) - {"settings"}
+"""The names of the parameters that have a field of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +113,8 @@ class Lease(Protocol):
 class Offer:
     """What this worker can do, sent with every lease request.
 
-    `withdrawn`: the reason for each pool that it does not offer for the time being.
+    `withdrawn`: the reason for each pool that it does not offer for the time being. `models`: those that it
+    has, or None for the same as in the last call that was answered. `warm`: the pools of loaded models.
     """
 
     engines: tuple[str, ...]
@@ -103,6 +123,8 @@ class Offer:
     version: str
     device: str
     withdrawn: Mapping[str, str] = field(default_factory=dict)
+    models: Sequence[Mapping[str, Any]] | None = None
+    warm: tuple[str, ...] = ()
 
     def body(self, wait_s: float) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -118,6 +140,10 @@ class Offer:
                 {"pool": pool, "reason": reason[:MAX_REASON_LENGTH]}
                 for pool, reason in self.withdrawn.items()
             ]
+        if self.models is not None:
+            body["models"] = list(self.models)
+        if self.warm:
+            body["warm"] = list(self.warm)
         return body
 
 
@@ -222,4 +248,11 @@ def _parameters(body: Mapping[str, Any]) -> Parameters:
         enhance=bool(body.get("enhance")),
         solver=body.get("solver"),
         shift=body.get("shift"),
+        model=str(body.get("model") or ""),
+        loras=tuple(_lora(each) for each in body.get("loras") or ()),
+        settings={name: value for name, value in body.items() if name not in PARAMETERS},
     )
+
+
+def _lora(body: Mapping[str, Any]) -> ChosenLora:
+    return ChosenLora(str(body["name"]), float(body["weight"]))

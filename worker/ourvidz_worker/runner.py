@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Event
 
 from ourvidz_worker import __version__, log
@@ -18,8 +20,9 @@ from ourvidz_worker.errors import (
     WorkerDisabled,
 )
 from ourvidz_worker.health import WorkerHealth
+from ourvidz_worker.offers import Models, Offers
 from ourvidz_worker.pool_guard import OWN_FAULTS, PoolGuard
-from ourvidz_worker.protocol import Job, Offer
+from ourvidz_worker.protocol import Job
 from ourvidz_worker.session import Session
 from ourvidz_worker.spool import Spool
 from ourvidz_worker.spool_recovery import recover_spool
@@ -42,14 +45,17 @@ class Runner:
         spool: Spool | None = None,
         health: WorkerHealth | None = None,
         guard: PoolGuard | None = None,
+        models: Models | None = None,
     ) -> None:
         self._server = server
         self._health = health or WorkerHealth()
         self._guard = guard or PoolGuard()
-        self._sends_withdrawn = True
         server.on_contact = self._health.set_connected
         self._spool = spool
         self._engine = engine
+        self._offers = Offers(engine, self._guard, self._health, models)
+        if models is not None:
+            models.loading = self._loading_in_job
         self._stopping = Event()
         self._halted = Event()
         self._is_interruptible = False  # in a long poll or loading weights: `stop` then raises ShutDown
@@ -90,6 +96,18 @@ class Runner:
             self._is_interruptible = False
         self._health.set_activity("idle")
 
+    @contextmanager
+    def _loading_in_job(self) -> Iterator[None]:
+        """Lets `stop` interrupt the loading of another model; the job is released then. Raises Halted."""
+        self._is_interruptible = True
+        try:
+            self._raise_if_stopping()
+            yield
+        except ShutDown:
+            raise Halted from None
+        finally:
+            self._is_interruptible = False
+
     def _work(self) -> None:
         failures = 0
         while not self._stopping.is_set():
@@ -108,19 +126,6 @@ class Runner:
             if job is not None:
                 self._run_job(job)
 
-    def _offer(self) -> Offer:
-        engine, withdrawn = self._engine, self._guard.withdrawn()
-        self._health.set_withdrawn(withdrawn)
-        pools = self._guard.offered(engine.pools)
-        return Offer(
-            engine.serves,
-            pools,
-            engine.name,
-            __version__,
-            engine.device,
-            withdrawn if self._sends_withdrawn else {},
-        )
-
     def _poll(self) -> Job | None:
         self._is_interruptible = True
         try:
@@ -136,16 +141,19 @@ class Runner:
         return job
 
     def _lease(self, wait_s: float) -> Job | None:
-        """Leaves out why pools are withdrawn after a server has refused it as an unknown field."""
-        offer = self._offer()
-        try:
-            return self._server.lease(offer, wait_s, self._on_lease_response)
-        except ServerRefused as refused:
-            if not offer.withdrawn or refused.status != 422:
-                raise
-        self._sends_withdrawn, self._is_interruptible = False, True
-        self._raise_if_stopping()
-        return self._server.lease(self._offer(), wait_s, self._on_lease_response)
+        """Asks again without what an older server refused as an unknown field."""
+        while True:
+            offer = self._offers.current()
+            try:
+                job = self._server.lease(offer, wait_s, self._on_lease_response)
+            except ServerRefused as refused:
+                if not self._offers.refused(offer, refused):
+                    raise
+            else:
+                self._offers.answered(offer)
+                return job
+            self._is_interruptible = True
+            self._raise_if_stopping()
 
     def _raise_if_stopping(self) -> None:
         """Handles a stop that came while nothing could be interrupted."""
@@ -164,6 +172,8 @@ class Runner:
 
     def _back_off(self, error: ServerUnavailable | ServerRefused | MalformedLease, failures: int) -> int:
         retry_after = error.retry_after if isinstance(error, ServerUnavailable) else None
+        if isinstance(error, ServerUnavailable):
+            self._offers.server_was_away()
         delay = max(backoff(failures), retry_after or 0.0)
         log.event("lease_failed", reason=str(error), again_in_s=round(delay, 1))
         self._stopping.wait(delay)

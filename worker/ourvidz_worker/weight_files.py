@@ -58,8 +58,9 @@ def format_problem(about: str, location: str) -> str:
         return problem
     path, marker = Path(location), MARKER_FILES.get(about)
     if marker is None:
-        is_fit = path.is_file() and path.suffix == ".safetensors"
-        return "" if is_fit else f"{location} is no .safetensors file"
+        if not path.is_file() or path.suffix != ".safetensors":
+            return f"{location} is no .safetensors file"
+        return "" if is_complete(path) else f"{location} is incomplete"
     if not (path / marker).is_file():
         return f"{location} is no folder in diffusers' format: it has no {marker}"
     if not weight_files(location):

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ourvidz_worker import __version__
+from ourvidz_worker.engines.chosen import lora_weights
+from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.protocol import Job, Slot
 
 SAMPLERS = {
@@ -18,6 +20,9 @@ SAMPLERS = {
     "DDIMScheduler": "DDIM",
     "LCMScheduler": "LCM",
 }
+
+
+LABELS = {"steps": "Steps", "guidance": "CFG scale", "clip_skip": "Clip skip"}  # as other tools have them
 
 
 def sampler_name(scheduler: Any) -> str:
@@ -40,6 +45,18 @@ def common_fields(
         "Size": f"{size[0]}x{size[1]}",
         "Model": model,
     }
+
+
+def chosen_fields(job: Job, model: ModelSettings) -> dict[str, object]:
+    """What the operator fixed and the user chose; what `common_fields` has is of the engine."""
+    parameters, governed = job.parameters, {*model.fixed, *model.offer}
+    values: dict[str, Any] = {
+        name: getattr(parameters, name) for name in ("steps", "guidance", "shift") if name in governed
+    }
+    values |= parameters.settings
+    fields = {LABELS.get(name, name.replace("_", " ").capitalize()): value for name, value in values.items()}
+    loras = ", ".join(f"{name}: {weight:g}" for name, weight in lora_weights(job, model).items())
+    return fields | ({"Loras": loras} if loras else {})
 
 
 def parameters_text(*, prompt: str, negative_prompt: str, fields: Mapping[str, object]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
+
+from ourvidz_worker.engines.settings import EngineSettings
 
 MAX_NAME_LENGTH = 40
 Value = int | float | str | bool
@@ -101,19 +103,27 @@ class ModelSettings:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def bodies(models: Sequence[ModelSettings], digests: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The `models` of a lease call: those with a name. `digests`: of what each is made of, by name."""
-    return [
-        {
-            "name": model.name,
-            "title": model.title or model.name,
-            "engine": model.engine,
-            "job_types": list(model.job_types),
-            "sizes": {aspect: list(size) for aspect, size in model.sizes.items()},
-            "offer": {name: offered.body() for name, offered in model.offer.items()},
-            "licence": {"name": model.licence_name, "url": model.licence_url},
-            "digest": digests.get(model.name, ""),
-        }
-        for model in models
-        if model.name
-    ]
+def default_model(settings: EngineSettings) -> ModelSettings:
+    """The one model of a worker whose file has no `[[models]]`: what `--model` names."""
+    return ModelSettings(engine=settings.engine, weights=settings.model, is_default=True)
+
+
+def settings_for(settings: EngineSettings, model: ModelSettings) -> EngineSettings:
+    """The worker's settings, with those that the model has of its own in their place."""
+    names = {each.name for each in fields(EngineSettings)}
+    own = {name: value for name, value in model.options.items() if name in names}
+    return replace(settings, **own, engine=model.engine, model=model.weights)
+
+
+def body_of(model: ModelSettings, job_types: Sequence[str], digest: str) -> dict[str, Any]:
+    """A model with a name, as a lease call says it. `digest`: of what it is made of."""
+    return {
+        "name": model.name,
+        "title": model.title or model.name,
+        "engine": model.engine,
+        "job_types": list(job_types),
+        "sizes": {aspect: list(size) for aspect, size in model.sizes.items()},
+        "offer": {name: offered.body() for name, offered in model.offer.items()},
+        "licence": {"name": model.licence_name, "url": model.licence_url},
+        "digest": digest,
+    }

@@ -1,4 +1,4 @@
-"""The names of pools, as the server spells them: a job type, with the types of its references."""
+"""The names of pools, as the server spells them: a job type, the types of its references and its model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,17 @@ def with_references(job_types: Iterable[str], *types: str) -> tuple[str, ...]:
 
 def pool_of(job: Job) -> str:
     """The pool that a job comes from."""
-    return with_references([job.job_type], *(each.type for each in job.references))[0]
+    pool = with_references([job.job_type], *(each.type for each in job.references))[0]
+    return with_model(pool, job.parameters.model)
+
+
+def with_model(pool: str, model: str) -> str:
+    """The pool of jobs that name this model; with no name, of those that name none."""
+    return f"{pool}@{model}" if model else pool
+
+
+def job_type_of(pool: str) -> str:
+    return pool.partition("@")[0].partition("+")[0]
 
 
 def with_any_of(job_types: Iterable[str], types: Iterable[str]) -> tuple[str, ...]:

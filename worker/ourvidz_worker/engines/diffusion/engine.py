@@ -34,6 +34,7 @@ from ourvidz_worker.engines.diffusion.placement import (
     reset_peak_memory,
 )
 from ourvidz_worker.engines.diffusion.weights import public_name
+from ourvidz_worker.engines.models import ModelSettings, default_model
 from ourvidz_worker.engines.pools import pool_of
 from ourvidz_worker.engines.references import UnreadableReference, unreadable_error
 from ourvidz_worker.engines.settings import EngineSettings
@@ -52,8 +53,10 @@ class DiffusionEngine(ABC):
     placement: Placement
     placer: PipelinePlacer
 
-    def __init__(self, settings: EngineSettings) -> None:
+    def __init__(self, settings: EngineSettings, model: ModelSettings | None = None) -> None:
+        """`settings` are those for `model`."""
         self.settings = settings
+        self.model = model or default_model(settings)
         self.enhancer: Enhancer | None = None
         self.latent_previewer: LatentPreviewer | None = None
         self.device = settings.device
@@ -62,8 +65,8 @@ class DiffusionEngine(ABC):
         self._tiled_from: dict[str, int] = {}
 
     def model_name(self, job: Job) -> str:
-        """The name of the weights that generate this job."""
-        return public_name(self.settings.model)
+        """The name of the model that generates this job, else of its weights."""
+        return self.model.name or public_name(self.settings.model)
 
     def latent_previewer_for(self, job: Job) -> LatentPreviewer | None:
         return self.latent_previewer

@@ -20,6 +20,7 @@ from ourvidz_worker.engines.diffusion.placement import choose_placement
 from ourvidz_worker.engines.diffusion.prompts import prompt_arguments
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
 from ourvidz_worker.engines.infotext import common_fields, parameters_text, sampler_name
+from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.pools import SDXL_IMAGES, with_any_of
 from ourvidz_worker.engines.references import decode_image, find_reference
@@ -33,8 +34,8 @@ class SdxlEngine(DiffusionEngine):
     name = "sdxl"
     serves = ("sdxl",)
 
-    def __init__(self, settings: EngineSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: EngineSettings, model: ModelSettings | None = None) -> None:
+        super().__init__(settings, model)
         self._text: Any = None
         self._image: Any = None
         self._adapters: Adapters | None = None

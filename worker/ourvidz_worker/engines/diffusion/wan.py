@@ -15,6 +15,7 @@ from ourvidz_worker.engines.diffusion.pipeline_run import StepCallback, run, see
 from ourvidz_worker.engines.diffusion.placement import choose_placement
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
 from ourvidz_worker.engines.infotext import common_fields, parameters_text
+from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.mp4 import mp4
 from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.pools import (
@@ -41,8 +42,8 @@ class WanEngine(DiffusionEngine):
     name = "wan"
     serves = ("wan",)
 
-    def __init__(self, settings: EngineSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: EngineSettings, model: ModelSettings | None = None) -> None:
+        super().__init__(settings, model)
         self._text: Any = None
         self._image: Any = None
         self._image_previewer: LatentPreviewer | None = None
@@ -68,7 +69,11 @@ class WanEngine(DiffusionEngine):
         self.latent_previewer = fit_latent_previewer(self._text.vae, self._text.vae_scale_factor_spatial)
         if self.settings.image_model:
             self._image = load_pipeline(
-                WanImageToVideoPipeline, self.settings.image_model, self.settings, self.placement
+                WanImageToVideoPipeline,
+                self.settings.image_model,
+                self.settings,
+                self.placement,
+                beside=self._text,
             )
             if not supported_frames(self._image):
                 raise EngineUnusable(f"the weights {self.settings.image_model!r} start from no frame")
@@ -134,7 +139,7 @@ class WanEngine(DiffusionEngine):
         return self._image if find_reference(job, "start_frame") else self._text
 
     def model_name(self, job: Job) -> str:
-        if self.settings.image_model and find_reference(job, "start_frame"):
+        if not self.model.name and self.settings.image_model and find_reference(job, "start_frame"):
             return public_name(self.settings.image_model)
         return super().model_name(job)
 

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 
 from ourvidz_worker.downloads import download_progress
 from ourvidz_worker.engines.diffusion.placement import Placement, is_out_of_memory
+from ourvidz_worker.engines.diffusion.shared_parts import shared_parts
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.weight_files import is_on_disk, read_problem
@@ -22,8 +23,10 @@ LOAD_ERRORS = (
 )
 
 
-def load_pipeline(pipeline_class: Any, location: str, settings: EngineSettings, placement: Placement) -> Any:
-    """Loads a pipeline of the class `pipeline_class` into main memory.
+def load_pipeline(
+    pipeline_class: Any, location: str, settings: EngineSettings, placement: Placement, beside: Any = None
+) -> Any:
+    """Loads a pipeline of the class `pipeline_class` into main memory; parts that `beside` has too are its.
 
     Raises:
         EngineUnusable: the weights do not exist or are of another kind.
@@ -36,7 +39,9 @@ def load_pipeline(pipeline_class: Any, location: str, settings: EngineSettings, 
             local_files_only=not settings.allow_download,
             variant=_variant(location),
             use_safetensors=True,
+            **shared_parts(location, beside),
         )
+    pipeline.loaded_from = location
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -15,7 +15,8 @@ from ourvidz_worker.engines.base import (
     Result,
     ShouldStop,
 )
-from ourvidz_worker.engines.infotext import parameters_text
+from ourvidz_worker.engines.infotext import chosen_fields, parameters_text
+from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.pools import (
     ENHANCED_IMAGES,
     ENHANCED_VIDEOS,
@@ -48,7 +49,8 @@ class SketchEngine:
         *with_references(VIDEOS, "start_frame", "end_frame"),
     )
 
-    def __init__(self, *, pace: float = 0.0) -> None:
+    def __init__(self, *, pace: float = 0.0, model: ModelSettings | None = None) -> None:
+        self.model = model or ModelSettings(is_default=True)
         self.device = f"CPU ({platform.machine()})"
         self._min_seconds = pace
 
@@ -74,7 +76,8 @@ class SketchEngine:
             progress = SlotProgress(
                 self._min_seconds, number / count, (number + 1) / count, report_progress, should_stop
             )
-            yield FinishedSlot(slot, error or _SlotDrawing(job, slot, progress, previews).result())
+            drawing = _SlotDrawing(job, slot, self.model, progress, previews)
+            yield FinishedSlot(slot, error or drawing.result())
 
 
 def _effective_prompt(job: Job) -> str:
@@ -100,6 +103,7 @@ class _SlotDrawing:
 
     job: Job
     slot: Slot
+    model: ModelSettings
     progress: SlotProgress
     previews: Previews
 
@@ -111,6 +115,7 @@ class _SlotDrawing:
 
     def _image(self) -> Result:
         from ourvidz_worker.engines.png import png
+        from ourvidz_worker.engines.sketch.looks import look_of
         from ourvidz_worker.engines.sketch.picture import Picture
         from ourvidz_worker.engines.sketch.reference_images import ReferenceImages
 
@@ -122,6 +127,7 @@ class _SlotDrawing:
             self._show_preview,
             references.apply,
         )
+        pixels = look_of(self.job, self.model, self.slot.seed).apply(pixels)
         self.progress.advance_to(0.9, "encoding")
         media = png(pixels, parameters=self._parameters(width, height))
         self.progress.advance_to(1.0, "encoding")
@@ -129,6 +135,7 @@ class _SlotDrawing:
 
     def _video(self) -> Result:
         from ourvidz_worker.engines.mp4 import mp4
+        from ourvidz_worker.engines.sketch.looks import look_of
         from ourvidz_worker.engines.sketch.picture import Picture
         from ourvidz_worker.engines.sketch.reference_images import ReferenceImages
 
@@ -141,7 +148,9 @@ class _SlotDrawing:
             parameters.fps,
             lambda share: self.progress.advance_to(0.97 * share, "sketching"),
         )
-        frames = self._with_previews(references.blend_frames(scene, parameters.frames))
+        look = look_of(self.job, self.model, self.slot.seed)
+        blended = references.blend_frames(scene, parameters.frames)
+        frames = self._with_previews(map(look.apply, blended))
         comment = self._parameters(width, height)
         media = mp4(frames, width=width, height=height, fps=parameters.fps, comment=comment)
         self.progress.advance_to(1.0, "encoding")
@@ -150,7 +159,12 @@ class _SlotDrawing:
 
     def _parameters(self, width: int, height: int) -> str:
         """What the file says of itself; of the parameters only those that the engine goes by."""
-        fields = {"Seed": self.slot.seed, "Size": f"{width}x{height}", "Model": SketchEngine.name}
+        fields = {
+            "Seed": self.slot.seed,
+            "Size": f"{width}x{height}",
+            "Model": self.model.name or SketchEngine.name,
+            **chosen_fields(self.job, self.model),
+        }
         strengths = {
             f"{each.type.replace('_', ' ').capitalize()} strength": each.strength
             for each in self.job.references
