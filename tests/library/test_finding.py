@@ -13,9 +13,9 @@ from django.test import Client
 
 from generation.assets import listing, saved_searches
 from generation.core.ids import LAST_ID
-from generation.models import Asset, Model, SavedSearch, SearchEntry, SearchIndexBuild, Worker
+from generation.models import Asset, Model, SavedSearch, SearchEntry, SearchIndexBuild
 from tests.advertised import FILM, advertise, body, deliver
-from tests.factories import make_job
+from tests.factories import make_job, make_worker
 from tests.library.conftest import made, many, shown
 
 SAVE = "/library/searches/save"
@@ -55,8 +55,9 @@ def test_each_facet_narrows_the_page_and_is_a_chip_that_takes_it_back(reader: Cl
 
 
 def test_results_of_a_model_are_found_also_when_no_worker_has_it_any_more(
-    reader: Client, owner: User, worker: Worker
+    reader: Client, owner: User
 ) -> None:
+    worker = make_worker()
     made(owner, quantity=1)
     assert "f-model" not in html(reader)
     advertise(worker, body(FILM), body("film.xl", title="Film, other"))
