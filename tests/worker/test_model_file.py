@@ -360,28 +360,35 @@ def test_weights_beside_the_models_are_refused_as_a_flag_too(folder: Path) -> No
     assert "name the weights of model in an entry" in problem(folder, FILM, "--model", "x")
 
 
-def test_what_a_workflow_binds_can_be_offered(folder: Path) -> None:
+FLOW = """
+[[models]]
+name = "flow"
+engine = "comfy"
+url = "http://127.0.0.1:8188"
+workflow = "flow.json"
+job_types = ["sdxl_image_fast"]
+sizes = {"1:1" = [512, 512]}
+output = 3
+offer = {steps = [4, 8], denoise = [0.1, 1.0], sampler = ["euler", "lcm"]}
+
+[models.bind]
+prompt = "3.inputs.text"
+seed = "3.inputs.seed"
+steps = "3.inputs.n"
+denoise = "3.inputs.d"
+sampler = "3.inputs.s"
+"""
+
+
+def flow(folder: Path) -> str:
+    """An entry with the workflow that it names."""
     inputs = {"text": "", "n": 4, "d": 1.0, "s": "euler", "seed": 1}
     (folder / "flow.json").write_text(json.dumps({"3": {"class_type": "Sampler", "inputs": inputs}}))
-    content = """
-    [[models]]
-    name = "flow"
-    engine = "comfy"
-    url = "http://127.0.0.1:8188"
-    workflow = "flow.json"
-    job_types = ["sdxl_image_fast"]
-    sizes = {"1:1" = [512, 512]}
-    output = 3
-    offer = {steps = [4, 8], denoise = [0.1, 1.0], sampler = ["euler", "lcm"]}
+    return FLOW
 
-    [models.bind]
-    prompt = "3.inputs.text"
-    seed = "3.inputs.seed"
-    steps = "3.inputs.n"
-    denoise = "3.inputs.d"
-    sampler = "3.inputs.s"
-    """
-    (model,) = read(folder, content).models
+
+def test_what_a_workflow_binds_can_be_offered(folder: Path) -> None:
+    (model,) = read(folder, flow(folder)).models
     assert model.offer == {
         "steps": NumberOffer(lowest=4, highest=8, default=6, is_whole=True),
         "denoise": NumberOffer(lowest=0.1, highest=1.0, default=0.55, is_whole=False),
@@ -413,7 +420,5 @@ def test_the_example_of_the_readme_is_read(folder: Path) -> None:
 
 
 def test_an_option_that_a_comfy_worker_uses_is_not_called_unused(folder: Path) -> None:
-    content = (
-        'server = "https://filed.example"\npatience = 60\nbatch = 2\n[[models]]\nname = "a"\nengine = "comfy"'
-    )
+    content = f'server = "https://filed.example"\npatience = 60\nbatch = 2\n{flow(folder)}'
     assert read(folder, content).unused == ("--batch",)

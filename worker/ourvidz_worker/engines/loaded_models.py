@@ -100,4 +100,5 @@ class LoadedModels:
 
 def _is_same_program(one: ModelSettings, other: ModelSettings) -> bool:
     """Whether both are workflows of one ComfyUI, which makes room by itself."""
-    return one.engine == other.engine == "comfy" and one.options["url"] == other.options["url"]
+    url = one.options.get("url")
+    return one.engine == other.engine == "comfy" and bool(url) and url == other.options.get("url")
