@@ -106,6 +106,7 @@ def test_the_viewer_says_its_zoom_and_has_targets_for_fingers(
         assert min(size["height"], size["width"]) >= 40, link.inner_text()
     assert_fits_fingers(page)
     page = browsers.open(user=owner)
+    go_live(page)
     page.locator(".card[data-phase='done'] [data-open]").click()
     expect(page.locator("#lightbox .details")).to_be_visible()
     for key, words in (("i", "Details hidden"), ("i", "Details shown"), ("+", "%"), ("0", "As it fits")):
