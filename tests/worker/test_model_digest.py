@@ -85,7 +85,7 @@ def test_a_folder_is_all_files_that_are_read(tmp_path: Path) -> None:
     save_weights(folder / "unet" / "weights.safetensors", seed=1, mib=1)
     (folder / "model_index.json").write_text("{}")
     before = identity(str(folder))
-    (folder / "readme.md").write_text("nothing that is loaded")
+    (folder / "preview.png").write_text("nothing that is loaded")
     assert identity(str(folder)) == before
     (folder / "unet" / "config.json").write_text('{"a": 1}')
     changed = identity(str(folder))

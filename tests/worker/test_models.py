@@ -129,6 +129,20 @@ def test_a_server_that_was_replaced_gets_the_models_later(
         wait_for(lambda: "sdxl_image_fast@paper" in leases(server)[-1]["pools"])
 
 
+def test_a_server_that_was_away_is_told_again(server: ProtocolServer) -> None:
+    """It may have come back as a newer version, or with the database of yesterday."""
+    server.hold_s = 0.1
+    models = switch(PAPER)
+    with working(server, models, models=models):
+        wait_for(lambda: len(leases(server)) >= 2)
+        assert "models" not in leases(server)[-1]
+        server.script("POST /lease", 503)
+        wait_for(lambda: sum("models" in each for each in leases(server)) == 2)
+    kinds = ["models" in each for each in leases(server)]
+    assert kinds[0]
+    assert kinds.count(True) == 2
+
+
 def test_a_worker_without_models_says_what_it_always_said(server: ProtocolServer) -> None:
     """The body of a lease call, as the version before models sent it."""
     models = switch(ModelSettings(is_default=True))

@@ -84,6 +84,10 @@ class Offers:
         if offer.models is not None:
             self._known = offer.models
 
+    def server_was_away(self) -> None:
+        """It may be another version now, or another database."""
+        self._known, self._models_from = None, 0.0
+
     def refused(self, offer: Offer, refused: ServerRefused) -> bool:
         """Leaves out what an older server refuses as unknown (422) or too long (413, over 16 KiB).
 

@@ -172,6 +172,8 @@ class Runner:
 
     def _back_off(self, error: ServerUnavailable | ServerRefused | MalformedLease, failures: int) -> int:
         retry_after = error.retry_after if isinstance(error, ServerUnavailable) else None
+        if isinstance(error, ServerUnavailable):
+            self._offers.server_was_away()
         delay = max(backoff(failures), retry_after or 0.0)
         log.event("lease_failed", reason=str(error), again_in_s=round(delay, 1))
         self._stopping.wait(delay)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
@@ -134,8 +134,7 @@ class ModelSwitch:
     ) -> Iterator[FinishedSlot]:
         member = self._member_of(pool_of(job))
         if member is None:
-            message = f"This worker does not have the model {job.parameters.model!r} for this."
-            yield from _failed(job, AssetError("model_missing", message, retryable=True))
+            yield from _failed(job, _missing(job))
             return
         try:
             wanted = resolve(job, member.model)
@@ -167,10 +166,13 @@ class ModelSwitch:
         """Out of memory, it unloads the other models and goes on with the slots that are left."""
         assert member.engine is not None
         remaining = list(job.slots)
-        for finished in member.engine.generate(job, report, should_stop, previews):
+        made = member.engine.generate(job, report, should_stop, previews)
+        for finished in made:
             is_short = isinstance(finished.outcome, AssetError) and finished.outcome.code == OUT_OF_MEMORY
             if is_short and self._loaded.unload_others(member):
                 log.event("out_of_memory", job_id=job.id, note="unloaded the other models and went on")
+                if isinstance(made, Generator):
+                    made.close()
                 left = replace(job, slots=tuple(remaining))
                 yield from member.engine.generate(left, report, should_stop, previews)
                 return
@@ -212,6 +214,12 @@ class ModelSwitch:
 def _named_pools(member: Member) -> list[str]:
     name = member.model.name
     return [with_model(pool, name) for pool in member.pools] if name else []
+
+
+def _missing(job: Job) -> AssetError:
+    name = job.parameters.model
+    what = f"does not have the model {name!r} for this" if name else f"does not do {job.job_type}"
+    return AssetError("model_missing", f"This worker {what}.", retryable=True)
 
 
 def _failed(job: Job, error: AssetError) -> Iterator[FinishedSlot]:
