@@ -267,3 +267,11 @@ def test_layers_can_come_to_the_device_one_by_one(files: Path, plain: Any) -> No
         if getattr(module, "_diffusers_hook", None) is not None
     ]
     assert len(hooks) > 10
+
+
+def test_a_lora_goes_onto_a_gguf_transformer(files: Path) -> None:
+    options = {"transformer": str(files / "other.gguf")}
+    one = Lora(name="one", file=str(files / "peft.safetensors"))
+    both = make(files, options=options, offer={"loras": LoraOffer(choices=(one,))})
+    assert not np.array_equal(frames(both, loras=[{"name": "one", "weight": 1}]), frames(both))
+    assert np.array_equal(frames(both), frames(make(files, options=options)))
