@@ -21,16 +21,21 @@ from generation.core.actors import SYSTEM
 from generation.jobs.lease import lease
 from generation.jobs.submit import submit
 from generation.models import Attempt, Job, JobStatus, Worker
+from generation.queue.warm_preference import MAX_AHEAD
 
 ENGINE = "sdxl"
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """What the claimers did. `newcomer_claims` counts the claims up to and with the newcomer's job."""
+    """What the claimers did. `newcomer_claims` counts the claims up to and with the newcomer's job.
+
+    `warm_claims` are those of a pool whose model was loaded.
+    """
 
     workers: int
     claims: int
+    warm_claims: int
     seconds: float
     duplicates: int
     newcomer_claims: int
@@ -46,6 +51,7 @@ class Track:
     newcomer: uuid.UUID
     at_least: int
     at_most: int
+    warm: Sequence[str]
     start: Barrier = field(init=False)
     served: Event = field(init=False)
     count: Synchronized[int] = field(init=False)
@@ -63,20 +69,25 @@ class Track:
         return enough or self.count.value >= self.at_most
 
 
-def race(case: str, *, workers: int, at_least: int) -> Race:
-    """A newcomer submits; then the workers claim until its job was, and at least `at_least` jobs were."""
+def race(case: str, *, workers: int, at_least: int, warm: Sequence[str] = ()) -> Race:
+    """A newcomer submits; then the workers claim until its job was, and at least `at_least` jobs were.
+
+    With `warm` pools every worker prefers their jobs to the newcomer's, as far as it may.
+    """
     use(case)
     newcomer = submit(
-        owner_id=User.objects.create(username="newcomer").pk,
+        owner_id=User.objects.create(username=f"newcomer {'+'.join(warm)}").pk,
         actor=SYSTEM,
         submission=Submission(job_type="sdxl_image_fast", prompt="the first thing I make"),
     )
     bound = active_owners() + workers
+    # Of the jobs behind it each worker takes so many, and none more until it has caught up.
+    bound += workers * MAX_AHEAD if warm else 0
     before = Attempt.objects.count()
     last = Attempt.objects.order_by("-id").values_list("id", flat=True)[:1]
     last_id = next(iter(last), 0)
     at_most = max(3 * bound, at_least)
-    track = Track(multiprocessing.get_context("fork"), workers, newcomer.pk, at_least, at_most)
+    track = Track(multiprocessing.get_context("fork"), workers, newcomer.pk, at_least, at_most, warm)
     claimed, seconds = _let_run(track, case)
     use(case)
     new = Attempt.objects.filter(id__gt=last_id)
@@ -85,6 +96,7 @@ def race(case: str, *, workers: int, at_least: int) -> Race:
     return Race(
         workers=workers,
         claims=len(claimed),
+        warm_claims=new.filter(job__pool__in=warm).count(),
         seconds=seconds,
         duplicates=len(claimed) - len(set(claimed)),
         newcomer_claims=new.filter(id__lte=next(iter(mine), last_id + track.at_most)).count(),
@@ -118,7 +130,7 @@ def _claim_on(track: Track, case: str, number: int) -> None:
     worker = Worker.objects.order_by("name")[number]
     claimed: list[uuid.UUID] = []
     track.start.wait(60)
-    while not track.is_over and (job := lease(worker=worker, engines=[ENGINE])):
+    while not track.is_over and (job := lease(worker=worker, engines=[ENGINE], warm=track.warm)):
         claimed.append(job.pk)
         if job.pk == track.newcomer:
             track.served.set()
