@@ -13,6 +13,7 @@ from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Barrier, Event
 
 from django.contrib.auth.models import User
+from django.db.models import Q
 
 from bench import hint_loop
 from bench.databases import disconnect, use
@@ -30,12 +31,14 @@ ENGINE = "sdxl"
 class Race:
     """What the claimers did. `newcomer_claims` counts the claims up to and with the newcomer's job.
 
-    `warm_claims` are those of a pool whose model was loaded.
+    `warm_claims` are those of a pool whose model was loaded, `overtakers` jobs from behind the newcomer's
+    that were claimed before it.
     """
 
     workers: int
     claims: int
     warm_claims: int
+    overtakers: int
     seconds: float
     duplicates: int
     newcomer_claims: int
@@ -81,8 +84,8 @@ def race(case: str, *, workers: int, at_least: int, warm: Sequence[str] = ()) ->
         submission=Submission(job_type="sdxl_image_fast", prompt="the first thing I make"),
     )
     bound = active_owners() + workers
-    # Of the jobs behind it each worker takes so many, and none more until it has caught up.
-    bound += workers * MAX_AHEAD if warm else 0
+    if warm:  # of the jobs behind it each worker takes so many, and none more until it has caught up
+        bound = jobs_before(newcomer) + workers * (1 + MAX_AHEAD)
     before = Attempt.objects.count()
     last = Attempt.objects.order_by("-id").values_list("id", flat=True)[:1]
     last_id = next(iter(last), 0)
@@ -92,16 +95,26 @@ def race(case: str, *, workers: int, at_least: int, warm: Sequence[str] = ()) ->
     use(case)
     new = Attempt.objects.filter(id__gt=last_id)
     assert Attempt.objects.count() == before + len(claimed)
-    mine = new.filter(job=newcomer).values_list("id", flat=True)[:1]
+    mine = next(iter(new.filter(job=newcomer).values_list("id", flat=True)[:1]), last_id + track.at_most)
+    before_it = new.filter(id__lt=mine)
+    behind = Q(job__fair_tag=newcomer.fair_tag, job_id__gt=newcomer.pk) | Q(
+        job__fair_tag__gt=newcomer.fair_tag
+    )
     return Race(
         workers=workers,
         claims=len(claimed),
         warm_claims=new.filter(job__pool__in=warm).count(),
         seconds=seconds,
         duplicates=len(claimed) - len(set(claimed)),
-        newcomer_claims=new.filter(id__lte=next(iter(mine), last_id + track.at_most)).count(),
+        overtakers=before_it.filter(behind).count(),
+        newcomer_claims=before_it.count() + 1,
         newcomer_bound=bound,
     )
+
+
+def jobs_before(job: Job) -> int:
+    queued = Job.objects.filter(status=JobStatus.QUEUED, engine=ENGINE)
+    return queued.filter(Q(fair_tag__lt=job.fair_tag) | Q(fair_tag=job.fair_tag, pk__lt=job.pk)).count()
 
 
 def active_owners() -> int:

@@ -108,9 +108,11 @@ def print_race(raced: Race, case: str) -> None:
         ["claims a second", f"{raced.claims / raced.seconds:.0f}"],
         ["jobs claimed twice", str(raced.duplicates)],
         ["claims until the newcomer was served", str(raced.newcomer_claims)],
-        ["bound: active owners + workers, and 32 for each worker that prefers", str(raced.newcomer_bound)],
+        ["bound: active owners + workers", str(raced.newcomer_bound)],
+        ["jobs from behind it claimed before it", str(raced.overtakers)],
     ]
     if raced.warm_claims:
+        rows[4][0] = "bound: jobs before it + 33 for each worker"
         rows.insert(1, ["of a warm pool", f"{raced.warm_claims / raced.claims:.0%}"])
     table(f"{raced.workers} claimers at once, {case}", ["", ""], rows)
 
@@ -144,6 +146,7 @@ def figures(meter: Meter, cases: list[str], raced: Race, warm: Race) -> dict[str
         "duplicate_claims_warm": warm.duplicates,
         "newcomer_claims_warm": warm.newcomer_claims,
         "newcomer_bound_warm": warm.newcomer_bound,
+        "overtakers_warm": warm.overtakers,
         "share_of_warm_claims": round(warm.warm_claims / warm.claims, 2),
         "callback_queries": meter.callback_queries,
         "ratio_to_empty": {operation: growth(operation) for operation in OPERATIONS},
