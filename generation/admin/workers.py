@@ -74,7 +74,7 @@ class WorkerAdmin(SearchById):
     ordering = ["name"]
     readonly_fields = [
         *("id", "last_seen_at", "current_job", "today", "offers", "withdrawn", "software", "device"),
-        *("benchmarked_at", "benchmarked_with", "created_at"),
+        *("interruptible", "enrolment", "benchmarked_at", "benchmarked_with", "created_at"),
     ]
     inlines = [Tokens, WorkerSpeeds]
     actions = ["rotate_token", "revoke_older_tokens", "enable", "disable", "drain", "take_jobs_again"]
