@@ -34,6 +34,7 @@ OPERATIONS = {
     "submit (six images)": "submit by hand",
     "submit (owner of half of the finished)": "submit by hand, that owner",
     "claim (10 pools offered)": "claim by hand",
+    "claim (10 pools offered, 1 warm)": "claim by hand",
     "claim (2 pools offered)": "claim by hand",
     "claim (1 pool offered)": "claim by hand",
     "callback with six images, and settle": "callback by hand",
@@ -65,9 +66,10 @@ class Cycle:
         self.claims(probe)
 
     def submissions(self, probe: Probe) -> None:
-        """Six jobs; `claims` takes six."""
+        """Seven jobs; `claims` takes seven."""
         ordinary, other = next(self.owners), next(self.owners)
         self._submit(other)
+        self._submit(next(self.owners))
         probe("submit (six images)", lambda: self._submit(ordinary))
         probe("submit by hand", lambda: self._submit_by_hand(other))
         self._submit(next(self.owners))
@@ -76,6 +78,9 @@ class Cycle:
 
     def claims(self, probe: Probe) -> None:
         probe("claim (10 pools offered)", lambda: self.lease(["sdxl", "wan"]))
+        probe(
+            "claim (10 pools offered, 1 warm)", lambda: self.lease(["sdxl", "wan"], warm=["sdxl_image_high"])
+        )
         by_hand = probe("claim by hand", lambda: self.bare.claim(self.worker.pk, POOL))
         six = probe("claim (2 pools offered)", lambda: self.lease(["sdxl"]))
         probe("claim by hand in full", lambda: self.bare.claim_in_full(self.worker.pk, list(JOB_TYPES)))
@@ -111,8 +116,8 @@ class Cycle:
     def _submit_by_hand(self, owner: User) -> None:
         self.bare.submit(owner.pk, self.projects[owner.pk], self.template, COST)
 
-    def lease(self, engines: Sequence[str], pools: Sequence[str] = ()) -> Job:
-        job = lease(worker=self.worker, engines=engines, pools=pools)
+    def lease(self, engines: Sequence[str], pools: Sequence[str] = (), warm: Sequence[str] = ()) -> Job:
+        job = lease(worker=self.worker, engines=engines, pools=pools, warm=warm)
         assert job is not None, self.case
         return job
 

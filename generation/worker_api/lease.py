@@ -40,9 +40,10 @@ class LeaseView(WorkerView):
             pools=pools,
             software=software,
             device=body["device"],
+            interruptible=body["interruptible"],
             withdrawn={each["pool"]: each["reason"] for each in body["withdrawn"]},
         )
-        job = lease(worker=worker, engines=body["engines"], pools=body["pools"])
+        job = lease(worker=worker, engines=body["engines"], pools=body["pools"], warm=body["warm"])
         if job is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
         return Response(lease_response(job, base_url=request.build_absolute_uri("/")))
