@@ -100,7 +100,7 @@ class Bare:
         """Every statement that `lease` sends, by hand: the best of the pools and the slots as well."""
         token = uuid.uuid4()
         with self.connection.transaction():
-            head = self.one(pick(len(pools)), *pools)
+            head = self.one(pick(len(pools)), *pools, worker_id, worker_id)
             revision = self.one(COUNT_UP, 1, head["owner_id"])["revision"]
             job = self.one(
                 f"{TAKE} RETURNING *, {OPEN_SLOTS}", token, worker_id, revision, head["id"], head["id"]

@@ -13,6 +13,7 @@ from multiprocessing.sharedctypes import Synchronized
 from multiprocessing.synchronize import Barrier, Event
 
 from django.contrib.auth.models import User
+from django.db.models import Q
 
 from bench import hint_loop
 from bench.databases import disconnect, use
@@ -21,16 +22,23 @@ from generation.core.actors import SYSTEM
 from generation.jobs.lease import lease
 from generation.jobs.submit import submit
 from generation.models import Attempt, Job, JobStatus, Worker
+from generation.queue.warm_preference import MAX_AHEAD
 
 ENGINE = "sdxl"
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """What the claimers did. `newcomer_claims` counts the claims up to and with the newcomer's job."""
+    """What the claimers did. `newcomer_claims` counts the claims up to and with the newcomer's job.
+
+    `warm_claims` are those of a pool whose model was loaded, `overtakers` jobs from behind the newcomer's
+    that were claimed before it.
+    """
 
     workers: int
     claims: int
+    warm_claims: int
+    overtakers: int
     seconds: float
     duplicates: int
     newcomer_claims: int
@@ -46,6 +54,7 @@ class Track:
     newcomer: uuid.UUID
     at_least: int
     at_most: int
+    warm: Sequence[str]
     start: Barrier = field(init=False)
     served: Event = field(init=False)
     count: Synchronized[int] = field(init=False)
@@ -63,33 +72,49 @@ class Track:
         return enough or self.count.value >= self.at_most
 
 
-def race(case: str, *, workers: int, at_least: int) -> Race:
-    """A newcomer submits; then the workers claim until its job was, and at least `at_least` jobs were."""
+def race(case: str, *, workers: int, at_least: int, warm: Sequence[str] = ()) -> Race:
+    """A newcomer submits; then the workers claim until its job was, and at least `at_least` jobs were.
+
+    With `warm` pools every worker prefers their jobs to the newcomer's, as far as it may.
+    """
     use(case)
     newcomer = submit(
-        owner_id=User.objects.create(username="newcomer").pk,
+        owner_id=User.objects.create(username=f"newcomer {'+'.join(warm)}").pk,
         actor=SYSTEM,
         submission=Submission(job_type="sdxl_image_fast", prompt="the first thing I make"),
     )
     bound = active_owners() + workers
+    if warm:  # of the jobs behind it each worker takes so many, and none more until it has caught up
+        bound = jobs_before(newcomer) + workers * (1 + MAX_AHEAD)
     before = Attempt.objects.count()
     last = Attempt.objects.order_by("-id").values_list("id", flat=True)[:1]
     last_id = next(iter(last), 0)
     at_most = max(3 * bound, at_least)
-    track = Track(multiprocessing.get_context("fork"), workers, newcomer.pk, at_least, at_most)
+    track = Track(multiprocessing.get_context("fork"), workers, newcomer.pk, at_least, at_most, warm)
     claimed, seconds = _let_run(track, case)
     use(case)
     new = Attempt.objects.filter(id__gt=last_id)
     assert Attempt.objects.count() == before + len(claimed)
-    mine = new.filter(job=newcomer).values_list("id", flat=True)[:1]
+    mine = next(iter(new.filter(job=newcomer).values_list("id", flat=True)[:1]), last_id + track.at_most)
+    before_it = new.filter(id__lt=mine)
+    behind = Q(job__fair_tag=newcomer.fair_tag, job_id__gt=newcomer.pk) | Q(
+        job__fair_tag__gt=newcomer.fair_tag
+    )
     return Race(
         workers=workers,
         claims=len(claimed),
+        warm_claims=new.filter(job__pool__in=warm).count(),
         seconds=seconds,
         duplicates=len(claimed) - len(set(claimed)),
-        newcomer_claims=new.filter(id__lte=next(iter(mine), last_id + track.at_most)).count(),
+        overtakers=before_it.filter(behind).count(),
+        newcomer_claims=before_it.count() + 1,
         newcomer_bound=bound,
     )
+
+
+def jobs_before(job: Job) -> int:
+    queued = Job.objects.filter(status=JobStatus.QUEUED, engine=ENGINE)
+    return queued.filter(Q(fair_tag__lt=job.fair_tag) | Q(fair_tag=job.fair_tag, pk__lt=job.pk)).count()
 
 
 def active_owners() -> int:
@@ -118,7 +143,7 @@ def _claim_on(track: Track, case: str, number: int) -> None:
     worker = Worker.objects.order_by("name")[number]
     claimed: list[uuid.UUID] = []
     track.start.wait(60)
-    while not track.is_over and (job := lease(worker=worker, engines=[ENGINE])):
+    while not track.is_over and (job := lease(worker=worker, engines=[ENGINE], warm=track.warm)):
         claimed.append(job.pk)
         if job.pk == track.newcomer:
             track.served.set()

@@ -38,6 +38,7 @@ OPERATIONS = {
     "submit (owner of half of the finished)": "submit by hand, that owner",
     "claim (60 pools offered)": "claim by hand",
     "claim (10 pools offered)": "claim by hand",
+    "claim (10 pools offered, 1 warm)": "claim by hand",
     "claim (2 pools offered)": "claim by hand",
     "claim (1 pool offered)": "claim by hand",
     "callback with six images, and settle": "callback by hand",
@@ -70,9 +71,9 @@ class Cycle:
         self.claims(probe)
 
     def submissions(self, probe: Probe) -> None:
-        """Eight jobs; `claims` takes eight."""
+        """Nine jobs; `claims` takes nine."""
         ordinary, other = next(self.owners), next(self.owners)
-        for owner in (other, next(self.owners), next(self.owners)):
+        for owner in (other, next(self.owners), next(self.owners), next(self.owners)):
             self._submit(owner)
         probe("submit (six images)", lambda: self._submit(ordinary))
         probe("submit by hand", lambda: self._submit_by_hand(other))
@@ -84,6 +85,9 @@ class Cycle:
         probe("claim (60 pools offered)", lambda: self.lease(["sdxl", "wan"], SIXTY_POOLS))
         probe("claim by hand in full, 60 pools", lambda: self.bare.claim_in_full(self.worker.pk, SIXTY_POOLS))
         probe("claim (10 pools offered)", lambda: self.lease(["sdxl", "wan"]))
+        probe(
+            "claim (10 pools offered, 1 warm)", lambda: self.lease(["sdxl", "wan"], warm=["sdxl_image_high"])
+        )
         by_hand = probe("claim by hand", lambda: self.bare.claim(self.worker.pk, POOL))
         six = probe("claim (2 pools offered)", lambda: self.lease(["sdxl"]))
         probe("claim by hand in full", lambda: self.bare.claim_in_full(self.worker.pk, list(JOB_TYPES)))
@@ -119,8 +123,8 @@ class Cycle:
     def _submit_by_hand(self, owner: User) -> None:
         self.bare.submit(owner.pk, self.projects[owner.pk], self.template, COST)
 
-    def lease(self, engines: Sequence[str], pools: Sequence[str] = ()) -> Job:
-        job = lease(worker=self.worker, engines=engines, pools=pools)
+    def lease(self, engines: Sequence[str], pools: Sequence[str] = (), warm: Sequence[str] = ()) -> Job:
+        job = lease(worker=self.worker, engines=engines, pools=pools, warm=warm)
         assert job is not None, self.case
         return job
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from bench.__main__ import Options
 
 IN_FULL = "claim by hand in full"
+# The newcomer's pool is another.
+WARM = "sdxl_image_high"
 # Untimed cycles come first: a server's connections live long, so it has prepared the statements it sends.
 ROUNDS, WARMING_CYCLES, CYCLES = 4, 10, 12
 QUICK_ROUNDS, QUICK_CYCLES = 1, 1
@@ -37,13 +39,13 @@ def run(options: Options) -> None:
     print_operations(meter, cases)
     if options.explain:
         say(plan_of_claim(cases[-1]))
-    if options.quick:
-        raced = race(cases[-1], workers=QUICK_WORKERS, at_least=QUICK_CLAIMS)
-    else:
-        raced = race(cases[-1], workers=fill.WORKERS, at_least=CLAIMS)
+    workers, claims = (QUICK_WORKERS, QUICK_CLAIMS) if options.quick else (fill.WORKERS, CLAIMS)
+    raced = race(cases[-1], workers=workers, at_least=claims)
     print_race(raced, cases[-1])
     print_sixty_pools(meter, cases)
-    json_line(figures(meter, cases, raced))
+    warm = race(cases[-1], workers=workers, at_least=claims, warm=[WARM])
+    print_race(warm, f"{cases[-1]}, each with {WARM} warm")
+    json_line(figures(meter, cases, raced, warm))
 
 
 def build(sizes: tuple[int, ...]) -> list[str]:
@@ -124,11 +126,15 @@ def print_race(raced: Race, case: str) -> None:
         ["jobs claimed twice", str(raced.duplicates)],
         ["claims until the newcomer was served", str(raced.newcomer_claims)],
         ["bound: active owners + workers", str(raced.newcomer_bound)],
+        ["jobs from behind it claimed before it", str(raced.overtakers)],
     ]
+    if raced.warm_claims:
+        rows[4][0] = "bound: jobs before it + 33 for each worker"
+        rows.insert(1, ["of a warm pool", f"{raced.warm_claims / raced.claims:.0%}"])
     table(f"{raced.workers} claimers at once, {case}", ["", ""], rows)
 
 
-def figures(meter: Meter, cases: list[str], raced: Race) -> dict[str, object]:
+def figures(meter: Meter, cases: list[str], raced: Race, warm: Race) -> dict[str, object]:
     """The JSON line. Ratios are the worse of the largest backlog with and without finished jobs behind it."""
     empty, largest = cases[0], cases[-2:]
     claim, of_sixty = "claim (10 pools offered)", "claim (60 pools offered)"
@@ -157,6 +163,11 @@ def figures(meter: Meter, cases: list[str], raced: Race) -> dict[str, object]:
         "duplicate_claims": raced.duplicates,
         "newcomer_claims": raced.newcomer_claims,
         "newcomer_bound": raced.newcomer_bound,
+        "duplicate_claims_warm": warm.duplicates,
+        "newcomer_claims_warm": warm.newcomer_claims,
+        "newcomer_bound_warm": warm.newcomer_bound,
+        "overtakers_warm": warm.overtakers,
+        "share_of_warm_claims": round(warm.warm_claims / warm.claims, 2),
         "callback_queries": meter.callback_queries,
         "ratio_to_empty": {operation: growth(operation) for operation in OPERATIONS},
         "ratio_to_bare_sql_undisturbed": {

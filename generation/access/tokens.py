@@ -10,7 +10,7 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.conf import settings
@@ -50,23 +50,32 @@ class TooManyTokens(DomainError):
         super().__init__(f"You may have {MAX_PERSONAL_TOKENS} tokens. Revoke one that you do not need.")
 
 
-def _digest(raw: str) -> str:
+def digest(raw: str) -> str:
+    """What is kept of a token's text."""
     # 256 random bits need no slow hash.
     return hashlib.sha256(raw.encode()).hexdigest()
 
 
 @transaction.atomic
 def issue_worker_token(
-    *, worker: Worker, actor: Actor, days: int | None = None, token_id: uuid.UUID | None = None
+    *,
+    worker: Worker,
+    actor: Actor,
+    days: int | None = None,
+    expires_at: datetime | None = None,
+    token_id: uuid.UUID | None = None,
 ) -> str:
-    """Issue a token; returns its text. Live tokens beyond the newest two are revoked.
+    """Issue a token, for `days` or until `expires_at`; returns its text.
+
+    Live tokens beyond the newest two are revoked.
 
     Raises:
         TokenExists: `token_id`, which the form that asks for a token has chosen, was used before.
     """
     Worker.objects.select_for_update().get(pk=worker.pk)
-    expires_at = None if days is None else timezone.now() + timedelta(days=days)
-    token, raw = _issue(WorkerToken(worker=worker, expires_at=expires_at), WORKER_PREFIX, token_id)
+    if days is not None:
+        expires_at = timezone.now() + timedelta(days=days)
+    token, raw = issue(WorkerToken(worker=worker, expires_at=expires_at), WORKER_PREFIX, token_id)
     audit_log.after_commit("token.issued", actor=actor, token=str(token.pk), worker=str(worker.pk))
     live = WorkerToken.objects.filter(worker=worker, revoked_at=None).order_by("-created_at", "-id")
     if surplus := [token.pk for token in live[LIVE_TOKENS_PER_WORKER:]]:
@@ -93,7 +102,7 @@ def issue_personal_token(
     expires_at = timezone.now() + timedelta(days=days or settings.TOKEN_DAYS)
     chosen = [scope for scope in Scope.values if scope in set(scopes)]
     fields = {"owner_id": owner_id, "name": name, "scopes": chosen, "expires_at": expires_at}
-    token, raw = _issue(PersonalToken(**fields), PERSONAL_PREFIX, token_id)
+    token, raw = issue(PersonalToken(**fields), PERSONAL_PREFIX, token_id)
     ids = {"token": str(token.pk), "owner": owner_id}
     audit_log.after_commit(
         "token.issued", actor=actor, scopes=chosen, expires=expires_at.date().isoformat(), **ids
@@ -111,9 +120,10 @@ def _make_room(owner_id: int) -> None:
     of_owner.filter(pk__in=list(ended.values_list("pk", flat=True)[MAX_PERSONAL_TOKENS:])).delete()
 
 
-def _issue(token: Token, prefix: str, token_id: uuid.UUID | None) -> tuple[Token, str]:
+def issue(token: Token, prefix: str, token_id: uuid.UUID | None = None) -> tuple[Token, str]:
+    """Save the token with a new random text, which is returned and not kept. Raises TokenExists."""
     raw = prefix + secrets.token_urlsafe(32)
-    token.pk, token.digest, token.hint = token_id or new_id(), _digest(raw), raw[:8]
+    token.pk, token.digest, token.hint = token_id or new_id(), digest(raw), raw[:8]
     try:
         with transaction.atomic():
             token.save(force_insert=True)
@@ -143,7 +153,7 @@ def worker_of(raw: str, *, used_from: str = "") -> Worker | None:
     """The worker that this live token belongs to, even if disabled; records a use from an address."""
     tokens = WorkerToken.objects.select_related("worker")
     is_live = Q(expires_at=None) | Q(expires_at__gt=Now())
-    token = tokens.filter(is_live, digest=_digest(raw), revoked_at=None).first()
+    token = tokens.filter(is_live, digest=digest(raw), revoked_at=None).first()
     if token and used_from:
         record_use(token, used_from)
     return token.worker if token else None
@@ -152,7 +162,7 @@ def worker_of(raw: str, *, used_from: str = "") -> Worker | None:
 def find_personal_token(raw: str, *, used_from: str = "") -> PersonalToken | None:
     """The live token with this text and its active owner; records a use from an address."""
     tokens = PersonalToken.objects.select_related("owner").filter(expires_at__gt=Now(), revoked_at=None)
-    token = tokens.filter(digest=_digest(raw), owner__is_active=True).first()
+    token = tokens.filter(digest=digest(raw), owner__is_active=True).first()
     if token and used_from:
         record_use(token, used_from)
     return token

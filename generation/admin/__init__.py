@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import admin
 
 from generation.admin.assets import ImageAdmin, VideoAdmin
+from generation.admin.enrolments import EnrolmentAdmin
 from generation.admin.jobs import JobAdmin
 from generation.admin.models import ModelAdmin
 from generation.admin.outbox import OutboxEventAdmin
@@ -13,6 +14,7 @@ from generation.admin.workers import AttemptAdmin, WorkerAdmin, WorkerTokenAdmin
 
 __all__ = [
     "AttemptAdmin",
+    "EnrolmentAdmin",
     "ImageAdmin",
     "JobAdmin",
     "ModelAdmin",

@@ -25,8 +25,17 @@ SUBMISSION_FIELDS = (
     *("width", "height", "parameters", "review"),
 )
 QUEUE_FIELDS = (
-    *("engine", "pool", "priority", "fair_tag", "retry_at", "held_at", "deadline_at"),
-    *("leased_by", "lease_expires_at", "attempt", "attempts_left", "progress", "stage", "revision"),
+    *("engine", "pool", "priority", "fair_tag", "retry_at", "elsewhere_until", "held_at", "deadline_at"),
+    *(
+        "leased_by",
+        "lease_expires_at",
+        "attempt",
+        "attempts_left",
+        "forgiven_leases",
+        "progress",
+        "stage",
+        "revision",
+    ),
 )
 
 Act = Callable[[Job, Principal], bool]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -14,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 
@@ -57,12 +59,22 @@ class WorkerSpeeds(ReadOnlyInline):
 @admin.register(Worker)
 class WorkerAdmin(SearchById):
     form = WorkerForm
-    list_display = ["name", "state", "queues", "seen", "current_job", "today", "offers", "runs_on"]
+    list_display = [
+        "name",
+        "state",
+        "withdrawn",
+        "queues",
+        "seen",
+        "current_job",
+        "today",
+        "offers",
+        "runs_on",
+    ]
     search_fields = ["name", "device", "software"]
     ordering = ["name"]
     readonly_fields = [
-        *("id", "last_seen_at", "current_job", "today", "offers", "software", "device"),
-        *("benchmarked_at", "benchmarked_with", "created_at"),
+        *("id", "last_seen_at", "current_job", "today", "offers", "withdrawn", "software", "device"),
+        *("interruptible", "enrolment", "benchmarked_at", "benchmarked_with", "created_at"),
     ]
     inlines = [Tokens, WorkerSpeeds]
     actions = ["rotate_token", "revoke_older_tokens", "enable", "disable", "drain", "take_jobs_again"]
@@ -90,6 +102,11 @@ class WorkerAdmin(SearchById):
         if not worker.enabled:
             return "disabled"
         return "draining" if worker.draining else "enabled"
+
+    @admin.display(description="withdrawn for its own faults")
+    def withdrawn(self, worker: Worker) -> str:
+        """Each pool that it does not offer for now on a line, with why and since when."""
+        return format_html_join(NEW_LINE, "{}", map(_withdrawn_line, worker.degraded.items()))
 
     @admin.display(description="engines")
     def queues(self, worker: Worker) -> str:
@@ -206,6 +223,12 @@ class WorkerAdmin(SearchById):
 
 def _in_hand(job: Job) -> tuple[str, str, int]:
     return reverse("admin:generation_job_change", args=[job.pk]), job.job_type, job.progress
+
+
+def _withdrawn_line(told: tuple[str, dict[str, str]]) -> tuple[str]:
+    pool, why = told
+    since = date_format(timezone.localtime(datetime.fromisoformat(why["since"])), "DATETIME_FORMAT")
+    return (f"{pool}: {why['reason'] or 'no reason given'} (since {since})",)
 
 
 def _in_words(speed: WorkerSpeed) -> str:

@@ -118,6 +118,7 @@ def requeued(*, delay_seconds: float, **more: object) -> dict[str, object]:
         "retry_at": from_now(delay_seconds) if delay_seconds else None,
         # In the UPDATE itself, which has locked the counter: a pause or its end is before it or after it.
         "held_at": Subquery(OwnerCounter.objects.filter(pk=OuterRef("owner_id")).values("queue_paused_at")),
+        "elsewhere_until": None,
         "lease_expires_at": None,
         "progress": 0,
         "stage": "",

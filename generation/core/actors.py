@@ -13,6 +13,7 @@ class ActorKind(StrEnum):
     USER = "user"  # signed in by a session (the user's)
     TOKEN = "token"  # a script with a personal token (the token's)  # noqa: S105 - a word, no secret
     WORKER = "worker"  # with its own token (the worker's)
+    ENROLMENT = "enrolment"  # a machine that is no worker yet (the enrolment's)
     OPERATOR = "operator"  # staff, in the admin (the user's)
     SYSTEM = "system"  # the chores, and commands at the server's terminal
 

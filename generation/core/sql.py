@@ -12,14 +12,15 @@ from typing import Any
 from django.db import connection, models
 
 # Where the databases differ. `now` is the moment of the statement, in SQLite as Django writes moments;
-# `later` is `%(seconds)s` after it. `among` and `among_end` surround a subquery of ids that depends on other
-# rows, so that those ids are looked up by index. Each percent sign is doubled, as in every statement with
-# parameters.
+# `later` is `%(seconds)s` after it, `minute_ago` a minute before it. `among` and `among_end` surround a
+# subquery of ids that depends on other rows, so that those ids are looked up by index. Each percent sign is
+# doubled, as in every statement with parameters.
 _SQLITE_MOMENT = "REPLACE(STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f000', {}), '.000000', '')"
 DIALECTS: Mapping[str, Mapping[str, str]] = {
     "postgresql": {
         "now": "STATEMENT_TIMESTAMP()",
         "later": "STATEMENT_TIMESTAMP() + MAKE_INTERVAL(secs => %(seconds)s)",
+        "minute_ago": "STATEMENT_TIMESTAMP() - INTERVAL '1 minute'",
         "skip_locked": "FOR UPDATE SKIP LOCKED",
         "json_array": "JSON_BUILD_ARRAY",
         "json_array_agg": "JSON_AGG",
@@ -29,6 +30,7 @@ DIALECTS: Mapping[str, Mapping[str, str]] = {
     "sqlite": {
         "now": _SQLITE_MOMENT.format("'NOW'"),
         "later": _SQLITE_MOMENT.format("'NOW', %(seconds)s || ' seconds'"),
+        "minute_ago": _SQLITE_MOMENT.format("'NOW', '-1 minute'"),
         "skip_locked": "",  # one transaction writes at a time
         "json_array": "JSON_ARRAY",
         "json_array_agg": "JSON_GROUP_ARRAY",

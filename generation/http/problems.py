@@ -42,6 +42,10 @@ STATUS_OF = {
     "over_reference_quota": HTTPStatus.TOO_MANY_REQUESTS,
     "busy_with_pictures": HTTPStatus.TOO_MANY_REQUESTS,
     "decoder_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "enrolment_ended": HTTPStatus.FORBIDDEN,
+    "not_renewable": HTTPStatus.FORBIDDEN,
+    "worker_disabled": HTTPStatus.FORBIDDEN,
+    "too_many_enrolments": HTTPStatus.TOO_MANY_REQUESTS,
     "reload": HTTPStatus.GONE,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }

@@ -32,6 +32,7 @@ from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outco
 from generation.models.job import JobQuerySet
 from generation.models.statuses import ACTIVE
 from generation.queue import fairness
+from generation.queue.elsewhere import elsewhere_until
 
 # Of one job that its owner retries again and again.
 MAX_KEPT_ATTEMPTS = 100
@@ -171,7 +172,7 @@ def retry(*, owner_id: int, actor: Actor, job_id: uuid.UUID, slots: Collection[i
         raise ModelNotRetryable(f"{reason} Its settings can be used again in the form.")
     for asset in again:
         asset.status, asset.error_code, asset.error_message = AssetStatus.QUEUED, "", ""
-    changes: dict[str, object] = {"attempts_left": settings.MAX_ATTEMPTS}
+    changes: dict[str, object] = {"attempts_left": settings.MAX_ATTEMPTS, "forgiven_leases": 0}
     if joins_the_queued:
         # As far back as if all had been retried at once: else five of six would cost its owner no turn.
         more = job.type.estimate(waiting + len(again)) - job.type.estimate(waiting)
@@ -203,6 +204,7 @@ def _requeued(job: Job, again: Sequence[Asset], *, tag: int = 0) -> dict[str, ob
         Attempt.objects.filter(pk__in=older).delete()
     return writes.requeued(
         delay_seconds=0,
+        elsewhere_until=elsewhere_until(job) if job.status != JobStatus.CANCELLED else None,
         fair_tag=max(tag, fairness.start_tag(job, cost=job.type.estimate(len(again)))),
         lease_token=None,
         finished_at=None,

@@ -13,6 +13,7 @@ from generation.core import audit_log
 from generation.core.actors import SYSTEM, Actor
 from generation.core.clock import Now
 from generation.models import Asset, AssetStatus, Job, JobStatus
+from generation.queue.elsewhere import elsewhere_until
 
 ASSET_END = ("status", "error_code", "error_message")
 
@@ -49,6 +50,9 @@ def finish_or_requeue(
 ) -> JobStatus:
     """Queue the job again while slots are open and attempts are left, else end it.
 
+    Without `delay_seconds` the last attempt failed: the next one waits longer each time, and is kept for
+    another worker that offers the pool, if one is live.
+
     `touched` assets already carry new values in `fields`, which are written along; `changes` are the
     caller's own for the job. Slots left open at the end fail with their last error, else with `reason`.
     """
@@ -56,7 +60,8 @@ def finish_or_requeue(
     still_open = [asset for asset in assets if asset.status == AssetStatus.QUEUED]
     if still_open and job.attempts_left > 0:
         delay = writes.backoff_seconds(job) if delay_seconds is None else delay_seconds
-        changes = writes.requeued(delay_seconds=delay) | changes
+        kept_until = elsewhere_until(job, delay_seconds=delay) if delay_seconds is None else None
+        changes = writes.requeued(delay_seconds=delay, elsewhere_until=kept_until) | changes
         writes.write(job, changes=changes, assets=touched, fields=fields)
         ids = {"job": str(job.pk), "attempt": job.attempt}
         audit_log.after_commit("job.requeued", actor=actor, slots=len(still_open), **ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from django.conf import settings
@@ -19,6 +19,7 @@ from generation.core.graphemes import cut
 from generation.core.limits import STAGE_LENGTH
 from generation.jobs.deadlines import cancel_if_late
 from generation.jobs.finish import Reason, finish_or_requeue
+from generation.jobs.forgiveness import forgive
 from generation.jobs.progress_throttle import hint
 from generation.jobs.unleasable import UNCLAIMABLE, set_aside, unusable_because
 from generation.models import Attempt, Job, JobStatus, Outcome, Worker
@@ -34,23 +35,27 @@ MAX_SET_ASIDE = 20
 WORKER_LOST = Reason("worker_lost", "The worker went silent in the middle of the job.")
 
 
-def lease(*, worker: Worker, engines: Sequence[str], pools: Sequence[str] = ()) -> Job | None:
+def lease(
+    *, worker: Worker, engines: Sequence[str], pools: Sequence[str] = (), warm: Collection[str] = ()
+) -> Job | None:
     """Lease the best waiting job that the worker can do; None when there is none.
 
+    Of those that it offers, the pools in `warm` need no model to be loaded: they are preferred within bounds.
     Its `open_slots` are set. Also reaps and promotes, so that a queue with workers needs no other timer.
     """
     offered = [] if worker.draining else offered_pools(worker, engines, pools)
-    claimed = _claim_usable(worker, offered)
+    warm = set(warm).intersection(offered)
+    claimed = _claim_usable(worker, offered, warm)
     if claimed.overdue and promote() + reap() and claimed.job is None:
-        claimed = _claim_usable(worker, offered)
+        claimed = _claim_usable(worker, offered, warm)
     return claimed.job
 
 
-def _claim_usable(worker: Worker, offered: Sequence[str]) -> Claim:
+def _claim_usable(worker: Worker, offered: Sequence[str], warm: Collection[str]) -> Claim:
     """The best waiting job of which the worker can make something; those before it are set aside."""
     for _ in range(MAX_SET_ASIDE):
         try:
-            claimed = claim(worker=worker, pools=offered)
+            claimed = claim(worker=worker, pools=offered, warm=warm)
         except UnclaimableJob as error:
             set_aside(error.job_id, UNCLAIMABLE)
             continue
@@ -189,9 +194,8 @@ def _expire(job_id: uuid.UUID) -> int:
         return 0
     ids = {"job": str(job.pk), "attempt": job.attempt, "worker": str(job.leased_by_id)}
     audit_log.after_commit("lease.expired", actor=SYSTEM, **ids)
-    finish_or_requeue(
-        job, writes.lock_assets(job), actor=SYSTEM, reason=WORKER_LOST, changes={"lease_token": None}
-    )
+    changes = {"lease_token": None} | forgive(job, job.leased_by)
+    finish_or_requeue(job, writes.lock_assets(job), actor=SYSTEM, reason=WORKER_LOST, changes=changes)
     writes.end_attempt(job, Outcome.EXPIRED)
     return 1
 

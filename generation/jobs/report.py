@@ -19,6 +19,7 @@ from generation.core.clock import Now, from_now
 from generation.core.graphemes import cut
 from generation.core.limits import ERROR_CODE_LENGTH, ERROR_MESSAGE_LENGTH, METADATA_BYTES
 from generation.jobs.finish import ASSET_END, Reason, finish_or_requeue
+from generation.jobs.forgiveness import forgive
 from generation.jobs.lease import lock_leased_job
 from generation.jobs.report_rules import AssetReport, Evaluation, evaluate
 from generation.models import Asset, AssetStatus, Attempt, Job, JobStatus, Outcome, Upload, Worker
@@ -194,6 +195,8 @@ def _write(
         "error_message": cut(report.error_message, ERROR_MESSAGE_LENGTH),
     }
     _index(job, assets, completed, changes)
+    if report.status == "failed" and not report.assets:  # of a process that was killed, by the next one
+        changes |= forgive(job, worker)
     if report.is_final:
         status = finish_or_requeue(
             job,

@@ -2,6 +2,7 @@
 
 from generation.models.asset import Asset, Image, Video
 from generation.models.counter import OwnerCounter, Tombstone
+from generation.models.enrolment import Enrolment
 from generation.models.file_deletion import FileDeletion
 from generation.models.grouping import Collection, CollectionItem, Tag, TagItem
 from generation.models.job import Job
@@ -29,6 +30,7 @@ __all__ = [
     "BulkOperation",
     "Collection",
     "CollectionItem",
+    "Enrolment",
     "EventKind",
     "FairnessClock",
     "FileDeletion",

@@ -122,6 +122,10 @@ class Job(models.Model):
     fair_tag = models.BigIntegerField(default=0, help_text="Start tag of fair queueing, in s.")
     retry_at = models.DateTimeField(null=True, help_text="Waits outside the claim index until then.")
 
+    elsewhere_until = models.DateTimeField(
+        null=True, help_text="Until then another worker is to take it, not its last one."
+    )
+
     held_at = models.DateTimeField(
         null=True, help_text="Since when it waits outside the claim index, as its owner's queue is paused."
     )
@@ -135,6 +139,9 @@ class Job(models.Model):
     leased_by = models.ForeignKey(Worker, models.PROTECT, null=True, related_name="jobs")
     attempt = models.PositiveIntegerField(default=0, help_text="How often it was leased.")
     attempts_left = models.PositiveSmallIntegerField(default=1)
+    forgiven_leases = models.PositiveSmallIntegerField(
+        default=0, help_text="Leases that workers which may vanish lost, at no attempt's cost."
+    )
     progress = models.PositiveSmallIntegerField(default=0, help_text="Percent, of the current attempt.")
     stage = models.CharField(max_length=STAGE_LENGTH, blank=True)
     current_slot = models.PositiveSmallIntegerField(null=True, help_text="In work, as its worker says.")

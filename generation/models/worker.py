@@ -2,13 +2,21 @@ from __future__ import annotations
 
 from django.db import models
 
+from generation.core.clock import from_now
 from generation.core.ids import new_id
 from generation.core.limits import DEVICE_LENGTH, NAME_LENGTH
+
+# One that has not called for so long is away.
+ALIVE_SECONDS = 60
 
 
 class WorkerQuerySet(models.QuerySet["Worker"]):
     def enabled(self) -> WorkerQuerySet:
         return self.filter(enabled=True)
+
+    def live(self) -> WorkerQuerySet:
+        """Those that called in the last minute and take jobs."""
+        return self.enabled().filter(draining=False, last_seen_at__gte=from_now(-ALIVE_SECONDS))
 
 
 class Worker(models.Model):
@@ -34,6 +42,20 @@ class Worker(models.Model):
         editable=False,
         help_text="Of all that it advertised of its models.",
     )
+    degraded = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="Pools that it withdrew for faults of its own: each with reason and since (ISO 8601).",
+    )
+    # Of queue.warm_preference.
+    preferred_claims = models.PositiveSmallIntegerField(
+        default=0,
+        editable=False,
+        help_text="Jobs that it got before better ones since it last kept to their order.",
+    )
+    preferred_since = models.DateTimeField(
+        null=True, editable=False, help_text="When it got the first of them."
+    )
     software = models.CharField(max_length=DEVICE_LENGTH, blank=True, editable=False)
     device = models.CharField(max_length=DEVICE_LENGTH, blank=True, editable=False)
     benchmarked_at = models.DateTimeField(null=True, editable=False)
@@ -41,12 +63,27 @@ class Worker(models.Model):
         max_length=250, blank=True, editable=False, help_text="Software and device of its last benchmark."
     )
     last_seen_at = models.DateTimeField(null=True, editable=False)
+    interruptible = models.BooleanField(
+        default=False, editable=False, help_text="It may vanish at any time, as it says itself."
+    )
+    enrolment = models.ForeignKey(
+        "generation.Enrolment",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="workers",
+        help_text="By which it made itself a worker.",
+    )
+    machine = models.UUIDField(null=True, editable=False, help_text="The id that the machine enrolled with.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = WorkerQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=~models.Q(name=""), name="worker_has_a_name")]
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(name=""), name="worker_has_a_name"),
+            models.UniqueConstraint(fields=["enrolment", "machine"], name="worker_enrolled_once"),
+        ]
 
     def __str__(self) -> str:
         return self.name

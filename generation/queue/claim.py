@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, cast
 
 from django.conf import settings
@@ -18,18 +18,15 @@ from generation.core.clock import Now
 from generation.core.sql import in_dialect, uuid_value, value_rows
 from generation.models import Job, Worker
 from generation.models.job import OpenSlot
-from generation.queue import fairness
+from generation.queue import fairness, warm_preference
+from generation.queue.heads import claim_statement
 
-# Whether leases or delays have run out: one probe of the index of each.
-OVERDUE = """
-    EXISTS (SELECT 1 FROM generation_job WHERE status = 'queued' AND retry_at <= {now})
-    OR EXISTS (SELECT 1 FROM generation_job WHERE status = 'processing' AND lease_expires_at < {now})
-"""
 # One probe of the claim index for the head of each offered pool; the best head's pool gives its first job
 # that nobody else is taking. VALUES, because ten subqueries, as the ORM writes them, take 2 ms to plan.
 # Its constants are literals, so that PostgreSQL plans it once. The last two columns save a statement each:
 # whether there is something to reap or promote, and whether the job advances the clock of a pool. A job with
 # a raised priority does not: smaller tags wait behind it.
+# Its parameters are the pools, and twice the worker.
 PICK = """
     WITH offered (pool) AS (VALUES {offered})
     SELECT id, owner_id, {overdue} AS overdue, priority = 0 AND EXISTS (
@@ -38,13 +35,9 @@ PICK = """
     ) AS moves_clock
     FROM generation_job WHERE status = 'queued' AND retry_at IS NULL AND held_at IS NULL AND pool = (
         SELECT head.pool FROM offered
-        JOIN generation_job AS head ON head.id = (
-            SELECT id FROM generation_job
-            WHERE status = 'queued' AND retry_at IS NULL AND held_at IS NULL AND pool = offered.pool
-            ORDER BY priority DESC, fair_tag, id LIMIT 1
-        )
+        JOIN generation_job AS head ON head.id = ({head})
         ORDER BY head.priority DESC, head.fair_tag, head.id LIMIT 1
-    )
+    ) AND {for_worker}
     ORDER BY priority DESC, fair_tag, id LIMIT 1 {skip_locked}
 """
 # Asked when nothing could be picked: whether others are taking what waits, and whether anything is overdue.
@@ -52,6 +45,7 @@ WAITING = """
     SELECT EXISTS (
         SELECT 1 FROM generation_job
         WHERE status = 'queued' AND retry_at IS NULL AND held_at IS NULL AND pool IN ({offered})
+            AND {for_worker}
     ), {overdue}
 """
 # Compare-and-set: only a waiting job can be leased. The open slots come along as text, a statement fewer.
@@ -98,28 +92,39 @@ class Claim(NamedTuple):
     overdue: bool
 
 
-def claim(*, worker: Worker, pools: Sequence[str]) -> Claim:
-    """Lease the best waiting job of these pools, if there is one. Raises UnclaimableJob, LateJob."""
-    if found := _claim_from(worker, pools):
+def claim(*, worker: Worker, pools: Sequence[str], warm: Collection[str] = ()) -> Claim:
+    """Lease the best waiting job of these pools, if there is one. Raises UnclaimableJob, LateJob.
+
+    A job of a `warm` pool is preferred within bounds (queue.warm_preference).
+    """
+    if found := _claim_from(worker, pools, warm):
         return found
-    waiting, overdue = _waiting(pools)
+    waiting, overdue = _waiting(worker, pools)
     # The best pool's last jobs are being claimed by others; each other pool may still have one.
     each = (_claim_from(worker, [pool]) for pool in pools) if waiting else ()
     return next(filter(None, each), Claim(None, overdue))
 
 
 @transaction.atomic
-def _claim_from(worker: Worker, pools: Sequence[str]) -> Claim | None:
+def _claim_from(worker: Worker, pools: Sequence[str], warm: Collection[str] = ()) -> Claim | None:
     if not pools:
         return None
     with connection.cursor() as cursor:
-        cursor.execute(pick(len(pools)), pools)
+        if warm:
+            warm_preference.pick(cursor, worker, pools, warm)
+        else:
+            me = uuid_value(worker.pk)
+            cursor.execute(pick(len(pools)), [*pools, me, me])
         row = cursor.fetchone()
     if row is None:
         return None
-    job_id, owner_id, overdue, moves_clock = row
+    job_id, owner_id, overdue, moves_clock, *preference = row
+    if preference:
+        warm_preference.record(worker, *preference)
+    # What was passed over has smaller tags than the job: the clocks of those pools stay.
+    moved = [pool for pool in pools if pool in warm] if any(preference[:1]) else pools
     try:
-        job = _take(worker, pools, job_id, owner_id, moves_clock)
+        job = _take(worker, moved, job_id, owner_id, moves_clock)
     except isolation.ROW_FAULTS as error:
         isolation.log_failure("job.unclaimable", error, job=str(job_id))
         raise UnclaimableJob(uuid.UUID(str(job_id))) from error
@@ -140,14 +145,14 @@ def _take(
 
 
 def pick(pools: int) -> str:
-    """`PICK` for this many pools."""
-    return in_dialect(PICK, offered=value_rows(pools), overdue=in_dialect(OVERDUE))
+    """`PICK` for this many pools; its parameters are they, and twice the worker's id."""
+    return claim_statement(PICK, offered=value_rows(pools))
 
 
-def _waiting(pools: Sequence[str]) -> tuple[bool, bool]:
+def _waiting(worker: Worker, pools: Sequence[str]) -> tuple[bool, bool]:
     offered = ", ".join(["%s"] * len(pools)) or "NULL"
     with connection.cursor() as cursor:
-        cursor.execute(in_dialect(WAITING, offered=offered, overdue=in_dialect(OVERDUE)), pools)
+        cursor.execute(claim_statement(WAITING, offered=offered), [*pools, uuid_value(worker.pk)])
         waiting, overdue = cursor.fetchone()
         return bool(waiting), bool(overdue)
 

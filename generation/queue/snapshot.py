@@ -17,11 +17,11 @@ from generation.catalog.job_types import POOLS, pool_and_model
 from generation.core.clock import Now
 from generation.core.sql import in_dialect, value_rows
 from generation.models import AssetStatus, Attempt, JobStatus, Worker
+from generation.models.worker import ALIVE_SECONDS
 from generation.queue import speeds
 from generation.queue.simulation import ClaimOrder, Line, SimulatedWorker, Simulation, WaitingJob, simulate
 from generation.queue.speeds import RunTimes
 
-ALIVE_SECONDS = 60
 MAX_WORKERS = 100  # those seen last
 MAX_RUNNING = 500  # those leased last
 MAX_WAITING = 100  # of each pool

@@ -42,10 +42,11 @@ class LeaseView(WorkerView):
             pools=offered_pools(worker, body["engines"], body["pools"]),
             software=software,
             device=body["device"],
+            interruptible=body["interruptible"],
             withdrawn={each["pool"]: each["reason"] for each in body["withdrawn"]},
             models_changed=models_changed,
         )
-        job = lease(worker=worker, engines=body["engines"], pools=body["pools"])
+        job = lease(worker=worker, engines=body["engines"], pools=body["pools"], warm=body["warm"])
         if job is None:
             return Response(status=status.HTTP_204_NO_CONTENT)
         return Response(lease_response(job, base_url=request.build_absolute_uri("/")))

@@ -24,7 +24,8 @@ from generation.http.problems import TOO_LARGE
 from generation.worker_api.payloads import MAX_WAIT_SECONDS
 
 log = structlog.get_logger("ourvidz.worker_api")
-BODY_BYTES = 256 * 1024  # 64 models with what each offers
+# Of 64 models with what each offers, and 200 pools of which half are warm and half withdrawn with a reason.
+BODY_BYTES = 256 * 1024
 # How soon a job is noticed when its hint was lost.
 RECHECK_SECONDS = 5.0
 

@@ -12,7 +12,7 @@ from rest_framework import serializers
 
 from generation.catalog.job_types import JOB_TYPES, Engine, ReferenceType
 from generation.core.limits import DEVICE_LENGTH, POOL_LENGTH, REASON_LENGTH
-from generation.http.fields import StrictCharField, StrictSerializer, TextChoicesField
+from generation.http.fields import StrictBooleanField, StrictCharField, StrictSerializer, TextChoicesField
 from generation.jobs import previews
 from generation.media.formats import CONTENT_TYPES
 from generation.models import Job
@@ -54,6 +54,12 @@ class LeaseRequest(StrictSerializer):
         help_text="What it can do: job types, and job types with the types of reference that it can use, as "
         "`video_fast+end_frame+start_frame`, in this order. Empty: every job type, without references.",
     )
+    warm = serializers.ListField(
+        child=StrictCharField(max_length=POOL_LENGTH),
+        default=list,
+        max_length=200,
+        help_text="Those of `pools` whose model is loaded: a job of theirs is preferred, within bounds.",
+    )
     wait_s = serializers.FloatField(
         default=0, min_value=0, max_value=MAX_WAIT_SECONDS, help_text="How long to wait for a job."
     )
@@ -65,6 +71,10 @@ class LeaseRequest(StrictSerializer):
     )
     device = StrictCharField(
         default="", allow_blank=True, max_length=DEVICE_LENGTH, help_text="What it computes on."
+    )
+    interruptible = StrictBooleanField(
+        default=False,
+        help_text="It may vanish at any time: a lease that it loses costs the job no attempt, within bounds.",
     )
     withdrawn = serializers.ListField(
         child=WithdrawnPool(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.db.models.functions import Now
@@ -30,16 +31,35 @@ def record_offer(
     software: str,
     device: str,
     withdrawn: Mapping[str, str],
+    interruptible: bool,
     models_changed: bool = False,
 ) -> None:
     """Record what the worker offers at this lease call; writes only what has changed.
 
-    `withdrawn`: why it does not offer a pool for the time being; logged when its offer changes.
+    `withdrawn`: why it does not offer a pool for the time being. What is new of it is logged, and what ended.
     """
-    fields = {"pools": list(pools), "software": software, "device": device}
-    if models_changed or (worker.advertised and worker.pools != fields["pools"]):
+    if models_changed or (worker.advertised and worker.pools != list(pools)):
         record_pools(worker=worker, pools=[*pools, *withdrawn])
+    degraded = _degraded(worker.degraded, withdrawn)
+    fields: dict[str, object] = {"pools": list(pools), "software": software, "device": device}
+    fields |= {"degraded": degraded, "interruptible": interruptible}
     if any(getattr(worker, name) != value for name, value in fields.items()):
         Worker.objects.filter(pk=worker.pk).update(**fields)
-        for pool, reason in withdrawn.items():
-            log.warning("pool_withdrawn", worker_id=str(worker.pk), pool=pool, reason=reason)
+        _log_changes(worker, degraded)
+
+
+def _degraded(before: Mapping[str, Any], withdrawn: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Each withdrawn pool with its reason, and since when; that stays while the pool is withdrawn."""
+    now = timezone.now().isoformat(timespec="seconds")
+    return {
+        pool: {"reason": reason, "since": before.get(pool, {}).get("since", now)}
+        for pool, reason in withdrawn.items()
+    }
+
+
+def _log_changes(worker: Worker, degraded: Mapping[str, Mapping[str, str]]) -> None:
+    for pool, told in degraded.items():
+        if worker.degraded.get(pool) != told:
+            log.warning("pool_withdrawn", worker_id=str(worker.pk), pool=pool, **told)
+    for pool in worker.degraded.keys() - degraded.keys():
+        log.info("pool_offered_again", worker_id=str(worker.pk), pool=pool)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from generation.worker_api.enrolment import EnrolView, RenewView
 from generation.worker_api.lease import LeaseView
 from generation.worker_api.references import ReferenceView
 from generation.worker_api.views import (
@@ -16,6 +17,8 @@ from generation.worker_api.views import (
 app_name = "worker_api"
 
 urlpatterns = [
+    path("enrol", EnrolView.as_view(), name="enrol"),
+    path("token", RenewView.as_view(), name="token"),
     path("lease", LeaseView.as_view(), name="lease"),
     path("jobs/<uuid:job_id>/heartbeat", HeartbeatView.as_view(), name="heartbeat"),
     path("jobs/<uuid:job_id>/uploads/<int:slot>", UploadView.as_view(), name="upload"),

@@ -34,6 +34,8 @@ def test_the_queue_benchmark_gives_every_figure(figures: dict[str, Any]) -> None
     assert {"claim_ratio_1m_to_empty", "claim_ratio_to_bare_sql", "median_ms"} <= set(queue)
     assert queue["duplicate_claims"] == 0
     assert 1 <= queue["newcomer_claims"] <= queue["newcomer_bound"]
+    assert queue["duplicate_claims_warm"] == 0
+    assert 1 <= queue["newcomer_claims_warm"] <= queue["newcomer_bound_warm"]
 
 
 def test_a_callback_takes_as_many_queries_for_one_image_as_for_six(figures: dict[str, Any]) -> None:

@@ -20,12 +20,16 @@ PART_BYTES = 2**18
 
 @dataclass
 class Repository:
-    """A folder, under a name. `sizes` are told instead of the files' own, and `info` beside them."""
+    """A folder, under a name. `sizes` are told instead of the files' own, and `info` beside them.
+
+    `asked`: the paths of files that were read, with the range asked for.
+    """
 
     name: str
     folder: Path
     sizes: dict[str, int] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
     def files(self) -> dict[str, int]:
         paths = [path for path in self.folder.rglob("*") if path.is_file()]
@@ -53,6 +57,16 @@ class Repository:
         return 404, b"{}", {"X-Error-Code": "EntryNotFound" if name == self.name else "RepoNotFound"}
 
 
+def in_range(
+    wanted: str, status: int, content: bytes, headers: dict[str, str]
+) -> tuple[int, bytes, dict[str, str]]:
+    """The answer from the byte on that the header `wanted` names, as when a fetch goes on."""
+    if not wanted or status != 200:
+        return status, content, headers
+    begin, whole = int(wanted.removeprefix("bytes=").partition("-")[0]), len(content)
+    return 206, content[begin:], headers | {"Content-Range": f"bytes {begin}-{whole - 1}/{whole}"}
+
+
 @contextmanager
 def hub_server(repository: Repository, *, pause_s: float = 0.0) -> Iterator[str]:
     """Yields the address for HF_ENDPOINT. `pause_s`: after each part of a file."""
@@ -61,7 +75,10 @@ def hub_server(repository: Repository, *, pause_s: float = 0.0) -> Iterator[str]
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            status, content, headers = repository.answer(urlsplit(self.path).path)
+            path, wanted = urlsplit(self.path).path, self.headers.get("Range", "")
+            if self.command == "GET":
+                repository.asked.append((path, wanted))
+            status, content, headers = in_range(wanted, *repository.answer(path))
             self.send_response(status)
             for each, value in headers.items():
                 self.send_header(each, value)

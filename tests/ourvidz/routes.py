@@ -254,6 +254,8 @@ ROUTES: dict[str, Route] = {
     "api/v1/worker/jobs/<uuid:job_id>/release": worker(STOLEN_LEASE, POST=404),
     "api/v1/worker/job-callback": worker(CALLBACK, POST=404),
     "api/v1/worker/benchmark": worker(POST=422),
+    "api/v1/worker/token": worker(POST=403),  # that worker was made by hand
+    "api/v1/worker/enrol": Route(Audience.WORKER, {"*": 401, "OPTIONS": 401}),  # no worker's token opens it
 }
 
 # Collections, tags and projects have the same pages and calls.
@@ -289,8 +291,8 @@ ADMIN_ADDRESSES = {
 ADMIN_MODELS = {
     "auth": ("group", "user"),
     "generation": (
-        "attempt", "image", "job", "model", "outboxevent", "personaltoken", "project", "userquota", "video",
-        "worker", "workertoken",
+        "attempt", "enrolment", "image", "job", "model", "outboxevent", "personaltoken", "project",
+        "userquota", "video", "worker", "workertoken",
     ),
     "workspace": ("preset",),
 }  # fmt: skip

@@ -47,7 +47,10 @@ def test_by_default_it_sketches_and_downloads_nothing() -> None:
     [
         ("sever = 'x'", "'sever' is no key; did you mean server?"),
         ("batch = 'many'", "batch must be a whole number from 1 to 24, not 'many'"),
-        ("device = 'gpu'", "device must be one of auto, cpu, cuda, mps, not 'gpu'"),
+        (
+            "device = 'gpu'",
+            "device must be auto, cpu, mps, cuda, or cuda:N for one GPU of several, not 'gpu'",
+        ),
         ("batch = [1]", "batch must be one value"),
         ("batch =", "is not TOML"),
     ],
@@ -65,6 +68,7 @@ NUMBERS = [
     ("patience", "0", "3600"),
     ("stuck_after", "0", "3600"),
     ("pace", "0", "3600"),
+    ("exit_when_idle", "0", "604800"),
     ("batch", "1", "24"),
     ("health_port", "1", "65535"),
 ]
@@ -74,6 +78,7 @@ NO_NUMBERS = ("many", "1_0", "nan", "inf", "٣", "9" * 5000, "--1")
 def test_every_option_with_a_range_is_tried() -> None:
     free = {option.name for option in OPTIONS if option.parse is str}
     chosen = {option.name for option in OPTIONS if "one_of" in option.parse.__qualname__}
+    chosen |= {"device"}  # one of a few, or a GPU's number: test_rented
     switches = {option.name for option in OPTIONS if option.parse is boolean}
     assert {option.name for option in OPTIONS} - free - chosen - switches == {name for name, *_ in NUMBERS}
 

@@ -61,10 +61,12 @@ def check_server(config: Configuration) -> CheckResult:
     """Checks that the server can be reached and accepts the token."""
     if problem := connection_problem(config) or plain_port_problem(config.server):
         return CheckResult("server", "", problem)
-    server = Server(config.server, config.token)
+    server = Server(config.server, config.token or config.enrolment_token)
     try:
         server.check_access()
     except TokenRefused:
+        if config.enrolment_token:  # which opens nothing else
+            return CheckResult("server", f"{config.server}; this machine enrols when the worker starts")
         return CheckResult("server", "", f"{config.server} refuses this token")
     except (ServerUnavailable, ServerRefused) as error:
         return CheckResult("server", "", f"{config.server}: {error}")

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -25,10 +25,13 @@ from ourvidz_worker.configuration import (
 )
 from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES
 from ourvidz_worker.errors import ConnectionUnusable, ServerUnavailable, WorkerDisabled
+from ourvidz_worker.gpu_choice import NoSuchGpu, show_only
 from ourvidz_worker.plain_http import Reach, plain_port_problem, reach_of
 
 if TYPE_CHECKING:
+    from ourvidz_worker.benchmark import BenchmarkResult
     from ourvidz_worker.client import Server
+    from ourvidz_worker.enrolment import Identity
     from ourvidz_worker.spool import Spool
 
 EXIT_FAILURE, EXIT_USAGE = 1, 2
@@ -41,13 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = _parser().parse_args(argv)
     try:
         return _dispatch(flags, load_configuration(flags))
-    except (InvalidOption, ConnectionUnusable) as problem:
+    except (InvalidOption, ConnectionUnusable, NoSuchGpu) as problem:
         return _fail(str(problem))
     except KeyboardInterrupt:
         return 130
 
 
 def _dispatch(flags: argparse.Namespace, config: Configuration) -> int:
+    show_only(config.engine.device, os.environ)
+    if flags.command == "fetch":
+        return _fetch(config, flags.location)
     if flags.command == "check":
         from ourvidz_worker.check import report
 
@@ -71,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     add_command = partial(commands.add_parser, allow_abbrev=False)
     add_options(add_command("run", help="lease jobs and work until told to stop"))
     add_options(add_command("check", help="say what is missing, one line each; 0 when nothing is"))
+    fetch = add_command("fetch", help="fetch weights from the hub, those of the options or the named ones")
+    fetch.add_argument(
+        "location", nargs="*", metavar="OWNER/NAME[/FILE][@REVISION]", help="in place of the options'"
+    )
+    add_options(fetch)
     bench = add_command("bench", help="measure the seconds for one result of each job type")
     bench.add_argument("--runs", type=int, choices=range(1, 21), default=1, metavar="N", help="1 by default")
     bench.add_argument(
@@ -86,13 +97,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _fetch(config: Configuration, named: Sequence[str]) -> int:
+    """Returns 1 when the same command may go on where this one stopped."""
+    log.capture_warnings()
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # the log says how far it is
+    from ourvidz_worker.fetch import FetchFailed, fetch, locations
+
+    wanted = list(named) or locations(config.engine)
+    if not wanted:
+        return _fail("nothing to fetch: name weights, or the options that name them (--model …)")
+    try:
+        for location in wanted:
+            sys.stdout.write(f"{fetch(location)}\n")
+            sys.stdout.flush()
+    except FetchFailed as failed:
+        return _fail(str(failed), EXIT_USAGE if failed.is_final else EXIT_FAILURE)
+    return 0
+
+
 def _bench(config: Configuration, flags: argparse.Namespace) -> int:
     """Returns 1 when something could not be measured, saved or reported."""
     if unknown := [name for name in flags.job_type if name not in JOB_TYPES]:
         return _fail(f"{', '.join(unknown)}: no such job type; there are {', '.join(JOB_TYPES)}")
     _configure_libraries(config)
     from ourvidz_worker import benchmark
-    from ourvidz_worker.client import Server
     from ourvidz_worker.engines.model_switch import ModelSwitch
     from ourvidz_worker.errors import EngineUnusable
 
@@ -113,12 +142,23 @@ def _bench(config: Configuration, flags: argparse.Namespace) -> int:
     except (OSError, RuntimeError) as error:
         problems.append(f"the figures cannot be kept: {error}")
     if flags.report and result.seconds:
-        server = Server(config.server, config.token)
-        problems += filter(None, [benchmark.report(result, server)])
-        server.close()
+        problems += filter(None, [_report(config, result)])
     if problems:
         _fail("; ".join(problems))
     return 1 if problems else 0
+
+
+def _report(config: Configuration, result: BenchmarkResult) -> str:
+    """What kept the server from being told; empty when it was."""
+    from ourvidz_worker import benchmark
+    from ourvidz_worker.errors import WorkerError
+
+    with ExitStack() as stack:
+        try:
+            server = _sign_in(config, _identity(config, stack), stack)
+            return benchmark.report(result, server)
+        except WorkerError as error:
+            return f"the server was not told: {error}"
 
 
 def _server_problem(config: Configuration) -> str:
@@ -130,41 +170,79 @@ def _server_problem(config: Configuration) -> str:
 
 def _run(config: Configuration) -> int:
     _configure_libraries(config)
-    from ourvidz_worker.client import Server
-    from ourvidz_worker.engines.model_switch import ModelSwitch
+    from ourvidz_worker.enrolment import EnrolmentFailed
     from ourvidz_worker.errors import EngineBroken, EngineUnusable, ServerRefused, TokenRefused
-    from ourvidz_worker.health import PortUnavailable, WorkerHealth, health_server
-    from ourvidz_worker.runner import Runner
+    from ourvidz_worker.health import PortUnavailable
 
     _stop_on_signals(_exit_while_importing)
-    try:
-        spool = _open_spool(config)
-    except OSError as error:
-        return _fail(f"results cannot be kept in {config.spool}: {error.strerror}")
     if reach_of(config.server) in (Reach.PRIVATE, Reach.PUBLIC):
         log.event("server_unencrypted", reason="the token, prompts and results travel as plain text")
     if config.unused:
         log.event("options_unused", engine=config.engine.engine, options=", ".join(config.unused))
-    server = Server(config.server, config.token, config.patience)
     try:
-        _check_access(server)
+        return _work(config)
+    except (PortUnavailable, EngineBroken, EngineUnusable) as problem:
+        return _fail(str(problem), EXIT_FAILURE)
+    except EnrolmentFailed as failed:
+        return _fail(str(failed))
+    except TokenRefused:  # one that was enrolled for may be had again at the next start
+        status = EXIT_FAILURE if config.enrolment_token else EXIT_USAGE
+        return _fail("the server refused this worker's token", status)
+    except ServerRefused as refused:
+        return _fail(f"{config.server} does not lease jobs to this worker: {refused}", EXIT_FAILURE)
+
+
+def _work(config: Configuration) -> int:
+    from ourvidz_worker.engines.model_switch import ModelSwitch
+    from ourvidz_worker.health import WorkerHealth, health_server
+    from ourvidz_worker.runner import Runner
+
+    with ExitStack() as stack:
+        identity = _identity(config, stack)
+        try:
+            spool = _open_spool(config, identity.machine if identity else config.token)
+        except OSError as error:
+            return _fail(f"results cannot be kept in {config.spool}: {error.strerror}")
+        if spool is not None:
+            stack.callback(spool.close)
+        server = _sign_in(config, identity, stack)
         health = WorkerHealth(config.stuck_after)
         models = ModelSwitch(config.engine, config.models)
-        runner = Runner(server, models, spool, health, models=models)
+        runner = Runner(server, models, spool, health, models=models, exit_when_idle=config.exit_when_idle)
         _stop_on_signals(runner.stop)
         with health_server(*config.health, health) if config.health else nullcontext():
             runner.run()
-    except (PortUnavailable, EngineBroken, EngineUnusable) as problem:
-        return _fail(str(problem), EXIT_FAILURE)
-    except TokenRefused:
-        return _fail("the server refused this worker's token")
-    except ServerRefused as refused:
-        return _fail(f"{config.server} does not lease jobs to this worker: {refused}", EXIT_FAILURE)
-    finally:
-        server.close()
-        if spool is not None:
-            spool.close()
     return 0
+
+
+def _identity(config: Configuration, stack: ExitStack) -> Identity | None:
+    """None for a worker that has a token of its own. Raises EnrolmentFailed."""
+    if not config.enrolment_token:
+        return None
+    from ourvidz_worker.enrolment import EnrolmentFailed, Identity
+
+    try:
+        identity = Identity(state_directory() / "enrolled", config.server, config.enrolment_token)
+    except (OSError, RuntimeError) as error:
+        raise EnrolmentFailed(f"this machine's token cannot be kept: {error}") from error
+    stack.callback(identity.close)
+    return identity
+
+
+def _sign_in(config: Configuration, identity: Identity | None, stack: ExitStack) -> Server:
+    """The server, with a token that it takes. Raises TokenRefused, ServerRefused, EnrolmentFailed."""
+    from ourvidz_worker.client import Server
+
+    server = Server(config.server, config.token, config.patience, interruptible=config.interruptible)
+    stack.callback(server.close)
+    if identity is None:
+        _check_access(server)
+        return server
+    from ourvidz_worker.enrolment import TokenRenewal, sign_in
+
+    sign_in(server, identity, config.enrolment_token)
+    stack.enter_context(TokenRenewal(server, identity))
+    return server
 
 
 def _check_access(server: Server) -> None:
@@ -176,13 +254,16 @@ def _check_access(server: Server) -> None:
         server.check_access()
 
 
-def _open_spool(config: Configuration) -> Spool | None:
-    """None if the default folder cannot be written: that is optional. Raises OSError for a given folder."""
+def _open_spool(config: Configuration, owner: str) -> Spool | None:
+    """None if the default folder cannot be written: that is optional. Raises OSError for a given folder.
+
+    `owner`: what stays of this worker over its starts: its token, or its id where that is renewed.
+    """
     from ourvidz_worker.spool import Spool
 
     try:
         folder = Path(config.spool) if config.spool else default_spool_directory()
-        return Spool(folder, config.server, config.token)
+        return Spool(folder, config.server, owner)
     except (OSError, RuntimeError) as error:
         if config.spool:
             raise

@@ -56,11 +56,15 @@ class Server:
     cannot do that; hence the few lines of back-off here.
 
     `patience`: seconds for which a result is retried while the server is unavailable. `on_contact` is called
-    after every request with whether the server was reached. Raises ConnectionUnusable.
+    after every request with whether the server was reached. `interruptible`: this machine may vanish at any
+    time. Raises ConnectionUnusable.
     """
 
-    def __init__(self, url: str, token: str, patience: float = RESULT_PATIENCE_S) -> None:
+    def __init__(
+        self, url: str, token: str, patience: float = RESULT_PATIENCE_S, *, interruptible: bool = False
+    ) -> None:
         self._patience = patience
+        self._interruptible = interruptible
         self._path = urlsplit(url).path.rstrip("/")  # where a proxy serves the whole server
         self.on_contact: OnContact = lambda *, connected: None
         if problem := certificates_problem(url):
@@ -80,6 +84,19 @@ class Server:
     def close(self) -> None:
         self._http.close()
 
+    def set_token(self, token: str) -> None:
+        """Every request from now on is sent with this token."""
+        self._http.headers["Authorization"] = f"Bearer {token}"
+
+    def enrol(self, enrolment_token: str, machine: str) -> Mapping[str, Any]:
+        """Makes this machine a worker, or the one that it is already; the answer holds its token."""
+        headers = {"Authorization": f"Bearer {enrolment_token}"}
+        return self._request("POST", "enrol", json={"machine": machine}, headers=headers).json()
+
+    def renew(self) -> Mapping[str, Any]:
+        """A new token in place of the one in use, which goes on to its end."""
+        return self._request("POST", "token", json={}).json()
+
     def lease(
         self, offer: Offer, wait_s: float = LEASE_WAIT_S, on_response: OnResponse | None = None
     ) -> Job | None:
@@ -88,9 +105,17 @@ class Server:
         Calls `on_response` when a response begins to arrive: from then on a job may be leased.
         """
         timeout = httpx.Timeout(wait_s + 15.0, connect=10.0)
-        response = self._request(
-            "POST", "lease", on_response=on_response, json=offer.body(wait_s), timeout=timeout
-        )
+        asked = offer.body(wait_s)
+        if self._interruptible:
+            asked["interruptible"] = True
+        try:
+            response = self._request("POST", "lease", on_response=on_response, json=asked, timeout=timeout)
+        except ServerRefused as refused:
+            if not (self._interruptible and refused.status == 422 and "interruptible" in str(refused)):
+                raise
+            self._interruptible = False  # of an older server: this call, which it answered, is over
+            log.event("not_interruptible", reason="the server is older: a lost lease costs an attempt")
+            return None
         if response.status == httpx.codes.NO_CONTENT:
             return None
         body = response.json()

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ourvidz_worker.engines.models import ModelSettings, default_model
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.model_file import InvalidModel, key_problem, parse_models
-from ourvidz_worker.options import INSECURE, OPTIONS, SERVER, TOKEN, Option, boolean
+from ourvidz_worker.options import ENROLMENT_TOKEN, INSECURE, OPTIONS, SERVER, TOKEN, Option, boolean
 from ourvidz_worker.plain_http import Reach, reach_of
 
 CONFIG_VARIABLE = "OURVIDZ_WORKER_CONFIG"
@@ -44,6 +44,9 @@ class Configuration:
     models: tuple[ModelSettings, ...] = ()
     unused: tuple[str, ...] = ()
     insecure: bool = False
+    enrolment_token: str = field(default="", repr=False)
+    exit_when_idle: float | None = None
+    interruptible: bool = False
 
 
 def add_options(parser: argparse.ArgumentParser, options: tuple[Option, ...] = OPTIONS) -> None:
@@ -54,6 +57,8 @@ def add_options(parser: argparse.ArgumentParser, options: tuple[Option, ...] = O
         text = f"{option.help}; or {option.variable}"
         if option.parse is boolean:
             parser.add_argument(option.flag, action="store_const", const="true", help=text)
+        elif option.bare is not None:
+            parser.add_argument(option.flag, nargs="?", const=option.bare, metavar=option.metavar, help=text)
         else:
             parser.add_argument(option.flag, metavar=option.metavar, help=text)
 
@@ -81,6 +86,9 @@ def load_configuration(
         values.pop("stuck_after"),
         values.pop("health_port"),
         insecure=values.pop("insecure"),
+        enrolment_token=values.pop("enrolment_token"),
+        exit_when_idle=values.pop("exit_when_idle"),
+        interruptible=values.pop("interruptible"),
         unused=unused,
         engine=(engine := EngineSettings(**values)),
         models=models or (default_model(engine),),
@@ -143,7 +151,7 @@ def _value(
         try:
             return option.parse(text)
         except ValueError as error:
-            shown = "" if option is TOKEN else f", not {text[:60]!r}"
+            shown = "" if option in (TOKEN, ENROLMENT_TOKEN) else f", not {text[:60]!r}"
             raise InvalidOption(f"{where} {error}{shown}") from error
     return option.default
 
@@ -156,9 +164,15 @@ def connection_problem(config: Configuration) -> str | None:
         return f"{config.server!r} is not the address of a server, such as https://ourvidz.example"
     if urlsplit(config.server).username is not None:
         return "the server's address holds a user name: a worker signs in with its token alone"
-    if not config.token:
-        return f"no token: set {TOKEN.variable} to what `manage.py create_worker` printed"
-    if not config.token.isascii() or not config.token.isprintable() or " " in config.token:
+    if config.token and config.enrolment_token:
+        return f"{TOKEN.variable} and {ENROLMENT_TOKEN.variable} are both given: leave one out"
+    token = config.token or config.enrolment_token
+    if not token:
+        return (
+            f"no token: set {TOKEN.variable} to what `manage.py create_worker` printed, or "
+            f"{ENROLMENT_TOKEN.variable} to what `create_enrolment` did"
+        )
+    if not token.isascii() or not token.isprintable() or " " in token:
         return "the token holds characters that no token has"
     if not config.insecure and reach_of(config.server) is Reach.PUBLIC:
         return (

@@ -9,12 +9,14 @@ from typing import Any
 
 from ourvidz_worker.engines import ENGINES
 from ourvidz_worker.engines.model_keys import GPU_ENGINES, MODEL_ENGINES
-from ourvidz_worker.engines.settings import ATTENTIONS, DEVICES, OFFLOADS, PRECISIONS
+from ourvidz_worker.engines.settings import ATTENTIONS, OFFLOADS, PRECISIONS
+from ourvidz_worker.gpu_choice import device
 from ourvidz_worker.health import STUCK_AFTER_S
 
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("", "0", "false", "no", "off")
 MAX_SECONDS = 3600
+MAX_IDLE_SECONDS = 7 * 24 * 3600
 WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -30,20 +32,25 @@ class Option:
     parse: Callable[[str], Any] = str
     metavar: str | None = None
     engines: tuple[str, ...] = MODEL_ENGINES
+    bare: str | None = None  # what the flag means without a value, if it may have none
 
     @property
     def flag(self) -> str:
         return f"--{self.name.replace('_', '-')}"
 
 
-def seconds(text: str) -> float:
+def seconds(text: str, most: float = MAX_SECONDS) -> float:
     try:
         value = float(text) if text.isascii() and "_" not in text else -1.0
     except ValueError:
         value = -1.0
-    if not 0 <= value <= MAX_SECONDS:
-        raise ValueError(f"must be seconds from 0 to {MAX_SECONDS}")
+    if not 0 <= value <= most:
+        raise ValueError(f"must be seconds from 0 to {most:.0f}")
     return value
+
+
+def idle_seconds(text: str) -> float:
+    return seconds(text, MAX_IDLE_SECONDS)
 
 
 def integer_between(low: int, high: int) -> Callable[[str], int]:
@@ -85,6 +92,13 @@ TOKEN = Option(
     "the worker's token; better in the environment or the file: other users of a machine see arguments",
     "",
 )
+ENROLMENT_TOKEN = Option(
+    "enrolment_token",
+    "OURVIDZ_ENROLMENT_TOKEN",
+    "in place of a token: make this machine a worker, with a token that it keeps and renews by itself",
+    "",
+    metavar="TOKEN",
+)
 INSECURE = Option(
     "insecure",
     "OURVIDZ_WORKER_INSECURE",
@@ -122,6 +136,22 @@ HEALTH_PORT = Option(
     None,
     host_and_port,
     "PORT",
+)
+EXIT_WHEN_IDLE = Option(
+    "exit_when_idle",
+    "OURVIDZ_WORKER_EXIT_WHEN_IDLE",
+    "exit with 0 after so many seconds without a job, 300 if none are named; by default never",
+    None,
+    idle_seconds,
+    "SECONDS",
+    bare="300",
+)
+INTERRUPTIBLE = Option(
+    "interruptible",
+    "OURVIDZ_WORKER_INTERRUPTIBLE",
+    "this machine may vanish at any time: a job that it loses then is not one attempt poorer",
+    default=False,
+    parse=boolean,
 )
 ENGINE_OPTIONS = (
     Option(
@@ -186,9 +216,9 @@ ENGINE_OPTIONS = (
     Option(
         "device",
         "OURVIDZ_WORKER_DEVICE",
-        "auto, cpu, cuda or mps",
+        "auto, cpu, cuda, cuda:N for one of several, or mps",
         "auto",
-        one_of(DEVICES),
+        device,
         engines=GPU_ENGINES,
     ),
     Option(
@@ -241,4 +271,7 @@ ENGINE_OPTIONS = (
         engines=GPU_ENGINES,
     ),
 )
-OPTIONS = (SERVER, TOKEN, INSECURE, SPOOL, PATIENCE, STUCK_AFTER, HEALTH_PORT, *ENGINE_OPTIONS)
+OPTIONS = (
+    *(SERVER, TOKEN, ENROLMENT_TOKEN, INSECURE, SPOOL, PATIENCE, STUCK_AFTER, HEALTH_PORT),
+    *(EXIT_WHEN_IDLE, INTERRUPTIBLE, *ENGINE_OPTIONS),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,7 @@ class Runner:
         health: WorkerHealth | None = None,
         guard: PoolGuard | None = None,
         models: Models | None = None,
+        exit_when_idle: float | None = None,
     ) -> None:
         self._server = server
         self._health = health or WorkerHealth()
@@ -60,6 +62,8 @@ class Runner:
         self._halted = Event()
         self._is_interruptible = False  # in a long poll or loading weights: `stop` then raises ShutDown
         self._connected = False
+        self._exit_when_idle = exit_when_idle  # seconds
+        self._idle_since = 0.0
         self._engine_failures = 0  # jobs in a row in which the engine raised an exception
         self._undelivered_jobs = 0  # jobs in a row that the server refused
 
@@ -71,8 +75,11 @@ class Runner:
             raise ShutDown
 
     def run(self) -> None:
-        """Runs until `stop`. Raises TokenRefused or ServerRefused when leasing can never work, EngineUnusable
-        or EngineBroken when the engine cannot work."""
+        """Runs until `stop`, or until it has been idle for as long as it was told.
+
+        Raises TokenRefused or ServerRefused when leasing can never work, EngineUnusable or EngineBroken when
+        the engine cannot work.
+        """
         try:
             self._load()
             log.event(
@@ -110,6 +117,7 @@ class Runner:
 
     def _work(self) -> None:
         failures = 0
+        self._idle_since = time.monotonic()
         while not self._stopping.is_set():
             try:
                 if self._spool is not None:
@@ -125,13 +133,23 @@ class Runner:
             failures = 0
             if job is not None:
                 self._run_job(job)
+                self._idle_since = time.monotonic()
+            elif self._idle_seconds_left() <= 0:
+                log.event("idle", seconds=round(time.monotonic() - self._idle_since))
+                return
+
+    def _idle_seconds_left(self) -> float:
+        """Until this worker has been without a job for so long that it is to exit."""
+        if self._exit_when_idle is None:
+            return math.inf
+        return self._exit_when_idle - (time.monotonic() - self._idle_since)
 
     def _poll(self) -> Job | None:
         self._is_interruptible = True
         try:
             self._raise_if_stopping()
             # The first request does not wait: its response shows that the address and the token are right.
-            wait_s = LEASE_WAIT_S if self._connected else 0.0
+            wait_s = max(0.0, min(LEASE_WAIT_S, self._idle_seconds_left())) if self._connected else 0.0
             job = self._lease(wait_s)
         finally:
             self._is_interruptible = False

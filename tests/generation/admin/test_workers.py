@@ -107,6 +107,17 @@ def test_each_job_type_says_how_long_one_result_takes(staff_user: Client, gpu: W
     ]
 
 
+def test_what_it_withdrew_is_told_with_why_and_since_when(staff_user: Client, gpu: Worker) -> None:
+    """Pitfall 46: that a worker fails a pool was to be read in logs alone."""
+    assert cell(staff_user, gpu, "withdrawn") == ""
+    told = {"reason": "not_a_picture: <script>", "since": "2026-11-01T10:00:00+00:00"}
+    Worker.objects.update(degraded={"sdxl_image_fast": told})
+    line = cell(staff_user, gpu, "withdrawn")
+    assert line.startswith("sdxl_image_fast: not_a_picture: &lt;script&gt; (since Nov. 1, 2026, ")
+    page = staff_user.get(reverse("admin:generation_worker_change", args=[gpu.pk])).content.decode()
+    assert line in page
+
+
 def test_what_a_worker_says_of_itself_is_text_and_never_markup(staff_user: Client, gpu: Worker) -> None:
     Worker.objects.update(pools=["<script>"], device="<script>", software="<script>")
     assert "<script>" not in cell(staff_user, gpu, "offers")

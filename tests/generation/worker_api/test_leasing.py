@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from structlog.testing import capture_logs
 
 from generation.jobs.lease import MAX_EMPTY_ATTEMPTS, reap
 from generation.models import Attempt, Image, Job, Worker
+from generation.worker_api.long_poll import BODY_BYTES
 from tests.factories import fresh, make_job, make_user, make_worker, png
 from tests.generation.worker_api.conftest import Machine, expire, nobody_elses
 
@@ -99,9 +101,47 @@ def test_why_a_worker_withdraws_a_pool_is_logged_when_its_offer_changes(
     assert Worker.objects.get().pools == []
 
 
+def test_what_a_worker_withdrew_is_kept_with_why_and_since_when(machine: Machine) -> None:
+    """The reason was in a log alone, while operators look at the admin."""
+    fault = {"pool": "sdxl_image_fast", "reason": "out_of_memory"}
+    machine.lease(pools=["image_fast"], withdrawn=[fault])
+    first = Worker.objects.get().degraded
+    assert first["sdxl_image_fast"]["reason"] == "out_of_memory"
+    assert datetime.fromisoformat(first["sdxl_image_fast"]["since"]).tzinfo
+    Worker.objects.update(degraded={"sdxl_image_fast": fault | {"since": "2026-11-01T10:00:00+00:00"}})
+    machine.lease(pools=["none"], withdrawn=[fault, {"pool": "image_fast", "reason": ""}])
+    second = Worker.objects.get().degraded
+    assert second["sdxl_image_fast"]["since"] == "2026-11-01T10:00:00+00:00"
+    assert second["image_fast"]["reason"] == ""
+    with capture_logs() as lines:
+        machine.lease()
+    assert Worker.objects.get().degraded == {}
+    again = {line["pool"] for line in lines if line["event"] == "pool_offered_again"}
+    assert again == {"sdxl_image_fast", "image_fast"}
+
+
+def test_a_warm_pool_is_preferred(machine: Machine, owner: User) -> None:
+    make_job(owner, "sdxl_image_fast")
+    make_job(owner, "sdxl_image_high")
+    lease = machine.lease(pools=["sdxl_image_fast", "sdxl_image_high"], warm=["sdxl_image_high"])
+    assert lease.json()["job_type"] == "sdxl_image_high"
+
+
+def test_many_pools_with_their_reasons_fit_into_a_lease_call() -> None:
+    """Each of 200 pools has a long name, half of them are withdrawn, and all others warm."""
+    names = [f"{number:03}".ljust(100, "x") for number in range(200)]
+    withdrawn = [{"pool": name, "reason": "r" * 300} for name in names[100:]]
+    body = {"engines": ["sdxl"], "pools": names[:100], "warm": names[:100], "withdrawn": withdrawn}
+    assert len(json.dumps(body)) < BODY_BYTES
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("warm", "all"),
+        ("warm", [5]),
+        ("warm", ["x" * 101]),
+        ("warm", ["image_fast"] * 201),
         ("withdrawn", "all"),
         ("withdrawn", [{"pool": "image_fast"}]),
         ("withdrawn", [{"pool": "image_fast", "reason": "", "shell": "rm"}]),

@@ -79,9 +79,10 @@ def _device(requested: str) -> str:
     }
     if requested == "auto":
         return next(name for name, is_available in available.items() if is_available)
-    if not available[requested]:
+    kind = requested.partition(":")[0]  # of cuda:1 this process sees that one alone (gpu_choice)
+    if not available[kind]:
         raise EngineUnusable(f"--device {requested}: torch {torch.__version__} finds no such device here")
-    return requested
+    return kind
 
 
 def library_versions() -> dict[str, str]:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Since when what a search entry finds is in the Library."""
 
-    dependencies = [("generation", "0040_received_sha256")]
+    dependencies = [("generation", "0039_received_sha256")]
 
     operations = [
         migrations.AddField(

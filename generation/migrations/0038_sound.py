@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0034_speeds_of_models")]
+    dependencies = [("generation", "0037_enrolment")]
 
     operations = [
         migrations.AddField(

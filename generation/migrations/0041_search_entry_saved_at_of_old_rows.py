@@ -27,6 +27,6 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0041_search_entry_saved_at")]
+    dependencies = [("generation", "0040_search_entry_saved_at")]
 
     operations = [migrations.RunPython(fill, migrations.RunPython.noop)]

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0042_search_entry_saved_at_of_old_rows")]
+    dependencies = [("generation", "0041_search_entry_saved_at_of_old_rows")]
 
     operations = [
         migrations.CreateModel(

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("generation", "0039_sound"),
+        ("generation", "0038_sound"),
     ]
 
     operations = [
