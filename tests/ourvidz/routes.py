@@ -286,8 +286,8 @@ ADMIN_ADDRESSES = {
 ADMIN_MODELS = {
     "auth": ("group", "user"),
     "generation": (
-        "attempt", "enrolment", "image", "job", "outboxevent", "personaltoken", "project", "userquota", "video", "worker",
-        "workertoken",
+        "attempt", "enrolment", "image", "job", "outboxevent", "personaltoken", "project", "userquota",
+        "video", "worker", "workertoken",
     ),
     "workspace": ("preset",),
 }  # fmt: skip
