@@ -54,7 +54,15 @@ def advertise(worker: Worker, *bodies: dict[str, Any], pools: list[str] | None =
     record_models(worker=worker, models=bodies)
     named = [f"{job_type}@{each['name']}" for each in bodies for job_type in each["job_types"]]
     offered = offered_pools(worker, worker.engines, named if pools is None else pools)
-    record_offer(worker, pools=offered, software="", device="", withdrawn={}, models_changed=True)
+    record_offer(
+        worker,
+        pools=offered,
+        software="",
+        device="",
+        interruptible=False,
+        withdrawn={},
+        models_changed=True,
+    )
     record_seen(worker)
     worker.refresh_from_db()
     known = Model.objects.with_offers()

@@ -92,3 +92,6 @@ export function targetOf({ target }) {
  */
 export const isSpecial = ({ button, ctrlKey, metaKey, shiftKey, altKey }) =>
   Boolean(button || ctrlKey || metaKey || shiftKey || altKey);
+
+/** A tile as the viewer names it: image-ID. @param {HTMLElement} tile */
+export const idOf = (tile) => tile.id.replace(/^(tile|related)-/, "");

@@ -1,6 +1,6 @@
 // What changes while the page is open. New results wait above the page while somebody looks at it further down, or points
 // at a tile that they would move.
-import { byId, data, element, find, findAll } from "./dom.js";
+import { byId, data, element, find } from "./dom.js";
 import { parts, rearrange, seen } from "./library-grid.js";
 import { Tile } from "./library-parts.js";
 import { selection } from "./library-selection.js";
@@ -32,7 +32,7 @@ function apply({ id, html, removed }) {
 }
 
 /** @param {HTMLElement} fresh */
-function put(fresh) {
+export function put(fresh) {
   const id = data(fresh, "id");
   const waiting = news.find((tile) => tile.id === id);
   const found = waiting ?? parts.find(id)?.tile;
@@ -94,7 +94,7 @@ const isLookedAt = () =>
   parts.all.some(({ count }) => count) && (seen().y > AT_TOP_PX || grid.matches(":hover") || !selection.isEmpty);
 
 /** @param {string} id */
-function take(id) {
+export function take(id) {
   news = news.filter((tile) => tile.id !== id);
   selection.forget([id]);
   const tile = parts.find(id)?.tile;
@@ -119,25 +119,6 @@ export function showState() {
   pill.hidden = !news.length;
   if (news.length) find(pill, "[data-number]", HTMLElement).textContent = String(news.length);
   none.hidden = parts.all.some(({ count }) => count);
-}
-
-/** The page as it is now, for when there is no socket to say what changed. */
-export async function refresh() {
-  const url = data(grid, "pages");
-  const answer = await fetch(url, { credentials: "same-origin", redirect: "error" });
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
-  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-  if (page.body.dataset.user !== document.body.dataset.user) return location.reload();
-  const fresh = findAll(page, "[data-tile]", HTMLElement);
-  const here = new Set(fresh.map((tile) => data(tile, "id")));
-  const last = fresh.at(-1);
-  const floor = page.querySelector("[data-more]") && last ? data(last, "key") : "";
-  const gone = parts.all.flatMap((part) => part.tiles ?? []).filter(({ id, key }) => key >= floor && !here.has(id));
-  rearrange(() => {
-    for (const { id } of gone) take(id);
-    for (const tile of fresh) put(document.importNode(tile, true));
-  });
-  showState();
 }
 
 export function start() {

@@ -2,7 +2,7 @@
 import { find, findAll } from "./dom.js";
 
 const form = document.getElementById("filters"); // not in the trash
-const FOCUS = "library-filter";
+const FOCUS = "library-filter"; // which of them had it on the page before; static/js/library-later.js knows it
 
 /** @param {HTMLFormElement} filters */
 const fields = (filters) => [

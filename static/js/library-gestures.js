@@ -3,7 +3,7 @@
 import { perform } from "./act.js";
 import { byId, data, find, targetOf } from "./dom.js";
 import { parts, tiles } from "./library-grid.js";
-import { selection } from "./library-selection.js";
+import { isSelecting, selection } from "./library-selection.js";
 import { beyond, endTile, fetchedNeighbour, focus, neighbour, tileOf } from "./library-walk.js";
 import { say } from "./toast.js";
 
@@ -18,9 +18,6 @@ const STILL_PX = 10;
 const EDGE_PX = 60; // from the upper or lower edge, where a drag scrolls
 
 const isPressed = () => toggle.getAttribute("aria-pressed") === "true";
-
-/** Whether a click on a tile selects it. */
-export const isSelecting = () => "selecting" in grid.dataset;
 
 /** @type {{id: string, key: string} | null} */
 let origin = null; // where a range starts
@@ -257,7 +254,6 @@ async function act(event) {
 }
 
 export function start() {
-  toggle.hidden = false;
   toggle.addEventListener("click", () => {
     if (isPressed()) clear();
     else press(true);

@@ -1,8 +1,7 @@
 // What the viewer steps through in the Library: all that match, of which the grid has some.
-import { data } from "./dom.js";
+import { data, idOf } from "./dom.js";
 import { fetchPart, parts } from "./library-grid.js";
 import { endTile, reveal, tileOf } from "./library-walk.js";
-import { idOf } from "./viewer-list.js";
 
 /** @typedef {import("./library-parts.js").Tile} Tile */
 

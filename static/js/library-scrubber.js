@@ -117,4 +117,5 @@ export function start() {
   scrubber.addEventListener("pointerup", release);
   scrubber.addEventListener("pointercancel", release);
   scrubber.addEventListener("keydown", keyed);
+  measure();
 }

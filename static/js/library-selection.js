@@ -101,3 +101,6 @@ class Selection extends EventTarget {
 }
 
 export const selection = new Selection();
+
+/** Whether a click on a tile selects it. */
+export const isSelecting = () => "selecting" in byId("grid", HTMLElement).dataset;

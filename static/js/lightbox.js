@@ -1,7 +1,6 @@
 // The viewer: one tile after another, large. A tile has a link to its own page.
-import { byId, find, isSpecial, targetOf } from "./dom.js";
+import { byId, find, idOf, isSpecial, targetOf } from "./dom.js";
 import { describe, follow as followTile, forget, keyedButton, tellAnew } from "./viewer-details.js";
-import { idOf } from "./viewer-list.js";
 import { isVideo, media, preload, shownBy } from "./viewer-stage.js";
 import { swipes } from "./viewer-touch.js";
 import * as view from "./viewer-view.js";

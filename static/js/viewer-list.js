@@ -1,8 +1,6 @@
 // What the viewer steps through, as `ViewerList` in types.d.ts says. It knows tiles by ids alone, so that a page may have
 // but a few of them in the document.
-
-/** @param {HTMLElement} tile */
-export const idOf = (tile) => tile.id.replace(/^(tile|related)-/, "");
+import { idOf } from "./dom.js";
 
 /**
  * The list of the tiles that are in the document.

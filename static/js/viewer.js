@@ -1,6 +1,5 @@
 // What opens the viewer. The viewer itself is loaded when somebody is about to use it.
-import { findAll, isSpecial, targetOf } from "./dom.js";
-import { idOf } from "./viewer-list.js";
+import { findAll, idOf, isSpecial, targetOf } from "./dom.js";
 
 /**
  * Opens the tiles in `root`, which hears "tiles-changed" when they did.

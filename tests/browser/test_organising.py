@@ -220,7 +220,7 @@ def test_stacks(live: Installation, browsers: Browsers, machine: Machine, owner:
     # Over the stacks to the right, inside one down; the first stack is where it goes on from.
     here.locator("[data-open]").first.click()
     viewer = here.get_by_role("dialog", name="Viewer")
-    expect(viewer.get_by_text("Of the same job")).to_be_visible()
+    expect(viewer.get_by_role("heading", name="Of the same job")).to_be_visible()
     shown = here.url
     assert best in shown
     here.keyboard.press("ArrowDown")

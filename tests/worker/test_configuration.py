@@ -104,7 +104,9 @@ def test_nonsense_of_an_option_is_named(option: Option) -> None:
 
 
 def test_nonsense_in_the_environment_is_named() -> None:
-    with pytest.raises(InvalidOption, match="OURVIDZ_WORKER_OFFLOAD must be one of none, model, group, sequential"):
+    with pytest.raises(
+        InvalidOption, match="OURVIDZ_WORKER_OFFLOAD must be one of none, model, group, sequential"
+    ):
         configured(OURVIDZ_WORKER_OFFLOAD="some")
 
 
