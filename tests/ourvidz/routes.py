@@ -286,8 +286,8 @@ ADMIN_ADDRESSES = {
 ADMIN_MODELS = {
     "auth": ("group", "user"),
     "generation": (
-        "attempt", "image", "job", "outboxevent", "personaltoken", "project", "userquota", "video", "worker",
-        "workertoken",
+        "attempt", "image", "job", "model", "outboxevent", "personaltoken", "project", "userquota", "video",
+        "worker", "workertoken",
     ),
     "workspace": ("preset",),
 }  # fmt: skip
