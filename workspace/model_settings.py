@@ -68,7 +68,8 @@ def _loras(offered: LoraOffer, texts: Mapping[str, str]) -> list[dict[str, objec
         if name.startswith(LORA) and not name.endswith(WEIGHT) and text
     ]
     known = [_weighted(lora, texts) for lora in offered.choices.values() if lora.name in taken]
-    return [*known, *({"name": name} for name in taken if name not in offered.choices)]
+    strange: list[dict[str, object]] = [{"name": name} for name in taken if name not in offered.choices]
+    return known + strange
 
 
 def _weighted(lora: OfferedLora, texts: Mapping[str, str]) -> dict[str, object]:

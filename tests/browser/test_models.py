@@ -70,7 +70,9 @@ def test_from_the_form_to_the_library(live: Installation, browsers: Browsers, ow
     # Chosen and set
     page.locator("#choose-model").click()
     expect(page.locator(".picker .model b")).to_have_text(["Automatic", "Film XL", "Ink", "Plain"])
-    expect(page.get_by_role("link", name=re.compile("CreativeML")).first).to_have_attribute("target", "_blank")
+    expect(page.get_by_role("link", name=re.compile("CreativeML")).first).to_have_attribute(
+        "target", "_blank"
+    )
     page.keyboard.press("Escape")
     pick(page, "Film XL")
     expect(chips(page)).to_have_text(["Film XL"])
