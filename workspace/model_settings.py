@@ -69,7 +69,7 @@ def _loras(offered: LoraOffer, texts: Mapping[str, str]) -> list[dict[str, objec
     ]
     known = [_weighted(lora, texts) for lora in offered.choices.values() if lora.name in taken]
     strange: list[dict[str, object]] = [{"name": name} for name in taken if name not in offered.choices]
-    return [*known, *strange]
+    return known + strange
 
 
 def _weighted(lora: OfferedLora, texts: Mapping[str, str]) -> dict[str, object]:
