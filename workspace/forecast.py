@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from generation.access import quotas
+from generation.access.models import served_model
 from generation.catalog.job_types import JOB_TYPES, ReferenceType
 from generation.catalog.prompts import expand
 from generation.catalog.submission import InvalidSubmission
@@ -43,10 +44,14 @@ class ForecastForm(forms.Form):
 
 
 def forecast(owner_id: int, form: ForecastForm) -> dict[str, object]:
-    """Of a valid form, for the page's script. What would be refused has its reason as the `text`."""
+    """Of a valid form, for the page's script. What would be refused has its reason as the `text`.
+
+    Of a model that the owner may not use nothing is told: as if none was named.
+    """
     given = form.cleaned_data
     job_type, references = JOB_TYPES[given["job_type"]], sorted(set(given["references"]))
-    model = given["model"]
+    usable = served_model(owner_id, given["model"])
+    model = usable.name if usable else ""
     snapshot = Snapshot([job_type.pool(references, model)])
     takes = run_times_in_words(snapshot, model)
     answer: dict[str, object] = {"ok": True, "served": True, "takes": takes}

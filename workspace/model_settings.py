@@ -24,6 +24,7 @@ from generation.catalog.prompts import literal
 OF, PREFIX, WEIGHT = "settings_of", "settings:", ":weight"
 LORA = f"{PREFIX}{LORAS}:"
 STEPS_OF_A_RANGE = 100
+LEAST_RANGE = 1e-9  # a narrower one has no round steps
 
 
 def label(name: str) -> str:
@@ -202,7 +203,7 @@ def _lora_control(lora: OfferedLora, texts: Mapping[str, str | bool]) -> LoraCon
 
 def _step(low: float, high: float) -> str:
     """A round step, of which the range has about a hundred."""
-    if high <= low:
+    if high - low < LEAST_RANGE:
         return "any"
     rough = (high - low) / STEPS_OF_A_RANGE
     power = 10.0 ** math.floor(math.log10(rough))

@@ -6,12 +6,13 @@ import hashlib
 from typing import BinaryIO
 
 from generation.catalog.job_types import JobType
-from generation.catalog.models import ServedModel
+from generation.catalog.models import MODEL_NAME, ServedModel
 from generation.catalog.submission import Submission
 from generation.core.errors import DomainError, NotFound
 from generation.media.formats import BrokenMedia
 from generation.media.measure import measure
 from generation.models import Job, Model
+from generation.models.model import ModelQuerySet
 from generation.models.preview import VERSION_LENGTH
 
 MAX_SHOWN = 200
@@ -36,8 +37,13 @@ def models_seen_by(owner_id: int) -> list[Model]:
 
 def served_model(owner_id: int, name: str) -> ServedModel | None:
     """The model of this name; None where there is none, or none for this user."""
-    found = Model.objects.usable_by(owner_id).filter(name=name) if name else ()
-    return next((model.served for model in found), None)
+    return next((model.served for model in _named(owner_id, name)), None)
+
+
+def _named(owner_id: int, name: str) -> ModelQuerySet:
+    """None for what is no name, which a file or an address may hold: databases refuse some characters."""
+    usable = Model.objects.usable_by(owner_id)
+    return usable.filter(name=name) if MODEL_NAME.fullmatch(name) else usable.none()
 
 
 def default_model(owner_id: int, asked: Submission, job_type: JobType) -> ServedModel | None:
@@ -63,7 +69,7 @@ def unavailable_because(job: Job) -> str:
 
 def picture_of(owner_id: int, name: str) -> bytes:
     """The picture of a model that the user may choose, as WebP. Raises NotFound."""
-    shown = Model.objects.usable_by(owner_id).filter(name=name).exclude(picture_version="")
+    shown = _named(owner_id, name).exclude(picture_version="")
     for picture in shown.values_list("picture", flat=True):
         return bytes(picture)
     raise NotFound("picture")

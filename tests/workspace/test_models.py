@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -10,7 +11,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from generation.models import Job, Model, Worker
+from generation.access import models as access_models
+from generation.models import Job, Model, Worker, WorkerSpeed
 from tests.advertised import FILM, advertise, body, deliver
 from tests.factories import complete, make_job, make_worker
 from tests.workspace.test_composer import JSON, asked
@@ -185,3 +187,42 @@ def test_a_page_costs_the_same_with_more_models(signed_in: Client, owner: User, 
 def test_a_step_is_round_and_fits_the_range() -> None:
     for low, high, step in [(-1, 2, "0.05"), (0, 1, "0.01"), (1, 3, "0.02"), (0, 1000, "10"), (5, 5, "any")]:
         assert model_settings._step(low, high) == step
+
+
+@pytest.mark.parametrize("name", ["\x00", "a\x00b", "\ud800", "x" * 5000, "../film-xl", "Film XL"])
+def test_a_name_that_no_model_can_have_is_none(
+    signed_in: Client, owner: User, film: Model, name: str
+) -> None:
+    sent = name.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    posted = asked(model=sent, settings_of=sent, **{"settings:steps": "5"})
+    assert signed_in.post("/workspace/submit", posted).status_code == 422
+    assert signed_in.post("/workspace/show-settings", posted).status_code == 200
+    assert signed_in.post("/workspace/submit", posted | {"model": FILM}).status_code == 302
+    for path in ("/workspace/models/{}", "/api/v1/models/{}/picture"):
+        assert signed_in.get(path.format(quote(sent, safe=""))).status_code == 404
+    assert access_models.served_model(owner.pk, name) is None, "as a file may say"
+
+
+def test_a_forecast_tells_nothing_of_a_model_that_its_reader_may_not_use(
+    signed_in: Client, owner: User, film: Model
+) -> None:
+    def told(model: str) -> dict[str, Any]:
+        query = {"job_type": "sdxl_image_fast", "quantity": 1, "model": model}
+        return dict(signed_in.get("/workspace/forecast", query).json())
+
+    worker = Worker.objects.get()
+    WorkerSpeed.objects.create(worker=worker, job_type="sdxl_image_fast", model=FILM, seconds=7000)
+    assert told(FILM)["text"] == "starts at once · about 2 h"
+    film.groups.add(Group.objects.create(name="artists"))
+    assert told(FILM) == told("no-such-model") == told("")
+    posted = signed_in.post("/workspace/show-settings", asked(model=FILM, settings_of=FILM))
+    assert '"3": "about 6 h"' not in posted.content.decode()
+
+
+@pytest.mark.parametrize("most", [5e-324, 1e-310, 1e-300])
+def test_a_range_of_next_to_nothing_has_a_control(signed_in: Client, film: Model, most: float) -> None:
+    offer = {"guidance": {"type": "number", "minimum": 0, "maximum": most, "default": 0}}
+    advertise(make_worker("m2"), body("narrow", offer=offer))
+    answer = signed_in.get("/workspace/models/narrow")
+    assert answer.status_code == 200
+    assert "settings:guidance" in answer.content.decode()

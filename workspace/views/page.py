@@ -67,7 +67,7 @@ def composer_page(
     except BadCursor as bad:
         raise Http404 from bad
     snapshot = Snapshot()
-    times = run_times_in_words(snapshot, str(form["model"].value() or ""))
+    times = run_times_in_words(snapshot, form.served_model.name if form.served_model else "")
     models = choices_for(owner_id, snapshot)
     job_type = form.job_type
     context = {
