@@ -79,7 +79,7 @@ class ModelForm(forms.ModelForm):  # type: ignore[type-arg]
 class Offers(admin.TabularInline):  # type: ignore[type-arg]
     model = ModelOffer
     verbose_name_plural = "workers that have it"
-    fields = readonly_fields = ("worker", "digest", "pools", "seen_at")
+    fields = readonly_fields = ("worker", "digest", "offer_digest", "pools", "seen_at")
     ordering = ["worker__name"]
     extra = 0
     can_delete = False
@@ -175,11 +175,16 @@ class ModelAdmin(SearchById):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         if request.method == "GET":
             for model in Model.objects.with_offers():
-                self._warn_of_digests(request, model)
+                self._warn_of_differences(request, model)
         return super().changelist_view(request, extra_context)
 
-    def _warn_of_digests(self, request: HttpRequest, model: Model) -> None:
-        if model.digests_differ:
-            workers = ", ".join(sorted(offer.worker.name for offer in model.offers.all()))
-            told = f"The model {model.name} is not the same on {workers}. Give one of them another name."
-            self.message_user(request, told, messages.WARNING)
+    def _warn_of_differences(self, request: HttpRequest, model: Model) -> None:
+        """Of offers too: a job is checked against one of them, and a worker with another may refuse it."""
+        for differ, words in ((model.digests_differ, "is not"), (model.offers_differ, "does not offer")):
+            if differ:
+                told = f"The model {model.name} {words} the same on {_workers(model)}."
+                self.message_user(request, f"{told} Give one of them another name.", messages.WARNING)
+
+
+def _workers(model: Model) -> str:
+    return ", ".join(sorted(offer.worker.name for offer in model.offers.all()))

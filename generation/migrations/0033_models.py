@@ -102,6 +102,14 @@ class Migration(migrations.Migration):
                 ),
                 ("digest", models.CharField(blank=True, max_length=64)),
                 (
+                    "offer_digest",
+                    models.CharField(
+                        blank=True,
+                        help_text="Of the settings and sizes that it advertised with the model.",
+                        max_length=64,
+                    ),
+                ),
+                (
                     "pools",
                     models.JSONField(default=list, help_text="Those with the model that it offered last."),
                 ),

@@ -103,6 +103,11 @@ class Model(models.Model):
         return len({offer.digest for offer in self.offers.all() if offer.digest}) > 1
 
     @property
+    def offers_differ(self) -> bool:
+        """Whether workers that have it offer other settings or sizes with it, from the prefetch."""
+        return len({offer.offer_digest for offer in self.offers.all() if offer.offer_digest}) > 1
+
+    @property
     def seen_at(self) -> datetime:
         """When a worker that has it was last heard of, from the prefetch."""
         heard = [offer.worker.last_seen_at for offer in self.offers.all()]
@@ -145,6 +150,9 @@ class ModelOffer(models.Model):
     worker = models.ForeignKey(Worker, models.CASCADE, related_name="model_offers", db_index=False)
     model = models.ForeignKey(Model, models.CASCADE, related_name="offers")
     digest = models.CharField(max_length=64, blank=True)
+    offer_digest = models.CharField(
+        max_length=64, blank=True, help_text="Of the settings and sizes that it advertised with the model."
+    )
     pools = models.JSONField(default=list, help_text="Those with the model that it offered last.")
     seen_at = models.DateTimeField(help_text="When it advertised the model last.")
 

@@ -27,7 +27,7 @@ def record_models(*, worker: Worker, models: Sequence[Mapping[str, Any]]) -> boo
     `models` are as in a lease call, checked. Two workers that describe one name differently both stay in the
     list; the description is that of the last who changed his.
     """
-    digest = hashlib.sha256(json.dumps(models, sort_keys=True).encode()).hexdigest()
+    digest = _digest(models)
     if worker.advertised_digest == digest:
         return False
     worker.advertised = {each["name"]: each["job_types"] for each in models}
@@ -55,15 +55,25 @@ def _write(worker: Worker, models: Sequence[Mapping[str, Any]]) -> None:
     )
     ids = dict(Model.objects.filter(name__in=worker.advertised).values_list("name", "pk"))
     offers = [
-        ModelOffer(worker=worker, model_id=ids[each["name"]], digest=each["digest"], seen_at=Now())
+        ModelOffer(
+            worker=worker,
+            model_id=ids[each["name"]],
+            digest=each["digest"],
+            offer_digest=_digest([each["offer"], each["sizes"]]),
+            seen_at=Now(),
+        )
         for each in models
     ]
     ModelOffer.objects.bulk_create(
         offers,
         update_conflicts=True,
         unique_fields=["worker", "model"],
-        update_fields=["digest", "seen_at"],
+        update_fields=["digest", "offer_digest", "seen_at"],
     )
+
+
+def _digest(said: object) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _model(body: Mapping[str, Any]) -> Model:

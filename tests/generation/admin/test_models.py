@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from generation.models import Model, Worker
-from tests.advertised import FILM, advertise, body
+from tests.advertised import FILM, OFFER, advertise, body
 from tests.factories import make_user, make_worker, png
 
 LIST = reverse("admin:generation_model_changelist")
@@ -99,6 +99,20 @@ def test_what_is_no_picture_changes_nothing(staff_user: Client, model: Model) ->
     assert "errorlist" in told
     assert Model.objects.get().picture_version == before
     assert Model.objects.get().title == ""
+
+
+@pytest.mark.parametrize("digest", ["", "a" * 64])
+def test_other_offers_under_one_name_are_warned_of(staff_user: Client, db: None, digest: str) -> None:
+    """A job that was checked against the one may be refused by the other."""
+    first, second = make_worker("m1"), make_worker("m2")
+    advertise(first, body(digest=digest))
+    advertise(second, body(digest=digest, title="Film", job_types=["sdxl_image_high"]))
+    assert "does not offer the same" not in staff_user.get(LIST).content.decode()
+    fewer = {name: each for name, each in OFFER.items() if name != "loras"}
+    advertise(second, body(digest=digest, offer=fewer))
+    assert f"The model {FILM} does not offer the same on m1, m2." in staff_user.get(LIST).content.decode()
+    Worker.objects.filter(name="m2").update(enabled=False)
+    assert "does not offer the same" not in staff_user.get(LIST).content.decode()
 
 
 def test_other_digests_under_one_name_are_warned_of(staff_user: Client, model: Model) -> None:
