@@ -24,6 +24,7 @@ from accounts.forms import AccountChangeForm, AccountCreationForm
 from accounts.models import SignInLink
 from generation.access import tokens
 from generation.access.fresh_sign_in import redirect_to_confirm
+from generation.access.models import hide_models_of
 from generation.access.principals import operator_principal
 from generation.access.usernames import users_with_name_containing
 from generation.core import audit_log
@@ -53,7 +54,18 @@ class AsksForPassword(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Group)
 class RightsAdmin(AsksForPassword, GroupAdmin):
-    pass
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        self._hide_models(request, [obj])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        self._hide_models(request, list(queryset))
+        super().delete_queryset(request, queryset)
+
+    def _hide_models(self, request: HttpRequest, groups: list[Group]) -> None:
+        if names := hide_models_of(groups):
+            told = f"Hidden, as nobody is left who may use them: the models {', '.join(names)}."
+            self.message_user(request, told, messages.WARNING)
 
 
 @admin.register(User)

@@ -124,6 +124,8 @@ def enrol(*, enrolment: Enrolment, machine: uuid.UUID) -> MintedToken:
         EnrolmentEnded, EnrolledWorkerDisabled, TooManyEnrolments
     """
     locked = Enrolment.objects.select_for_update().get(pk=enrolment.pk)
+    if locked.revoked_at is not None:  # since its token was looked up
+        raise EnrolmentEnded
     actor = enrolment_actor(locked)
     worker = Worker.objects.filter(enrolment=locked, machine=machine).first()
     if worker is None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import BinaryIO
+
+from django.contrib.auth.models import Group
+from django.db.models import Exists, OuterRef
 
 from generation.catalog.job_types import JobType
 from generation.catalog.models import MODEL_NAME, ServedModel
@@ -84,6 +88,19 @@ def set_default_for(model: Model) -> dict[str, list[str]]:
             other.default_for = [name for name in other.default_for if name not in taken]
             other.save(update_fields=["default_for"])
     return lost
+
+
+def hide_models_of(groups: Iterable[Group]) -> list[str]:
+    """Before these groups are deleted: hide the models that are for them alone; their names.
+
+    A model without any group is for everybody.
+    """
+    going = [group.pk for group in groups]
+    others = Group.objects.exclude(pk__in=going).filter(models=OuterRef("pk"))
+    closed = Model.objects.filter(groups__in=going).exclude(Exists(others)).distinct()
+    names = dict(closed.values_list("pk", "name"))
+    Model.objects.filter(pk__in=names).update(is_hidden=True)
+    return sorted(names.values())
 
 
 def set_picture(model: Model, content: BinaryIO | None) -> None:

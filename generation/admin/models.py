@@ -23,9 +23,12 @@ from generation.core.limits import MODEL_TITLE_LENGTH
 from generation.http.form_fields import PlainLineField
 from generation.models import Model, ModelOffer
 from generation.models.model import ModelQuerySet
+from generation.queue.advertised import delete_model
 from generation.queue.snapshot import Snapshot
 
 MAX_PICTURE_BYTES = 900 * 1024  # a form has at most MAX_BODY_BYTES
+# All else is its workers', who may say it anew between the reading of the row and its writing.
+SAID_HERE = ("title", "picture", "picture_version", "is_hidden", "default_for")
 NEW_LINE = mark_safe("<br>")
 
 
@@ -168,9 +171,12 @@ class ModelAdmin(SearchById):
         return format_html('<img alt="" width="256" src="data:image/webp;base64,{}">', picture)
 
     def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:  # noqa: FBT001 # Django's
-        super().save_model(request, obj, form, change)
+        obj.save(update_fields=SAID_HERE)
         for other, job_types in set_default_for(obj).items():
             self.message_user(request, f"The model {other} is no longer used for {', '.join(job_types)}.")
+
+    def delete_model(self, request: HttpRequest, obj: Model) -> None:
+        delete_model(obj)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         if request.method == "GET":

@@ -144,6 +144,10 @@ class WorkerAdmin(SearchById):
             lines.append(f"with {', '.join(extras)}")
         return format_html_join(NEW_LINE, "{}", ((line,) for line in lines)) or "nothing yet"
 
+    def save_model(self, request: HttpRequest, obj: Worker, form: Any, change: bool) -> None:  # noqa: FBT001 # Django's
+        """Of a worker that is there only what the form has: the worker writes the rest at any moment."""
+        obj.save(update_fields=WorkerForm.Meta.fields if change else None)
+
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

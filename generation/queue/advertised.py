@@ -40,6 +40,13 @@ def record_models(*, worker: Worker, models: Sequence[Mapping[str, Any]]) -> boo
     return True
 
 
+@transaction.atomic
+def delete_model(model: Model) -> None:
+    """Delete its row. What a disabled worker said of it counts anew when that worker says it again."""
+    Worker.objects.filter(model_offers__model=model).update(advertised_digest="")
+    model.delete()
+
+
 def _write(worker: Worker, models: Sequence[Mapping[str, Any]]) -> None:
     """In the order of the names, so that two workers never wait for each other in a circle."""
     gone = ModelOffer.objects.filter(worker=worker).exclude(model__name__in=worker.advertised)

@@ -17,7 +17,9 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 from structlog.testing import capture_logs
 
+from generation.access import enrolments
 from generation.access.enrolments import KEPT_TOKENS, MAX_TOKENS_A_MINUTE
+from generation.core.actors import SYSTEM
 from generation.models import Enrolment, Worker, WorkerToken
 from tests.factories import make_user, make_worker
 from tests.generation.worker_api.conftest import Machine
@@ -254,3 +256,14 @@ def test_ordinary_people_see_none_of_it() -> None:
     client = Client()
     client.force_login(make_user())
     assert client.get(reverse("admin:generation_enrolment_changelist")).status_code == 302
+
+
+def test_a_machine_that_comes_while_its_enrolment_is_revoked_gets_nothing() -> None:
+    """Between the check of its token and the call, with the tokens of its workers."""
+    enrol(token := create())
+    found = enrolments.find_enrolment(token)
+    assert found is not None
+    enrolments.revoke_enrolments(Enrolment.objects.all(), actor=SYSTEM, with_tokens=True)
+    with pytest.raises(enrolments.EnrolmentEnded):
+        enrolments.enrol(enrolment=found, machine=uuid.UUID(MACHINE))
+    assert not WorkerToken.objects.filter(revoked_at=None).exists()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import Group, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -146,3 +147,54 @@ def test_the_list_costs_the_same_for_many(staff_user: Client, model: Model) -> N
         counts.append(len(asked))
         advertise(make_worker(), *[body(f"m{number}-{each}") for each in range(6)])
     assert counts[0] == counts[1]
+
+
+def test_a_deleted_model_comes_again_with_a_worker_that_was_disabled(
+    staff_user: Client, model: Model
+) -> None:
+    """It is offered for deletion, as the worker may be gone; the worker's list has not changed meanwhile."""
+    worker = Worker.objects.get()
+    Worker.objects.update(enabled=False)
+    staff_user.post(reverse("admin:generation_model_delete", args=[model.pk]), {"post": "yes"})
+    assert not Model.objects.exists()
+    Worker.objects.update(enabled=True)
+    worker.refresh_from_db()
+    assert advertise(worker, body()).name == FILM
+
+
+def test_what_a_worker_says_while_an_operator_saves_stays(staff_user: Client, model: Model) -> None:
+    """Its list comes once; `save_model` is where the form's record has been read already."""
+    worker = Worker.objects.get()
+    read, read_worker = Model.objects.get(), Worker.objects.get()
+    advertise(worker, body(title="Film XXL", digest="c" * 64), body("sharp"))
+    request = RequestFactory().post("/")
+    read.title, read_worker.draining = "Ours", True
+    site.get_model_admin(Model).save_model(request, read, None, True)
+    site.get_model_admin(Worker).save_model(request, read_worker, None, True)
+    model.refresh_from_db()
+    worker.refresh_from_db()
+    assert (model.title, model.advertised_title, model.digest) == ("Ours", "Film XXL", "c" * 64)
+    assert (worker.draining, sorted(worker.advertised)) == (True, [FILM, "sharp"])
+
+
+@pytest.mark.parametrize("all_at_once", [True, False])
+def test_a_model_of_a_deleted_group_is_not_for_everybody(
+    staff_user: Client, model: Model, all_at_once: bool
+) -> None:
+    groups = [Group.objects.create(name=name) for name in ("artists", "editors")]
+    free = advertise(make_worker("m2"), body("free"))
+    model.groups.set(groups)
+    if all_at_once:
+        chosen = {
+            "action": "delete_selected",
+            "_selected_action": [each.pk for each in groups],
+            "post": "yes",
+        }
+        staff_user.post(reverse("admin:auth_group_changelist"), chosen)
+    else:
+        staff_user.post(reverse("admin:auth_group_delete", args=[groups[0].pk]), {"post": "yes"})
+        assert not Model.objects.get(name=FILM).is_hidden, "another group is left"
+        staff_user.post(reverse("admin:auth_group_delete", args=[groups[1].pk]), {"post": "yes"})
+    assert not Group.objects.exists()
+    assert list(Model.objects.usable_by(make_user("ada").pk)) == [free]
+    assert Model.objects.get(name=FILM).is_hidden
