@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -19,14 +20,19 @@ from generation.models import (
     BulkOperation,
     Collection,
     CollectionItem,
+    Enrolment,
     FairnessClock,
+    FileDeletion,
     Job,
+    Model,
+    ModelOffer,
     OperationChunk,
     OutboxEvent,
     SavedSearch,
     Tag,
     TagItem,
     Uptime,
+    Worker,
 )
 from sharing.models import ShareLink
 from tests.database_copy.databases import Databases
@@ -80,7 +86,7 @@ def _filled(url: str) -> str:
 
 
 def _fill_what_came_later(database: OwnDatabase) -> None:
-    def create(model: Any, **values: Any) -> Any:
+    def create(model: Any, /, **values: Any) -> Any:
         return model._base_manager.using(ALIAS).create(**values)
 
     owner = User.objects.using(ALIAS).get()
@@ -127,4 +133,13 @@ def _fill_what_came_later(database: OwnDatabase) -> None:
     create(OutboxEvent, **event, payload=payload)
     content_type = Permission.objects.using(ALIAS).get(codename="change_image").content_type
     create(LogEntry, user=owner, content_type=content_type, object_id="x", action_flag=CHANGE)
+    offer = {"guidance": {"type": "number", "minimum": 0, "maximum": 1e5, "default": 1.0}}
+    said = {"job_types": ["sdxl_image_fast"], "sizes": {"1:1": [64, 64]}, "offer": offer, "last_seen_at": now}
+    model = create(Model, name="film-xl", title="灯台", picture=b"\x00\xff", default_for=["x"], **said)
+    model.groups.add(group)
+    bounds = {"max_uses": 3, "uses": 1, "expires_at": now, "token_hours": 24}
+    enrolment = create(Enrolment, name="rented", digest="8" * 64, engines=["sdxl"], **bounds)
+    worker = create(Worker, name="rented 1", enrolment=enrolment, machine=uuid4(), advertised={"film-xl": []})
+    create(ModelOffer, worker=worker, model=model, pools=["sdxl_image_fast@film-xl"], seen_at=now)
+    create(FileDeletion, name="images/灯台.png", due_at=now)
     create(Uptime, since=now, last_beat_at=now - timedelta(seconds=50), epoch=now)
