@@ -32,9 +32,9 @@ def record_models(*, worker: Worker, models: Sequence[Mapping[str, Any]]) -> boo
         return False
     worker.advertised = {each["name"]: each["job_types"] for each in models}
     worker.advertised_digest = digest
-    with transaction.atomic():
-        Worker.objects.filter(pk=worker.pk).update(advertised=worker.advertised, advertised_digest=digest)
-        _write(worker, sorted(models, key=lambda each: str(each["name"])))
+    # In two transactions, each in the order of the names, so that workers never wait for each other in a circle.
+    _take_back(worker)
+    _write(worker, sorted(models, key=lambda each: str(each["name"])))
     names = ",".join(worker.advertised)
     audit_log.after_commit("worker.models", actor=worker_actor(worker.pk), models=names)
     return True
@@ -47,11 +47,22 @@ def delete_model(model: Model) -> None:
     model.delete()
 
 
-def _write(worker: Worker, models: Sequence[Mapping[str, Any]]) -> None:
-    """In the order of the names, so that two workers never wait for each other in a circle."""
+@transaction.atomic
+def _take_back(worker: Worker) -> None:
+    """Delete the worker's offers of what is not in its list any more."""
+    Worker.objects.filter(pk=worker.pk).update(
+        advertised_digest=""
+    )  # its list counts as unread until `_write`
     gone = ModelOffer.objects.filter(worker=worker).exclude(model__name__in=worker.advertised)
-    Model.objects.filter(pk__in=gone.values("model")).update(last_seen_at=Now())
+    seen = Model.objects.filter(pk__in=gone.values("model")).order_by("name").select_for_update()
+    Model.objects.filter(pk__in=[model.pk for model in seen.only("pk")]).update(last_seen_at=Now())
     gone.delete()
+
+
+@transaction.atomic
+def _write(worker: Worker, models: Sequence[Mapping[str, Any]]) -> None:
+    said = {"advertised": worker.advertised, "advertised_digest": worker.advertised_digest}
+    Worker.objects.filter(pk=worker.pk).update(**said)
     if not models:
         return
     Model.objects.bulk_create(

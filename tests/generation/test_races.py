@@ -43,6 +43,8 @@ from generation.models import (
     Attempt,
     Image,
     Job,
+    Model,
+    ModelOffer,
     OutboxEvent,
     OwnerCounter,
     Preview,
@@ -50,6 +52,7 @@ from generation.models import (
     Upload,
     Worker,
 )
+from generation.queue.advertised import record_models
 from generation.queue.reordering import Place
 from tests.acting import (
     cancel,
@@ -66,6 +69,7 @@ from tests.acting import (
     undo_cancel,
     user_actor,
 )
+from tests.advertised import body
 from tests.factories import (
     call_back,
     complete,
@@ -389,6 +393,20 @@ def test_promoters_do_not_wait_for_each_other_in_circles(user: User) -> None:
         Job.objects.update(retry_at=from_now(-1))
         together([promote] * 8)
         assert not Job.objects.exclude(retry_at=None).exists()
+
+
+def test_workers_with_other_models_than_before_do_not_wait_for_each_other_in_circles() -> None:
+    names = [f"m{number:02}" for number in range(24)]
+    workers = [make_worker(f"w{number}") for number in range(8)]
+
+    def swap(worker: Worker, number: int) -> None:
+        half = names[::2] if number % 2 else names[1::2]
+        record_models(worker=worker, models=[body(name, title=f"{worker} {number}") for name in half])
+
+    for number in range(6):
+        together([partial(swap, worker, number + index) for index, worker in enumerate(workers)])
+    assert Model.objects.count() == len(names)
+    assert ModelOffer.objects.count() == len(workers) * len(names) // 2
 
 
 def test_a_promoter_goes_round_what_somebody_else_holds(user: User) -> None:
