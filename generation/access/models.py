@@ -34,8 +34,9 @@ def usable_models(owner_id: int) -> list[Model]:
 
 
 def models_seen_by(owner_id: int) -> list[Model]:
-    """Those that the user may or could choose, by name, also where no worker has one any more; one query."""
-    known = Model.objects.open_to(owner_id).only("name", "title", "advertised_title")
+    """Those that the user may choose, by name, also where no worker has one any more; one query."""
+    known = Model.objects.open_to(owner_id).filter(is_hidden=False)
+    known = known.only("name", "title", "advertised_title")
     return list(known.order_by("name")[:MAX_SHOWN])
 
 

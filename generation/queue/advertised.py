@@ -32,7 +32,7 @@ def record_models(*, worker: Worker, models: Sequence[Mapping[str, Any]]) -> boo
         return False
     worker.advertised = {each["name"]: each["job_types"] for each in models}
     worker.advertised_digest = digest
-    # In two transactions, each in the order of the names, so that workers never wait for each other in a circle.
+    # Two transactions, each in the order of the names: so workers never wait for each other in a circle.
     _take_back(worker)
     _write(worker, sorted(models, key=lambda each: str(each["name"])))
     names = ",".join(worker.advertised)

@@ -75,6 +75,9 @@ def test_results_of_a_model_are_found_also_when_no_worker_has_it_any_more(
     assert '<option dir="auto" value="film.xl">Film, other</option>' in content
     assert f'data-socket="/ws/library/?model={FILM}"' in content
     assert shown(html(reader, model="film.xl")) == [str(other.pk)]
+    Model.objects.filter(name="film.xl").update(is_hidden=True)
+    assert "Film, other" not in html(reader), "what nobody may choose is named to nobody"
+    assert shown(html(reader, model="film.xl")) == [str(other.pk)]
     # One that is not known any more stands in the address, so it is said.
     Model.objects.all().delete()
     assert f'value="{FILM}" selected>{FILM}</option>' in html(reader, model=FILM)
