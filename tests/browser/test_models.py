@@ -73,6 +73,7 @@ def test_from_the_form_to_the_library(live: Installation, browsers: Browsers, ow
     expect(page.get_by_role("link", name=re.compile("CreativeML")).first).to_have_attribute(
         "target", "_blank"
     )
+    expect(page.locator("#id_model"), "one choice").to_be_hidden()
     page.keyboard.press("Escape")
     pick(page, "Film XL")
     expect(chips(page)).to_have_text(["Film XL"])
