@@ -47,14 +47,18 @@ def body(name: str = FILM, **fields: Any) -> dict[str, Any]:
 
 
 def advertise(worker: Worker, *bodies: dict[str, Any], pools: list[str] | None = None) -> Model:
-    """The worker asks for work with these models; without `pools` with one for each of their job types."""
+    """The worker asks for work with these models, and without `pools` with one for each of their job types.
+
+    The first of them, or any that is known.
+    """
     record_models(worker=worker, models=bodies)
     named = [f"{job_type}@{each['name']}" for each in bodies for job_type in each["job_types"]]
     offered = offered_pools(worker, worker.engines, named if pools is None else pools)
     record_offer(worker, pools=offered, software="", device="", withdrawn={}, models_changed=True)
     record_seen(worker)
     worker.refresh_from_db()
-    return Model.objects.with_offers().get(name=bodies[0]["name"])
+    known = Model.objects.with_offers()
+    return known.get(name=bodies[0]["name"]) if bodies else known[0]
 
 
 def deliver(worker: Worker, job: Job) -> list[Asset]:

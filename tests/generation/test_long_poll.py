@@ -19,6 +19,7 @@ from generation.changes import publisher
 from generation.models import Job, Worker
 from generation.worker_api import long_poll
 from tests.acting import issue_worker_token
+from tests.advertised import body
 from tests.factories import make_job, make_user, make_worker
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_no_connection_left")]
@@ -132,6 +133,40 @@ async def test_a_job_that_arrives_is_answered_at_once(token: str, capsys: pytest
     assert took < long_poll.RECHECK_SECONDS / 2
     with capsys.disabled():
         print(f"\n  long poll answered {took * 1000:.0f} ms after the submission")
+
+
+async def test_a_list_of_models_is_read_once_however_often_it_looks(token: str) -> None:
+    """64 of them, each with an offer, are several times what a call without models may have."""
+    asked = {"engines": ["sdxl"], "wait_s": 25, "models": [body(f"m{number}") for number in range(64)]}
+    asked["pools"] = ["sdxl_image_fast@m63"]
+    from ourvidz import asgi
+
+    seen: list[int] = []
+    sent = json.dumps(asked).encode()
+    call = Call(token, 25, body=sent, application=long_poll.LongPoll(counting_bodies(asgi.everything, seen)))
+    await call.begin()
+    await waiting_for("sdxl", 1)
+    job = await submitted(model="m63")
+    status, answer = await call.answer()
+    assert (status, answer["job_id"], answer["parameters"]["model"]) == (200, str(job.pk), "m63")
+    assert seen[0] == len(sent) > 32 * 1024
+    assert len(seen) > 1
+    assert max(seen[1:]) < 200
+
+
+def counting_bodies(application: Any, lengths: list[int]) -> Any:
+    """The application, which notes how long each body was that came to it."""
+
+    async def counted(scope: Any, receive: Any, send: Any) -> None:
+        async def noted() -> Any:
+            message = await receive()
+            if message["type"] == "http.request":
+                lengths.append(len(message["body"]))
+            return message
+
+        await application(scope, noted, send)
+
+    return counted
 
 
 async def test_a_lost_hint_costs_only_time(token: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,9 @@ from django.test import Client
 
 from generation.assets import listing, saved_searches
 from generation.core.ids import LAST_ID
-from generation.models import Asset, SavedSearch, SearchEntry, SearchIndexBuild
+from generation.models import Asset, Model, SavedSearch, SearchEntry, SearchIndexBuild
+from tests.advertised import FILM, advertise, body, deliver
+from tests.factories import make_job, make_worker
 from tests.library.conftest import made, many, shown
 
 SAVE = "/library/searches/save"
@@ -50,6 +52,29 @@ def test_each_facet_narrows_the_page_and_is_a_chip_that_takes_it_back(reader: Cl
     assert 'href="?seed=7"' in both
     assert 'href="?job_type=sdxl_image_fast"' in both
     assert 'data-socket="/ws/library/?job_type=sdxl_image_fast&amp;seed=7"' in both
+
+
+def test_results_of_a_model_are_found_also_when_no_worker_has_it_any_more(
+    reader: Client, owner: User
+) -> None:
+    worker = make_worker()
+    made(owner, quantity=1)
+    assert "f-model" not in html(reader)
+    advertise(worker, body(FILM), body("film.xl", title="Film, other"))
+    [asset], [other] = [deliver(worker, make_job(owner, model=name)) for name in (FILM, "film.xl")]
+    advertise(worker)
+
+    content = html(reader, model=FILM)
+
+    assert shown(content) == [str(asset.pk)]
+    assert words(content) == f"1 result {FILM} Clear"
+    assert f'<option dir="auto" value="{FILM}" selected>Film XL</option>' in content
+    assert '<option dir="auto" value="film.xl">Film, other</option>' in content
+    assert f'data-socket="/ws/library/?model={FILM}"' in content
+    assert shown(html(reader, model="film.xl")) == [str(other.pk)]
+    # One that is not known any more stands in the address, so it is said.
+    Model.objects.all().delete()
+    assert f'value="{FILM}" selected>{FILM}</option>' in html(reader, model=FILM)
 
 
 def test_days_are_those_of_the_reader(reader: Client, owner: User) -> None:

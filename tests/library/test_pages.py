@@ -136,12 +136,11 @@ def test_a_page_of_60_costs_as_many_queries_as_one_of_6(
 ) -> None:
     many(owner, 6)
     made(owner, job_type="video_fast")
-    with django_assert_num_queries(
-        7
-    ):  # session, user, revision, projects, assets, operations, saved searches
+    # session, user, revision, projects, assets, operations, saved searches, models
+    with django_assert_num_queries(8):
         assert len(shown(html(reader))) == 7
     many(owner, 60)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         assert len(shown(html(reader))) == 60
 
 

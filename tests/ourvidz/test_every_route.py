@@ -24,6 +24,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import UserSession
 from downloads.archives import ArchiveSelection, create_archive
+from generation.access.models import set_picture
 from generation.access.tokens import revoke
 from generation.assets import groupings, memberships, operations
 from generation.assets.groupings import COLLECTIONS, TAGS
@@ -35,7 +36,6 @@ from generation.models import (
     BulkOperation,
     Collection,
     Job,
-    Model,
     PersonalToken,
     Project,
     Reference,
@@ -74,6 +74,7 @@ from workspace.models import Preset
 pytestmark = [pytest.mark.timeout(400), pytest.mark.any_database]
 # In all that the owner wrote; nobody else may read it anywhere.
 SECRET = "quokka-in-the-attic"
+NAME = "a-name.png"  # of a file and of a model
 NAMED = re.compile(r"<(?:\w+:)?(\w+)>")
 IN_A_BODY = re.compile(r"\{(\w+)\}")
 ADMIN_EXPRESSIONS = {
@@ -107,8 +108,6 @@ class Victim:
             ids = ids | {"asset_id": ids["video_id"]}
         if pattern.endswith("/preview"):
             ids = ids | {"asset_id": ids["leased_asset_id"]}
-        if "models/" in pattern:
-            ids = ids | {"name": ids["model_name"]}
         pattern = ADMIN_EXPRESSIONS.get(pattern, pattern)
         return "/" + NAMED.sub(lambda found: ids[found[1]], pattern)
 
@@ -149,6 +148,16 @@ def organised(user: User, image: Asset) -> dict[str, Any]:
     }
 
 
+def keep_model_for(user: User, name: str) -> None:
+    """A model with a picture that the user alone may choose."""
+    model = advertise(make_worker(), body(name))
+    set_picture(model, io.BytesIO(png()))
+    model.save()
+    group = Group.objects.create(name=f"{SECRET} group")
+    group.user_set.add(user)
+    model.groups.add(group)
+
+
 @pytest.fixture
 def victim(db: None) -> Victim:
     user = make_user(f"{SECRET}-owner")
@@ -174,13 +183,9 @@ def victim(db: None) -> Victim:
     Client().force_login(user)
     session = UserSession.objects.get(user=user)
     preset = make_preset(user, f"{SECRET} preset")
-    model = advertise(make_worker(), body(title=f"{SECRET} model"))
-    Model.objects.filter(pk=model.pk).update(picture=b"RIFF", picture_version="1")
-    circle = Group.objects.create(name=f"{SECRET} circle")
-    user.groups.add(circle)
-    model.groups.add(circle)
     named = {"name": f"{SECRET} search", "folded_name": f"{SECRET} search"}
     search = SavedSearch.objects.create(owner=user, query="q=fox", **named)
+    keep_model_for(user, NAME)
     made = {
         "job_id": image.job_id,
         "asset_id": image.pk,
@@ -200,8 +205,7 @@ def victim(db: None) -> Victim:
         "media": "image",
         "slot": 0,
         "type": "style",
-        "name": "a-name.png",
-        "model_name": model.name,
+        "name": NAME,
         "session_id": session.pk,
         "archive_id": archive.pk,
         "link_id": link.pk,
