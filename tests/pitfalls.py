@@ -62,6 +62,7 @@ PITFALLS: Mapping[int, str] = {
     44: "A setting out of its range that is taken, and destroys data; a path pasted into a URL",
     45: "One bad row that stops the queue, or a chore, for everybody",
     46: "A worker whose faults are its own, and that goes on emptying the queue",
+    47: "A parameter that a worker does not know and drops without a word",
     48: "State that must be one for all processes kept in one process's memory",
     49: "Every socket of an owner rendering the same news again, on one thread",
     50: "Search that knows only ASCII, one word order, one field",

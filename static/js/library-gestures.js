@@ -260,6 +260,10 @@ export function start() {
   });
   grid.addEventListener("click", clicked, { capture: true });
   grid.addEventListener("keydown", keyed);
+  grid.addEventListener("ticked", (event) => {
+    const tile = tileAt(event); // before this was there
+    if (tile && event instanceof CustomEvent) pick(tile, event.detail, false);
+  });
   grid.addEventListener("pointerdown", pointed);
   document.addEventListener("pointermove", moved);
   document.addEventListener("pointerup", released);

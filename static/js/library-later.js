@@ -1,6 +1,5 @@
 // What the Library wants only once somebody is there: selecting, organising, filters, the scrubber, videos that play.
 import { byId, targetOf } from "./dom.js";
-import { selection } from "./library-selection.js";
 
 const grid = byId("grid", HTMLElement);
 const SIGNS = ["pointermove", "pointerdown", "click", "change", "keydown", "focusin"];
@@ -57,7 +56,7 @@ async function come(event) {
   if (!isThere) return;
   if (isHeld && event instanceof KeyboardEvent) target?.dispatchEvent(new KeyboardEvent(event.type, event));
   else if (isHeld) target?.dispatchEvent(new MouseEvent(event.type, /** @type {MouseEvent} */ (event)));
-  else if (isTick) selection.set([target.value], isOn);
+  else if (isTick) target.dispatchEvent(new CustomEvent("ticked", { bubbles: true, detail: isOn }));
   else if (event.type === "change") target?.dispatchEvent(new Event("change", event));
   else if (event.type === "pointerdown" && isDown)
     target?.dispatchEvent(new PointerEvent(event.type, /** @type {PointerEvent} */ (event)));

@@ -133,7 +133,7 @@ def test_save_under_review_and_discard_the_rest(desk: Desk, machine: Machine) ->
     for tab in (page, desk.second):
         expect(cards(tab, "done")).to_have_count(3)
     assert in_library.count() == 1, "undo puts them back under review, not into the Library"
-    desk.press(stack(page, job).locator(".todo"), "Save all")
+    desk.press(stack(page, job).locator(".todo"), "Save the rest")
     for tab in (page, desk.second):
         expect(stack(tab, job).locator(".facts")).not_to_contain_text("to review")
     assert in_library.count() == 3

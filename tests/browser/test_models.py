@@ -73,6 +73,7 @@ def test_from_the_form_to_the_library(live: Installation, browsers: Browsers, ow
     expect(page.get_by_role("link", name=re.compile("CreativeML")).first).to_have_attribute(
         "target", "_blank"
     )
+    expect(page.locator("#id_model"), "one choice").to_be_hidden()
     page.keyboard.press("Escape")
     pick(page, "Film XL")
     expect(chips(page)).to_have_text(["Film XL"])
@@ -152,7 +153,7 @@ def test_from_the_form_to_the_library(live: Installation, browsers: Browsers, ow
     expect(page.locator("#choose-model [data-title]")).to_have_text("Film XL")
     expect(chips(page).nth(1)).to_have_text("Steps 5")
     expect(chips(page).nth(2)).to_have_text("Film grain 0.8")
-    offer(second, body("other"))
+    offer(second, body("other", title="Other"))
     page.locator(f"#image-{waiting.slots[0].pk} [data-menu]").dispatch_event("click")
     page.get_by_role("link", name="Use all its settings").click()
     expect(page.locator("#recalled")).to_contain_text("Model: ink – it is not here any more")

@@ -146,6 +146,15 @@ def test_without_names_it_fetches_what_the_options_name(tmp_path: Path) -> None:
     assert (status, "nothing to fetch" in log) == (2, True)
 
 
+def test_without_names_it_fetches_what_the_models_name(tmp_path: Path) -> None:
+    file = tmp_path / "worker.toml"
+    entry = f'[[models]]\nname = "film-xl"\nengine = "sdxl"\nweights = "{NAME}"\n'
+    file.write_text(entry + 'job_types = ["sdxl_image_fast"]\n', encoding="utf-8")
+    with hub_server(Repository(NAME, weights(tmp_path / "model"))) as hub:
+        status, out, log = fetched(tmp_path / "cache", hub, "--config", str(file))
+    assert (status, out.startswith(f"{NAME}@")) == (0, True), log
+
+
 @pytest.mark.parametrize(
     ("name", "status", "sentence"),
     [

@@ -24,7 +24,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
-from generation.models import Worker
+from generation.models import Model, Worker
 from generation.models.job import Job
 from generation.models.statuses import ACTIVE
 from tests.acting import cancel_all, issue_worker_token
@@ -174,6 +174,7 @@ class Installation:
             self.start()
         for owner_id in set(Job.objects.filter(status__in=ACTIVE).values_list("owner_id", flat=True)):
             cancel_all(owner_id=owner_id)
+        Model.objects.all().delete()
         Worker.objects.update(last_seen_at=None)  # else those that have gone count as there for a minute
 
     def stop(self) -> None:

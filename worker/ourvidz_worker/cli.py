@@ -104,9 +104,9 @@ def _fetch(config: Configuration, named: Sequence[str]) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # the log says how far it is
     from ourvidz_worker.fetch import FetchFailed, fetch, locations
 
-    wanted = list(named) or locations(config.engine)
+    wanted = list(named) or locations(config.engine, config.models)
     if not wanted:
-        return _fail("nothing to fetch: name weights, or the options that name them (--model …)")
+        return _fail("nothing to fetch: name weights, or the options or models that do")
     try:
         for location in wanted:
             sys.stdout.write(f"{fetch(location)}\n")
