@@ -25,10 +25,10 @@ def record_models(*, worker: Worker, models: Sequence[Mapping[str, Any]]) -> boo
     """Keep the worker's whole list of models; whether it says another one than before.
 
     `models` are as in a lease call, checked. Two workers that describe one name differently both stay in the
-    list; the description is that of the last who changed his.
+    list; the description is that of the last who changed his, while an enabled worker offers that.
     """
     digest = _digest(models)
-    if worker.advertised_digest == digest:
+    if worker.advertised_digest == digest and not _is_forsaken(worker):
         return False
     worker.advertised = {each["name"]: each["job_types"] for each in models}
     worker.advertised_digest = digest
@@ -38,6 +38,15 @@ def record_models(*, worker: Worker, models: Sequence[Mapping[str, Any]]) -> boo
     names = ",".join(worker.advertised)
     audit_log.after_commit("worker.models", actor=worker_actor(worker.pk), models=names)
     return True
+
+
+def _is_forsaken(worker: Worker) -> bool:
+    """Whether one of the worker's models stands there with what no enabled worker offers any more."""
+    models = Model.objects.filter(offers__worker=worker).with_offers()
+    return any(
+        _digest([model.offer, model.sizes]) not in {offer.offer_digest for offer in model.offers.all()}
+        for model in models
+    )
 
 
 @transaction.atomic

@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from generation.models import Job, Model, ModelOffer, Worker
-from tests.advertised import FILM, OFFER, body
-from tests.factories import make_job
+from tests.advertised import FILM, OFFER, advertise, body
+from tests.factories import make_job, make_worker
 from tests.generation.worker_api.conftest import Machine
 
 POOL = f"sdxl_image_fast@{FILM}"
@@ -234,3 +234,19 @@ def test_models_cost_a_claim_no_query(machine: Machine, other: Machine, owner: U
                 assert caller.lease(pools=pools).status_code == 200
         counts.append(len(asked))
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("is_taken_back", [True, False])
+def test_what_nobody_offers_any_more_gives_way_to_what_the_others_offer(
+    db: None, is_taken_back: bool
+) -> None:
+    """A worker that starts again says what it said before; it is the only one who has the model now."""
+    stays, goes = make_worker("m1"), make_worker("m2")
+    advertise(stays, body())
+    assert advertise(goes, body(offer={})).offer == {}
+    assert advertise(stays, body()).offer == {}, "of two, the one who changed his last"
+    if is_taken_back:
+        advertise(goes, body("other"))
+    else:
+        Worker.objects.filter(pk=goes.pk).update(enabled=False)
+    assert advertise(stays, body()).offer == OFFER
