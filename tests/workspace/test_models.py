@@ -207,7 +207,7 @@ def test_a_forecast_tells_nothing_of_a_model_that_its_reader_may_not_use(
     signed_in: Client, owner: User, film: Model
 ) -> None:
     def told(model: str) -> dict[str, Any]:
-        query = {"job_type": "sdxl_image_fast", "quantity": 1, "model": model}
+        query = {"job_type": "sdxl_image_fast", "quantity": "1", "model": model}
         return dict(signed_in.get("/workspace/forecast", query).json())
 
     worker = Worker.objects.get()
