@@ -64,6 +64,17 @@ def bound(**targets: Any) -> dict[str, Any]:
             bound(prompt="6.inputs.clip"),
             "bind.prompt: 6.inputs.clip comes from node 4: bind that node's input",
         ),
+        (
+            {
+                "bind": {**without("negative_prompt"), "negative": "7.inputs.text"},
+                "fixed": {"negative": "fog"},
+            },
+            "bind.negative: goes before the job's; say negative_prompt",
+        ),
+        (
+            {"bind": without("negative_prompt"), "fixed": {"negative": "fog"}},
+            "set.negative: has no place in the workflow; name one in bind.negative_prompt",
+        ),
         (bound(prompt="7.inputs.text"), "bind.negative_prompt: 7.inputs.text is bound to prompt too"),
         (bound(negative="7.inputs.text"), "bind.negative: 7.inputs.text is bound to negative_prompt too"),
         (bound(cfg="3.inputs.cfg"), "bind.cfg: is neither in set nor in offer; say guidance"),

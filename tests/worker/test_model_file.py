@@ -397,6 +397,16 @@ def test_what_a_workflow_binds_can_be_offered(folder: Path) -> None:
     assert model.options["output"] == "3"
 
 
+def test_a_workflow_with_a_negative_prompt_can_have_one_set(folder: Path) -> None:
+    inputs = {"text": "", "avoid": "", "n": 4, "d": 1.0, "s": "euler", "seed": 1}
+    content = f'{flow(folder)}negative_prompt = "3.inputs.avoid"\n'.replace(
+        "offer = ", 'set = {negative = "fog"}\noffer = '
+    )
+    (folder / "flow.json").write_text(json.dumps({"3": {"class_type": "Sampler", "inputs": inputs}}))
+    (model,) = read(folder, content).models
+    assert model.fixed == {"negative": "fog"}
+
+
 def test_paths_are_seen_from_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "elsewhere").mkdir()
     monkeypatch.chdir(folder / "elsewhere")

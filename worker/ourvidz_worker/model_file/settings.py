@@ -28,7 +28,7 @@ def known_settings(engine: str, bound: Sequence[str] = ()) -> dict[str, Setting 
     """The settings of an engine by name; None for those that only a workflow's binding gives a meaning."""
     if engine == "comfy":
         names = [name for name in bound if name not in JOB_INPUTS and SETTING_NAME.fullmatch(name)]
-        return {name: SETTINGS.get(name) for name in names}
+        return {name: SETTINGS.get(name) for name in (*names, "negative")}
     return {name: each for name, each in SETTINGS.items() if engine in each.engines}
 
 
