@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -128,6 +129,16 @@ def test_it_waits_for_a_comfyui_that_starts_later(comfy: ComfyStandIn, tmp_path:
         assert loaded(comfy, image_model(tmp_path, comfy.url)).pools == ("sdxl_image_fast",)
     finally:
         timer.join()
+
+
+def test_one_that_was_away_is_not_waited_for_again(comfy: ComfyStandIn, tmp_path: Path) -> None:
+    """The worker's other models have jobs to do."""
+    engine = ComfyEngine(image_model(tmp_path, f"http://127.0.0.1:{free_port()}"), patience_s=1.5)
+    for least, most in ((1.5, 10.0), (0.0, 1.0)):
+        began = time.monotonic()
+        with pytest.raises(EngineUnusable):
+            engine.load()
+        assert least <= time.monotonic() - began < most
 
 
 def test_two_workflows_of_one_comfyui_leave_room_making_to_it(comfy: ComfyStandIn, tmp_path: Path) -> None:

@@ -36,6 +36,13 @@ class Models(Protocol):
     def bodies(self) -> Bodies:
         """Those with a name, as a lease call says them."""
 
+    @property
+    def is_retry_due(self) -> bool:
+        """Whether one that could not be used is to be tried again."""
+
+    def retry(self) -> None:
+        """Tries these; what is loaded may be unloaded for it."""
+
 
 class NoModels:
     """Of an engine that has none."""
@@ -44,8 +51,13 @@ class NoModels:
     warm: tuple[str, ...] = ()
     unusable: Mapping[str, str] = {}
 
+    is_retry_due = False
+
     def bodies(self) -> Bodies:
         return []
+
+    def retry(self) -> None:
+        """There are none."""
 
 
 class Offers:

@@ -53,6 +53,7 @@ class ComfyEngine:
         self._client_id = uuid.uuid4().hex
         self._client: ComfyClient | None = None
         self._version = ""
+        self._was_away = False  # when it was loaded last
         self._times = NodeTimes()
 
     @property
@@ -67,12 +68,16 @@ class ComfyEngine:
     def load(self) -> None:
         """Checks that ComfyUI has all that the workflow needs. Its models are loaded by the first prompt.
 
-        Waits for a ComfyUI that is not there yet: both may be started with the machine.
+        Waits for a ComfyUI that is not there yet: both may be started with the machine. What was away before
+        is only asked whether it is there now.
         """
         self.close()
         client = ComfyClient(self._options.url)
+        patience_s = 0.0 if self._was_away else self._patience_s
+        self._was_away = True
         try:
-            found = while_away(lambda: self._problems(client), lambda: False, self._patience_s)
+            found = while_away(lambda: self._problems(client), lambda: False, patience_s)
+            self._was_away = False
         except (ComfyFault, ComfyRefusal) as error:
             client.close()
             raise EngineUnusable(f"ComfyUI at {self._options.url} cannot be used: {error}") from error
