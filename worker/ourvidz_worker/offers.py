@@ -108,9 +108,12 @@ class Offers:
         """
         if refused.status not in (413, 422):
             return False
-        if offer.models is not None or offer.warm or any("@" in pool for pool in offer.pools):
+        if offer.models or offer.warm or any("@" in pool for pool in offer.pools):
             self._known, self._models_from = None, time.monotonic() + RETRY_MODELS_S
             log.event("models_refused", reason=str(refused), again_in_s=RETRY_MODELS_S)
+            return True
+        if offer.models is not None:  # an empty list: such a server has no models of this worker either
+            self._known = offer.models
             return True
         if offer.withdrawn and self._sends_withdrawn:
             self._sends_withdrawn = False
@@ -118,9 +121,9 @@ class Offers:
         return False
 
     def _changed_models(self) -> Bodies | None:
-        """None while the server knows them, or if there never was one: then no server needs to know of it."""
+        """None while the server knows them. Of a worker without one it is told too: it may have had some."""
         bodies = self._models.bodies()
-        return None if bodies == (self._known or []) else bodies
+        return None if bodies == self._known else bodies
 
     def _pools(self, *, with_models: bool) -> tuple[str, ...]:
         """At most as many as servers take: of models those with the fewest references."""
