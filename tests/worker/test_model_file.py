@@ -230,6 +230,13 @@ def with_line(key: str, line: str) -> str:
         ),
         (
             "loras",
+            f'loras = [{{file = "film.safetensors", weight = {"9" * 400}}}]',
+            "models[0].loras[0].weight has 400 digits",
+        ),
+        ("set", f"set = {{clip_skip = {'9' * 400}}}", "models[0].set.clip_skip has 400 digits"),
+        ("offer", f"offer = {{steps = [1, {'9' * 400}]}}", "models[0].offer.steps[1] has 400 digits"),
+        (
+            "loras",
             'loras = [{file = "film.safetensors", weight = 3}]',
             "models[0].loras[0].weight must be -1 to 2, not 3",
         ),
@@ -350,6 +357,13 @@ def test_a_mistake_is_named_with_its_place(folder: Path, key: str, line: str, se
             '[[models]]\nname = "a"\nengine = "comfy"\nbind = {cfg = "3.inputs.cfg"}\noffer = {steps = [4]}',
             "models[0].offer: 'steps' is no key; there are cfg, loras",
         ),
+        (
+            '[[models]]\nname = "a"\nengine = "comfy"\nbind = {x = "3.inputs.x"}\n'
+            "offer = {x = {choices = [nan]}}",
+            "models[0].offer.x.choices[0] is no number",
+        ),
+        (f"patience = {'9' * 5000}", "is not TOML: Exceeds the limit"),
+        (f"server = {'[' * 3000}", "is not TOML: its lists are nested too deeply"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(folder: Path, content: str, sentence: str) -> None:

@@ -153,6 +153,8 @@ def _value(value: Any, setting: Setting | None, name: str, place: str) -> Value:
     if setting is None:
         if not isinstance(value, str | int | float | bool):
             raise InvalidModel(f"{place} must be one value")
+        if isinstance(value, int | float) and not math.isfinite(expect(value, type(value), place)):
+            raise InvalidModel(f"{place} is no number")
         return one_line(value, TEXT_LENGTH, place) if isinstance(value, str) else value
     if setting.kind == "text":
         limit = NEGATIVE_LENGTH if name == "negative" else TEXT_LENGTH
