@@ -39,6 +39,8 @@ def bound(**targets: Any) -> dict[str, Any]:
         ({"options": {"url": ""}}, "url: is missing"),
         ({"options": {"url": "127.0.0.1:8188"}}, "url: '127.0.0.1:8188' is no address"),
         ({"options": {"url": "file:///etc/passwd"}}, "url: 'file:///etc/passwd' is no address"),
+        ({"options": {"url": "http://comfy..lan"}}, "url: 'http://comfy..lan' is no address"),
+        ({"options": {"url": "http://xn--zzzz"}}, "url: 'http://xn--zzzz' is no address"),
         ({"options": {"url": "http://[::1"}}, "url: 'http://[::1' is no address"),
         ({"options": {"url": "http://me:pw@comfy:8188"}}, "url: holds a user name"),
         ({"options": {"url": "http://comfy:8188/?a=1"}}, "url: holds a user name, a query"),

@@ -76,6 +76,7 @@ def _url(value: Any) -> str:
     try:
         parts = urlsplit(value)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna").decode("idna")  # an empty or long label, or no punycode
     except ValueError:
         is_address = False
     if not (is_address and value.isascii() and value.isprintable() and " " not in value):
