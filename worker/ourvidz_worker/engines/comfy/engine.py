@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import ClassVar
 
 from ourvidz_worker import log
 from ourvidz_worker.engines.base import (
@@ -41,6 +42,7 @@ class ComfyEngine:
     """
 
     name = "comfy"
+    _away: ClassVar[set[str]] = set()  # addresses at which none was, when this process asked last
 
     def __init__(self, model: ModelSettings, patience_s: float = AWAY_PATIENCE_S) -> None:
         try:
@@ -53,7 +55,6 @@ class ComfyEngine:
         self._client_id = uuid.uuid4().hex
         self._client: ComfyClient | None = None
         self._version = ""
-        self._was_away = False  # when it was loaded last
         self._times = NodeTimes()
 
     @property
@@ -68,17 +69,17 @@ class ComfyEngine:
     def load(self) -> None:
         """Checks that ComfyUI has all that the workflow needs. Its models are loaded by the first prompt.
 
-        Waits for a ComfyUI that is not there yet: both may be started with the machine. What was away before
-        is only asked whether it is there now.
+        Waits for a ComfyUI that is not there yet: both may be started with the machine. One for which a model
+        has waited in vain is only asked whether it is there now.
         """
         self.close()
         client = ComfyClient(self._options.url)
-        patience_s = 0.0 if self._was_away else self._patience_s
-        self._was_away = True
+        patience_s = 0.0 if client.url in self._away else self._patience_s
         try:
             found = while_away(lambda: self._problems(client), lambda: False, patience_s)
-            self._was_away = False
+            self._away.discard(client.url)
         except (ComfyFault, ComfyRefusal) as error:
+            self._away.add(client.url)
             client.close()
             raise EngineUnusable(f"ComfyUI at {self._options.url} cannot be used: {error}") from error
         if found:
