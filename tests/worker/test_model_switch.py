@@ -30,14 +30,14 @@ JOB_TYPES = ("sdxl_image_fast",)
 class Machine:
     """Engines with weights, of which so many fit at once; `events`: what was loaded and unloaded, in order.
 
-    `broken`: by model, why it cannot be loaded.
+    `broken`: by model, why it cannot be loaded, or what else loading it raises.
     """
 
     def __init__(self, room: int) -> None:
         self.room = room
         self.events: list[str] = []
         self.loaded: set[str] = set()
-        self.broken: dict[str, str] = {}
+        self.broken: dict[str, str | Exception] = {}
         self.short: set[str] = set()  # models whose jobs run out of memory beside others
 
     def create(self, settings: EngineSettings, model: ModelSettings) -> Engine:
@@ -57,7 +57,7 @@ class Weighty(ScriptedEngine):
     def load(self) -> None:
         machine = self._machine
         if reason := machine.broken.get(self._model):
-            raise EngineUnusable(reason)
+            raise EngineUnusable(reason) if isinstance(reason, str) else reason
         if len(machine.loaded) >= machine.room:
             raise EngineUnusable("the weights do not fit into the memory")
         machine.loaded.add(self._model)
@@ -212,10 +212,23 @@ def test_a_model_that_stays_broken_is_tried_less_and_less_often(
     assert isinstance(generated(models, "b")[0].outcome, Result)
 
 
+def test_an_error_that_nobody_expected_costs_the_others_nothing(
+    two: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two.broken["b"] = KeyError("down_blocks.7")
+    models = switch(two, "a", "b")
+    models.load()
+    assert models.pools == ("sdxl_image_fast@a",)
+    assert models.unusable == {"sdxl_image_fast@b": "KeyError: 'down_blocks.7'"}
+    assert "test_model_switch.py" in capsys.readouterr().err, "the log says where"
+    with pytest.raises(KeyError):
+        switch(two, "b").load()
+
+
 def test_an_engine_that_could_not_be_created_is_created_later(two: Machine) -> None:
     def create(settings: EngineSettings, model: ModelSettings) -> Engine:
         if reason := two.broken.get(model.name):
-            raise EngineUnusable(reason)
+            raise EngineUnusable(str(reason))
         return two.create(settings, model)
 
     two.broken["b"] = "the engine needs what is not installed"

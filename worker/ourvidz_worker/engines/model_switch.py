@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -48,10 +48,8 @@ class ModelSwitch:
         self._is_complete = False  # whether each model was tried
         self.loading: Callable[[], AbstractContextManager[None]] = nullcontext
         for member in self._members:
-            try:
+            with self._giving_up_on_errors(member):
                 member.engine = self._create(member.model)
-            except EngineUnusable as unusable:
-                self._give_up(member, unusable)
 
     @property
     def name(self) -> str:
@@ -113,11 +111,9 @@ class ModelSwitch:
             self._load_again()
         else:
             for member in reversed(self._usable):
-                try:
+                with self._giving_up_on_errors(member):
                     self._loaded.activate(member)
                     self._learn(member)
-                except EngineUnusable as unusable:
-                    self._give_up(member, unusable)
         if not self._usable:
             raise EngineUnusable("; ".join(member.problem for member in self._members))
         self._is_complete = True
@@ -126,11 +122,8 @@ class ModelSwitch:
         """After an error: the last used, or the first that can be; the others when they are needed."""
         last = self._loaded.last_used
         for member in sorted(self._usable, key=lambda each: each is not last):
-            try:
+            with self._giving_up_on_errors(member):
                 self._loaded.activate(member)
-            except EngineUnusable as unusable:
-                self._give_up(member, unusable)
-            else:
                 return
 
     def retry(self) -> None:
@@ -138,13 +131,10 @@ class ModelSwitch:
         for member in self._members:
             if not member.is_due:
                 continue
-            try:
+            with self._giving_up_on_errors(member):
                 member.engine = member.engine or self._create(member.model)
                 self._loaded.probe(member)
                 self._learn(member)
-            except EngineUnusable as unusable:
-                self._give_up(member, unusable)
-            else:
                 member.recover()
 
     def unload(self) -> None:
@@ -235,11 +225,22 @@ class ModelSwitch:
             member.digest = digest_of(member.model)
             log.event("model_ready", model=member.model.name, pools=len(pools), digest=member.digest[:12])
 
-    def _give_up(self, member: Member, unusable: EngineUnusable) -> None:
-        if len(self._members) == 1:
-            raise unusable
-        member.pause(str(unusable))
-        self._loaded.unload(member)
+    @contextmanager
+    def _giving_up_on_errors(self, member: Member) -> Iterator[None]:
+        """Of several models one is given up for a while, whatever it raises; of one alone it is raised."""
+        try:
+            yield
+        except Exception as error:
+            if len(self._members) == 1:
+                raise
+            problem = str(error)
+            if not isinstance(error, EngineUnusable):
+                described = log.describe_error(error)
+                log.event("engine_failed", model=member.model.name, **described)
+                problem = f"{described['error']}: {described['message']}"
+            member.pause(problem)
+            with suppress(Exception):  # a broken GPU may fail even this
+                self._loaded.unload(member)
 
 
 def _named_pools(member: Member) -> list[str]:
