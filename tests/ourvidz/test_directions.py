@@ -23,6 +23,7 @@ from generation.core.actors import SYSTEM
 from generation.models import Action, Asset, Collection, Job, Project, Source, Tag
 from sharing.links import Shared, create_link, token_of
 from tests.acting import create_project, discard, issue_personal_token
+from tests.advertised import FILM, advertise, body
 from tests.factories import (
     call_back,
     complete,
@@ -190,6 +191,8 @@ PAGES: dict[str, Callable[[Writer], str]] = {
         f"/workspace/assets/image/{writer.asset('image').pk}/menu"
     ),
     "workspace/prompts": lambda writer: writer.get(f"/workspace/prompts?q={MARK}"),
+    "workspace/models": lambda writer: of_model(writer, "/workspace/models"),
+    "workspace/models/<str:name>": lambda writer: of_model(writer, f"/workspace/models/{FILM}"),
     "workspace/presets": lambda writer: writer.get("/workspace/presets"),
     "a submission without a session": lambda _: (
         Client().post("/workspace/submit", {"prompt": MARK, "new_project": MARK}).content.decode()
@@ -254,6 +257,19 @@ def marked_places(page: str) -> Iterator[str]:
     directions.feed(re.sub(r'(?s)<header id="header">.*?</header>|<nav.*?</nav>', "", page))
     assert directions.marks, "the page shows nothing of it"
     yield from directions.wrong
+
+
+def of_model(writer: Writer, path: str) -> str:
+    """A page of a model whose worker wrote the mark."""
+    bounds = {"minimum": 0, "maximum": 1, "default": 1}
+    lora = {"name": "film-grain", "title": MARK, "trigger_words": [MARK], **bounds}
+    offer = {
+        "palette": {"type": "choice", "choices": [MARK, "mono"], "default": "mono"},
+        "loras": {"type": "loras", "choices": [lora]},
+    }
+    licence = {"name": MARK, "url": "https://example.org/licence"}
+    advertise(make_worker("of a model"), body(title=MARK, offer=offer, licence=licence))
+    return writer.get(path)
 
 
 def test_every_page_is_walked() -> None:
