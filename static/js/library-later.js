@@ -69,5 +69,4 @@ export function start() {
   for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => (isDown = false));
   grid.addEventListener("scrolled", loaded, { once: true });
   if (sessionStorage.getItem("library-filter")) loaded(); // a filter's control has it
-  for (const toggle of document.querySelectorAll("[data-select]")) toggle.removeAttribute("hidden");
 }

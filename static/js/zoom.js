@@ -164,6 +164,7 @@ function hear(stage, { to, pan, toggle, isZoomed, scale }) {
     fingers.delete(event.pointerId);
     if (!start || !isTouch || hasMoved || fingers.size || event.type === "pointercancel") return;
     const at = from(event);
+    if (Math.hypot(at.x - start.x, at.y - start.y) > TAP_PX) return; // a swipe
     const again = event.timeStamp - tapped.at < TAP_MS && Math.hypot(at.x - tapped.x, at.y - tapped.y) < TAP_PX;
     if (again) toggle(at);
     tapped = { at: again ? -TAP_MS : event.timeStamp, ...at };
