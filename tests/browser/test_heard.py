@@ -129,6 +129,7 @@ def test_a_notification_comes_only_where_it_was_asked_for(
         page.evaluate(HIDE, True)
         machine.deliver(machine_work, 0, status="completed")
         expect(stack(page, job)).to_have_attribute("data-status", "completed")
+        expect(page).to_have_title(re.compile(r"^\(1\) "))
         page.evaluate(HIDE, False)
 
     finished_out_of_sight("unasked")
