@@ -83,13 +83,13 @@ def _generic_plan(sql: str, count: int) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
         cursor.execute("SET LOCAL enable_seqscan = off")  # there are but a few rows
-        cursor.execute(f"PREPARE planned AS {prepared}")
         lines: list[str] = []
         for sorts in ("on", "off"):  # few rows may be cheap to sort, which many are not
             cursor.execute(f"SET LOCAL enable_sort = {sorts}")
+            cursor.execute(f"PREPARE planned AS {prepared}")
             cursor.execute(f"EXPLAIN EXECUTE planned{arguments}")
             lines += [line for (line,) in cursor.fetchall()]
-        cursor.execute("DEALLOCATE planned")
+            cursor.execute("DEALLOCATE planned")
     return "\n".join(lines)
 
 
