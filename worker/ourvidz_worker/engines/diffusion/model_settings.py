@@ -14,6 +14,7 @@ from ourvidz_worker.protocol import Job
 T = TypeVar("T", int, float, str)
 
 LABELS = {
+    "scheduler": "Scheduler",  # by the name that chose it; a sampler's name is of several
     "guidance_2": "CFG scale 2",
     "guidance_rescale": "CFG Rescale",
     "clip_skip": "Clip skip",
