@@ -48,6 +48,9 @@ class GroupName(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+NAMES_LEFT_OUT = "Left out in records of jobs, changes and imports."
+
+
 class AssetResponse(Failing, serializers.ModelSerializer[Any]):
     """One expected result, from submission to the end."""
 
@@ -58,8 +61,8 @@ class AssetResponse(Failing, serializers.ModelSerializer[Any]):
     project = serializers.UUIDField(source="project_id", read_only=True)
     file = serializers.SerializerMethodField(help_text="Its address, once completed.")
     thumbnail = serializers.SerializerMethodField(help_text="Its address, once completed.")
-    tags = GroupName(many=True, read_only=True, required=False, help_text="Not in a job's records.")
-    collections = GroupName(many=True, read_only=True, required=False, help_text="Not in a job's records.")
+    tags = GroupName(many=True, required=False, help_text=NAMES_LEFT_OUT)
+    collections = GroupName(many=True, required=False, help_text=NAMES_LEFT_OUT)
 
     def get_file(self, asset: Asset) -> str | None:
         return self._address(asset, "file")

@@ -258,7 +258,7 @@ def test_a_large_upload_goes_to_the_disk_once(
 def test_requests_with_bodies_follow_each_other(live: Installation) -> None:
     """On one connection, sent without waiting: the answers come in order."""
     lease = b"POST /api/v1/worker/lease HTTP/1.1\r\nHost: localhost\r\n"
-    counted = lease + b"Content-Length: 200000\r\n\r\n" + b"x" * 200000
+    counted = lease + b"Content-Length: 300000\r\n\r\n" + b"x" * 300000
     streamed = lease + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(b"x" * 100) * 3 + b"0\r\n\r\n"
     last = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with Connection(live) as connection:

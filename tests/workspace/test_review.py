@@ -133,6 +133,6 @@ def test_its_queries_do_not_grow(signed_in: Client, owner: User, django_assert_n
     few = complete(make_job(owner, quantity=3, review=True))
     many = complete(make_job(owner, quantity=6, review=True))
     for results in (few, many):
-        with django_assert_num_queries(16):
+        with django_assert_num_queries(18):
             answer = post(signed_in, keep_url(results[0]))
         assert answer["message"] == f"Kept it, discarded {len(results) - 1}."
