@@ -21,7 +21,7 @@ REASONS = {
     "Guidance": "chosen by the quality",
     "Model": BY_WORKER,
     "VAE": BY_WORKER,
-    "LoRA": "a job here loads none",
+    "LoRA": "chosen with a model here",
     "Hypernetwork": "a job here loads none",
     "Template": "the prompt that came of it is used",
     "Negative Template": "the negative prompt that came of it is used",
