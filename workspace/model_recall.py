@@ -92,8 +92,8 @@ def model_of_file(owner_id: int, found: Parameters) -> FromFile:
             settings[setting] = _value(offered, said[label])
             names.add(label)
     loras = [_lora(value) for label, value in found.others if label == LORA]
-    offered = model.offer.get(LORAS)
-    choices = offered.choices if isinstance(offered, LoraOffer) else {}
+    choosable = model.offer.get(LORAS)
+    choices = choosable.choices if isinstance(choosable, LoraOffer) else {}
     sentences = [
         f"LoRA: {cut(each['name'], MAX_SHOWN)} – {model.title} leaves no choice of it."
         for each in loras
