@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import Locator, Page, expect
 
-from generation.models import Image, Job, ModelOffer, Worker
+from generation.models import Image, Job, Model, ModelOffer, Worker
 from tests.advertised import FILM, body
 from tests.browser.conftest import Browsers
 from tests.browser.pages import (
@@ -285,6 +285,25 @@ def test_a_refused_setting_and_a_preset(live: Installation, browsers: Browsers, 
     expect(page.locator(".stack")).to_have_count(1)
     assert newest(owner).settings == {"steps": 12, "loras": [{"name": "film-grain", "weight": 1}]}
     assert is_same_page(page)
+
+
+def test_a_draft_says_that_its_model_is_gone(live: Installation, browsers: Browsers, owner: User) -> None:
+    machine = live.machine()
+    assert offer(machine, body(), PLAIN) is None
+    page = browsers.open(user=owner)
+    go_live(page)
+    pick(page, "Film XL")
+    write(page, "a fox")
+    expect(page.locator('[name="settings:steps"]')).to_have_count(1)
+    Model.objects.filter(name=FILM).update(is_hidden=True)
+    page.reload()
+    go_live(page)
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("a fox")
+    expect(page.locator("#choose-model [data-title]")).to_have_text("Automatic")
+    expect(toast(page)).to_contain_text("The model that was chosen is not there any more")
+    page.reload()
+    go_live(page)
+    expect(toast(page)).to_have_count(0)
 
 
 def test_by_fingers_and_without_a_script(live: Installation, browsers: Browsers, owner: User) -> None:
