@@ -21,7 +21,6 @@ LABELS = {
     "guidance_2": "CFG scale 2",
     "guidance_rescale": "CFG Rescale",
     "spacing": "Schedule spacing",
-    "fps": "FPS",
 }
 
 
@@ -87,8 +86,9 @@ def model_of_file(owner_id: int, found: Parameters) -> FromFile:
     settings: dict[str, Any] = {}
     names = set()
     for setting, offered in model.offer.items():
-        label = LABELS.get(setting, label_of(setting))
-        if label in said and not isinstance(offered, LoraOffer):
+        wanted = LABELS.get(setting, label_of(setting)).casefold()  # FPS, or Fps
+        label = next((each for each in said if each.casefold() == wanted), "")
+        if label and not isinstance(offered, LoraOffer):
             settings[setting] = _value(offered, said[label])
             names.add(label)
     loras = [_lora(value) for label, value in found.others if label == LORA]

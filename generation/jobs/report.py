@@ -196,7 +196,8 @@ def _write(
     }
     _index(job, assets, completed, changes)
     if report.status == "failed" and not report.assets:  # of a process that was killed, by the next one
-        changes |= forgive(job, worker)
+        # That one is there, where others may be busy for long.
+        changes |= forgive(job, worker) | {"elsewhere_until": None}
     if report.is_final:
         status = finish_or_requeue(
             job,

@@ -17,27 +17,28 @@ function scroll(isScrolled) {
   desk.toggleAttribute("data-small", isScrolled);
 }
 
-export function start() {
-  // Not at the press of Make: it would not be where it was when it is released.
-  composer.addEventListener("focusin", ({ target }) => {
-    if (target !== make) composer.dataset.used = "";
+// Not at the press of Make: it would not be where it was when it is released.
+/** @param {EventTarget | null} target that has the focus */
+const use = (target) => {
+  if (target !== make) composer.dataset.used = "";
+};
+composer.addEventListener("focusin", ({ target }) => use(target));
+if (composer.contains(document.activeElement)) use(document.activeElement);
+// Once something else is used: pressed, reached by key, scrolled by finger. Not at the press itself, which would miss.
+for (const name of ["click", "keyup", "pointercancel"]) {
+  document.addEventListener(name, ({ target }) => {
+    if (target instanceof Node && target.isConnected && !desk.contains(target)) delete composer.dataset.used;
   });
-  // Once something else is used: pressed, reached by key, scrolled by finger. Not at the press itself, which would miss.
-  for (const name of ["click", "keyup", "pointercancel"]) {
-    document.addEventListener(name, ({ target }) => {
-      if (target instanceof Node && target.isConnected && !desk.contains(target)) delete composer.dataset.used;
-    });
-  }
-  const head = document.createElement("span");
-  head.className = "desk-head";
-  desk.before(head);
-  const watched = () => head.style.setProperty("--below", `${more.open ? findFields().offsetHeight : 0}px`);
-  new ResizeObserver(watched).observe(findFields());
-  more.addEventListener("toggle", watched);
-  new IntersectionObserver(
-    ([entry]) => entry && scroll(!entry.isIntersecting && entry.boundingClientRect.top < innerHeight / 2),
-    {
-      rootMargin: "-56px 0px 0px 0px",
-    },
-  ).observe(head);
 }
+const head = document.createElement("span");
+head.className = "desk-head";
+desk.before(head);
+const watched = () => head.style.setProperty("--below", `${more.open ? findFields().offsetHeight : 0}px`);
+new ResizeObserver(watched).observe(findFields());
+more.addEventListener("toggle", watched);
+new IntersectionObserver(
+  ([entry]) => entry && scroll(!entry.isIntersecting && entry.boundingClientRect.top < innerHeight / 2),
+  {
+    rootMargin: "-56px 0px 0px 0px",
+  },
+).observe(head);

@@ -1,5 +1,4 @@
 import { fillForm, start } from "./composer.js";
-import { start as startDesk } from "./desk.js";
 import { byId, data } from "./dom.js";
 import { atFirstClick, atFirstTouch } from "./later.js";
 import { connect } from "./live.js";
@@ -23,7 +22,9 @@ function afterwards() {
 }
 document.addEventListener("acted", afterwards);
 startNews(stacks);
-startDesk();
+// Where the composer stands matters once somebody uses it or scrolls.
+for (const sign of ["focusin", "pointerdown", "scroll"])
+  addEventListener(sign, () => import("./desk.js"), { once: true });
 // The address stays the Workspace's: that is where a reload leads.
 startViewer(stacks, { list: listOf(results), addressOf: () => location.href });
 atFirstClick(document, "[data-menu]", () => import("./menus.js"));

@@ -77,6 +77,25 @@ def test_a_revision_that_is_named_is_asked_for(tmp_path: Path) -> None:
     assert not any("/resolve/main/" in path for path, _ in repository.asked)
 
 
+def test_without_names_it_fetches_all_that_the_models_of_the_file_name(tmp_path: Path) -> None:
+    (tmp_path / "here.safetensors").write_bytes(b"on this machine")
+    (tmp_path / "worker.toml").write_text(
+        f"""[[models]]
+        name = "film"
+        engine = "wan"
+        weights = "{NAME}"
+        offer = {{loras = ["whole"]}}
+        loras = [{{file = "{NAME}/whole.safetensors@{COMMIT}"}}, {{file = "here.safetensors"}}]
+        transformer = "{NAME}/unet/model.fp16.safetensors\""""
+    )
+    cache = tmp_path / "cache"
+    with hub_server(Repository(NAME, weights(tmp_path / "model"))) as hub:
+        status, out, log = fetched(cache, hub, "--config", str(tmp_path / "worker.toml"))
+    assert status == 0, log
+    assert len(out.splitlines()) == 3
+    assert {"model_index.json", "whole.safetensors", "unet/model.fp16.safetensors"} <= files_in(cache)
+
+
 def test_a_fetch_that_was_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """Tens of GB are not fetched twice."""
     cache = tmp_path / "cache"

@@ -74,6 +74,24 @@ def test_weights_on_the_hub_that_cannot_be_used_are_refused(
     assert sentence in line
 
 
+WEIGHT_BYTES = """
+import sys
+from ourvidz_worker.engines.model_memory import weight_bytes
+from ourvidz_worker.engines.settings import EngineSettings
+print([weight_bytes(EngineSettings(engine="sdxl", model=name)) for name in sys.argv[1:]])
+"""
+
+
+def test_what_was_fetched_may_fit_beside_another_model(tmp_path: Path) -> None:
+    folder = save_weight_files(tmp_path / "model", unet=3, vae=1)
+    file, cache = f"{NAME}/unet/model.safetensors", tmp_path / "cache"
+    with hub_server(Repository(NAME, folder)) as hub:
+        assert run(cache, hub, "-c", WEIGHT_BYTES, NAME).stdout.strip() == "[None]"
+        assert run(cache, hub, "-m", "ourvidz_worker", "fetch", NAME).returncode == 0
+    sizes = json.loads(run(cache, hub, "-c", WEIGHT_BYTES, NAME, file, str(folder)).stdout)
+    assert sizes[0] == sizes[2] > sizes[1] > 0
+
+
 LOAD = """
 import ourvidz_worker.downloads as downloads
 downloads.POLL_S, downloads.LOG_EVERY_S = 0.05, 0.1

@@ -128,3 +128,13 @@ def test_a_worker_that_failed_many_is_given_what_waits_behind_them_by_the_others
     assert next_of(bad) is None
     with django_assert_num_queries(6):
         assert next_of(good) is not None
+
+
+def test_what_a_killed_process_had_in_hand_goes_to_its_next_process_too(owner: User) -> None:
+    """The other worker may be in the middle of a film."""
+    killed, _ = live_worker(), live_worker()
+    job = make_job(owner)
+    lease_next(killed)
+    call_back(fresh(job), status="failed")
+    Job.objects.update(retry_at=None)
+    assert next_of(killed) == job

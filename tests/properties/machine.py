@@ -173,8 +173,10 @@ class History(Owners, Workers, RuleBasedStateMachine):
     def make_everything_due(self) -> None:
         Job.objects.filter(status="processing").update(lease_expires_at=PAST)
         Job.objects.filter(retry_at__isnull=False).update(retry_at=PAST)
+        Job.objects.filter(elsewhere_until__isnull=False).update(elsewhere_until=PAST)
         for job in self.world.jobs:
             job.overdue, job.due = job.status == "processing", job.delayed
+            job.is_kept = False
 
     def no_old_lease_works(self) -> None:
         for attempt in Attempt.objects.exclude(ended_at=None).select_related("job"):

@@ -137,7 +137,7 @@ class World:
         ]
 
     def leased(self, job: Job, worker: int, token: str) -> Lease:
-        job.status, job.token, job.holder, job.given_back = "processing", token, worker, False
+        job.status, job.token, job.holder, job.is_kept = "processing", token, worker, True
         job.held_by.add(worker)
         job.attempt += 1
         job.attempts_left -= 1
@@ -167,7 +167,7 @@ class World:
         if job.status == "processing":
             job.attempts_left += 1
             self._finish_or_requeue(job, "worker_lost", delay=False)
-            job.token, job.given_back = "", True
+            job.token, job.is_kept = "", False
             self._wrote(job)
         return 204
 

@@ -44,7 +44,7 @@ class Job:
     error: str = ""
     token: str = ""
     holder: int = -1
-    given_back: bool = False
+    is_kept: bool = False
     held_by: set[int] = field(default_factory=set)
     attempt: int = 0
     attempts_left: int = MAX_ATTEMPTS
@@ -70,7 +70,7 @@ class Job:
 
     def may_be_kept_from(self, worker: int) -> bool:
         """Whether its next attempt may be for others: this worker was the last, and did not give it back."""
-        return self.holder == worker and not self.given_back
+        return self.holder == worker and self.is_kept
 
     def derived(self) -> str:
         completed = [slot.status == "completed" for slot in self.slots]

@@ -11,13 +11,13 @@ import pytest
 from generation.catalog.job_types import JOB_TYPES
 from ourvidz_worker.cli import main
 from ourvidz_worker.configuration import state_directory
-from ourvidz_worker.engines import benchmark_jobs
+from ourvidz_worker.engines import benchmark_jobs, pools
 from tests.worker.protocol_server import TOKEN, ProtocolServer
 
 QUICK = ("--job-type", "sdxl_image_fast", "--job-type", "image_fast")
 
 
-@pytest.mark.parametrize("name", benchmark_jobs.JOB_TYPES)
+@pytest.mark.parametrize("name", pools.JOB_TYPES)
 def test_a_benchmark_job_has_the_servers_default_parameters(name: str) -> None:
     """The worker knows nothing of the server's table; only this test sees both."""
     parameters = benchmark_jobs.benchmark_job(name).parameters
@@ -27,7 +27,7 @@ def test_a_benchmark_job_has_the_servers_default_parameters(name: str) -> None:
 
 
 def test_no_job_type_is_left_out() -> None:
-    assert set(benchmark_jobs.JOB_TYPES) == set(JOB_TYPES)
+    assert set(pools.JOB_TYPES) == set(JOB_TYPES)
 
 
 def test_seconds_for_one_result_are_printed_saved_and_reported(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -120,7 +121,9 @@ def test_something_else_answers(comfy: ComfyStandIn, tmp_path: Path) -> None:
     assert "is not one that a ComfyUI gives" in problem(image_model(tmp_path, comfy.url))
 
 
-def test_it_waits_for_a_comfyui_that_starts_later(comfy: ComfyStandIn, tmp_path: Path) -> None:
+def test_it_waits_for_a_comfyui_that_starts_later(
+    comfy: ComfyStandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     comfy.stop()
     timer = Timer(0.5, comfy.start)
     timer.start()
@@ -128,6 +131,18 @@ def test_it_waits_for_a_comfyui_that_starts_later(comfy: ComfyStandIn, tmp_path:
         assert loaded(comfy, image_model(tmp_path, comfy.url)).pools == ("sdxl_image_fast",)
     finally:
         timer.join()
+    assert capsys.readouterr().err.count("comfy_away") == 1
+
+
+def test_one_that_was_away_is_not_waited_for_again(comfy: ComfyStandIn, tmp_path: Path) -> None:
+    """The worker's other models have jobs to do."""
+    model = image_model(tmp_path, f"http://127.0.0.1:{free_port()}")
+    first, second = ComfyEngine(model, patience_s=1.5), ComfyEngine(model, patience_s=1.5)
+    for engine, least, most in ((first, 1.5, 10.0), (first, 0.0, 1.0), (second, 0.0, 1.0)):
+        began = time.monotonic()
+        with pytest.raises(EngineUnusable):
+            engine.load()
+        assert least <= time.monotonic() - began < most
 
 
 def test_two_workflows_of_one_comfyui_leave_room_making_to_it(comfy: ComfyStandIn, tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ def bound(**targets: Any) -> dict[str, Any]:
         ({"options": {"url": ""}}, "url: is missing"),
         ({"options": {"url": "127.0.0.1:8188"}}, "url: '127.0.0.1:8188' is no address"),
         ({"options": {"url": "file:///etc/passwd"}}, "url: 'file:///etc/passwd' is no address"),
+        ({"options": {"url": "http://comfy..lan"}}, "url: 'http://comfy..lan' is no address"),
+        ({"options": {"url": "http://xn--zzzz"}}, "url: 'http://xn--zzzz' is no address"),
         ({"options": {"url": "http://[::1"}}, "url: 'http://[::1' is no address"),
         ({"options": {"url": "http://me:pw@comfy:8188"}}, "url: holds a user name"),
         ({"options": {"url": "http://comfy:8188/?a=1"}}, "url: holds a user name, a query"),
@@ -63,6 +65,17 @@ def bound(**targets: Any) -> dict[str, Any]:
         (
             bound(prompt="6.inputs.clip"),
             "bind.prompt: 6.inputs.clip comes from node 4: bind that node's input",
+        ),
+        (
+            {
+                "bind": {**without("negative_prompt"), "negative": "7.inputs.text"},
+                "fixed": {"negative": "fog"},
+            },
+            "bind.negative: goes before the job's; say negative_prompt",
+        ),
+        (
+            {"bind": without("negative_prompt"), "fixed": {"negative": "fog"}},
+            "set.negative: has no place in the workflow; name one in bind.negative_prompt",
         ),
         (bound(prompt="7.inputs.text"), "bind.negative_prompt: 7.inputs.text is bound to prompt too"),
         (bound(negative="7.inputs.text"), "bind.negative: 7.inputs.text is bound to negative_prompt too"),

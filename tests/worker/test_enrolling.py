@@ -104,6 +104,19 @@ def test_a_token_that_is_not_taken_any_more_is_replaced(server: ProtocolServer, 
     assert first == second
 
 
+def test_a_token_that_cannot_be_kept_is_used_all_the_same(server: ProtocolServer, fleet: Fleet) -> None:
+    server.script("POST /enrol", 200, minted())
+    fleet.runs_until_idle()
+    (file,) = fleet.files()
+    file.write_text(json.dumps({"machine": machines(server)[0]}))
+    file.with_suffix(".new").mkdir()
+    server.script("POST /enrol", 200, minted())
+    log = fleet.runs_until_idle()
+    assert [line["reason"] for line in log if line["event"] == "token_not_kept"] == ["Is a directory"]
+    first, second = machines(server)
+    assert first == second
+
+
 def test_what_was_asked_twice_is_asked_as_the_same_machine(server: ProtocolServer, fleet: Fleet) -> None:
     """The first answer was lost; an unusable file is replaced by another machine's."""
     server.script("POST /enrol", 503, None, Retry_After="0")

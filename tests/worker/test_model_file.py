@@ -230,6 +230,13 @@ def with_line(key: str, line: str) -> str:
         ),
         (
             "loras",
+            f'loras = [{{file = "film.safetensors", weight = {"9" * 400}}}]',
+            "models[0].loras[0].weight has 400 digits",
+        ),
+        ("set", f"set = {{clip_skip = {'9' * 400}}}", "models[0].set.clip_skip has 400 digits"),
+        ("offer", f"offer = {{steps = [1, {'9' * 400}]}}", "models[0].offer.steps[1] has 400 digits"),
+        (
+            "loras",
             'loras = [{file = "film.safetensors", weight = 3}]',
             "models[0].loras[0].weight must be -1 to 2, not 3",
         ),
@@ -350,6 +357,13 @@ def test_a_mistake_is_named_with_its_place(folder: Path, key: str, line: str, se
             '[[models]]\nname = "a"\nengine = "comfy"\nbind = {cfg = "3.inputs.cfg"}\noffer = {steps = [4]}',
             "models[0].offer: 'steps' is no key; there are cfg, loras",
         ),
+        (
+            '[[models]]\nname = "a"\nengine = "comfy"\nbind = {x = "3.inputs.x"}\n'
+            "offer = {x = {choices = [nan]}}",
+            "models[0].offer.x.choices[0] is no number",
+        ),
+        (f"patience = {'9' * 5000}", "is not TOML: Exceeds the limit"),
+        (f"server = {'[' * 3000}", "is not TOML: its lists are nested too deeply"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(folder: Path, content: str, sentence: str) -> None:
@@ -395,6 +409,16 @@ def test_what_a_workflow_binds_can_be_offered(folder: Path) -> None:
         "sampler": ChoiceOffer(choices=("euler", "lcm"), default="euler"),
     }
     assert model.options["output"] == "3"
+
+
+def test_a_workflow_with_a_negative_prompt_can_have_one_set(folder: Path) -> None:
+    inputs = {"text": "", "avoid": "", "n": 4, "d": 1.0, "s": "euler", "seed": 1}
+    content = f'{flow(folder)}negative_prompt = "3.inputs.avoid"\n'.replace(
+        "offer = ", 'set = {negative = "fog"}\noffer = '
+    )
+    (folder / "flow.json").write_text(json.dumps({"3": {"class_type": "Sampler", "inputs": inputs}}))
+    (model,) = read(folder, content).models
+    assert model.fixed == {"negative": "fog"}
 
 
 def test_paths_are_seen_from_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from ourvidz_worker.engines.model_switch import ModelSwitch
 from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
+from ourvidz_worker.health import WorkerHealth
 from ourvidz_worker.protocol import AssetError, Job, parse_job
 from tests.worker.protocol_server import ProtocolServer, job_body
 from tests.worker.scripted import ScriptedEngine, finished
@@ -29,14 +30,14 @@ JOB_TYPES = ("sdxl_image_fast",)
 class Machine:
     """Engines with weights, of which so many fit at once; `events`: what was loaded and unloaded, in order.
 
-    `broken`: by model, why it cannot be loaded.
+    `broken`: by model, why it cannot be loaded, or what else loading it raises.
     """
 
     def __init__(self, room: int) -> None:
         self.room = room
         self.events: list[str] = []
         self.loaded: set[str] = set()
-        self.broken: dict[str, str] = {}
+        self.broken: dict[str, str | Exception] = {}
         self.short: set[str] = set()  # models whose jobs run out of memory beside others
 
     def create(self, settings: EngineSettings, model: ModelSettings) -> Engine:
@@ -56,7 +57,7 @@ class Weighty(ScriptedEngine):
     def load(self) -> None:
         machine = self._machine
         if reason := machine.broken.get(self._model):
-            raise EngineUnusable(reason)
+            raise EngineUnusable(reason) if isinstance(reason, str) else reason
         if len(machine.loaded) >= machine.room:
             raise EngineUnusable("the weights do not fit into the memory")
         machine.loaded.add(self._model)
@@ -84,8 +85,8 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Machine:
     return machine
 
 
-def switch(machine: Machine, *names: str) -> ModelSwitch:
-    models = tuple(ModelSettings(name=name, engine="comfy", job_types=JOB_TYPES) for name in names)
+def switch(machine: Machine, *names: str, engine: str = "comfy") -> ModelSwitch:
+    models = tuple(ModelSettings(name=name, engine=engine, job_types=JOB_TYPES) for name in names)
     return ModelSwitch(EngineSettings(), models, machine.create)
 
 
@@ -126,7 +127,7 @@ def test_what_was_thought_to_fit_and_does_not_is_loaded_alone(
 ) -> None:
     monkeypatch.setattr("ourvidz_worker.engines.loaded_models.fits", lambda settings: True)
     two.room = 1
-    models = switch(two, "a", "b")
+    models = switch(two, "a", "b", engine="wan")
     models.load()
     assert two.events == ["+b", "-b", "+a"]
 
@@ -164,6 +165,93 @@ def test_a_model_that_cannot_be_used_is_said_and_the_others_are_offered(
     assert first["pools"] == ["sdxl_image_fast@a"]
     assert first["withdrawn"] == [{"pool": "sdxl_image_fast@b", "reason": two.broken["b"]}]
     assert "model_unusable" in capsys.readouterr().err
+
+
+def test_a_model_that_could_not_be_used_is_tried_again_by_itself(
+    server: ProtocolServer, two: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ourvidz_worker.engines.loaded_models.pause_after", lambda pauses: 0.2)
+    server.hold_s, two.broken["b"] = 0.1, "ComfyUI cannot be used: it is away"
+    models, health = switch(two, "a", "b"), WorkerHealth()
+    with working(server, models, health=health, models=models):
+        wait_for(lambda: health.snapshot()[1]["withdrawn"] == {"sdxl_image_fast@b": two.broken["b"]})
+        two.broken.clear()
+        wait_for(lambda: any("sdxl_image_fast@b" in each["pools"] for each in leases(server)))
+        wait_for(lambda: health.snapshot()[1]["withdrawn"] == {})
+    names = [[each["name"] for each in lease["models"]] for lease in leases(server) if "models" in lease]
+    assert names == [["a"], ["a", "b"]]
+    assert "withdrawn" not in leases(server)[-1]
+    assert two.events[:1] == ["+a"]
+    assert "-a" not in two.events[:-1], "what is loaded stays while ComfyUI is asked"
+    lines = capsys.readouterr().err.splitlines()
+    assert any("model_unusable" in line and "again_in_s" in line for line in lines)
+    assert sum("model_ready" in line for line in lines) == 2
+
+
+def test_a_model_that_stays_broken_is_tried_less_and_less_often(
+    two: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    two.broken["b"] = "b is broken"
+    models = switch(two, "a", "b")
+    models.load()
+    waited = []
+    for _ in range(10):
+        assert not models.is_retry_due
+        member = models._members[1]
+        waited.append(member.again_at - now[0])
+        now[0] = member.again_at
+        models.retry()
+    assert waited[:3] == [300, 600, 1200]
+    assert waited[-1] == 4 * 3600
+    two.broken.clear()
+    now[0] = models._members[1].again_at
+    models.retry()
+    assert (models.is_retry_due, models.unusable) == (False, {})
+    assert isinstance(generated(models, "b")[0].outcome, Result)
+
+
+def test_an_error_that_nobody_expected_costs_the_others_nothing(
+    two: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two.broken["b"] = KeyError("down_blocks.7")
+    models = switch(two, "a", "b")
+    models.load()
+    assert models.pools == ("sdxl_image_fast@a",)
+    assert models.unusable == {"sdxl_image_fast@b": "KeyError: 'down_blocks.7'"}
+    assert "test_model_switch.py" in capsys.readouterr().err, "the log says where"
+    with pytest.raises(KeyError):
+        switch(two, "b").load()
+
+
+def test_an_engine_that_could_not_be_created_is_created_later(two: Machine) -> None:
+    def create(settings: EngineSettings, model: ModelSettings) -> Engine:
+        if reason := two.broken.get(model.name):
+            raise EngineUnusable(str(reason))
+        return two.create(settings, model)
+
+    two.broken["b"] = "the engine needs what is not installed"
+    models = ModelSwitch(
+        EngineSettings(), tuple(ModelSettings(name=name, engine="comfy") for name in "ab"), create
+    )
+    models.load()
+    assert "sdxl_image_fast@b" in models.unusable, "said although the entry names no job types"
+    two.broken.clear()
+    models._members[1].again_at = 0.0
+    models.retry()
+    assert "sdxl_image_fast@b" in models.pools
+
+
+def test_after_an_error_a_model_that_is_gone_costs_the_others_nothing(two: Machine) -> None:
+    models = switch(two, "a", "b")
+    models.load()
+    generated(models, "b")
+    models.unload()
+    two.broken["b"] = "the disk of b is gone"
+    models.load()
+    assert models.pools == ("sdxl_image_fast@a",)
+    assert two.loaded == {"a"}
 
 
 def test_a_worker_of_which_no_model_can_be_used_says_why(two: Machine) -> None:
@@ -221,6 +309,31 @@ def test_a_stop_interrupts_the_loading_of_another_model_and_releases_the_job(
     assert process.returncode == 0, stderr
     assert server.seen("/release")
 
+
+def test_a_stop_interrupts_another_try_of_a_model(server: ProtocolServer) -> None:
+    server.hold_s = 0.1
+    program = SLOW_LOADING.replace("runner.run()", SLOW_RETRY)
+    process = subprocess.Popen([sys.executable, "-c", program, server.url], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    wait_for(lambda: "trying again" in process.stderr.readline())
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    _, stderr = process.communicate(timeout=20)
+    assert time.monotonic() - began < 10, "loading it takes a minute"
+    assert process.returncode == 0, stderr
+    assert "Traceback" not in stderr
+
+
+SLOW_RETRY = """
+def pause(problem):
+    print("trying again", file=sys.stderr, flush=True)
+    time.sleep(60)
+
+models.load()
+models._members[1].problem = "away"
+models._members[1].engine.load = lambda: pause("")
+runner.run()
+"""
 
 SLOW_LOADING = """
 import sys, time

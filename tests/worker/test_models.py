@@ -144,14 +144,32 @@ def test_a_server_that_was_away_is_told_again(server: ProtocolServer) -> None:
 
 
 def test_a_worker_without_models_says_what_it_always_said(server: ProtocolServer) -> None:
-    """The body of a lease call, as the version before models sent it."""
+    """The body of a lease call, as the version before models sent it. The first says that there are none."""
     models = switch(ModelSettings(is_default=True))
     with working(server, models, models=models):
         wait_for(lambda: len(leases(server)) >= 2)
-    for each in leases(server):
+    first, *others = leases(server)
+    assert first["models"] == []
+    for each in ({name: value for name, value in first.items() if name != "models"}, *others):
         assert set(each) == {"engines", "pools", "wait_s", "version", "device", "worker_engine"}
         assert each["pools"] == list(SketchEngine.pools)
         assert (each["engines"], each["worker_engine"]) == (["sdxl", "wan"], "sketch")
+
+
+def test_an_older_server_is_not_told_again_that_there_are_no_models(
+    server: ProtocolServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(offers, "RETRY_MODELS_S", 0.1)
+    server.script("POST /lease", 422, UNKNOWN_FIELD)
+    server.hold_s = 0.1
+    models = switch(ModelSettings(is_default=True))
+    with working(server, models, models=models):
+        wait_for(lambda: len(leases(server)) >= 4)
+    refused, *others = leases(server)
+    assert refused["models"] == []
+    assert not any("models" in each for each in others)
+    assert others[0]["pools"] == list(SketchEngine.pools)
+    assert "models_refused" not in capsys.readouterr().err, "nothing is left out"
 
 
 def test_no_call_offers_more_pools_than_a_server_takes(

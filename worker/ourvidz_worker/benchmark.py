@@ -15,7 +15,8 @@ from typing import Any
 from ourvidz_worker import __version__
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.base import Engine
-from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES, benchmark_job
+from ourvidz_worker.engines.benchmark_jobs import benchmark_job
+from ourvidz_worker.engines.pools import JOB_TYPES
 from ourvidz_worker.errors import ServerRefused, ServerUnavailable, TokenRefused
 from ourvidz_worker.protocol import AssetError, Job
 

@@ -23,7 +23,7 @@ from ourvidz_worker.configuration import (
     load_configuration,
     state_directory,
 )
-from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES
+from ourvidz_worker.engines.pools import JOB_TYPES
 from ourvidz_worker.errors import ConnectionUnusable, ServerUnavailable, WorkerDisabled
 from ourvidz_worker.gpu_choice import NoSuchGpu, show_only
 from ourvidz_worker.plain_http import Reach, plain_port_problem, reach_of

@@ -111,7 +111,9 @@ def _read_file(path: Path) -> Mapping[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark in front
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidOption(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError as error:
+        raise InvalidOption(f"{path} is not TOML: its lists are nested too deeply") from error
+    except ValueError as error:  # TOMLDecodeError, or Python's own of a number without end
         raise InvalidOption(f"{path} is not TOML: {error}") from error
     known = {option.name for option in OPTIONS} | {MODELS}
     for name, value in content.items():

@@ -63,8 +63,12 @@ class Identity:
             self._write()
 
     def keep(self, token: MintedToken) -> None:
+        """On a disk that is full the next start enrols again, as the same machine."""
         self.token = token
-        self._write()
+        try:
+            self._write()
+        except OSError as error:
+            log.event("token_not_kept", reason=error.strerror)
 
     def close(self) -> None:
         os.close(self._lock)
@@ -205,10 +209,7 @@ class TokenRenewal:
     def _renew(self) -> None:
         token = _minted(self._server.renew())
         self._server.set_token(token.token)
-        try:
-            self._identity.keep(token)
-        except OSError as error:  # then the next start enrols again, as the same machine
-            log.event("token_not_kept", reason=error.strerror)
+        self._identity.keep(token)
         log.event("token_renewed", hours=round((token.expires_at - token.minted_at) / 3600, 2))
 
     def _end(self) -> str:

@@ -13,11 +13,11 @@ from typing import Any
 
 from ourvidz_worker import log
 from ourvidz_worker.downloads import GIB, download_progress
-from ourvidz_worker.engines.model_keys import GPU_ENGINES
-from ourvidz_worker.engines.models import ModelSettings
+from ourvidz_worker.engines.models import ModelSettings, settings_for
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.hub_download import download
 from ourvidz_worker.weight_files import READ_SUFFIXES, is_on_disk, split_hub_name, weight_names
+from ourvidz_worker.weights_check import model_files
 
 ATTEMPTS = 5  # of one file, while the line breaks off
 PAUSE_S = 2.0
@@ -57,16 +57,14 @@ class HubLocation:
         return "/".join(filter(None, (self.repository, self.inside)))
 
 
-def locations(settings: EngineSettings, models: Iterable[ModelSettings] = ()) -> list[str]:
-    """What of the weights of the options and the models is named on the hub."""
-    named = [
-        *(settings.model, settings.image_model, settings.enhancer),
-        *(settings.style_adapter, settings.character_adapter, settings.image_encoder),
-    ]
+def locations(settings: EngineSettings, models: Iterable[ModelSettings]) -> list[str]:
+    """What of the models' weights is named on the hub. `settings`: those that all models share."""
+    named: list[str] = []
     for model in models:
-        if model.engine in GPU_ENGINES:
-            named += [model.weights, model.vae]
-            named += [file for lora in model.loras for file in (lora.file, lora.file_2)]
+        own = settings_for(settings, model)
+        named += (own.model, own.image_model, own.enhancer)
+        named += (own.style_adapter, own.character_adapter, own.image_encoder)
+        named += (location for _, location in model_files(model))
     return [each for each in dict.fromkeys(named) if each and not is_on_disk(each)]
 
 

@@ -36,6 +36,13 @@ class Models(Protocol):
     def bodies(self) -> Bodies:
         """Those with a name, as a lease call says them."""
 
+    @property
+    def is_retry_due(self) -> bool:
+        """Whether one that could not be used is to be tried again."""
+
+    def retry(self) -> None:
+        """Tries these; what is loaded may be unloaded for it."""
+
 
 class NoModels:
     """Of an engine that has none."""
@@ -44,8 +51,13 @@ class NoModels:
     warm: tuple[str, ...] = ()
     unusable: Mapping[str, str] = {}
 
+    is_retry_due = False
+
     def bodies(self) -> Bodies:
         return []
+
+    def retry(self) -> None:
+        """There are none."""
 
 
 class Offers:
@@ -96,9 +108,12 @@ class Offers:
         """
         if refused.status not in (413, 422):
             return False
-        if offer.models is not None or offer.warm or any("@" in pool for pool in offer.pools):
+        if offer.models or offer.warm or any("@" in pool for pool in offer.pools):
             self._known, self._models_from = None, time.monotonic() + RETRY_MODELS_S
             log.event("models_refused", reason=str(refused), again_in_s=RETRY_MODELS_S)
+            return True
+        if offer.models is not None:  # an empty list: such a server has no models of this worker either
+            self._known = offer.models
             return True
         if offer.withdrawn and self._sends_withdrawn:
             self._sends_withdrawn = False
@@ -106,9 +121,9 @@ class Offers:
         return False
 
     def _changed_models(self) -> Bodies | None:
-        """None while the server knows them, or if there never was one: then no server needs to know of it."""
+        """None while the server knows them. Of a worker without one it is told too: it may have had some."""
         bodies = self._models.bodies()
-        return None if bodies == (self._known or []) else bodies
+        return None if bodies == self._known else bodies
 
     def _pools(self, *, with_models: bool) -> tuple[str, ...]:
         """At most as many as servers take: of models those with the fewest references."""

@@ -65,6 +65,6 @@ def _json(path: Path) -> dict[str, Any]:
     """Empty if it is not there or no object."""
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, RecursionError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

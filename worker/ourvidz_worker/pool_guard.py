@@ -26,6 +26,11 @@ OWN_FAULTS = frozenset(
 NO_POOLS = ("none",)
 
 
+def pause_after(pauses: int, first_pause_s: float = FIRST_PAUSE_S) -> float:
+    """Seconds until what failed is tried again, after so many pauses in a row: doubling, capped."""
+    return min(MAX_PAUSE_S, first_pause_s * 2.0 ** min(pauses, 16))
+
+
 @dataclass
 class _Record:
     """Of one pool: the jobs in a row that failed, and the pauses in a row."""
@@ -57,7 +62,7 @@ class PoolGuard:
         record.failed_jobs.add(job_id)
         if len(record.failed_jobs) < MAX_FAILED_JOBS and not record.pauses:
             return
-        pause_s = min(MAX_PAUSE_S, self._first_pause_s * 2.0 ** min(record.pauses, 16))
+        pause_s = pause_after(record.pauses, self._first_pause_s)
         record.pauses += 1
         record.until, record.reason = time.monotonic() + pause_s, reason
         log.event("pool_withdrawn", pool=pool, reason=reason, again_in_s=round(pause_s, 1))

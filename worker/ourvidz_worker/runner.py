@@ -21,7 +21,7 @@ from ourvidz_worker.errors import (
     WorkerDisabled,
 )
 from ourvidz_worker.health import WorkerHealth
-from ourvidz_worker.offers import Models, Offers
+from ourvidz_worker.offers import Models, NoModels, Offers
 from ourvidz_worker.pool_guard import OWN_FAULTS, PoolGuard
 from ourvidz_worker.protocol import Job
 from ourvidz_worker.session import Session
@@ -55,9 +55,9 @@ class Runner:
         server.on_contact = self._health.set_connected
         self._spool = spool
         self._engine = engine
-        self._offers = Offers(engine, self._guard, self._health, models)
-        if models is not None:
-            models.loading = self._loading_in_job
+        self._models = models or NoModels()
+        self._models.loading = self._loading_in_job
+        self._offers = Offers(engine, self._guard, self._health, self._models)
         self._stopping = Event()
         self._halted = Event()
         self._is_interruptible = False  # in a long poll or loading weights: `stop` then raises ShutDown
@@ -94,11 +94,17 @@ class Runner:
         log.event("stopped")
 
     def _load(self) -> None:
+        with self._loading():
+            self._engine.load()
+
+    @contextmanager
+    def _loading(self) -> Iterator[None]:
+        """Lets `stop` interrupt what loads weights between two jobs."""
         self._health.set_activity("loading")
         self._is_interruptible = True
         try:
             self._raise_if_stopping()
-            self._engine.load()
+            yield
         finally:
             self._is_interruptible = False
         self._health.set_activity("idle")
@@ -122,6 +128,7 @@ class Runner:
             try:
                 if self._spool is not None:
                     recover_spool(self._server, self._spool, self._stopping)
+                self._retry_models()
                 job = self._poll()
             except Halted:
                 continue
@@ -137,6 +144,11 @@ class Runner:
             elif self._idle_seconds_left() <= 0:
                 log.event("idle", seconds=round(time.monotonic() - self._idle_since))
                 return
+
+    def _retry_models(self) -> None:
+        if self._models.is_retry_due:
+            with self._loading():
+                self._models.retry()
 
     def _idle_seconds_left(self) -> float:
         """Until this worker has been without a job for so long that it is to exit."""

@@ -60,9 +60,9 @@ def _read_header(file: Path) -> tuple[dict[str, Tensor], int] | None:
     try:
         entries = {name: each for name, each in json.loads(text).items() if name != "__metadata__"}
         tensors = {
-            name: Tensor(each["dtype"], tuple(map(int, each["shape"])), *each["data_offsets"])
+            name: Tensor(str(each["dtype"]), tuple(map(int, each["shape"])), *map(int, each["data_offsets"]))
             for name, each in entries.items()
         }
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, OverflowError, RecursionError, TypeError, ValueError):
         return None
     return tensors, 8 + length

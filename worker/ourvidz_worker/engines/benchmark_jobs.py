@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ourvidz_worker.engines.pools import (
-    ENHANCED_IMAGES,
-    ENHANCED_VIDEOS,
-    SDXL_IMAGES,
-    WAN_IMAGES,
-    WAN_VIDEOS,
-)
+from ourvidz_worker.engines.pools import ENHANCED_VIDEOS, SDXL_IMAGES, WAN_VIDEOS
 from ourvidz_worker.protocol import Job, Parameters, Slot
 
-JOB_TYPES = (*SDXL_IMAGES, *WAN_IMAGES, *WAN_VIDEOS, *ENHANCED_IMAGES, *ENHANCED_VIDEOS)
 PROMPT = "a lighthouse on a cliff above the sea at dusk, waves, warm light in the windows"
 
 

@@ -41,10 +41,10 @@ def resolve(job: Job, model: ModelSettings) -> Job:
 
 
 def lora_weights(job: Job, model: ModelSettings) -> dict[str, float]:
-    """The LoRAs of a job by name: those that are always on, then those that were chosen."""
-    return {each.name: each.weight for each in model.loras} | {
-        each.name: each.weight for each in job.parameters.loras
-    }
+    """The weight of each LoRA that a job uses, by name: those that are always on, then those chosen."""
+    weights = {each.name: each.weight for each in model.loras}
+    weights |= {each.name: each.weight for each in job.parameters.loras}
+    return {name: weight for name, weight in weights.items() if weight}
 
 
 def unsupported_error(error: UnsupportedParameter) -> AssetError:

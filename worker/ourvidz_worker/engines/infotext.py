@@ -27,8 +27,13 @@ SAMPLERS = {
     "TCDScheduler": "TCD",
 }
 
-
-LABELS = {"steps": "Steps", "guidance": "CFG scale", "clip_skip": "Clip skip"}  # as other tools have them
+LABELS = {
+    "guidance": "CFG scale",
+    "guidance_2": "CFG scale 2",
+    "guidance_rescale": "CFG Rescale",
+    "spacing": "Schedule spacing",
+}
+"""How stable-diffusion-webui and its like name a setting, where not by its own name."""
 
 
 def sampler_name(scheduler: Any) -> str:
@@ -53,16 +58,22 @@ def common_fields(
     }
 
 
+def setting_fields(values: Mapping[str, Any]) -> dict[str, object]:
+    """Settings as a file's text names them."""
+    return {LABELS.get(name, name.replace("_", " ").capitalize()): value for name, value in values.items()}
+
+
 def chosen_fields(job: Job, model: ModelSettings) -> dict[str, object]:
-    """What the operator fixed and the user chose; what `common_fields` has is of the engine."""
+    """What the operator fixed and the user chose: a scheduler by the name that chose it, from which it can be
+    chosen again; the sampler of `common_fields` is the class of several.
+    """
     parameters, governed = job.parameters, {*model.fixed, *model.offer}
     values: dict[str, Any] = {
         name: getattr(parameters, name) for name in ("steps", "guidance", "shift") if name in governed
     }
     values |= parameters.settings
-    fields = {LABELS.get(name, name.replace("_", " ").capitalize()): value for name, value in values.items()}
     loras = ", ".join(f"{name}: {weight:g}" for name, weight in lora_weights(job, model).items())
-    return fields | ({"Loras": loras} if loras else {})
+    return setting_fields(values) | ({"Loras": loras} if loras else {})
 
 
 def parameters_text(*, prompt: str, negative_prompt: str, fields: Mapping[str, object]) -> str:

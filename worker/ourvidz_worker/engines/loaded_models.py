@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from ourvidz_worker.engines.model_memory import fits
 from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
+from ourvidz_worker.pool_guard import pause_after
 
 
 @dataclass(slots=True, eq=False)
@@ -18,7 +20,7 @@ class Member:
     """A model with its engine, which was created with these settings.
 
     `pools`, without the model's name, and `digest` are known once it was loaded. `problem`: why it cannot be
-    used; empty if it can.
+    used; empty if it can. It is tried again `again_at`, after `pauses` in a row.
     """
 
     model: ModelSettings
@@ -27,6 +29,21 @@ class Member:
     pools: tuple[str, ...] = ()
     digest: str = ""
     problem: str = ""
+    pauses: int = 0
+    again_at: float = 0.0
+
+    def pause(self, problem: str) -> None:
+        pause_s = pause_after(self.pauses)
+        self.problem, self.pauses, self.again_at = problem, self.pauses + 1, time.monotonic() + pause_s
+        log.event("model_unusable", model=self.model.name, reason=problem, again_in_s=round(pause_s))
+
+    def recover(self) -> None:
+        self.problem, self.pauses = "", 0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it cannot be used and its pause is over."""
+        return bool(self.problem) and time.monotonic() >= self.again_at
 
 
 class LoadedModels:
@@ -51,11 +68,23 @@ class LoadedModels:
             try:
                 self._load(member)
             except EngineUnusable:
-                if not self.unload_others(member):
+                if _loads_later(member.model) or not self.unload_others(member):
                     raise
                 self._load(member)  # the reason may have been too little memory
         self._members.append(member)
         self.last_used = member
+
+    def probe(self, member: Member) -> None:
+        """Loads the model to see whether it can be used. Raises EngineUnusable.
+
+        The others stay loaded where it takes no memory before its first job.
+        """
+        if not _loads_later(member.model):
+            self.activate(member)
+            return
+        assert member.engine is not None
+        self._load(member)
+        member.engine.unload()
 
     def unload_others(self, member: Member) -> bool:
         """Whether there were any that take memory."""
@@ -96,6 +125,11 @@ class LoadedModels:
 
     def _others(self, member: Member) -> list[Member]:
         return [each for each in self._members if each is not member and each.model.engine != "sketch"]
+
+
+def _loads_later(model: ModelSettings) -> bool:
+    """A ComfyUI loads what the workflow names with the first prompt."""
+    return model.engine == "comfy"
 
 
 def _is_same_program(one: ModelSettings, other: ModelSettings) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from ourvidz_worker.engines.model_keys import GPU_ENGINES
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
-from ourvidz_worker.weight_files import is_on_disk, part_sizes
+from ourvidz_worker.hub_weights import cached_location
+from ourvidz_worker.weight_files import is_on_disk, is_single_file, part_sizes
 
 WORKING_SHARE, WORKING_BYTES = 0.5, 2 * 2**30
 """What a model wants beside its weights, to compute with: generously, since a job that runs out of memory
@@ -21,16 +23,26 @@ def weight_bytes(settings: EngineSettings) -> int | None:
     if settings.engine not in GPU_ENGINES:
         return 0
     float_bytes = 4 if settings.precision == "float32" else 2
-    locations = (settings.model, settings.image_model, settings.enhancer)
     total = 0
-    for location in filter(None, locations):
-        if not is_on_disk(location):
-            return None
-        sizes = part_sizes(location, float_bytes)
+    for about, location in (
+        ("model", settings.model),
+        ("image model", settings.image_model),
+        ("enhancer", settings.enhancer),
+    ):
+        sizes = part_sizes(_place(about, location), float_bytes) if location else [0]
         if not sizes:
             return None
         total += sum(sizes)
     return total
+
+
+def _place(about: str, location: str) -> str:
+    """Where these weights are on this machine; empty if they are not."""
+    if is_on_disk(location):
+        return location
+    with suppress(ImportError):  # without the hub's client nothing was fetched
+        return cached_location("file" if is_single_file(location) else about, location)
+    return ""
 
 
 def fits(settings: EngineSettings) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ourvidz_worker import log
@@ -21,7 +22,7 @@ from ourvidz_worker.engines.base import (
 from ourvidz_worker.engines.chosen import UnsupportedParameter, lora_weights, resolve, unsupported_error
 from ourvidz_worker.engines.loaded_models import LoadedModels, Member
 from ourvidz_worker.engines.models import ModelSettings, body_of, settings_for
-from ourvidz_worker.engines.pools import job_type_of, pool_of, with_model
+from ourvidz_worker.engines.pools import job_type_of, job_types_of_engine, pool_of, with_model
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
 from ourvidz_worker.model_digest import digest_of
@@ -33,22 +34,22 @@ Create = Callable[[EngineSettings, ModelSettings], Engine]
 
 class ModelSwitch:
     """Each model is loaded once at the start, the first of the file last: what is broken shows before a job
-    is leased, and what a model can do with references is known by its weights alone.
+    is leased, and what a model can do with references is known by its weights alone. One that cannot be used
+    is tried again after a pause.
     """
 
     def __init__(
         self, settings: EngineSettings, models: tuple[ModelSettings, ...], create: Create = create_engine
     ) -> None:
         """Raises EngineUnusable if there is one model and its engine cannot be created."""
+        self._create = partial(create, settings)
         self._members = [Member(model, settings_for(settings, model)) for model in models]
         self._loaded = LoadedModels()
         self._is_complete = False  # whether each model was tried
         self.loading: Callable[[], AbstractContextManager[None]] = nullcontext
         for member in self._members:
-            try:
-                member.engine = create(settings, member.model)
-            except EngineUnusable as unusable:
-                self._give_up(member, unusable)
+            with self._giving_up_on_errors(member):
+                member.engine = self._create(member.model)
 
     @property
     def name(self) -> str:
@@ -81,13 +82,20 @@ class ModelSwitch:
 
     @property
     def unusable(self) -> Mapping[str, str]:
-        """The reason for each pool of a model that cannot be used, if its entry names its job types."""
+        """The reason for each pool of a model that cannot be used.
+
+        Those with references are known once it was loaded.
+        """
         return {
-            with_model(job_type, member.model.name): member.problem
+            with_model(pool, member.model.name): member.problem
             for member in self._members
             if member.problem and member.model.name
-            for job_type in member.model.job_types
+            for pool in member.pools or member.model.job_types or job_types_of_engine(member.model.engine)
         }
+
+    @property
+    def is_retry_due(self) -> bool:
+        return any(member.is_due for member in self._members)
 
     def bodies(self) -> list[dict[str, Any]]:
         """The models with a name, as a lease call says them."""
@@ -99,21 +107,35 @@ class ModelSwitch:
 
     def load(self) -> None:
         """Raises EngineUnusable if no model can be used."""
-        if self._is_complete and self._usable:  # after an error: the others are loaded when they are needed
-            last = self._loaded.last_used
-            self._loaded.activate(last if last in self._usable else self._usable[0])
-            return
-        for member in reversed(self._members):
-            if member.problem:
-                continue
-            try:
-                self._loaded.activate(member)
-                self._learn(member)
-            except EngineUnusable as unusable:
-                self._give_up(member, unusable)
+        if self._is_complete:
+            self._load_again()
+        else:
+            for member in reversed(self._usable):
+                with self._giving_up_on_errors(member):
+                    self._loaded.activate(member)
+                    self._learn(member)
         if not self._usable:
             raise EngineUnusable("; ".join(member.problem for member in self._members))
         self._is_complete = True
+
+    def _load_again(self) -> None:
+        """After an error: the last used, or the first that can be; the others when they are needed."""
+        last = self._loaded.last_used
+        for member in sorted(self._usable, key=lambda each: each is not last):
+            with self._giving_up_on_errors(member):
+                self._loaded.activate(member)
+                return
+
+    def retry(self) -> None:
+        """Tries the models again whose pause is over."""
+        for member in self._members:
+            if not member.is_due:
+                continue
+            with self._giving_up_on_errors(member):
+                member.engine = member.engine or self._create(member.model)
+                self._loaded.probe(member)
+                self._learn(member)
+                member.recover()
 
     def unload(self) -> None:
         self._loaded.unload_all()
@@ -203,12 +225,22 @@ class ModelSwitch:
             member.digest = digest_of(member.model)
             log.event("model_ready", model=member.model.name, pools=len(pools), digest=member.digest[:12])
 
-    def _give_up(self, member: Member, unusable: EngineUnusable) -> None:
-        if len(self._members) == 1:
-            raise unusable
-        member.problem = str(unusable)
-        self._loaded.unload(member)
-        log.event("model_unusable", model=member.model.name, reason=member.problem)
+    @contextmanager
+    def _giving_up_on_errors(self, member: Member) -> Iterator[None]:
+        """Of several models one is given up for a while, whatever it raises; of one alone it is raised."""
+        try:
+            yield
+        except Exception as error:
+            if len(self._members) == 1:
+                raise
+            problem = str(error)
+            if not isinstance(error, EngineUnusable):
+                described = log.describe_error(error)
+                log.event("engine_failed", model=member.model.name, **described)
+                problem = f"{described['error']}: {described['message']}"
+            member.pause(problem)
+            with suppress(Exception):  # a broken GPU may fail even this
+                self._loaded.unload(member)
 
 
 def _named_pools(member: Member) -> list[str]:

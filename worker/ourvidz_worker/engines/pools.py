@@ -12,6 +12,14 @@ WAN_IMAGES = ("image_fast", "image_high")
 WAN_VIDEOS = ("video_fast", "video_high")
 ENHANCED_IMAGES = ("image7b_fast_enhanced", "image7b_high_enhanced")
 ENHANCED_VIDEOS = ("video7b_fast_enhanced", "video7b_high_enhanced")
+JOB_TYPES = (*SDXL_IMAGES, *WAN_IMAGES, *WAN_VIDEOS, *ENHANCED_IMAGES, *ENHANCED_VIDEOS)
+
+
+def job_types_of_engine(engine: str) -> tuple[str, ...]:
+    """Those that an engine can do with the right weights."""
+    if engine == "sdxl":
+        return SDXL_IMAGES
+    return JOB_TYPES[len(SDXL_IMAGES) :] if engine == "wan" else JOB_TYPES
 
 
 def with_references(job_types: Iterable[str], *types: str) -> tuple[str, ...]:

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ourvidz_worker.engines.benchmark_jobs import JOB_TYPES
 from ourvidz_worker.engines.comfy.options import InvalidComfyOption, read_options
 from ourvidz_worker.engines.model_keys import ENGINE_KEYS, GPU_ENGINES, MODEL_ENGINES
 from ourvidz_worker.engines.models import LoraOffer, ModelSettings
-from ourvidz_worker.engines.pools import SDXL_IMAGES
+from ourvidz_worker.engines.pools import JOB_TYPES, job_types_of_engine
 from ourvidz_worker.model_file.engine_keys import parse_engine_keys
 from ourvidz_worker.model_file.locations import locate, locate_file
 from ourvidz_worker.model_file.loras import parse_loras
@@ -127,9 +126,7 @@ def _job_types(table: Table, engine: str) -> tuple[str, ...]:
     place, names = table.at("job_types"), table.take("job_types", list, [])
     if "job_types" in table and not names:
         raise InvalidModel(f"{place} is empty; leave it out for all that the engine can do")
-    served = [
-        name for name in JOB_TYPES if engine not in GPU_ENGINES or (engine == "sdxl") == (name in SDXL_IMAGES)
-    ]
+    served = job_types_of_engine(engine)
     for number, value in enumerate(names):
         name = expect(value, str, f"{place}[{number}]")
         if name in JOB_TYPES and name not in served:

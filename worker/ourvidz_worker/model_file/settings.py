@@ -28,7 +28,7 @@ def known_settings(engine: str, bound: Sequence[str] = ()) -> dict[str, Setting 
     """The settings of an engine by name; None for those that only a workflow's binding gives a meaning."""
     if engine == "comfy":
         names = [name for name in bound if name not in JOB_INPUTS and SETTING_NAME.fullmatch(name)]
-        return {name: SETTINGS.get(name) for name in names}
+        return {name: SETTINGS.get(name) for name in (*names, "negative")}
     return {name: each for name, each in SETTINGS.items() if engine in each.engines}
 
 
@@ -153,6 +153,8 @@ def _value(value: Any, setting: Setting | None, name: str, place: str) -> Value:
     if setting is None:
         if not isinstance(value, str | int | float | bool):
             raise InvalidModel(f"{place} must be one value")
+        if isinstance(value, int | float) and not math.isfinite(expect(value, type(value), place)):
+            raise InvalidModel(f"{place} is no number")
         return one_line(value, TEXT_LENGTH, place) if isinstance(value, str) else value
     if setting.kind == "text":
         limit = NEGATIVE_LENGTH if name == "negative" else TEXT_LENGTH

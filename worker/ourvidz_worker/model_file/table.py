@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+MAX_INTEGER = 2**63 - 1  # of TOML
 
 KINDS: Mapping[type, str] = {
     str: "a text",
@@ -64,6 +65,8 @@ class Table:
 
 def expect(value: Any, kind: type[T], place: str) -> T:
     """`value`, if it is of this kind. Raises InvalidModel."""
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:  # Python's reader has no limit
+        raise InvalidModel(f"{place} has {len(str(value))} digits")
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)  # type: ignore[return-value]  # T is float here
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):

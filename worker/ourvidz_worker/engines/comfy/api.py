@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -286,11 +287,7 @@ def _prompt_ids(entries: Any) -> list[str]:
     """Those of a part of the queue, in the order they will run: lists with number and id first."""
     rows = [entry for entry in entries if isinstance(entry, list)] if isinstance(entries, list) else []
     known = [row for row in rows if len(row) > 1 and isinstance(row[0], int | float)]
-    return [str(row[1]) for row in sorted(known, key=_number)]
-
-
-def _number(row: list[Any]) -> float:
-    return float(row[0])
+    return [str(row[1]) for row in sorted(known, key=itemgetter(0))]
 
 
 def _table(value: Any) -> Mapping[str, Any]:

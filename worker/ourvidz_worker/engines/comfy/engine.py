@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import ClassVar
 
 from ourvidz_worker import log
 from ourvidz_worker.engines.base import (
@@ -41,6 +42,7 @@ class ComfyEngine:
     """
 
     name = "comfy"
+    _away: ClassVar[set[str]] = set()  # addresses at which none was, when this process asked last
 
     def __init__(self, model: ModelSettings, patience_s: float = AWAY_PATIENCE_S) -> None:
         try:
@@ -67,13 +69,17 @@ class ComfyEngine:
     def load(self) -> None:
         """Checks that ComfyUI has all that the workflow needs. Its models are loaded by the first prompt.
 
-        Waits for a ComfyUI that is not there yet: both may be started with the machine.
+        Waits for a ComfyUI that is not there yet: both may be started with the machine. One for which a model
+        has waited in vain is only asked whether it is there now.
         """
         self.close()
         client = ComfyClient(self._options.url)
+        patience_s = 0.0 if client.url in self._away else self._patience_s
         try:
-            found = while_away(lambda: self._problems(client), lambda: False, self._patience_s)
+            found = while_away(lambda: self._problems(client), lambda: False, patience_s)
+            self._away.discard(client.url)
         except (ComfyFault, ComfyRefusal) as error:
+            self._away.add(client.url)
             client.close()
             raise EngineUnusable(f"ComfyUI at {self._options.url} cannot be used: {error}") from error
         if found:

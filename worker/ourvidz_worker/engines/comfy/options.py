@@ -21,7 +21,8 @@ JOB_TYPE_VALUES = ("steps", "guidance", "shift", "frames", "fps")
 STRENGTHS = tuple(f"{each}_strength" for each in LOOKS)
 REMAINDERS = tuple(f"{each}_denoise" for each in LOOKS)  # 1 - strength: how far a sampler may go from it
 KNOWN = (*JOB_VALUES, *JOB_TYPE_VALUES, *REFERENCES, *STRENGTHS, *REMAINDERS)
-ELSEWHERE = {"negative": "negative_prompt", "positive": "prompt", "text": "prompt", "cfg": "guidance"}
+NEGATIVE = "negative"  # of `set`
+ELSEWHERE = {NEGATIVE: "negative_prompt", "positive": "prompt", "text": "prompt", "cfg": "guidance"}
 
 
 class InvalidComfyOption(ValueError):
@@ -75,6 +76,7 @@ def _url(value: Any) -> str:
     try:
         parts = urlsplit(value)
         is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna").decode("idna")  # an empty or long label, or no punycode
     except ValueError:
         is_address = False
     if not (is_address and value.isascii() and value.isprintable() and " " not in value):
@@ -168,15 +170,22 @@ def _check_names(bind: Mapping[str, Any], model: ModelSettings) -> None:
         if name not in bind:
             raise InvalidComfyOption(f"bind.{name}: is missing; every result has its own {name}")
     for name in bind:
-        if name in KNOWN or name in own:
+        if name in KNOWN or name in own - {NEGATIVE}:
             continue
         meant = f"; say {ELSEWHERE[name]}" if name in ELSEWHERE else f"; there are {', '.join(KNOWN)}"
-        raise InvalidComfyOption(f"bind.{name}: is neither in set nor in offer{meant}")
-    for name in own:
-        if name not in bind:
-            key = "offer" if name in model.offer else "set"
-            raise InvalidComfyOption(f"{key}.{name}: has no place in the workflow; name one in bind.{name}")
+        why = "goes before the job's" if name in own else "is neither in set nor in offer"
+        raise InvalidComfyOption(f"bind.{name}: {why}{meant}")
+    _check_places(bind, model)
     _check_strengths(bind)
+
+
+def _check_places(bind: Mapping[str, Any], model: ModelSettings) -> None:
+    """A fixed negative prompt is put before the job's; all others have inputs of their own."""
+    for name in (*model.fixed, *model.offer):
+        place = "negative_prompt" if name == NEGATIVE else name
+        if place not in bind:
+            key = "offer" if name in model.offer else "set"
+            raise InvalidComfyOption(f"{key}.{name}: has no place in the workflow; name one in bind.{place}")
 
 
 def _check_strengths(bind: Mapping[str, Any]) -> None:

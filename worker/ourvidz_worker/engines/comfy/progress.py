@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
@@ -11,6 +10,7 @@ from ourvidz_worker.engines.comfy.events import Message
 
 UNKNOWN_S = 1.0  # the weight of a node of which nothing is known
 LEAST_S = 0.02
+MAX_NUMBER = 1e15  # no count is as large
 
 
 class NodeTimes:
@@ -84,4 +84,5 @@ class PromptProgress:
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and math.isfinite(value)
+    """Whether it is a number that can be reckoned with: JSON has no limit."""
+    return isinstance(value, int | float) and abs(value) < MAX_NUMBER

@@ -30,13 +30,17 @@ T = TypeVar("T")
 def while_away(call: Callable[[], T], should_stop: ShouldStop, patience_s: float) -> T:
     """Repeats `call` while ComfyUI is away. Raises Halted, ComfyFault."""
     deadline = time.monotonic() + patience_s
+    reason: ComfyAway | None = None
     while True:
         try:
             return call()
         except ComfyAway as error:
+            if reason is None and patience_s:  # else a minute would pass without a word
+                log.event("comfy_away", reason=str(error), patience_s=round(patience_s))
             reason = error
         if time.monotonic() > deadline:
-            raise faults.away(f"{reason}; it was away for {patience_s:.0f} s.") from reason
+            waited = f"; it was away for {patience_s:.0f} s" if patience_s else ""
+            raise faults.away(f"{reason}{waited}.") from reason
         pause = time.monotonic() + 1.0
         while time.monotonic() < pause:
             if should_stop():

@@ -26,7 +26,7 @@ from ourvidz_worker.engines.comfy.prompt_run import PromptRun, while_away
 from ourvidz_worker.engines.comfy.refusals import refusal_fault
 from ourvidz_worker.engines.comfy.stills import still
 from ourvidz_worker.engines.comfy.values import placed, values_for
-from ourvidz_worker.engines.infotext import parameters_text
+from ourvidz_worker.engines.infotext import parameters_text, setting_fields
 from ourvidz_worker.engines.references import decode_image
 from ourvidz_worker.errors import Halted
 from ourvidz_worker.protocol import Job, Reference, Slot
@@ -37,7 +37,6 @@ ENCODING_FROM = 0.98  # the share of a slot's time after which its file is fetch
 CLEARING_S = 1.0  # ComfyUI empties its cache between two prompts, a moment after it was told to
 MAX_PREVIEW_PIXELS = 4_000_000
 TEXTS = ("prompt", "negative_prompt")
-FIELDS = {"steps": "Steps", "guidance": "CFG scale"}
 
 
 @dataclass(kw_only=True)
@@ -159,9 +158,7 @@ class SlotRun:
     def _parameters(self, values: Mapping[str, Any]) -> str:
         """The text in the file: of the values only those that the workflow goes by."""
         settings = {name: value for name, value in values.items() if name not in (*TEXTS, "seed", *SIZE)}
-        fields: dict[str, object] = {
-            FIELDS.get(name, name.replace("_", " ").capitalize()): value for name, value in settings.items()
-        }
+        fields = setting_fields(settings)
         if "width" in values:
             fields["Size"] = f"{values['width']}x{values['height']}"
         return parameters_text(

@@ -7,6 +7,7 @@ from typing import Any
 
 from safetensors.torch import load_file
 
+from ourvidz_worker.engines.chosen import lora_weights
 from ourvidz_worker.engines.diffusion.weights import translate_load_errors, weight_file
 from ourvidz_worker.engines.models import Lora, LoraOffer, ModelSettings
 from ourvidz_worker.engines.settings import EngineSettings
@@ -25,7 +26,7 @@ class Loras:
         """Raises EngineUnusable, which names the file that does not fit."""
         offer = model.offer.get("loras")
         offered = offer.choices if isinstance(offer, LoraOffer) else ()
-        self._always = {lora.name: lora.weight for lora in model.loras}
+        self._model = model
         self._adapters: dict[str, str] = {}  # PEFT's names, which may have no dots
         self._pipelines = tuple(pipelines)
         self._active: Mapping[str, float] | None = None
@@ -36,9 +37,7 @@ class Loras:
                     _load(pipeline, lora, self._adapters[lora.name], settings)
 
     def weights(self, job: Job) -> Mapping[str, float]:
-        """The weight of each that this job uses, by name: those that are always on, and those chosen."""
-        chosen = {lora.name: lora.weight for lora in job.parameters.loras}
-        return {name: weight for name, weight in {**self._always, **chosen}.items() if weight}
+        return lora_weights(job, self._model)
 
     def use(self, job: Job) -> None:
         wanted = self.weights(job)

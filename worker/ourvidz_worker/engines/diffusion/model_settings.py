@@ -13,15 +13,6 @@ from ourvidz_worker.protocol import Job
 
 T = TypeVar("T", int, float, str)
 
-LABELS = {
-    "scheduler": "Scheduler",  # by the name that chose it; a sampler's name is of several
-    "guidance_2": "CFG scale 2",
-    "guidance_rescale": "CFG Rescale",
-    "clip_skip": "Clip skip",
-    "spacing": "Schedule spacing",
-}
-"""How stable-diffusion-webui and its like name what a file says of itself."""
-
 
 def chosen(job: Job, name: str, otherwise: T) -> T:
     """The setting of this name, as the operator fixed or the user chose it."""
@@ -43,15 +34,6 @@ def check_settings(model: ModelSettings, schedulers: Mapping[str, Recipe], own: 
     for each in names:
         if problem := scheduler_problem(str(each), schedulers, own):
             raise EngineUnusable(problem)
-
-
-def chosen_fields(job: Job, loras: Mapping[str, float]) -> dict[str, object]:
-    """What a file's text says of them. `loras`: the weights of those that were used, by name."""
-    settings = job.parameters.settings
-    fields: dict[str, object] = {label: settings[name] for name, label in LABELS.items() if name in settings}
-    if loras:
-        fields["Loras"] = ", ".join(f"{name}: {weight:g}" for name, weight in loras.items())
-    return fields
 
 
 def chosen_metadata(job: Job, loras: Mapping[str, float]) -> dict[str, object]:

@@ -14,13 +14,13 @@ from ourvidz_worker.engines.diffusion.decoding import decode_picture
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.latent_preview import fit_latent_previewer
 from ourvidz_worker.engines.diffusion.loras import Loras
-from ourvidz_worker.engines.diffusion.model_settings import check_settings, chosen, chosen_fields
+from ourvidz_worker.engines.diffusion.model_settings import check_settings, chosen
 from ourvidz_worker.engines.diffusion.pipeline_run import StepCallback, run, seeded_generators
 from ourvidz_worker.engines.diffusion.placement import choose_placement
 from ourvidz_worker.engines.diffusion.prompts import prompt_arguments
 from ourvidz_worker.engines.diffusion.schedulers import SDXL_SCHEDULERS, sdxl_scheduler
 from ourvidz_worker.engines.diffusion.weights import public_name
-from ourvidz_worker.engines.infotext import common_fields, parameters_text, sampler_name
+from ourvidz_worker.engines.infotext import chosen_fields, common_fields, parameters_text, sampler_name
 from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.png import png
 from ourvidz_worker.engines.pools import SDXL_IMAGES, with_any_of
@@ -122,7 +122,7 @@ class SdxlEngine(DiffusionEngine):
         if composition and _keeps_composition(job):
             fields["Denoising strength"] = round(_noise_steps(job, composition) / parameters.steps, 4)
         fields |= {f"{each.type.title()} strength": each.strength for each in job.references}
-        fields |= chosen_fields(job, self.loras.weights(job))
+        fields |= chosen_fields(job, self.model)
         text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, fields=fields)
         extra = {"sampler": sampler_name(scheduler)} | self._adapters_used(job)
         metadata = self.result_metadata(job, slot, extra)

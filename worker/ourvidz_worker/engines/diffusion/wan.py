@@ -14,7 +14,7 @@ from ourvidz_worker.engines.diffusion.decoding import decode_film
 from ourvidz_worker.engines.diffusion.engine import DiffusionEngine
 from ourvidz_worker.engines.diffusion.latent_preview import LatentPreviewer, fit_latent_previewer
 from ourvidz_worker.engines.diffusion.loras import Loras
-from ourvidz_worker.engines.diffusion.model_settings import check_settings, chosen, chosen_fields
+from ourvidz_worker.engines.diffusion.model_settings import check_settings, chosen
 from ourvidz_worker.engines.diffusion.pipeline_run import StepCallback, run, seeded_generators
 from ourvidz_worker.engines.diffusion.placement import choose_placement
 from ourvidz_worker.engines.diffusion.schedulers import WAN_SCHEDULERS, wan_scheduler
@@ -29,7 +29,7 @@ from ourvidz_worker.engines.diffusion.wan_kinds import (
 )
 from ourvidz_worker.engines.diffusion.wan_transformers import load_transformers
 from ourvidz_worker.engines.diffusion.weights import load_pipeline, public_name
-from ourvidz_worker.engines.infotext import common_fields, parameters_text
+from ourvidz_worker.engines.infotext import chosen_fields, common_fields, parameters_text
 from ourvidz_worker.engines.models import ModelSettings
 from ourvidz_worker.engines.mp4 import mp4
 from ourvidz_worker.engines.png import png
@@ -211,7 +211,7 @@ class WanEngine(DiffusionEngine):
         shift = self._shift(job)
         scheduler = self._pipeline_for(job).scheduler
         fields = common_fields(job, slot, scheduler, (width, height), self.model_name(job)) | {"Shift": shift}
-        fields |= chosen_fields(job, self.loras.weights(job))
+        fields |= chosen_fields(job, self.model)
         metadata = self.result_metadata(job, slot, {"sampler": fields["Sampler"], "shift": shift})
         if parameters.media == "image":
             text = parameters_text(prompt=prompt, negative_prompt=job.negative_prompt, fields=fields)

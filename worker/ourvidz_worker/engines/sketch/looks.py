@@ -60,13 +60,12 @@ class Look:
 def look_of(job: Job, model: ModelSettings, seed: int) -> Look:
     """The look that the job asks for, of what its model fixes or offers."""
     parameters, governed = job.parameters, {*model.fixed, *model.offer}
-    styles = lora_weights(job, model)
     return Look(
         palette=str(parameters.settings.get("palette", "natural")),
         steps=parameters.steps if "steps" in governed else 0,
         guidance=parameters.guidance if "guidance" in governed else 2.0,
         detail=float(parameters.settings.get("detail", 0.5)),
-        styles={name: weight for name, weight in styles.items() if weight} or None,
+        styles=lora_weights(job, model) or None,
         seed=seed,
     )
 
