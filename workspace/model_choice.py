@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -52,16 +52,11 @@ class ModelChoice:
         return [each for each in JOB_TYPES[job_type].references if each in usable]
 
     @property
-    def outline(self) -> dict[str, Any]:
-        """For the composer's script."""
+    def shape(self) -> dict[str, Any]:
+        """Its sizes, None where they are the job types', and what each job type takes as references."""
         sizes = {aspect: f"{width}×{height}" for aspect, (width, height) in self.served.sizes.items()}
         made = [name for name in self.served.job_types if name in JOB_TYPES]
-        return {
-            "title": self.title,
-            "picture": self.picture,
-            "sizes": sizes or None,
-            "references": {name: self.references(name) for name in made},
-        }
+        return {"sizes": sizes or None, "references": {name: self.references(name) for name in made}}
 
 
 def choices_for(owner_id: int, snapshot: Snapshot) -> list[ModelChoice]:
@@ -76,5 +71,13 @@ def named(choices: Iterable[ModelChoice], name: str) -> ModelChoice | None:
     return next((each for each in choices if each.name == name), None)
 
 
-def outlines(choices: Iterable[ModelChoice]) -> dict[str, Mapping[str, Any]]:
-    return {each.name: each.outline for each in choices}
+def outlines(choices: Iterable[ModelChoice]) -> dict[str, Any]:
+    """For the composer's script. Most models of an engine are of one shape, which is there once for all."""
+    models: dict[str, dict[str, Any]] = {}
+    shapes: list[dict[str, Any]] = []
+    for each in choices:
+        shape = each.shape
+        if shape not in shapes:
+            shapes.append(shape)
+        models[each.name] = {"title": each.title, "picture": each.picture, "shape": shapes.index(shape)}
+    return {"models": models, "shapes": shapes}

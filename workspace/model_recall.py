@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from generation.access.models import served_model
+from generation.access.models import models_seen_by, served_model
 from generation.catalog.models import ServedModel
-from generation.catalog.offers import LORAS, LoraOffer, label_of, settings_errors
+from generation.catalog.offers import LORAS, ChoiceOffer, LoraOffer, NumberOffer, label_of, settings_errors
 from generation.core.graphemes import cut
-from generation.media.parameters.found import OURS, Parameters
+from generation.media.parameters.found import OURS, Parameters, value_text
 from generation.models import Job
 
 MAX_SHOWN = 60  # characters of what a file says
+LORA = "LoRA"
+# The settings that our workers write into files by another name than people read here.
+LABELS = {
+    "guidance": "CFG scale",
+    "guidance_2": "CFG scale 2",
+    "guidance_rescale": "CFG Rescale",
+    "spacing": "Schedule spacing",
+}
 
 
 def settings_of(job: Job) -> dict[str, Any]:
@@ -29,12 +38,15 @@ def recalled_model(
         return {"model": "", "settings": {}}, []
     model = served_model(owner_id, name)
     if model is None:
-        words = f"Model: {name} – it is not here any more, so the model is chosen automatically."
-        return {"model": "", "settings": {}}, [words]
+        return {"model": "", "settings": {}}, [_gone(name)]
     usable, sentences = _usable(model, settings)
     if digest and model.digest and digest != model.digest:
         sentences.insert(0, f"Model: {model.title} – it has changed since, so it may come out differently.")
     return {"model": name, "settings": usable}, sentences
+
+
+def _gone(name: str) -> str:
+    return f"Model: {cut(name, MAX_SHOWN)} – it is not here any more, so the model is chosen automatically."
 
 
 def _usable(model: ServedModel, settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -52,26 +64,60 @@ def _usable(model: ServedModel, settings: Mapping[str, Any]) -> tuple[dict[str, 
     return usable, sorted(sentences)
 
 
-def model_of_file(owner_id: int, found: Parameters) -> dict[str, Any]:
-    """The form's values for what a file of ours says of its model; empty where that is not here."""
+@dataclass(frozen=True, slots=True)
+class FromFile:
+    """The form's values for a file's model, a sentence for what is not used of it, and the file's names for
+    what that is about.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    unused: list[str] = field(default_factory=list)
+    names: frozenset[str] = frozenset()
+
+
+def model_of_file(owner_id: int, found: Parameters) -> FromFile:
+    """What a file of ours says of its model. Without a model, the weights of a worker stand in its place."""
     said = dict(found.others)
     name = said.get("Model", "") if found.source == OURS else ""
     model = served_model(owner_id, name)
     if model is None:
-        return {}
+        known = bool(name) and any(each.name == name for each in models_seen_by(owner_id))
+        return FromFile(unused=[_gone(name)] if known else [])
     settings: dict[str, Any] = {}
-    for setting, label in (("steps", "Steps"), ("guidance", "CFG scale")):
-        if setting in model.offer and (number := _number(said.get(label, ""))) is not None:
-            settings[setting] = number
-    if loras := [_lora(value) for label, value in found.others if label == "LoRA"]:
-        settings[LORAS] = loras
-    return {"model": name, "settings": _usable(model, settings)[0]}
+    names = set()
+    for setting, offered in model.offer.items():
+        wanted = LABELS.get(setting, label_of(setting)).casefold()  # FPS, or Fps
+        label = next((each for each in said if each.casefold() == wanted), "")
+        if label and not isinstance(offered, LoraOffer):
+            settings[setting] = _value(offered, said[label])
+            names.add(label)
+    loras = [_lora(value) for label, value in found.others if label == LORA]
+    choosable = model.offer.get(LORAS)
+    choices = choosable.choices if isinstance(choosable, LoraOffer) else {}
+    sentences = [
+        f"LoRA: {cut(each['name'], MAX_SHOWN)} – {model.title} leaves no choice of it."
+        for each in loras
+        if each["name"] not in choices
+    ]
+    if chosen := [each for each in loras if each["name"] in choices]:
+        settings[LORAS] = chosen
+    usable, more = _usable(model, settings)
+    values = {"model": name, "settings": usable}
+    return FromFile(values, sentences + more, frozenset({*names, LORA}))
 
 
 def _lora(value: str) -> dict[str, Any]:
     name, _, weight = value.partition(" at ")
     number = _number(weight)
     return {"name": name} if number is None else {"name": name, "weight": number}
+
+
+def _value(offered: NumberOffer | ChoiceOffer, text: str) -> Any:
+    """What the file's text means; the text itself where it means nothing, which is refused then."""
+    if isinstance(offered, ChoiceOffer):
+        return next((each for each in offered.choices if value_text(str(each)) == text), text)
+    number = _number(text)
+    return text if number is None else number
 
 
 def _number(text: str) -> int | float | None:

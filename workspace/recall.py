@@ -119,9 +119,9 @@ def of_file(found: Parameters | None, *, owner_id: int, media: str, composer: Ma
     seed, sentences = _seed(found.seed)
     values |= seed
     model = model_of_file(owner_id, found)
-    values |= model
+    values |= model.values
     if found.width and found.height:
-        sizes = _sizes(owner_id, {**composer, "media": media, **model})
+        sizes = _sizes(owner_id, {**composer, "media": media, **model.values})
         aspect, more = _aspect(*sizes, found.width, found.height)
         values |= aspect
         sentences += more
@@ -129,7 +129,7 @@ def of_file(found: Parameters | None, *, owner_id: int, media: str, composer: Ma
     if values:
         values["media"] = media
         words = f"Filled in from {found.source}’s settings."
-    return Recalled(words, values, sentences + unused(found))
+    return Recalled(words, values, sentences + model.unused + unused(found, model.names))
 
 
 def _prompts(prompt: str, negative_prompt: str) -> dict[str, Any]:

@@ -14,8 +14,10 @@ const randomSeed = byId("random-seed", HTMLButtonElement);
 const chipTemplate = byId("chip", HTMLTemplateElement);
 /** @type {{chosen: Record<string, string>, types: Record<string, JobType>}} */
 const combinations = JSON.parse(byId("combinations", HTMLScriptElement).textContent);
+const told = JSON.parse(document.getElementById("models")?.textContent ?? '{"models": {}, "shapes": []}');
 /** @type {Record<string, Model>} what can be chosen, by name */
-const models = JSON.parse(document.getElementById("models")?.textContent ?? "{}");
+const models = told.models;
+for (const model of Object.values(models)) Object.assign(model, told.shapes[model.shape]);
 /** @type {Times} */
 let times = JSON.parse(byId("times", HTMLScriptElement).textContent);
 

@@ -5,6 +5,7 @@ import { say } from "./toast.js";
 import { DRAFT_KEY } from "./user.js";
 
 const FILLED_BY = ["from", "prompt", "seed", "preset", "prompt_of", "model"]; // in the address: the server filled the form on request
+const MODEL_IS_GONE = "The model that was chosen is not there any more: the model is chosen automatically.";
 let sent = ""; // the form as it was sent last, or as the server filled it: no draft
 let pressed = "";
 let isKept = true;
@@ -229,6 +230,8 @@ export function begin({ update, admitReference, isRefused, isRecalled }) {
     if (pressed) fields.key.value = pressed;
     write(draft);
     update();
+    const { model } = draft.values;
+    if (model && fields.model?.value !== model) say(MODEL_IS_GONE, { level: "error" });
   }
   if (draft && brought && !isFilled) {
     if (admitReference()) offer("Set back to what can use a reference image.", draft, update);

@@ -19,6 +19,8 @@ interface Model {
   title: string;
   /** the address of its picture; empty without one */
   picture: string;
+  /** which of the shapes it has, that is the following two */
+  shape: number;
   /** in px, by aspect ratio; null: those of the job type */
   sizes: Record<string, string> | null;
   /** by the job types that it makes, what it can use reference images for */

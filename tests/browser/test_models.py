@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import Locator, Page, expect
 
-from generation.models import Image, Job, Worker
+from generation.models import Image, Job, Model, ModelOffer, Worker
 from tests.advertised import FILM, body
 from tests.browser.conftest import Browsers
 from tests.browser.pages import (
@@ -27,6 +28,7 @@ from tests.browser.test_draft import open_more
 from tests.browser.test_look import PHONE, assert_fits_fingers
 from tests.functional.callers import Machine
 from tests.functional.installation import Installation
+from tests.functional.programs import eventually
 
 INK = body("ink", title="Ink", offer={}, sizes={}, digest="c" * 64)
 PLAIN = body("plain", title="Plain", sizes={}, licence={"name": "", "url": ""})
@@ -162,6 +164,98 @@ def test_from_the_form_to_the_library(live: Installation, browsers: Browsers, ow
     expect(chips(page).nth(2)).to_have_text("Film grain 0.8")
 
 
+PAPER = """
+[[models]]
+name = "paper"
+title = "Paper"
+engine = "sketch"
+job_types = ["sdxl_image_fast"]
+sizes = {"1:1" = [256, 256]}
+loras = [{name = "film-grain", title = "Film grain", weight = 0.6, minimum = 0, maximum = 2}]
+offer = {palette = ["natural", "mono"], loras = ["film-grain"]}
+
+[[models]]
+name = "mono"
+title = "Mono"
+engine = "sketch"
+job_types = ["sdxl_image_fast"]
+set = {palette = "mono"}
+"""
+INKED = """
+[[models]]
+name = "inked"
+title = "Inked"
+engine = "sketch"
+job_types = ["sdxl_image_fast"]
+sizes = {"1:1" = [256, 256]}
+loras = [{name = "ink"}]
+"""
+
+
+def test_real_workers_from_the_form_to_the_library(
+    live: Installation, browsers: Browsers, owner: User, tmp_path: Path
+) -> None:
+    """Three models of two workers; one goes away while a job waits for it. A file brings all back."""
+    files = {name: tmp_path / f"{name}.toml" for name in ("paper", "inked")}
+    files["paper"].write_text(PAPER)
+    files["inked"].write_text(INKED)
+    live.worker("--config", str(files["paper"]))
+    leaving = live.worker("--config", str(files["inked"]))
+    eventually(lambda: ModelOffer.objects.count() == 3, "the models are not there")
+    page = browsers.open(user=owner)
+    go_live(page)
+    never_reloaded(page)
+    pick(page, "Paper")
+    open_more(page)
+    page.locator('[name="settings:palette"]').select_option("mono")
+    page.locator(GRAIN).check()
+    drag(page, '[name="settings:loras:film-grain:weight"]', "1.4")
+    write(page, "a red fox")
+    make(page)
+    expect(page.locator(".stack")).to_have_count(1)
+    first = newest(owner)
+    expect(stack(page, first)).to_have_attribute("data-status", "completed", timeout=20_000)
+    expect(stack(page, first).locator(".facts")).to_contain_text("Palette mono, LoRA film-grain at 1.4")
+
+    # Without its worker jobs wait, and are made when one is back; those of the other go on
+    assert leaving.stop() == 0
+    Worker.objects.filter(model_offers__model__name="inked").update(last_seen_at="2026-01-01T00:00Z")
+    pick(page, "Inked")
+    write(page, "a heron")
+    make(page)
+    expect(page.locator(".stack")).to_have_count(2)
+    waiting = newest(owner)
+    expect(stack(page, waiting)).to_contain_text("no worker with Inked is running")
+    pick(page, "Mono")
+    write(page, "an owl")
+    make(page)
+    expect(page.locator(".stack")).to_have_count(3)
+    last = newest(owner)
+    expect(stack(page, last)).to_have_attribute("data-status", "completed", timeout=20_000)
+    expect(stack(page, waiting)).to_have_attribute("data-status", "queued")
+    live.worker("--config", str(files["inked"]))
+    expect(stack(page, waiting)).to_have_attribute("data-status", "completed", timeout=20_000)
+    assert is_same_page(page)
+
+    # In the Library, and back from the file
+    (image,) = first.slots
+    page.goto(f"/library/image/{image.pk}/")
+    expect(page.locator(".details dl")).to_contain_text("film-grain at 1.4")
+    with page.expect_download() as download:
+        page.evaluate("(id) => location.assign(`/media/image/${id}/file?download=1`)", str(image.pk))
+    page.goto("/")
+    go_live(page)
+    open_more(page)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("link", name="Settings from a file").click()
+    chooser.value.set_files(
+        {"name": "ours.png", "mimeType": "image/png", "buffer": Path(download.value.path()).read_bytes()}
+    )
+    expect(page.locator("#choose-model [data-title]")).to_have_text("Paper")
+    expect(chips(page).filter(has_text="Palette")).to_have_text("Palette mono")
+    expect(chips(page).filter(has_text="Film grain")).to_have_text("Film grain 1.4")
+
+
 def test_a_refused_setting_and_a_preset(live: Installation, browsers: Browsers, owner: User) -> None:
     machine = live.machine()
     assert offer(machine, body(), PLAIN) is None
@@ -193,6 +287,25 @@ def test_a_refused_setting_and_a_preset(live: Installation, browsers: Browsers, 
     assert is_same_page(page)
 
 
+def test_a_draft_says_that_its_model_is_gone(live: Installation, browsers: Browsers, owner: User) -> None:
+    machine = live.machine()
+    assert offer(machine, body(), PLAIN) is None
+    page = browsers.open(user=owner)
+    go_live(page)
+    pick(page, "Film XL")
+    write(page, "a fox")
+    expect(page.locator('[name="settings:steps"]')).to_have_count(1)
+    Model.objects.filter(name=FILM).update(is_hidden=True)
+    page.reload()
+    go_live(page)
+    expect(page.get_by_role("textbox", name="Prompt", exact=True)).to_have_value("a fox")
+    expect(page.locator("#choose-model [data-title]")).to_have_text("Automatic")
+    expect(toast(page)).to_contain_text("The model that was chosen is not there any more")
+    page.reload()
+    go_live(page)
+    expect(toast(page)).to_have_count(0)
+
+
 def test_by_fingers_and_without_a_script(live: Installation, browsers: Browsers, owner: User) -> None:
     machine = live.machine()
     assert offer(machine, body(), PLAIN, extra=("sdxl_image_fast",)) is None
@@ -218,3 +331,25 @@ def test_by_fingers_and_without_a_script(live: Installation, browsers: Browsers,
     page.get_by_role("button", name="Make", exact=True).click()
     expect(page.locator(".stack .facts")).to_contain_text("Steps 4, LoRA film-grain at 1")
     assert Job.objects.of(owner.pk).get().model == FILM
+
+
+def test_make_stays_in_the_row_of_the_choices(live: Installation, browsers: Browsers, owner: User) -> None:
+    """At a laptop's width, whichever model is chosen."""
+    machine = live.machine()
+    title = "A model whose title is longer than what there is room for"
+    assert offer(machine, body(title=title), extra=("sdxl_image_fast",)) is None
+    page = browsers.open(user=owner, viewport={"width": 1280, "height": 800})
+    go_live(page)
+
+    def middle(locator: Locator) -> float:
+        box = locator.bounding_box()
+        assert box is not None
+        return box["y"] + box["height"] / 2
+
+    for chosen in ("Automatic", title):
+        expect(page.locator("#choose-model [data-title]")).to_have_text(chosen)
+        expect(page.locator("#estimate")).not_to_be_empty()
+        make = page.get_by_role("button", name="Make", exact=True)
+        assert abs(middle(make) - middle(page.locator("#choose-model"))) < 4
+        if chosen != title:
+            pick(page, title)

@@ -74,7 +74,7 @@ def test_the_web_uis_text_is_read_from_wherever_it_is_kept(content: bytes) -> No
     assert (found.seed, found.width, found.height) == (0, 832, 1216)  # 0 is a seed
     sentences = unused(found)
     assert "Sampler: DPM++ 2M – chosen by the job type." in sentences
-    assert "LoRA: oil paint at 0.8 – a job here loads none." in sentences
+    assert "LoRA: oil paint at 0.8 – chosen with a model here." in sentences
     assert "Hires prompt: sharp, seed: 5 – a job here makes one pass." in sentences
     assert any(each.startswith("Template: a {lighthouse|castle}") for each in sentences)
 

@@ -50,7 +50,7 @@ def test_users_get_the_parameters_and_not_the_workflow(comfy: ComfyStandIn, tmp_
         assert "trainedAlgorithmicMedia" in picture.info["XML:com.adobe.xmp"]
         text = picture.info["parameters"].splitlines()
     assert text[:2] == ["a lighthouse at sunset", "Negative prompt: fog"]
-    assert text[2].startswith("Seed: 0, Steps: 3, Size: 96x64, Model: Film XL, Workflow hash: ")
+    assert text[2].startswith("Seed: 0, Steps: 3, Size: 96x64, Model: film-xl, Workflow hash: ")
     for secret in (b"secret house style", b"KSampler", b"film.safetensors", b"class_type"):
         assert secret not in result.media
     digest = engine.job_metadata(image_job())["workflow_sha256"]
@@ -59,7 +59,7 @@ def test_users_get_the_parameters_and_not_the_workflow(comfy: ComfyStandIn, tmp_
         "steps": 3,
         "width": 96,
         "height": 64,
-        "model": "Film XL",
+        "model": "film-xl",
         "workflow_sha256": digest,
     }
     assert len(str(digest)) == 64

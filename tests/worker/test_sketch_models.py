@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from ourvidz_worker.engines.chosen import resolve
+from ourvidz_worker.engines.infotext import chosen_fields
 from ourvidz_worker.engines.models import ChoiceOffer, Lora, LoraOffer, ModelSettings, NumberOffer
 from ourvidz_worker.engines.sketch.engine import SketchEngine
 from ourvidz_worker.protocol import parse_job
@@ -64,6 +65,14 @@ def test_a_setting_changes_the_picture_and_is_in_its_file(choice: dict[str, Any]
     assert said in text
     assert "Model: paper" in text
     assert (chosen(**choice)[0] == pixels).all()
+
+
+def test_a_file_names_the_scheduler_as_it_was_chosen() -> None:
+    """By the sampler's name, which is of several schedulers, it could not be chosen again."""
+    offer = {"scheduler": ChoiceOffer(choices=("euler", "dpmpp_2m"), default="euler")}
+    film = ModelSettings(name="film-xl", engine="sdxl", offer=offer)
+    job = resolve(parse_job(job_body(model="film-xl", scheduler="dpmpp_2m")), film)
+    assert chosen_fields(job, film)["Scheduler"] == "dpmpp_2m"
 
 
 def test_a_loras_weight_is_how_much_of_it_is_seen() -> None:

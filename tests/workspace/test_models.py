@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -13,8 +14,14 @@ from django.test.utils import CaptureQueriesContext
 
 from generation.access import models as access_models
 from generation.models import Job, Model, Worker, WorkerSpeed
+from ourvidz_worker.engines.base import Result
+from ourvidz_worker.engines.chosen import resolve
+from ourvidz_worker.engines.models import ChoiceOffer, Lora, LoraOffer, ModelSettings, NumberOffer, body_of
+from ourvidz_worker.engines.sketch.engine import SketchEngine
+from ourvidz_worker.protocol import parse_job
 from tests.advertised import FILM, advertise, body, deliver
 from tests.factories import complete, make_job, make_worker
+from tests.worker.protocol_server import job_body
 from tests.workspace.test_composer import JSON, asked
 from workspace import model_settings
 from workspace.models import Preset
@@ -152,6 +159,70 @@ def test_a_recalled_job_brings_its_model_and_says_what_is_gone(
     assert "Model: film-xl – it is not here any more" in shown
     run = signed_in.post(f"/workspace/jobs/{job.pk}/run-again", headers=JSON)
     assert run.status_code == 409
+
+
+def drawn_by_sketch(model: ModelSettings, **parameters: Any) -> bytes:
+    """The file that the worker's engine makes of these parameters."""
+    job = resolve(parse_job(job_body(width=128, height=96, model=model.name, **parameters)), model)
+    (made,) = SketchEngine(model=model).generate(job, lambda share, stage: None, lambda: False)
+    assert isinstance(made.outcome, Result)
+    media = made.outcome.media
+    assert isinstance(media, bytes)
+    return media
+
+
+def test_a_file_of_ours_brings_its_model_and_all_that_was_set(signed_in: Client, db: None) -> None:
+    loras = tuple(Lora(name=name, file="") for name in ("film-grain", "ink"))
+    paper = ModelSettings(
+        name="paper",
+        title="Paper",
+        fixed={"guidance": 3.0},
+        loras=(Lora(name="glow", file="", weight=0.5),),
+        offer={
+            "steps": NumberOffer(lowest=2, highest=12, default=12, is_whole=True),
+            "detail": NumberOffer(lowest=0, highest=1, default=0.5, is_whole=False),
+            "palette": ChoiceOffer(choices=("natural", "mono"), default="natural"),
+            "loras": LoraOffer(choices=loras),
+        },
+    )
+    worker = make_worker("m1")
+    advertise(worker, body_of(paper, ["sdxl_image_fast"], "d" * 64))
+    chosen = [{"name": "film-grain", "weight": 0.8}, {"name": "ink", "weight": -0.5}]
+    settings = {"steps": 5, "detail": 0.25, "palette": "mono", "loras": chosen}
+    file = drawn_by_sketch(paper, prompt="a <lora:ink:1> fox", **settings)
+
+    def recalled() -> dict[str, Any]:
+        answer = signed_in.put("/workspace/recall/file", file, content_type="image/png")
+        assert answer.status_code == 200
+        body: dict[str, Any] = answer.json()
+        return body
+
+    said = recalled()
+    values = {name: value for name, value in said["filled"]["values"].items() if name.startswith("settings")}
+    assert values == {
+        "settings_of": "paper",
+        "settings:steps": "5",
+        "settings:detail": "0.25",
+        "settings:palette": "mono",
+        GRAIN: True,
+        f"{GRAIN}:weight": "0.8",
+        "settings:loras:ink": True,
+        "settings:loras:ink:weight": "-0.5",
+    }
+    assert said["filled"]["values"]["model"] == "paper"
+    assert said["filled"]["values"]["prompt"] == "a <lora:ink:1> fox", "our prompts load nothing"
+    assert "LoRA: glow – Paper leaves no choice of it." in said["html"]
+    assert "not used here" not in said["html"]
+    narrow = replace(paper, offer={"steps": paper.offer["steps"], "loras": LoraOffer(choices=loras[:1])})
+    advertise(worker, body_of(narrow, ["sdxl_image_fast"], "e" * 64))
+    said = recalled()
+    assert "settings:palette" not in said["filled"]["values"]
+    assert "Palette: mono – not used here." in said["html"]
+    assert "LoRA: ink – Paper leaves no choice of it." in said["html"]
+    advertise(worker, body("other"))
+    said = recalled()
+    assert "Model: paper – it is not here any more" in said["html"]
+    assert "model" not in said["filled"]["values"]
 
 
 def test_a_preset_keeps_them(signed_in: Client, owner: User, film: Model) -> None:

@@ -12,6 +12,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from generation.catalog.job_types import JOB_TYPES
+from tests.advertised import advertise, body
 from tests.factories import complete, lease_next, make_job, make_worker
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "static" / "js"
@@ -44,6 +46,23 @@ def test_a_full_page_is_small(signed_in: Client, owner: User, capsys: pytest.Cap
     assert html.count(b'<article class="stack"') == 50
     assert len(html) < 200 * KB
     assert len(compressed) < 25 * KB
+
+
+def test_sixty_four_models_are_a_small_part_of_a_page(signed_in: Client) -> None:
+    """What a worker may advertise at most: all job types, a title and sizes of its own each."""
+    without = len(signed_in.get("/").content)
+    sizes = {f"{aspect}:9": [1024, 1024] for aspect in range(9, 18)}
+    pools = [
+        f"{job_type}@model-{number}" for job_type in ("sdxl_image_fast", "video_fast") for number in range(64)
+    ]
+    models = [
+        body(f"model-{number}", title=f"A model of the number {number}", sizes=sizes, job_types=[*JOB_TYPES])
+        for number in range(64)
+    ]
+    advertise(make_worker(), *models, pools=pools)
+    html = signed_in.get("/").content
+    assert html.count(b"A model of the number 63") == 2
+    assert len(html) - without < 16 * KB
 
 
 def test_the_queries_do_not_grow_with_the_stacks(signed_in: Client, owner: User) -> None:

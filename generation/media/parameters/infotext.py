@@ -35,16 +35,20 @@ def from_infotext(text: str) -> Parameters | None:
         return None
     fields = dict(_fields(lines[at]))
     prompt, _, negative = _split_at_negative(lines[:at])
-    networks = [*_networks(prompt), *_networks(negative)]
+    is_ours = fields.get("Version", "").startswith(OUR_VERSION)
+    if is_ours:  # its prompts loaded nothing
+        networks = list(_loras(fields.pop("Loras", "")))
+    else:
+        networks = [*_networks(prompt), *_networks(negative)]
+        prompt, negative = without_networks(prompt), without_networks(negative)
     seed, size = fields.pop("Seed", None), SIZE.match(fields.pop("Size", ""))
     # Behind the settings an extension for templates writes where the prompt came from.
     templates = [tuple(map(str.strip, line.split(":", 1))) for line in lines[at + 1 :] if "emplate: " in line]
     width, height = size.groups() if size else (None, None)
-    is_ours = fields.get("Version", "").startswith(OUR_VERSION)
     return parameters(
         OURS if is_ours else "AUTOMATIC1111",
-        prompt=without_networks(prompt),
-        negative_prompt=without_networks(negative),
+        prompt=prompt,
+        negative_prompt=negative,
         seed=seed,
         width=width,
         height=height,
@@ -60,6 +64,13 @@ def without_networks(prompt: str) -> str:
 def _networks(prompt: str) -> Iterator[tuple[str, str]]:
     for kind, name, weight in NETWORK.findall(prompt):
         yield KINDS[kind.lower()], f"{name} at {weight}" if weight else name
+
+
+def _loras(written: str) -> Iterator[tuple[str, str]]:
+    """From our own `film-grain: 0.8, ink: 1`."""
+    for each in filter(None, written.split(", ")):
+        name, _, weight = each.partition(": ")
+        yield "LoRA", f"{name} at {weight}" if weight else name
 
 
 def _settings_line(lines: list[str]) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from generation.core.graphemes import cut
 from generation.media.parameters.found import OURS, Parameters
 
@@ -19,7 +21,7 @@ REASONS = {
     "Guidance": "chosen by the quality",
     "Model": BY_WORKER,
     "VAE": BY_WORKER,
-    "LoRA": "a job here loads none",
+    "LoRA": "chosen with a model here",
     "Hypernetwork": "a job here loads none",
     "Template": "the prompt that came of it is used",
     "Negative Template": "the negative prompt that came of it is used",
@@ -33,9 +35,12 @@ MOST = 24  # sentences
 MAX_VALUE = 80  # characters
 
 
-def unused(found: Parameters) -> list[str]:
-    """A sentence for each setting that was read and cannot be used, and for what could not be read."""
-    silent = SILENT | FOLLOWS if found.source == OURS else SILENT
+def unused(found: Parameters, used: Collection[str] = ()) -> list[str]:
+    """A sentence for each setting that was read and cannot be used, and for what could not be read.
+
+    `used`: the names of those that the caller has a place for.
+    """
+    silent = {*SILENT, *used} | (FOLLOWS if found.source == OURS else set())
     told = [(name, value) for name, value in found.others if name not in silent]
     sentences = [f"{name}: {cut(value, MAX_VALUE)} – {_reason(name)}." for name, value in told[:MOST]]
     if len(told) > MOST:

@@ -64,12 +64,14 @@ def setting_fields(values: Mapping[str, Any]) -> dict[str, object]:
 
 
 def chosen_fields(job: Job, model: ModelSettings) -> dict[str, object]:
-    """What the operator fixed and the user chose. The scheduler is the sampler of `common_fields`."""
+    """What the operator fixed and the user chose: a scheduler by the name that chose it, from which it can be
+    chosen again; the sampler of `common_fields` is the class of several.
+    """
     parameters, governed = job.parameters, {*model.fixed, *model.offer}
     values: dict[str, Any] = {
         name: getattr(parameters, name) for name in ("steps", "guidance", "shift") if name in governed
     }
-    values |= {name: value for name, value in parameters.settings.items() if name != "scheduler"}
+    values |= parameters.settings
     loras = ", ".join(f"{name}: {weight:g}" for name, weight in lora_weights(job, model).items())
     return setting_fields(values) | ({"Loras": loras} if loras else {})
 

@@ -133,7 +133,7 @@ class ComfyEngine:
                 client_id=self._client_id,
                 options=self._options,
                 times=self._times,
-                model_title=self.model.title or self.model.name or self.name,
+                model_name=self.model.name or self.model.title or self.name,
                 patience_s=self._patience_s,
                 job=job,
                 slot=slot,

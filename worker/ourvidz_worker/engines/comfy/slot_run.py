@@ -47,7 +47,7 @@ class SlotRun:
     client_id: str
     options: ComfyOptions
     times: NodeTimes
-    model_title: str
+    model_name: str
     patience_s: float
     job: Job
     slot: Slot
@@ -167,7 +167,7 @@ class SlotRun:
             fields={
                 "Seed": self.slot.seed,
                 **fields,
-                "Model": self.model_title,
+                "Model": self.model_name,
                 "Workflow hash": self.options.workflow.digest[:10],
             },
         )
@@ -179,7 +179,7 @@ class SlotRun:
         return {
             **metadata,
             "seed": self.slot.seed,
-            "model": self.model_title,
+            "model": self.model_name,
             "workflow_sha256": self.options.workflow.digest,
         }
 
