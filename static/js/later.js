@@ -21,7 +21,9 @@ export function atFirstClick(root, selector, load) {
     loading.then(
       () => {
         root.removeEventListener("click", listener);
-        pressed.dispatchEvent(again);
+        // What is on the page may have been drawn anew meanwhile.
+        const same = () => document.querySelector(`a[href="${CSS.escape(pressed.getAttribute("href") ?? "")}"]`);
+        (pressed.isConnected ? pressed : same())?.dispatchEvent(again);
       },
       () => location.assign(pressed.href),
     );

@@ -99,7 +99,7 @@ def test_it_is_said_what_a_person_would_say(
           - group:
             - figure /Failed The GPU ran out of memory/
     """)
-    assert page.title() == "(1) Workspace · OurVidz"
+    expect(page).to_have_title("(1) Workspace · OurVidz")
     page.evaluate(HIDE, False)
     assert page.title() == "Workspace · OurVidz"
     browsers.network_is_cut = True

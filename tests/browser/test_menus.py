@@ -56,3 +56,14 @@ def test_the_menu_that_was_asked_for_last_is_shown(page: Page, jobs: list[str]) 
     held[0].continue_()
     expect(opener(page, jobs[0])).not_to_have_attribute("aria-busy", "true")
     expect(entry).to_have_attribute("formaction", f"/workspace/jobs/{jobs[1]}/cancel")
+
+
+def test_a_press_that_waits_for_its_script_reaches_what_was_drawn_anew(page: Page, jobs: list[str]) -> None:
+    held: list[Route] = []
+    page.route("**/js/menus.*.js", lambda route: held.append(route))
+    more = opener(page, jobs[0])
+    more.click()
+    eventually(lambda: page.evaluate("1") and bool(held))
+    more.evaluate("(link) => link.replaceWith(link.cloneNode(true))")
+    held[0].continue_()
+    expect(page.locator("#menu").get_by_role("button", name="Cancel")).to_be_visible()
