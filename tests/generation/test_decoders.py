@@ -299,7 +299,7 @@ def test_a_process_has_no_secret_no_files_and_no_room_for_any(decoders: Callable
 OPENS_MORE = """
 import os, socket, sys
 from generation.media import decoder_process
-decoder_process._confine(2**28)
+decoder_process._confine(2**28, 2**20)
 files = [os.open("/dev/null", os.O_RDONLY)]
 decoder_process._allow(5, files)
 for attempt in (lambda: open("/etc/passwd"), socket.socket, os.pipe):
