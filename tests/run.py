@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.servers import NoChromiumError, temporary_postgres, temporary_redis
@@ -35,6 +36,9 @@ PARTS = {
 ENGINES_PYTHON = REPO / ".venv-engines" / "bin" / "python"
 NO_TESTS_COLLECTED = 5
 LANES = 2
+TESTS_FAILED = 1  # pytest's status where all ran
+MOST_AGAIN = 8  # failures of a step: more are no matter of a busy machine
+FAILURES = re.compile(r"^(?:FAILED|ERROR) tests/", re.MULTILINE)
 
 
 @dataclass
@@ -44,6 +48,8 @@ class Step:
     environment: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     status: int | None = None  # None: it did not run
+    output: str = ""
+    again: int = 0  # tests that passed when they were run again
 
 
 @dataclass
@@ -80,11 +86,26 @@ class Run:
                 start_new_session=True,
             )
             self.processes.add(process)
-            output, _ = process.communicate()
+            step.output, _ = process.communicate()
             self.processes.discard(process)
-        step.seconds, step.status = time.monotonic() - began, process.returncode
+        step.seconds, step.status = step.seconds + time.monotonic() - began, process.returncode
         with self.output:
-            print(f"\n=== {step.name}: {outcome(step)} in {step.seconds:.1f} s\n{output}", end="", flush=True)
+            told = f"\n=== {step.name}: {outcome(step)} in {step.seconds:.1f} s\n{step.output}"
+            print(told, end="", flush=True)
+
+    def again(self, step: Step) -> None:
+        """Run the few tests that failed once more, alone: two lanes are much for tests that watch the clock.
+
+        One that fails again has failed; one that passes is named in the summary.
+        """
+        failures = len(FAILURES.findall(step.output))
+        if step.status != TESTS_FAILED or "pytest" not in step.command or not 0 < failures <= MOST_AGAIN:
+            return
+        words = ["--last-failed", "--last-failed-no-failures=none"]
+        repeated = replace(step, name=f"{step.name}, what failed once more", command=[*step.command, *words])
+        self.step(repeated)
+        step.seconds, step.status = repeated.seconds, repeated.status
+        step.again = failures if step.status == 0 else 0
 
     def stop(self) -> None:
         self.stopped.set()
@@ -172,11 +193,14 @@ def run_parts(parts: list[str]) -> int:
             try:
                 for lane in waiting:
                     lane.result()
+                for step in steps:
+                    run.again(step)
             finally:
                 run.stop()
     print("\n=== Summary")
     for step in steps:
-        print(f"{step.name:20} {outcome(step):12} {step.seconds:6.1f} s")
+        again = f", {step.again} of them when run again, alone" if step.again else ""
+        print(f"{step.name:20} {outcome(step):12} {step.seconds:6.1f} s{again}")
     if "engines" not in parts:
         print("The tests of the GPU engines were left out; script/test --engines runs them too.")
     failed = [step.name for step in steps if step.status != 0]
