@@ -42,8 +42,8 @@ FENCES = (
     in_generation(
         "the reaper leaves the old token",
         "jobs/lease",
-        'reason=WORKER_LOST, changes={"lease_token": None}\n',
-        "reason=WORKER_LOST\n",
+        'changes = {"lease_token": None} | forgive',
+        "changes = forgive",
     ),
     in_generation("retry leaves the old token", "jobs/actions", "        lease_token=None,\n", ""),
 )
@@ -102,7 +102,7 @@ RESULTS = (
     in_generation(
         "other bytes taken for a duplicate",
         "jobs/report_rules",
-        "upload.sha256 == asset.sha256",
+        "upload.sha256 == asset.sent_sha256",
         "upload.sha256 != ''",
     ),
     in_generation(
