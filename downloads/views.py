@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from typing import cast
 
 import structlog
 from django.contrib.auth.decorators import login_required
@@ -25,6 +24,7 @@ from generation.assets.ranges import requested_range
 from generation.assets.search.query import BadSearch
 from generation.assets.selection import excluded_assets, selected_assets
 from generation.core.errors import TooMany
+from generation.http.page_requests import owner_id_of, wants_json
 
 log = structlog.get_logger("ourvidz.downloads")
 CONTENT = ("files", "parameters_json", "parameters_csv")  # of a part: megabytes
@@ -36,24 +36,24 @@ CONTENT = ("files", "parameters_json", "parameters_csv")  # of a part: megabytes
 def create(request: HttpRequest) -> HttpResponse:
     """Prepare the selected assets; the answer leads to the ZIP file, or to the list of several."""
     try:
-        archive = archives.create_archive(owner_id=_owner_id(request), selection=_selection(request))
+        archive = archives.create_archive(owner_id=owner_id_of(request), selection=_selection(request))
     except (TooMany, NothingSelected, BadSearch) as error:
         return _refused(request, error.message)
     parts = list(archive.parts.defer(*CONTENT)[:2])
     is_one = archive.is_complete and len(parts) == 1
     url = part_url(parts[0]) if is_one else archive_url(archive)
-    return JsonResponse({"ok": True, "url": url}) if _wants_json(request) else redirect(url)
+    return JsonResponse({"ok": True, "url": url}) if wants_json(request) else redirect(url)
 
 
 def _selection(request: HttpRequest) -> ArchiveSelection:
     if request.POST.get("all") == "1":
         only = AssetFilter.from_query(request.POST).opened
-        return ArchiveSelection(only=only, excluded_ids=excluded_assets(request, _owner_id(request)))
-    return ArchiveSelection(asset_ids=selected_assets(request, _owner_id(request)))
+        return ArchiveSelection(only=only, excluded_ids=excluded_assets(request, owner_id_of(request)))
+    return ArchiveSelection(asset_ids=selected_assets(request, owner_id_of(request)))
 
 
 def _refused(request: HttpRequest, message: str) -> HttpResponse:
-    if _wants_json(request):
+    if wants_json(request):
         return JsonResponse({"ok": False, "message": message}, status=422)
     return render(request, "downloads/refused.html", {"message": message}, status=422)
 
@@ -80,7 +80,7 @@ def more_parts(request: HttpRequest, archive_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def part(request: HttpRequest, archive_id: uuid.UUID, number: int) -> HttpResponseBase:
     """The ZIP file, or the range of it that a broken download still needs."""
-    found = archives.find_part(owner_id=_owner_id(request), archive_id=archive_id, number=number)
+    found = archives.find_part(owner_id=owner_id_of(request), archive_id=archive_id, number=number)
     if found is None:
         raise Http404
     etag = f'"{found.archive_id}-{found.number}"'
@@ -125,7 +125,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
     only = AssetFilter.from_query(request.GET)
     if only.error:
         return _refused(request, only.error)
-    lines = json_lines(owner_id=_owner_id(request), only=only)
+    lines = json_lines(owner_id=owner_id_of(request), only=only)
     headers = {
         "Cache-Control": "private, no-store",
         "Content-Disposition": 'attachment; filename="ourvidz-library.jsonl"',
@@ -142,15 +142,7 @@ def part_url(part: ArchivePart) -> str:
 
 
 def _archive_or_404(request: HttpRequest, archive_id: uuid.UUID) -> Archive:
-    found = archives.find_archive(owner_id=_owner_id(request), archive_id=archive_id)
+    found = archives.find_archive(owner_id=owner_id_of(request), archive_id=archive_id)
     if found is None:
         raise Http404
     return found
-
-
-def _owner_id(request: HttpRequest) -> int:
-    return cast("int", request.user.pk)
-
-
-def _wants_json(request: HttpRequest) -> bool:
-    return request.headers.get("Accept", "").startswith("application/json")

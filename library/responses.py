@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from generation.assets.selection import as_fields, as_query
+from generation.http.page_requests import wants_json
 
 MAX_UNDO_IDS = 100  # ids in an address; servers end a request line at 8 KB
 
@@ -37,10 +38,6 @@ def refused(request: HttpRequest, message: str) -> HttpResponse:
         return JsonResponse({"ok": False, "message": message, "errors": {"ids": message}}, status=422)
     messages.error(request, message)
     return redirect(_previous_page(request))
-
-
-def wants_json(request: HttpRequest) -> bool:
-    return request.headers.get("Accept", "").startswith("application/json")
 
 
 def _previous_page(request: HttpRequest) -> str:

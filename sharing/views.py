@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, cast
+from typing import Concatenate, ParamSpec
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -20,6 +20,7 @@ from generation.access.principals import principal_of
 from generation.assets.delivery import shared_response
 from generation.core.errors import NotFound
 from generation.core.keyset import BadCursor, newest_by_id
+from generation.http.page_requests import owner_id_of
 from generation.models import Asset
 from sharing import links
 from sharing.links import DAYS, BadShare, Shared
@@ -39,9 +40,9 @@ def index(request: HttpRequest) -> HttpResponse:
     """The caller's links, newest first; with `asset` or `collection` in the query, a form for a new one."""
     shared = _shared(request.GET.get("asset", ""), request.GET.get("collection", ""))
     try:
-        asset = links.check_shareable(_owner_id(request), shared) if shared else None
+        asset = links.check_shareable(owner_id_of(request), shared) if shared else None
         found, following = newest_by_id(
-            links.links_of(_owner_id(request)), request.GET.get("cursor", ""), PAGE
+            links.links_of(owner_id_of(request)), request.GET.get("cursor", ""), PAGE
         )
     except (NotFound, BadCursor) as missing:
         raise Http404 from missing
@@ -60,7 +61,7 @@ def create(request: HttpRequest) -> HttpResponse:
         if shared is None:
             raise NotFound("asset")
         link = links.create_link(
-            owner_id=_owner_id(request),
+            owner_id=owner_id_of(request),
             actor=principal_of(request),
             shared=shared,
             days=int(days) if days in map(str, DAYS) else 0,
@@ -80,7 +81,7 @@ def create(request: HttpRequest) -> HttpResponse:
 @require_POST
 def revoke(request: HttpRequest, link_id: uuid.UUID) -> HttpResponse:
     try:
-        links.revoke_link(owner_id=_owner_id(request), actor=principal_of(request), link_id=link_id)
+        links.revoke_link(owner_id=owner_id_of(request), actor=principal_of(request), link_id=link_id)
     except NotFound as missing:
         raise Http404 from missing
     undo = reverse("sharing:restore", args=[link_id])
@@ -93,7 +94,7 @@ def revoke(request: HttpRequest, link_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def restore(request: HttpRequest, link_id: uuid.UUID) -> HttpResponse:
     try:
-        links.restore_link(owner_id=_owner_id(request), actor=principal_of(request), link_id=link_id)
+        links.restore_link(owner_id=owner_id_of(request), actor=principal_of(request), link_id=link_id)
     except NotFound as missing:
         raise Http404 from missing
     except BadShare as refused:
@@ -114,10 +115,6 @@ def _shared(asset: str, collection: str) -> Shared | None:
         )
     except ValueError as malformed:
         raise Http404 from malformed
-
-
-def _owner_id(request: HttpRequest) -> int:
-    return cast("int", request.user.pk)
 
 
 def _revoke_url(link: ShareLink) -> str:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from generation.assets.listing import find_asset
 from generation.core.errors import JobNotFound
-from generation.http.fragments import wants_fragment
+from generation.http.page_requests import owner_id_of, wants_fragment
 from workspace.forms import new_form_key
 from workspace.presenters import owned_stack
 
@@ -23,7 +23,7 @@ from workspace.presenters import owned_stack
 @require_safe
 def job_menu(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
     try:
-        context = {"stack": owned_stack(_owner_id(request), job_id), "key": new_form_key()}
+        context = {"stack": owned_stack(owner_id_of(request), job_id), "key": new_form_key()}
     except JobNotFound as missing:
         raise Http404 from missing
     return _menu(request, "workspace/_job_menu.html", context)
@@ -33,21 +33,16 @@ def job_menu(request: HttpRequest, job_id: uuid.UUID) -> HttpResponse:
 @login_required
 @require_safe
 def asset_menu(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse:
-    asset = find_asset(owner_id=_owner_id(request), media=media, asset_id=asset_id)
+    asset = find_asset(owner_id=owner_id_of(request), media=media, asset_id=asset_id)
     if asset is None:
         raise Http404
-    stack = owned_stack(_owner_id(request), asset.job_id)
+    stack = owned_stack(owner_id_of(request), asset.job_id)
     card = next((card for card in stack.cards if card.asset == asset and card.phase == "done"), None)
     if card is None:
         raise Http404
     return _menu(
         request, "workspace/_asset_menu.html", {"stack": stack, "card": card, "rest": stack.rest_beside(card)}
     )
-
-
-def _owner_id(request: HttpRequest) -> int:
-    assert request.user.pk is not None
-    return request.user.pk
 
 
 def _menu(request: HttpRequest, partial: str, context: Mapping[str, object]) -> HttpResponse:

@@ -8,8 +8,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from generation.catalog.offers import label_of
+from generation.http.page_requests import wants_json
 from workspace import model_settings
-from workspace.responses import wants_json
 
 SIGNED_OUT = "You are signed out, so this was not sent."
 TEXTS = (("prompt", "Prompt"), ("negative_prompt", "Negative prompt"))

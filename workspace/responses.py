@@ -6,9 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 
-
-def wants_json(request: HttpRequest) -> bool:
-    return request.headers.get("Accept", "").startswith("application/json")
+from generation.http.page_requests import wants_json
 
 
 def done(request: HttpRequest, message: str, *, undo: str = "") -> HttpResponse:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, models, transaction
 
+from generation.catalog.submission import InvalidSubmission
 from generation.changes import writes
 from generation.core import audit_log
 from generation.core.actors import Actor
@@ -52,6 +53,19 @@ def default_project(owner_id: int) -> Project:
     if not mine.exists():  # the owner has made a project of that name already
         Project.objects.filter(deleted_at=None, **named).update(is_default=True)
     return mine.get()
+
+
+def chosen_project(owner_id: int, project_id: uuid.UUID | None) -> Project:
+    """The project that was named, else the default one.
+
+    Raises:
+        InvalidSubmission: the owner has no such project.
+    """
+    if project_id is None:
+        return default_project(owner_id)
+    if project := find_project(owner_id=owner_id, project_id=project_id):
+        return project
+    raise InvalidSubmission({"project": "You have no such project."})
 
 
 def find_project(*, owner_id: int, project_id: uuid.UUID) -> Project | None:

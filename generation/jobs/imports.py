@@ -16,9 +16,8 @@ from django.db.models import QuerySet, prefetch_related_objects
 from django.utils import timezone
 
 from generation.access import quotas
-from generation.access.projects import default_project, find_project
+from generation.access.projects import chosen_project
 from generation.catalog.job_types import IMPORT, IMPORTED, Media
-from generation.catalog.submission import InvalidSubmission
 from generation.changes import publisher, revisions
 from generation.core import audit_log
 from generation.core.actors import Actor
@@ -69,7 +68,9 @@ def begin_imports(
         raise TooMany(MAX_FILES)
     with transaction.atomic():
         revision = revisions.take(owner_id=owner_id, count=2 * len(files))
-        project = _project(owner_id, project_id)  # under the counter's lock: it is not deleted meanwhile
+        project = chosen_project(
+            owner_id, project_id
+        )  # under the counter's lock: it is not deleted meanwhile
         quotas.check_storage(owner_id)
         jobs = [_job(owner_id, project, file, next(revision)) for file in files]
         Job.objects.bulk_create(jobs)
@@ -81,14 +82,6 @@ def begin_imports(
             publisher.changed(owner_id=owner_id, revision=assets[-1].revision, job_ids=ids)
             audit_log.after_commit("imports.begun", actor=actor, owner=owner_id, files=len(files))
     return jobs
-
-
-def _project(owner_id: int, project_id: uuid.UUID | None) -> Project:
-    if project_id is None:
-        return default_project(owner_id)
-    if project := find_project(owner_id=owner_id, project_id=project_id):
-        return project
-    raise InvalidSubmission({"project": "You have no such project."})
 
 
 def _job(owner_id: int, project: Project, file: ImportInput, revision: int) -> Job:

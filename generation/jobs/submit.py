@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from generation.access import quotas
 from generation.access.models import default_model, served_model
-from generation.access.projects import default_project, find_project
+from generation.access.projects import chosen_project
 from generation.assets import references
 from generation.catalog.job_types import JobType
 from generation.catalog.models import ServedModel
@@ -130,7 +129,10 @@ def _write(actor: Actor, keyed: _Keyed, job_type: JobType, model: ServedModel | 
     quantity = submissions[0].quantity or job_type.quantities[0]
     revision = revisions.take(owner_id=owner_id, count=(1 + quantity) * len(submissions))
     # Under the counter's lock: the project is not deleted meanwhile, nor the queue paused.
-    project, held_at = _project(owner_id, submissions[0].project_id), revisions.queue_paused_at(owner_id)
+    project, held_at = (
+        chosen_project(owner_id, submissions[0].project_id),
+        revisions.queue_paused_at(owner_id),
+    )
     quotas.check(owner_id, more=len(submissions))
     jobs: list[Job] = []
     assets: list[Asset] = []
@@ -152,14 +154,6 @@ def _write(actor: Actor, keyed: _Keyed, job_type: JobType, model: ServedModel | 
     publisher.changed(owner_id=owner_id, revision=assets[-1].revision, job_ids=[job.pk for job in jobs])
     publisher.queued(engine=job_type.engine)
     return jobs
-
-
-def _project(owner_id: int, project_id: uuid.UUID | None) -> Project:
-    if project_id is None:
-        return default_project(owner_id)
-    if project := find_project(owner_id=owner_id, project_id=project_id):
-        return project
-    raise InvalidSubmission({"project": "You have no such project."})
 
 
 def _job(

@@ -15,10 +15,11 @@ from generation.assets.filters import RATINGS
 from generation.assets.selection import selected_assets
 from generation.assets.titles import set_title
 from generation.core.limits import MAX_RATING
+from generation.http.page_requests import owner_id_of
 from library.responses import done, refused
 from library.views.action import action
 from library.views.bulk import discard_all, favourite_all, is_everything, restore_all
-from library.views.owned import completed_or_404, owner_id_of
+from library.views.owned import completed_or_404
 
 
 @action

@@ -19,11 +19,11 @@ from generation.assets.filters import RATINGS, AssetFilter
 from generation.assets.groupings import COLLECTIONS, TAGS, Kind
 from generation.assets.selection import excluded_assets, selected_assets
 from generation.core.limits import MAX_RATING
+from generation.http.page_requests import owner_id_of
 from generation.models import Action, BulkOperation, OperationStatus, Source
 from library.operation_texts import what_was_done
 from library.responses import done, refused
 from library.views.action import action
-from library.views.owned import owner_id_of
 
 FIRST_SECONDS = 1.0  # that a request works itself: the chores do the rest
 

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_http_methods
 
 from generation.assets import listing
 from generation.assets.selection import MAX_COMPARED, as_query, selected_ids
+from generation.http.page_requests import owner_id_of
 from library.presenters import Tile
 from library.responses import refused
-from library.views.owned import owner_id_of
 
 FEWEST = 2
 

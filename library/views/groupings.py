@@ -18,14 +18,13 @@ from generation.assets.groupings import KINDS
 from generation.changes import feed
 from generation.core.keyset import BadCursor, newest_by_id
 from generation.core.limits import NAME_LENGTH
-from generation.http.fragments import wants_fragment
+from generation.http.page_requests import owner_id_of, wants_fragment, wants_json
 from generation.models import Project
 from library.grouping_cards import SORTS, Sort, cards, kind_of, rows_of
 from library.operation_texts import in_work
-from library.responses import done, refused, wants_json
+from library.responses import done, refused
 from library.views.action import action
 from library.views.bulk import work
-from library.views.owned import owner_id_of
 
 PAGE = 60
 CHOICES = 1000  # to merge with, in a list; of the newest

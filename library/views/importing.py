@@ -18,10 +18,10 @@ from generation.access.principals import principal_of
 from generation.access.projects import owned_projects
 from generation.catalog.submission import InvalidSubmission
 from generation.core.errors import DomainError
+from generation.http.page_requests import owner_id_of
 from generation.jobs.import_files import receive_file
 from generation.jobs.imports import ImportInput, begin_imports
 from generation.media.formats import CONTENT_TYPES
-from library.views.owned import owner_id_of
 
 MEDIA_OF = {content_type: media for media, known in CONTENT_TYPES.items() for content_type in known}
 MAX_FORM_FILES = 20  # more do not fit into its body

@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 
 from generation.access.principals import principal_of
 from generation.assets import operations
+from generation.http.page_requests import owner_id_of
 from library.operation_texts import what_was_done
 from library.responses import done
 from library.views.action import action
 from library.views.bulk import work
-from library.views.owned import owner_id_of
 
 
 @action

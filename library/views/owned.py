@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import cast
 
 from django.http import Http404, HttpRequest
 
 from generation.assets import listing
+from generation.http.page_requests import owner_id_of
 from generation.models import Asset
 
 
@@ -16,7 +16,3 @@ def completed_or_404(request: HttpRequest, media: str, asset_id: uuid.UUID) -> A
     if found is None or found.completed_at is None:
         raise Http404
     return found
-
-
-def owner_id_of(request: HttpRequest) -> int:
-    return cast("int", request.user.pk)

@@ -22,7 +22,7 @@ from generation.assets.relations import relations_of
 from generation.changes import feed
 from generation.core.keyset import BadCursor
 from generation.core.limits import TITLE_LENGTH
-from generation.http.fragments import wants_fragment
+from generation.http.page_requests import owner_id_of, wants_fragment
 from library.filter_bar import filter_bar
 from library.grouping_cards import filtered_groups, known_groups
 from library.operation_texts import in_work
@@ -30,7 +30,7 @@ from library.presenters import Tile, by_day
 from library.reader_zone import reader_zone
 from library.spans import BadSpan, Span
 from library.stacks import stacks_of
-from library.views.owned import completed_or_404, owner_id_of
+from library.views.owned import completed_or_404
 
 DENSITIES = ("small", "medium", "large")  # a cookie that static/js/library-density.js sets
 

@@ -12,9 +12,9 @@ from generation.assets import listing
 from generation.assets.filters import AssetFilter
 from generation.assets.search.query import BadSearch
 from generation.changes import library_hours
+from generation.http.page_requests import owner_id_of
 from library import spans
 from library.reader_zone import reader_zone
-from library.views.owned import owner_id_of
 
 # Of what a filter leaves, or the trash has, so many are counted by reading them; older ones follow by pages.
 COUNTED = 10_000

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST
 from generation.access.principals import principal_of
 from generation.assets import saved_searches
 from generation.assets.saved_searches import BadSavedSearch
+from generation.http.page_requests import owner_id_of
 from library.responses import done, refused
-from library.views.owned import owner_id_of
 
 
 @never_cache

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from generation.access.models import served_model
 from generation.catalog.job_types import JOB_TYPES
-from generation.http.fragments import wants_fragment
+from generation.http.page_requests import wants_fragment
 from generation.queue.snapshot import Snapshot
 from workspace import model_settings
 from workspace.composer import initial_of_posted

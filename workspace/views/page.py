@@ -17,6 +17,7 @@ from generation.catalog.prompts import MAX_PROMPTS
 from generation.changes import feed
 from generation.changes.feed import StaleCursor
 from generation.core.keyset import BadCursor
+from generation.http.page_requests import wants_json
 from generation.jobs import listing as job_listing
 from generation.jobs.listing import last_seed
 from generation.media.formats import CONTENT_TYPES
@@ -34,7 +35,6 @@ from workspace.not_sent import not_sent
 from workspace.overview import overview_of, parts_of, waiting_stacks
 from workspace.presenters import stacks_by_section
 from workspace.recall import Recalled
-from workspace.responses import wants_json
 from workspace.views.action import OwnersRequest, action
 
 EXAMPLES = (

@@ -15,13 +15,13 @@ from django.views.decorators.http import require_safe
 from generation.access.principals import principal_of
 from generation.core.errors import DomainError
 from generation.core.limits import NAME_LENGTH
-from generation.http.fragments import wants_fragment
+from generation.http.page_requests import wants_fragment, wants_json
 from workspace import presets
 from workspace.composer import initial_of_posted
 from workspace.forms import ComposerForm
 from workspace.models import Preset
 from workspace.preset_fields import fields_of
-from workspace.responses import done, wants_json
+from workspace.responses import done
 from workspace.views.action import OwnersRequest, action
 from workspace.views.page import composer_page
 

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_safe
 from generation.catalog.prompts import literal
 from generation.core.keyset import BadCursor
 from generation.core.limits import SEARCH_LENGTH
-from generation.http.fragments import wants_fragment
+from generation.http.page_requests import wants_fragment, wants_json
 from generation.jobs.listing import earlier_prompts
 from workspace.models import ComposerSettings
-from workspace.responses import done, refused, wants_json
+from workspace.responses import done, refused
 from workspace.views.action import OwnersRequest, action
 
 
