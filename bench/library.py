@@ -62,6 +62,13 @@ FACETS = {
     "stacks": {"stacks": "1"},
     "a month": {"since": "2026-01-01", "until": "2026-01-31"},
 }
+# What the date scrubber asks for: kept counts of the whole Library, counted ones of a filter's.
+SCRUBBERS = {
+    "scrubber": {},
+    "scrubber of a common word": {"q": "light"},
+    "scrubber of the favourites": {"favourite": "1"},
+    "scrubber of the stacks": {"stacks": "1"},
+}
 # Further figures of the largest Library: the name in the JSON line, and what measures it.
 FURTHER: dict[str, Callable[[Stage], float]] = {
     "zip_peak_mb": library_actions.zip_peak_mb,
@@ -144,6 +151,7 @@ def _paths(library: Library) -> dict[str, str]:
     paths |= {name: f"/library/?{urlencode({'q': q})}" for name, q in SEARCHES.items()}
     facets = FACETS | {"a project": {"project": str(library.small_project.pk)}}
     paths |= {name: f"/library/?{urlencode(query)}" for name, query in facets.items()}
+    paths |= {name: f"/library/parts?{urlencode(query)}" for name, query in SCRUBBERS.items()}
     return paths
 
 
@@ -176,7 +184,7 @@ def _report(stages: list[Stage], small: Stage, rounds: int, further: Mapping[str
         "search_missing_ratio": round(largest.median("missing word") / first, 2),
     }
     say("\n" + "; ".join(f"{name} {figures[name]}, aim {aim}" for name, aim in AIMS.items()))
-    ratios = {name: round(largest.median(name) / first, 2) for name in (*SEARCHES, *FACETS)}
+    ratios = {name: round(largest.median(name) / first, 2) for name in (*SEARCHES, *FACETS, *SCRUBBERS)}
     medians = {
         stage.name: {name: round(stage.median(name), 1) for name in stage.ms} for stage in (*stages, small)
     }

@@ -23,6 +23,7 @@ from bench.fill import without_indexes
 from generation.assets.search.match import stored, trait
 from generation.assets.search.tokens import document
 from generation.catalog.job_types import JOB_TYPES, JobType
+from generation.changes import library_hours
 from generation.changes.library_totals import counted
 from generation.models import Asset, Job, OwnerCounter, Project, SearchEntry
 
@@ -62,6 +63,7 @@ def fill(owner: User, assets: int) -> Library:
             _multiply(assets // block)
     OwnerCounter.objects.bulk_create([OwnerCounter(owner_id=pk, revision=10 * assets) for pk in projects])
     OwnerCounter.objects.update(**counted())
+    library_hours.recount(owner.pk)
     _settle()
     return Library(owner, projects[owner.pk][1], assets)
 
