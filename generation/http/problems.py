@@ -47,6 +47,8 @@ STATUS_OF = {
     "worker_disabled": HTTPStatus.FORBIDDEN,
     "no_embeddings_here": HTTPStatus.NOT_FOUND,
     "other_embedding_model": HTTPStatus.CONFLICT,
+    "embedding_pending": HTTPStatus.SERVICE_UNAVAILABLE,
+    "no_embedder": HTTPStatus.SERVICE_UNAVAILABLE,
     "embedding_not_allowed": HTTPStatus.FORBIDDEN,
     "too_many_enrolments": HTTPStatus.TOO_MANY_REQUESTS,
     "reload": HTTPStatus.GONE,

@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection, transaction
+from django.db.models import DateTimeField, F, Func, Value
 from django.utils import timezone
 
 from generation.assets.embeddings import model as embedding_model
 from generation.changes import publisher
+from generation.core.errors import DomainError
 from generation.core.text import plain_line
 from generation.models import Embedding, EmbeddingModel, TextEmbedding
+from generation.models.asset import A, AssetQuerySet
 from generation.models.embedding import MAX_ATTEMPTS
 
 MOST = 500  # results of a search by content
@@ -23,6 +26,7 @@ MOST = 500  # results of a search by content
 COMPARED = 20_000
 ANSWER_SECONDS = 15  # in which an embedder answers, where one is there
 TEXTS_WAITING = 20  # of one owner
+RANKED_AT = f"('epoch'::timestamptz + ({MOST} - array_position(%(expressions)s)) * interval '1 millisecond')"
 INDEX_SETTINGS = {
     "hnsw.ef_search": "200",
     "hnsw.iterative_scan": "relaxed_order",
@@ -42,12 +46,45 @@ class State(Enum):
     UNKNOWN = "unknown"  # of the result itself there is no embedding, or there are none here
 
 
+class NotAnswered(DomainError):
+    """A search by content has no answer yet; for programs, which ask again."""
+
+    code = "embedding_pending"
+    retry_after = 1
+
+    def __init__(self) -> None:
+        super().__init__("What this text means is being asked for. Ask again in a moment.")
+
+
+class NoEmbedder(NotAnswered):
+    code = "no_embedder"
+    retry_after = 60
+
+    def __init__(self) -> None:
+        DomainError.__init__(self, "No worker answers what this text means just now.")
+
+
 @dataclass(frozen=True, slots=True)
 class Nearest:
     """Ids, the most alike first."""
 
     state: State
     asset_ids: Sequence[uuid.UUID] = ()
+
+    def require_answer(self) -> None:
+        """Raises NotAnswered."""
+        if self.state == State.WAITING:
+            raise NotAnswered
+        if self.state == State.NO_ANSWER:
+            raise NoEmbedder
+
+    def ranked(self, assets: AssetQuerySet[A]) -> AssetQuerySet[A]:
+        """Those of the assets that are among these, with `ranked_at`: a moment, the later the more alike.
+
+        All lie in the first second of 1970, so that they are one hour's on a page, and no page names it.
+        """
+        rank = Func(Value(list(self.asset_ids)), F("pk"), template=RANKED_AT, output_field=DateTimeField())
+        return cast("AssetQuerySet[A]", assets.filter(pk__in=self.asset_ids).annotate(ranked_at=rank))
 
 
 def similar_to(*, owner_id: int, asset_id: uuid.UUID, alike: int) -> Nearest:

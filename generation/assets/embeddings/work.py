@@ -72,7 +72,7 @@ def want(asset_ids: Sequence[uuid.UUID]) -> int:
         return 0
     with connection.cursor() as cursor:
         cursor.execute(WANT, [list(asset_ids)])
-        wanted = cursor.rowcount
+        wanted = int(cursor.rowcount)
     if wanted:
         publisher.embeddings_wanted()
     return wanted
