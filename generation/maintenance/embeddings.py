@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db import transaction
@@ -43,6 +45,19 @@ def _next_chunk() -> int | None:
     model.below = ids[-1] if len(ids) == CHUNK else None
     model.save(update_fields=["below"])
     return want(ids)
+
+
+def without_embedding() -> Iterator[uuid.UUID]:
+    """Results that were completed while there are embeddings, and of which nobody asked for any."""
+    model = embedding_model.current()
+    if model is None or model.below is not None:  # older ones are still to be asked for
+        return iter(())
+    results = Asset.objects.completed().filter(embedding=None).order_by("pk")
+    return results.values_list("pk", flat=True).iterator(chunk_size=2000)
+
+
+def want_one(asset_id: uuid.UUID) -> None:
+    want([asset_id])
 
 
 def delete_old_texts(limit: int = BATCH) -> int:

@@ -250,6 +250,16 @@ def test_the_embedding_goes_with_its_result(owner: User, embedder: Worker) -> No
     assert not Embedding.objects.exists()
 
 
+def test_what_nobody_asked_for_is_found_and_asked_for(owner: User) -> None:
+    [result] = make_results(owner, 1)
+    model.enable()
+    assert list(chores.without_embedding()) == [], "the chores are still to ask"
+    EmbeddingModel.objects.update(below=None)
+    assert list(chores.without_embedding()) == [result.pk]
+    chores.want_one(result.pk)
+    assert list(chores.without_embedding()) == []
+
+
 def test_the_command(owner: User, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("embeddings", "status")
     call_command("embeddings", "enable")

@@ -103,7 +103,7 @@ class TestWithPgvector:
         assert leased == {"images": [asked], "texts": [], "lease_seconds": 60}
         thumbnail = embedder.http.get(url)
         assert (thumbnail.status_code, thumbnail["Content-Type"]) == (200, "image/webp")
-        assert b"".join(thumbnail.streaming_content)[8:12] == b"WEBP"
+        assert thumbnail.getvalue()[8:12] == b"WEBP"
         told = deliver(embedder, {"asset_id": str(result.pk), "vector": VECTOR})
         assert told.json() == {"accepted": [str(result.pk)], "duplicate": [], "rejected": []}
         assert embedder.http.get(url).status_code == 404, "it is done"
