@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +31,7 @@ class LibraryPage(LivePage):
         completed = [asset for asset in changes.assets if asset.status == AssetStatus.COMPLETED]
         if self.filters.stacks:
             completed = self._with_their_stacks(changes, completed)
-        shown = set(self._shown(completed))
+        shown = self._shown(completed)
         there = [asset for asset in completed if asset.pk in shown]
         stacks = stacks_of(self.owner_id, self.filters, there)
         tiles = [
@@ -54,16 +55,20 @@ class LibraryPage(LivePage):
             return True
         return only.project_id is not None and not owns_project(self.owner_id, only.project_id)
 
-    def _shown(self, assets: Sequence[Asset]) -> list[Any]:
+    def _shown(self, assets: Sequence[Asset]) -> set[uuid.UUID]:
         """The ids of those that belong on the page."""
         if self.in_trash:
-            return [asset.pk for asset in assets if asset.trashed_at]
-        kept = [asset.pk for asset in assets if asset.saved_at and not asset.trashed_at]
+            return {asset.pk for asset in assets if asset.trashed_at}
+        kept = {asset.pk: asset for asset in assets if asset.saved_at and not asset.trashed_at}
         if not kept or not self.filters:
-            return kept
+            return set(kept)
         # Filtered by the database, so that a tile is pushed exactly when a reload would show it.
-        rows = Asset.objects.filter(pk__in=kept)
-        return list(self.filters.apply(rows, owner_id=self.owner_id).values_list("pk", flat=True))
+        rows: Any = self.filters.apply(Asset.objects.filter(pk__in=kept), owner_id=self.owner_id)
+        if not self.filters.is_by_content:
+            return set(rows.values_list("pk", flat=True))
+        for asset_id, ranked_at in (ranks := list(rows.values_list("pk", "ranked_at"))):
+            kept[asset_id].ranked_at = ranked_at  # where its tile stands
+        return {asset_id for asset_id, _ in ranks}
 
 
 @dataclass(frozen=True, slots=True)

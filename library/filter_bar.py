@@ -8,7 +8,8 @@ from typing import Any
 
 from generation.access.models import models_seen_by
 from generation.assets import listing
-from generation.assets.filters import RATINGS, SHAPES, AssetFilter, Facet
+from generation.assets.embeddings import model as embedding_model
+from generation.assets.filters import ALIKE, RATINGS, SHAPES, AssetFilter, Facet
 from generation.assets.saved_searches import owned_searches
 from generation.assets.search import index
 from generation.catalog.job_types import JOB_TYPES
@@ -25,7 +26,11 @@ WORDS: Mapping[str, Callable[[Any], str]] = {
     "until": lambda day: f"To {day:%-d %B %Y}",
     "seed": lambda seed: f"Seed {seed}",
     "job_id": lambda _: "One stack",
+    "similar_id": lambda _: "Like one result",
+    "meaning": lambda text: f"Looks like: {text}",
 }
+# How much alike, in words.
+LEVEL_WORDS = {0: "Loosely", ALIKE: "Alike", 100: "Very alike"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,19 @@ def filter_bar(owner_id: int, filters: AssetFilter, groups: Iterable[Group] = ()
         "count": _count(owner_id, filters),
         "index_incomplete": _uses_index(filters) and not index.is_complete(),
         "longer_words": _longer_words(filters),
+        **_by_content(filters),
+    }
+
+
+def _by_content(filters: AssetFilter) -> dict[str, Any]:
+    """What finds by content; nothing where there are no embeddings."""
+    if embedding_model.current() is None:
+        return {}
+    words = replace(AssetFilter(), meaning=filters.q).to_query() if filters.q else ""
+    return {
+        "levels": LEVEL_WORDS,
+        "by_meaning": words,
+        "state": filters.nearest and filters.nearest.state.name,
     }
 
 
@@ -92,7 +110,8 @@ def _count(owner_id: int, filters: AssetFilter) -> str:
     most = listing.MOST_COUNTED
     number = listing.saved(owner_id=owner_id, only=filters).count(most)
     what = "stack" if filters.stacks else "result"
-    return f"Over {most:,} {what}s" if number > most else f"{number:,} {what}{'' if number == 1 else 's'}"
+    found = f"Over {most:,} {what}s" if number > most else f"{number:,} {what}{'' if number == 1 else 's'}"
+    return f"{found}, the most alike first" if filters.is_by_content and number > 1 else found
 
 
 def _uses_index(filters: AssetFilter) -> bool:

@@ -35,7 +35,7 @@ class Tile:
     @cached_property
     def moment(self) -> datetime:
         """What the page is ordered by."""
-        moment = self.asset.trashed_at if self.in_trash else self.asset.saved_at
+        moment = self.asset.trashed_at if self.in_trash else self.asset.ranked_at or self.asset.saved_at
         assert moment is not None, "the asset is not on this page"
         return moment
 
@@ -118,9 +118,9 @@ class Star:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """The tiles of one date under its heading."""
+    """The tiles of one date under its heading; without a date where the most alike come first."""
 
-    date: date
+    date: date | None
     tiles: list[Tile]
 
 
@@ -130,12 +130,15 @@ def by_day(
     zone: tzinfo,
     in_trash: bool = False,
     stacks: Mapping[uuid.UUID, Stack] = MappingProxyType({}),
+    is_ranked: bool = False,
 ) -> list[Day]:
     """Assets that are in the page's order, under their dates in `zone`; `stacks` by job.
 
     The tiles themselves are the same for every reader, so that sockets can share them.
     """
     tiles = [Tile(asset, in_trash, stacks.get(asset.job_id)) for asset in assets]
+    if is_ranked:
+        return [Day(None, tiles)] if tiles else []
     days = itertools.groupby(tiles, lambda tile: tile.moment.astimezone(zone).date())
     return [Day(day, list(same)) for day, same in days]
 

@@ -36,12 +36,21 @@ NEW_LINE = mark_safe("<br>")
 class WorkerForm(forms.ModelForm):  # type: ignore[type-arg]
     name = PlainLineField(max_length=NAME_LENGTH)
     engines = forms.MultipleChoiceField(
-        choices=Engine.choices, widget=forms.CheckboxSelectMultiple, help_text="The queues it may serve."
+        choices=Engine.choices,
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text="The queues it may serve.",
     )
 
     class Meta:
         model = Worker
-        fields = ["name", "engines", "enabled", "draining"]
+        fields = ["name", "engines", "embeds", "enabled", "draining"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not cleaned.get("engines") and not cleaned.get("embeds"):
+            raise forms.ValidationError("It may serve an engine, or embed, or both.")
+        return cleaned
 
 
 class Tokens(ReadOnlyInline):
@@ -110,7 +119,7 @@ class WorkerAdmin(SearchById):
 
     @admin.display(description="engines")
     def queues(self, worker: Worker) -> str:
-        return ", ".join(worker.engines)
+        return ", ".join([*worker.engines, *(["embeddings"] if worker.embeds else [])])
 
     @admin.display(description="last seen", ordering="last_seen_at")
     def seen(self, worker: Worker) -> str:

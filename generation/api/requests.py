@@ -8,7 +8,8 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample
 from rest_framework import serializers
 
-from generation.assets.filters import FACETS, SHAPES, AssetFilter
+from generation.assets.embeddings import model as embedding_model
+from generation.assets.filters import ALIKE, FACETS, LEVELS, SHAPES, AssetFilter
 from generation.catalog.job_types import JOB_TYPES, Media, ReferenceType
 from generation.catalog.submission import (
     LONGEST_DEADLINE,
@@ -213,6 +214,21 @@ class LibraryQuery(Paging):
     collection = serializers.UUIDField(default=None, allow_null=True, help_text="Only of this collection.")
     tag = serializers.UUIDField(default=None, allow_null=True, help_text="Only with this tag.")
     job = serializers.UUIDField(default=None, allow_null=True, help_text="Only of this job.")
+    similar = serializers.UUIDField(
+        default=None, allow_null=True, help_text="Only what looks like this asset, the most alike first."
+    )
+    meaning = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=SEARCH_LENGTH,
+        help_text="Only what looks as these words say, the most alike first. 503 until a worker answered.",
+    )
+    alike = serializers.IntegerField(
+        default=ALIKE,
+        min_value=LEVELS[0],
+        max_value=LEVELS[-1],
+        help_text="How much, for `similar` and `meaning`: 0 for loosely, 100 for very much.",
+    )
     stacks = serializers.BooleanField(
         default=False,
         help_text="Of each job only the best of what matches: highest rated, then favourite, then first.",
@@ -226,18 +242,22 @@ class LibraryQuery(Paging):
         return {"only": only, **given}
 
     def _refuse_what_was_passed_over(self, only: AssetFilter, asked: dict[str, str]) -> None:
-        kept = {facet.name for facet in only.facets} | {"q"}
+        kept = {facet.name for facet in only.facets} | {"q", "alike", "rating"}  # bounded above
         errors = {name: ["Not a valid value."] for name, text in asked.items() if text and name not in kept}
         if zone_named(asked["zone"]):
             errors.pop("zone", None)
         if only.error:
             errors["q"] = [only.error]
+        if only.is_by_content and embedding_model.current() is None:
+            errors["similar" if only.similar_id else "meaning"] = ["This server has no embeddings."]
         if errors:
             raise serializers.ValidationError(errors)
 
 
 def _in_address(value: Any) -> str:
-    return "1" if value is True else str(value or "")
+    if value is None or value is False:
+        return ""
+    return "1" if value is True else str(value)
 
 
 class ChangesQuery(serializers.Serializer[object]):

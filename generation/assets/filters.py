@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Self
 from urllib.parse import urlencode
 
+from generation.assets.embeddings.nearest import Nearest, by_meaning, similar_to
 from generation.assets.grouped import in_groups
 from generation.assets.search.match import Match, trait
 from generation.assets.search.query import BadSearch, Query, parse
@@ -20,6 +21,7 @@ from generation.catalog.job_types import JOB_TYPES, Media
 from generation.catalog.models import MODEL_NAME
 from generation.core.graphemes import cut
 from generation.core.limits import MAX_RATING, SEARCH_LENGTH
+from generation.core.text import plain_line
 from generation.core.zones import zone_named
 from generation.models import Asset, Project
 from generation.models.asset import A, AssetQuerySet
@@ -28,6 +30,8 @@ RATINGS = [str(stars) for stars in range(1, MAX_RATING + 1)]
 SHAPES = ["landscape", "portrait", "square"]
 MAX_SEED = 2**63 - 1
 DAY = timedelta(days=1)
+ALIKE = 50
+LEVELS = range(101)  # of how much alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,21 @@ class AssetFilter:
     collection_id: uuid.UUID | None = None
     tag_id: uuid.UUID | None = None
     job_id: uuid.UUID | None = None
+    similar_id: uuid.UUID | None = None  # the result that others are to be like
+    meaning: str = ""  # what is to be seen, in words
+    alike: int = ALIKE  # how much, of either: 0 for loosely, 100 for very much
     stacks: bool = False  # of each job only the best of what matches
+    nearest: Nearest | None = field(default=None, compare=False)  # by content, once it was looked up
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], *, zone: str = "") -> Self:
         """The filter in a query string; invalid values are ignored. `zone` is for days, if none is named."""
         given = {facet.field: facet.read(query) for facet in FACETS}
         dated = bool(given["since"] or given["until"])
+        if given["similar_id"]:
+            given["meaning"] = ""
+        if not given["similar_id"] and not given["meaning"]:
+            given["alike"] = ALIKE
         named = query.get("zone", "")
         return cls(**given, zone=(named if zone_named(named) else zone) if dated else "")
 
@@ -75,7 +87,14 @@ class AssetFilter:
     @property
     def order(self) -> tuple[str, str]:
         """What a listing is ordered by, a moment and an id: a collection's index has its own."""
+        if self.is_by_content:
+            return ("ranked_at", "id")
         return ("placed_at", "placed_id") if self.collection_id or self.tag_id else ("saved_at", "id")
+
+    @property
+    def is_by_content(self) -> bool:
+        """Whether the most alike come first, not the newest."""
+        return bool(self.similar_id or self.meaning)
 
     @property
     def narrows_more(self) -> bool:
@@ -122,11 +141,23 @@ class AssetFilter:
         """What the owner has in the Library that matches, all that the stacks hold."""
         return self.opened.apply(Asset.objects.of(owner_id).in_library(), owner_id=owner_id)
 
-    def narrow(self, assets: AssetQuerySet[A]) -> AssetQuerySet[A]:
+    def looked_up(self, owner_id: int) -> Self:
+        """With what is found by content, which is asked for at each use otherwise."""
+        if self.nearest or not self.is_by_content:
+            return self
+        if self.similar_id:
+            found = similar_to(owner_id=owner_id, asset_id=self.similar_id, alike=self.alike)
+        else:
+            found = by_meaning(owner_id=owner_id, text=self.meaning, alike=self.alike)
+        return replace(self, nearest=found)
+
+    def narrow(self, assets: AssetQuerySet[A], *, owner_id: int) -> AssetQuerySet[A]:
         """The assets that match, but for what the search index finds, and not collapsed to stacks."""
         for facet in self.facets:
             if facet.narrow:
                 assets = facet.narrow(assets, self)
+        if nearest := self.looked_up(owner_id).nearest:
+            assets = nearest.ranked(assets)
         return in_groups(assets, collection_id=self.collection_id, tag_id=self.tag_id)
 
     def apply(self, assets: AssetQuerySet[A], *, owner_id: int) -> AssetQuerySet[A]:
@@ -135,7 +166,7 @@ class AssetFilter:
             match = self.match(owner_id)
         except BadSearch:
             return assets.none()
-        found = self.narrow(assets)
+        found = self.narrow(assets, owner_id=owner_id)
         found = found.filter(search_entry__tokens__matching=match) if match else found
         return collapsed(found, self.fitting(owner_id)) if self.stacks else found
 
@@ -205,6 +236,14 @@ def _one(_: object) -> str:
     return "1"
 
 
+def _meaning(text: str) -> str:
+    return cut(plain_line(text.replace("\0", "")), SEARCH_LENGTH)
+
+
+def _level(text: str) -> int:
+    return int(_one_of(map(str, LEVELS))(text))
+
+
 def _seed(text: str) -> int:
     seed = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else -1
     if not 0 <= seed <= MAX_SEED:
@@ -244,5 +283,8 @@ FACETS = (
     Facet("collection_id", "collection", uuid.UUID, unset=None),  # both narrow at once: `in_groups`
     Facet("tag_id", "tag", uuid.UUID, unset=None),
     Facet("job_id", "job", uuid.UUID, lambda q, only: q.filter(job_id=only.job_id), unset=None),
+    Facet("similar_id", "similar", uuid.UUID, unset=None),  # these three: `looked_up`
+    Facet("meaning", "meaning", _meaning),
+    Facet("alike", "alike", _level, unset=ALIKE),
     Facet("stacks", "stacks", _yes, unset=False, text=_one),  # what is left is collapsed at the end
 )

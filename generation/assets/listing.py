@@ -117,9 +117,13 @@ class Listing:
 
 
 def saved(*, owner_id: int, only: AssetFilter = EVERYTHING) -> Listing:
-    """Saved assets by the moment they were saved, images and videos in one order. Raises BadSearch."""
+    """Saved assets by the moment they were saved, or the most alike first; images and videos in one order.
+
+    Raises BadSearch.
+    """
+    only = only.looked_up(owner_id)
     whole = _readable(owner_id).in_library()
-    source = only.narrow(whole)
+    source = only.narrow(whole, owner_id=owner_id)
     by, tie = only.order
     fitting = only.fitting(owner_id) if only.stacks else None
     return Listing(source, by, only.match(owner_id), tie, fitting, whole=whole if source is whole else None)

@@ -14,6 +14,7 @@ from django.utils.crypto import salted_hmac
 
 log = structlog.get_logger("ourvidz.events")
 DEADLINE_SECONDS = 2.0
+EMBEDDERS = "embedders"  # the channel group of the embedders' calls that wait
 _loop: asyncio.AbstractEventLoop | None = None
 
 
@@ -61,6 +62,11 @@ def account_changed(*, owner_id: int) -> None:
 def queued(*, engine: str) -> None:
     """After commit: wake the lease calls that wait for this engine."""
     _send_after_commit(queue_group(engine), {"type": "job.queued"})
+
+
+def embeddings_wanted() -> None:
+    """After commit: wake the embedders that wait for something to embed."""
+    _send_after_commit(EMBEDDERS, {"type": "embeddings.wanted"})
 
 
 def _send_after_commit(group: str, message: Mapping[str, object]) -> None:

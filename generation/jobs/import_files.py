@@ -9,6 +9,7 @@ from typing import BinaryIO
 from django.db import transaction
 
 from generation.access import quotas
+from generation.assets.embeddings import work as embeddings
 from generation.assets.search import index
 from generation.catalog.submission import PROMPT_LENGTH
 from generation.changes import revisions, writes
@@ -166,6 +167,7 @@ def _complete(job: Job, file: _File, actor: Actor) -> Asset:
     changes = {name: getattr(locked, name) for name in JOB_FIELDS}
     end(locked, [asset], status=JobStatus.COMPLETED, changed=[asset], fields=IMPORTED_FIELDS, **changes)
     index.write([asset])
+    embeddings.want([asset.pk])
     audit_log.after_commit("asset.imported", actor=actor, asset=str(asset.pk), job=str(job.pk))
     return asset
 

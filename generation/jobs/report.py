@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from generation.assets.embeddings import work as embeddings
 from generation.assets.search import index as search_index
 from generation.changes import writes
 from generation.core import audit_log
@@ -224,6 +225,7 @@ def _index(job: Job, assets: Sequence[Asset], completed: Sequence[Asset], change
     for asset in found:
         asset.job = job
     search_index.write(found, enhanced_prompt=enhanced)
+    embeddings.want([asset.pk for asset in completed])
 
 
 def _record_speed(job: Job, assets: Sequence[Asset], completed: Sequence[Asset], worker: Worker) -> None:

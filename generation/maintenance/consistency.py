@@ -13,12 +13,10 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
-from generation.assets.search import index
 from generation.changes import library_hours, memberships, project_totals, search_entries, writes
 from generation.changes.library_totals import counters_with_wrong_totals, recount
-from generation.core.text import search_key
 from generation.jobs.finish import set_status_from_slots
-from generation.maintenance import stored_files
+from generation.maintenance import embeddings, search_index, stored_files
 from generation.maintenance.cleanup import old_uploads
 from generation.media import storage
 from generation.models import (
@@ -171,21 +169,6 @@ def delete_upload(upload_id: uuid.UUID) -> None:
         storage.delete_after_commit(storage.file_names(unused))
 
 
-def unsearchable_assets() -> Iterator[uuid.UUID]:
-    """What an older version wrote after the migrations; not what the chores are still to add to the index."""
-    if not index.is_complete():
-        return _pks(Asset.objects.filter(search_text=None))
-    return _pks(
-        Asset.objects.filter(Q(search_text=None) | Q(status=AssetStatus.COMPLETED, search_entry=None))
-    )
-
-
-def make_searchable(asset_id: uuid.UUID) -> None:
-    index.refresh(asset_ids=[asset_id])
-    for asset in Asset.objects.filter(pk=asset_id).only("prompt"):
-        Asset.objects.filter(pk=asset_id).update(search_text=search_key(asset.prompt))
-
-
 ROWS = (
     Check(
         name="ended_jobs_with_queued_slots",
@@ -267,14 +250,20 @@ ROWS = (
     Check(
         name="unsearchable_assets",
         title="assets that no search finds",
-        find=unsearchable_assets,
-        fix=make_searchable,
+        find=search_index.unsearchable_assets,
+        fix=search_index.make_searchable,
     ),
     Check(
         name="wrong_search_moments",
         title="search entries that say something else of the Library than their assets",
         find=lambda: iter(search_entries.with_wrong_moment().values_list("pk", flat=True)),
         fix=search_entries.correct,
+    ),
+    Check(
+        name="assets_without_embedding",
+        title="completed assets whose embedding nobody asked for",
+        find=embeddings.without_embedding,
+        fix=embeddings.want_one,
     ),
 )
 FILES = (

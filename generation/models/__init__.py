@@ -2,6 +2,7 @@
 
 from generation.models.asset import Asset, Image, Video
 from generation.models.counter import OwnerCounter, Tombstone
+from generation.models.embedding import Embedding, EmbeddingModel, TextEmbedding
 from generation.models.enrolment import Enrolment
 from generation.models.file_deletion import FileDeletion
 from generation.models.grouping import Collection, CollectionItem, Tag, TagItem
@@ -30,6 +31,8 @@ __all__ = [
     "BulkOperation",
     "Collection",
     "CollectionItem",
+    "Embedding",
+    "EmbeddingModel",
     "Enrolment",
     "EventKind",
     "FairnessClock",
@@ -57,6 +60,7 @@ __all__ = [
     "Source",
     "Tag",
     "TagItem",
+    "TextEmbedding",
     "Tombstone",
     "Upload",
     "Uptime",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar, Self, TypeVar
 
 from django.conf import settings
@@ -116,6 +117,8 @@ class Asset(models.Model):
     saved_at = models.DateTimeField(null=True, help_text="In the Library since.")
     trashed_at = models.DateTimeField(null=True, help_text="In the trash since.")
     revision = models.BigIntegerField()
+
+    ranked_at: datetime | None = None  # where a search by content puts it, see assets.embeddings.nearest
 
     objects = AssetQuerySet.as_manager()
 

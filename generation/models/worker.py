@@ -26,6 +26,9 @@ class Worker(models.Model):
     name = models.CharField(max_length=NAME_LENGTH, unique=True)
     engines = models.JSONField(default=list, help_text="The engines it may serve, for example sdxl and wan.")
     enabled = models.BooleanField(default=True, help_text="A disabled worker is refused.")
+    embeds = models.BooleanField(
+        default=False, db_default=False, help_text="It may see every result's thumbnail, to embed it."
+    )
     draining = models.BooleanField(default=False, help_text="Finishes its job in hand, gets no new one.")
     pools = models.JSONField(default=list, editable=False, help_text="What it last offered.")
     advertised = models.JSONField(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any
@@ -31,7 +31,7 @@ RECHECK_SECONDS = 5.0
 
 
 class LongPoll:
-    """Wraps the Django application for the one lease URL."""
+    """Wraps the Django application for a URL that workers wait at: that of the lease."""
 
     def __init__(self, django: Application) -> None:
         self.django = django
@@ -62,14 +62,19 @@ class LongPoll:
         self, scope: Any, body: bytes, disconnected: asyncio.Future[None]
     ) -> list[Message] | None:
         """The first answer that is not idle, None when the time is over or the worker has disconnected."""
-        wait_s, engines = _wait_and_engines(body)
-        async with aclosing(_hints(engines, disconnected, wait_s)) as hints:
+        wait_s, request = _wait_and_request(body)
+        async with aclosing(_hints(self.groups(request), disconnected, wait_s)) as hints:
             async for _ in hints:
                 # Not cut short by the deadline: a job that was leased must be answered.
                 answer = await asgi.call(self.django, scope, body)
                 if not _is_idle(answer):
                     return answer
         return None
+
+    def groups(self, request: Mapping[str, Any]) -> list[str]:
+        """The channel groups whose hints may bring what is waited for."""
+        engines = request.get("engines", [])
+        return [publisher.queue_group(engine) for engine in engines if engine in Engine.values]
 
     async def _release(self, scope: Any, answer: Sequence[Message]) -> None:
         """Release the job that was leased for a worker that disconnected, as the worker itself would."""
@@ -83,8 +88,18 @@ class LongPoll:
         log.info("lease.undelivered", job=lease["job_id"], released=released[0].get("status") == 204)
 
 
+class EmbeddingsLongPoll(LongPoll):
+    """That of embedders. What one of them leased and did not hear of is leased anew when its time is over."""
+
+    def groups(self, request: Mapping[str, Any]) -> list[str]:
+        return [publisher.EMBEDDERS]
+
+    async def _release(self, scope: Any, answer: Sequence[Message]) -> None:
+        pass
+
+
 async def _hints(
-    engines: Sequence[str], disconnected: asyncio.Future[None], wait_s: float
+    groups: Sequence[str], disconnected: asyncio.Future[None], wait_s: float
 ) -> AsyncGenerator[None, None]:
     """Yields when the view is worth calling again: once subscribed, on a hint, and from time to time.
 
@@ -93,7 +108,7 @@ async def _hints(
     clock = asyncio.get_running_loop()
     deadline = clock.time() + wait_s
     layer = get_channel_layer()
-    channel = await _joined(layer, engines)
+    channel = await _joined(layer, groups)
     # One receive is kept across the waits: cancelling it gives the channel up.
     next_hint = _next_hint(layer, channel)
     try:
@@ -108,31 +123,31 @@ async def _hints(
                 next_hint = _next_hint(layer, None if next_hint.exception() else channel)
     finally:
         next_hint.cancel()
-        await _leave(layer, channel, engines)
+        await _leave(layer, channel, groups)
 
 
-async def _joined(layer: Any, engines: Sequence[str]) -> str | None:
-    """A channel subscribed to these engines' queues; None when the channel layer is away."""
+async def _joined(layer: Any, groups: Sequence[str]) -> str | None:
+    """A channel subscribed to these groups; None when the channel layer is away."""
     channel: str | None = None
     try:
         async with asyncio.timeout(publisher.DEADLINE_SECONDS):
             channel = await layer.new_channel()
-            for engine in engines:
-                await layer.group_add(publisher.queue_group(engine), channel)
+            for group in groups:
+                await layer.group_add(group, channel)
     except Exception as error:  # noqa: BLE001 - whatever the layer's client raises, workers must not be sent away
         log.warning("hints.away", error=type(error).__name__)
-        await _leave(layer, channel, engines)
+        await _leave(layer, channel, groups)
         return None
     return channel
 
 
-async def _leave(layer: Any, channel: str | None, engines: Sequence[str]) -> None:
+async def _leave(layer: Any, channel: str | None, groups: Sequence[str]) -> None:
     if channel is None:
         return
     try:
         async with asyncio.timeout(publisher.DEADLINE_SECONDS):
-            for engine in engines:
-                await layer.group_discard(publisher.queue_group(engine), channel)
+            for group in groups:
+                await layer.group_discard(group, channel)
     except Exception as error:  # noqa: BLE001 - as above
         log.warning("hints.away", error=type(error).__name__)
 
@@ -188,11 +203,10 @@ def _of_length(scope: Any, length: int) -> dict[str, Any]:
     return {**scope, "headers": [(b"content-length", str(length).encode()), *others]}
 
 
-def _wait_and_engines(body: bytes) -> tuple[float, list[str]]:
-    """How long to wait (s) and for which engines; the view has already validated the body."""
+def _wait_and_request(body: bytes) -> tuple[float, Mapping[str, Any]]:
+    """How long to wait (s), and the body; the view has already validated it."""
     try:
         request = json.loads(body)
-        wait_s = min(float(request.get("wait_s", 0)), MAX_WAIT_SECONDS)
-        return wait_s, [engine for engine in request.get("engines", []) if engine in Engine.values]
+        return min(float(request.get("wait_s", 0)), MAX_WAIT_SECONDS), request
     except (ValueError, TypeError, AttributeError):
-        return 0.0, []
+        return 0.0, {}

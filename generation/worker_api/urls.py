@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from generation.worker_api.embeddings import EmbeddingsImageView, EmbeddingsLeaseView, EmbeddingsView
 from generation.worker_api.enrolment import EnrolView, RenewView
 from generation.worker_api.lease import LeaseView
 from generation.worker_api.references import ReferenceView
@@ -26,5 +27,8 @@ urlpatterns = [
     path("jobs/<uuid:job_id>/references/<str:type>", ReferenceView.as_view(), name="reference"),
     path("jobs/<uuid:job_id>/release", ReleaseView.as_view(), name="release"),
     path("job-callback", CallbackView.as_view(), name="callback"),
+    path("embeddings", EmbeddingsView.as_view(), name="embeddings"),
+    path("embeddings/lease", EmbeddingsLeaseView.as_view(), name="lease-embeddings"),
+    path("embeddings/images/<uuid:asset_id>", EmbeddingsImageView.as_view(), name="embeddings-image"),
     path("benchmark", BenchmarkView.as_view(), name="benchmark"),
 ]

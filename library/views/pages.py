@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from generation.access.projects import owned_projects
 from generation.assets import listing
+from generation.assets.embeddings import model as embedding_model
 from generation.assets.filters import AssetFilter
 from generation.assets.infotext import infotext
 from generation.assets.memberships import tags_and_collections
@@ -44,19 +45,19 @@ def home(request: HttpRequest) -> HttpResponse:
     projects = owned_projects(owner_id_of(request))
     zone = reader_zone(request)
     filters = AssetFilter.from_query(request.GET, zone=zone.key).within(projects)
-    filters = known_groups(owner_id_of(request), filters)
+    filters = known_groups(owner_id_of(request), filters).looked_up(owner_id_of(request))
     page = listing.NONE
     if not filters.error:
         page = _page(request, listing.saved(owner_id=owner_id_of(request), only=filters))
     stacks = stacks_of(owner_id_of(request), filters, page.assets)
     context: dict[str, object] = {
-        "days": by_day(page.assets, zone=zone, stacks=stacks),
+        "days": by_day(page.assets, zone=zone, stacks=stacks, is_ranked=filters.is_by_content),
         "more": _more(request, page, filters.to_query),
     }
     if wants_fragment(request):
         return render(request, "library/_page.html", context)
     context |= {
-        "grid": _grid(request, at, filters.to_query()),
+        "grid": _grid(request, at, filters.to_query()) | {"is_ranked": filters.is_by_content},
         "projects": projects,
         "operations": in_work(owner_id_of(request)),
         "groups": (groups := filtered_groups(owner_id_of(request), filters)),
@@ -124,4 +125,5 @@ def asset(request: HttpRequest, media: str, asset_id: uuid.UUID) -> HttpResponse
     name = "library/_details.html" if wants_fragment(request) else "library/asset.html"
     context = {"tile": tile, "text": infotext(found), "related": relations_of(found)}
     context |= {"title_length": TITLE_LENGTH, **tags_and_collections(found)}
+    context["has_embeddings"] = bool(found.saved_at and not tile.in_trash and embedding_model.current())
     return render(request, name, context)

@@ -13,12 +13,15 @@ from django.db import connections, transaction
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.db.utils import DataError, IntegrityError
 
-from generation.models import SearchEntry, SearchIndexBuild
+from generation.models import Embedding, EmbeddingModel, SearchEntry, SearchIndexBuild, TextEmbedding
 
 # Rows in memory and in one transaction; a job has some 2 KB, at most some 100.
 CHUNK = 500
-# What each engine stores in its own way is made anew: the chores of the target do it from the other rows.
-DERIVED: frozenset[type[Model]] = frozenset({SearchEntry, SearchIndexBuild})
+# What each engine stores in its own way is made anew: the chores of the target do it from the other rows, and
+# embedders, once `manage.py embeddings enable` was said there.
+DERIVED: frozenset[type[Model]] = frozenset(
+    {SearchEntry, SearchIndexBuild, EmbeddingModel, Embedding, TextEmbedding}
+)
 
 Row = tuple[Any, ...]
 

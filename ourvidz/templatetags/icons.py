@@ -51,6 +51,7 @@ ICONS = (
     "pencil",
     "play",
     "repeat",
+    "scan-search",
     "search",
     "sliders-horizontal",
     "sparkles",

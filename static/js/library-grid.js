@@ -220,6 +220,7 @@ function fill(box, part, first, last, isSame) {
 function makeDay(date) {
   const day = copyOf(newDay);
   day.dataset.day = date;
+  if (!date) return day; // the most alike first: it has no label either
   find(day, "time", HTMLTimeElement).dateTime = date;
   showTimes(day);
   return day;

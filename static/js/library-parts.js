@@ -15,6 +15,7 @@ const KEPT = 16; // parts whose tiles are kept
 const HOUR_MS = 3600000;
 const TALLEST_PX = 8_000_000; // browsers draw nothing right beyond some 16 million
 const USUAL_RATIO = 1.1;
+const isRanked = document.getElementById("grid")?.dataset.ranked !== undefined; // the most alike first, under no dates
 
 /** One tile: its element is in the document while it is near what is seen. */
 export class Tile {
@@ -44,7 +45,7 @@ export class Tile {
   /** Takes from the element what it says; after it was changed, too. */
   read() {
     this.key = data(this.element, "key");
-    this.date = dateOf(momentOf(this.key));
+    this.date = dayOf(momentOf(this.key));
     const ratio = Number(data(this.element, "width")) / Number(data(this.element, "height")) || 1;
     this.ratio = Math.min(8, Math.max(0.2, ratio));
   }
@@ -52,6 +53,9 @@ export class Tile {
 
 /** @param {string} key begins with a moment in UTC: 20241112233000 */
 const momentOf = (key) => new Date(key.replace(/^(....)(..)(..)(..)(..)(..).*/, "$1-$2-$3T$4:$5:$6Z"));
+
+/** @param {Date} moment */
+const dayOf = (moment) => (isRanked ? "" : dateOf(moment));
 
 export class Part {
   /** @type {Tile[] | null} */
@@ -84,7 +88,7 @@ export class Part {
   }
 
   get lastDate() {
-    return this.tiles?.at(-1)?.date ?? (this.count ? dateOf(this.oldest) : "");
+    return this.tiles?.at(-1)?.date ?? (this.count ? dayOf(this.oldest) : "");
   }
 }
 

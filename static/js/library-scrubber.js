@@ -27,6 +27,7 @@ const go = (to) => scrollToY(Math.min(1, Math.max(0, to)) * range());
 const monthOf = (moment) => moment.getFullYear() * 12 + moment.getMonth();
 
 function measure() {
+  if (grid.dataset.ranked !== undefined) return; // under no dates
   months = [];
   for (const { count, top, oldest } of parts.all) {
     const last = months.at(-1);

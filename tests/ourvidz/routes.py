@@ -254,6 +254,9 @@ ROUTES: dict[str, Route] = {
     "api/v1/worker/jobs/<uuid:job_id>/release": worker(STOLEN_LEASE, POST=404),
     "api/v1/worker/job-callback": worker(CALLBACK, POST=404),
     "api/v1/worker/benchmark": worker(POST=422),
+    "api/v1/worker/embeddings/lease": worker(POST=422),
+    "api/v1/worker/embeddings/images/<uuid:asset_id>": worker(GET=404),
+    "api/v1/worker/embeddings": worker(POST=422),
     "api/v1/worker/token": worker(POST=403),  # that worker was made by hand
     "api/v1/worker/enrol": Route(Audience.WORKER, {"*": 401, "OPTIONS": 401}),  # no worker's token opens it
 }
@@ -313,5 +316,5 @@ ROUTES["admin/password_change/"] = Route(
 )
 ROUTES["admin/login/"] = anybody(GET=200, POST=200, PUT=(200, 405))
 # Routed beside Django, in ourvidz.asgi; what follows the lease call is everything above.
-HTTP_ROUTES = ["api/v1/worker/lease", ""]
+HTTP_ROUTES = ["api/v1/worker/lease", "api/v1/worker/embeddings/lease", ""]
 SOCKETS = ["ws/workspace/", "ws/library/"]

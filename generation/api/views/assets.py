@@ -89,12 +89,15 @@ class Library(ApiView):
         summary="List the Library",
         tags=["assets"],
         parameters=[LibraryQuery],
-        responses={200: AssetPage, **problems(422)},
+        responses={200: AssetPage, **problems(422, 503)},
     )
     def get(self, request: Request) -> HttpResponseBase:
-        """Your Library, newest first, images and videos in one order."""
-        query = query_of(request, LibraryQuery)
-        library = listing.saved(owner_id=owner_of(request).pk, only=query.pop("only"))
+        """Your Library, newest first, images and videos in one order; by content, the most alike first."""
+        query, owner_id = query_of(request, LibraryQuery), owner_of(request).pk
+        only = query.pop("only").looked_up(owner_id)
+        if only.nearest:
+            only.nearest.require_answer()
+        library = listing.saved(owner_id=owner_id, only=only)
         return assets_response(request, library, **query)
 
 

@@ -29,11 +29,14 @@ class Command(StrictCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", help=f"a name of its own, up to {NAME_LENGTH} characters")
-        parser.add_argument("--engines", type=engines_of, required=True, help="for example sdxl,wan")
+        parser.add_argument("--engines", type=engines_of, default=[], help="for example sdxl,wan")
+        parser.add_argument(
+            "--embeds", action="store_true", help="it may see every result's thumbnail, to embed it"
+        )
         parser.add_argument(
             "--replace-token",
             action="store_true",
-            help="for a worker that exists: a new token beside its newest one, and these engines",
+            help="for a worker that exists: a new token beside its newest one, and these engines and rights",
         )
 
         parser.add_argument(
@@ -41,7 +44,9 @@ class Command(StrictCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        engines = options["engines"]
+        engines, embeds = options["engines"], options["embeds"]
+        if not engines and not embeds:
+            raise CommandError("Name the engines that it may serve, or --embeds, or both.")
         try:
             name = plain_name(options["name"], "A worker's name")
         except ValueError as refused:
@@ -52,7 +57,7 @@ class Command(StrictCommand):
         if worker and not options["replace_token"]:
             raise CommandError(f"There is a worker “{name}” already; --replace-token gives it a new token.")
         if worker:
-            Worker.objects.filter(pk=worker.pk).update(engines=engines)
+            Worker.objects.filter(pk=worker.pk).update(engines=engines, embeds=embeds)
         else:
-            worker = Worker.objects.create(name=name, engines=engines)
+            worker = Worker.objects.create(name=name, engines=engines, embeds=embeds)
         self.stdout.write(issue_worker_token(worker=worker, actor=SYSTEM, days=options["days"]))

@@ -17,7 +17,7 @@ from generation.core.commands import StrictCommand
 from generation.jobs.deadlines import cancel_late
 from generation.jobs.lease import promote, reap
 from generation.jobs.pausing import follow_pauses
-from generation.maintenance import cleanup, search_index
+from generation.maintenance import cleanup, embeddings, search_index
 from generation.maintenance.small_thumbnails import make_small_thumbnails
 from sharing.links import delete_ended_links
 
@@ -32,6 +32,7 @@ EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "previews_dropped": delete_previews,
     "chunks_worked": operation_work.work_all,
     "results_indexed": search_index.index_older_results,
+    "embeddings_wanted": embeddings.want_older_results,
     "small_thumbnails_made": make_small_thumbnails,
 }
 HOURLY: Mapping[str, Callable[[], int]] = {
@@ -45,6 +46,7 @@ HOURLY: Mapping[str, Callable[[], int]] = {
     "groupings_dropped": cleanup.delete_old_groupings,
     "unsuccessful_jobs_dropped": cleanup.delete_unsuccessful_jobs,
     "sessions_dropped": cleanup.delete_expired_sessions,
+    "texts_dropped": embeddings.delete_old_texts,
     "archives_dropped": delete_old_archives,
     "share_links_dropped": delete_ended_links,
 }
@@ -55,7 +57,8 @@ class Command(StrictCommand):
     help = (
         "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
         "uploads, reference images, outbox events, sessions, archives, ended share links and jobs without "
-        "a result, add older results to the search index, make small thumbnails of results without. Each is "
+        "a result, add older results to the search index and to what is embedded, make small thumbnails of "
+        "results without. Each is "
         "bounded, and safe to run twice at once."
     )
 

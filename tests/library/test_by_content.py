@@ -1,0 +1,189 @@
+"""Finding similar results and what they show, on the page, its socket and over REST."""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+import struct
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.http import QueryDict
+from django.test import Client
+from rest_framework.test import APIClient
+
+from generation.assets.embeddings import model, work
+from generation.assets.filters import AssetFilter
+from generation.assets.listing import saved
+from generation.changes import feed
+from generation.models import Asset, TextEmbedding, Worker
+from library.consumers import LibraryPage
+from tests.factories import complete, make_job, make_user, make_worker
+
+pytestmark = pytest.mark.django_db
+DIMENSIONS = 16
+
+
+class Embedder:
+    """A worker that embeds what it is told to, by an angle in degrees."""
+
+    def __init__(self) -> None:
+        model.enable()
+        self.worker = make_worker(engines=())
+        Worker.objects.filter(pk=self.worker.pk).update(embeds=True)
+        thresholds = {"image": [0.5, 0.9], "text": [0.5, 0.9]}
+        model.adopt(name="clip", dimensions=DIMENSIONS, thresholds=thresholds)
+
+    def embed(self, angles: dict[uuid.UUID, float]) -> None:
+        while leased := work.lease(worker=self.worker, limit=32):
+            items = [{"id": pk, "vector": _vector(angles[pk]), "error": ""} for pk in leased.images]
+            self._send(images=items)
+
+    def answer(self, angle: float) -> None:
+        texts = work.lease(worker=self.worker, limit=32).texts
+        self._send(texts=[{"id": text.pk, "vector": _vector(angle), "error": ""} for text in texts])
+
+    def _send(self, **items: Any) -> None:
+        work.accept(worker=self.worker, name="clip", **{"images": [], "texts": [], **items})
+
+
+def _vector(degrees: float) -> str:
+    numbers = math.cos(math.radians(degrees)), math.sin(math.radians(degrees)), *[0.0] * (DIMENSIONS - 2)
+    return base64.b64encode(struct.pack(f"<{DIMENSIONS}f", *numbers)).decode()
+
+
+def make(owner: User, prompt: str = "a fox") -> Asset:
+    return complete(make_job(owner, prompt=prompt, quantity=1), make_worker())[0]
+
+
+def ids(page: str) -> list[str]:
+    return re.findall(r'data-tile data-media="\w+" data-id="([^"]+)"', page)
+
+
+def get(client: Client, query: str) -> str:
+    answer = client.get(f"/library/?{query}")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+@pytest.fixture
+def embedder(db: None) -> Embedder:
+    if connection.vendor != "postgresql":
+        pytest.skip("needs pgvector")
+    return Embedder()
+
+
+@pytest.mark.postgres
+class TestWithPgvector:
+    @pytest.fixture(autouse=True)
+    def _results(self, request: pytest.FixtureRequest, owner: User) -> None:
+        embedder = request.getfixturevalue("embedder")
+        self.near, self.same, self.far, self.between = (str(make(owner).pk) for _ in range(4))
+        angles = {self.same: 0, self.near: 20, self.between: 45, self.far: 80}
+        embedder.embed({uuid.UUID(pk): angle for pk, angle in angles.items()})
+
+    def test_the_most_alike_come_first(self, reader: Client) -> None:
+        page = get(reader, f"similar={self.same}")
+        assert ids(page) == [self.same, self.near, self.between]
+        assert "3 results, the most alike first" in page
+        assert "Like one result" in page
+        assert "data-ranked" in page
+        assert "1970" not in re.sub(r'(data-key|min)="[^"]*"', "", page), "nobody sees where ranks are kept"
+        assert ids(get(reader, f"similar={self.same}&alike=100")) == [self.same, self.near]
+
+    def test_pages_follow_one_another(self, reader: Client, owner: User) -> None:
+        only = AssetFilter(similar_id=uuid.UUID(self.same))
+        first = saved(owner_id=owner.pk, only=only).page("", 2)
+        second = saved(owner_id=owner.pk, only=only).page(first.next_cursor, 2)
+        assert [str(asset.pk) for asset in first.assets + second.assets] == [
+            self.same,
+            self.near,
+            self.between,
+        ]
+        parts = reader.get(f"/library/parts?similar={self.same}").json()
+        assert parts == {"parts": [[0, 3]], "complete": True}
+
+    def test_other_filters_narrow_it_further(self, reader: Client, owner: User) -> None:
+        Asset.objects.filter(pk__in=[self.near, self.far]).update(favourite=True)
+        assert ids(get(reader, f"similar={self.same}&favourite=1")) == [self.near]
+        assert ids(get(reader, f"similar={self.same}&q=fox")) == [self.same, self.near, self.between]
+        assert ids(get(reader, f"similar={self.same}&q=wolf")) == []
+        assert ids(get(reader, f"similar={self.same}&stacks=1")) == [self.same, self.near, self.between]
+
+    def test_what_it_shows_in_words(self, reader: Client, embedder: Embedder) -> None:
+        page = get(reader, "meaning=red+fox")
+        assert '<meta http-equiv="refresh" content="1">' in page
+        assert "A worker is asked" in page
+        embedder.answer(20)
+        page = get(reader, "meaning=red+fox")
+        assert "http-equiv" not in page
+        assert ids(page) == [self.near, self.same, self.between]
+        assert "Looks like: red fox" in page
+
+    def test_it_does_not_wait_for_ever(self, reader: Client) -> None:
+        get(reader, "meaning=red+fox")
+        TextEmbedding.objects.update(used_at="2020-01-01T00:00Z")
+        page = get(reader, "meaning=red+fox")
+        assert "http-equiv" not in page
+        assert "No worker answers" in page
+
+    def test_a_word_leads_to_what_shows_it(self, reader: Client) -> None:
+        assert "?meaning=sunset" in get(reader, "q=sunset")
+
+    def test_the_details_lead_to_similar_ones(self, reader: Client) -> None:
+        page = reader.get(f"/library/image/{self.same}/").content.decode()
+        assert f"/library/?similar={self.same}" in page
+
+    def test_nobody_finds_what_is_like_anothers(self, reader: Client, embedder: Embedder) -> None:
+        theirs = make(make_user())
+        embedder.embed({theirs.pk: 0})
+        assert "Not looked at yet" in get(reader, f"similar={theirs.pk}")
+        assert str(theirs.pk) not in ids(get(reader, f"similar={self.same}"))
+
+    def test_what_has_no_embedding_says_so(self, reader: Client, owner: User) -> None:
+        assert "Not looked at yet" in get(reader, f"similar={make(owner).pk}")
+
+    def test_a_star_in_another_tab_moves_no_tile(self, owner: User) -> None:
+        page = LibraryPage(
+            owner.pk, AssetFilter.from_query(QueryDict(f"similar={self.same}")), in_trash=False
+        )
+        rendered = page.render(feed.changes(owner_id=owner.pk, after=0))
+        pushed = {tile["id"]: tile for tile in rendered["assets"]}
+        assert pushed[self.far]["removed"]
+        [key] = re.findall(r'data-key="([^"]+)"', pushed[self.near]["html"])
+        assert key.startswith("19700101000000498000-"), "the second place"
+
+    def test_over_rest(self, owner: User, embedder: Embedder) -> None:
+        http = APIClient()
+        http.force_login(owner)
+        found = http.get(f"/api/v1/assets?similar={self.same}&limit=2").json()
+        assert [asset["id"] for asset in found["assets"]] == [self.same, self.near]
+        more = http.get(f"/api/v1/assets?similar={self.same}&limit=2&cursor={found['next_cursor']}").json()
+        assert [asset["id"] for asset in more["assets"]] == [self.between]
+        waiting = http.get("/api/v1/assets?meaning=fox")
+        assert (waiting.status_code, waiting["Retry-After"]) == (503, "1")
+        assert waiting.json()["code"] == "embedding_pending"
+        embedder.answer(80)
+        assert [a["id"] for a in http.get("/api/v1/assets?meaning=fox&alike=0").json()["assets"]] == [
+            *(self.far, self.between, self.near)
+        ]
+        for wrong in ("alike=101", "alike=-1", "similar=x"):
+            assert http.get(f"/api/v1/assets?{wrong}").status_code == 422
+
+
+def test_where_there_are_no_embeddings_the_feature_is_not_there(reader: Client, owner: User) -> None:
+    assert connection.vendor == "sqlite" or model.current() is None
+    result = make(owner)
+    page = get(reader, "q=fox")
+    assert "meaning" not in page
+    assert "similar" not in reader.get(f"/library/image/{result.pk}/").content.decode()
+    assert ids(get(reader, f"similar={result.pk}")) == [], "and an old address shows nothing wrong"
+    http = APIClient()
+    http.force_login(owner)
+    for query in (f"similar={result.pk}", "meaning=fox"):
+        answer = http.get(f"/api/v1/assets?{query}")
+        assert (answer.status_code, list(answer.json()["errors"])) == (422, [query.partition("=")[0]])
