@@ -33,7 +33,7 @@ class ProtocolServer:
     `hold_s`: how long a lease waits for a job; `slow_s`: how long a preview takes, `upload_s` an upload,
     `lease_s` the body of an answer to a lease. Of a body over `largest_kept` bytes nothing is kept.
     `probes`: the empty requests, which only ask whether they would be refused; `requests`: all others.
-    `jobs`: the answers to leases, of an embedder too; `images`: what it may fetch, by the last part of the path.
+    `jobs`: the answers to leases, of an embedder too; `images`: what it may fetch, by the path's last part.
     """
 
     url: str = ""
