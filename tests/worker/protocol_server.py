@@ -32,13 +32,15 @@ class ProtocolServer:
 
     `hold_s`: how long a lease waits for a job; `slow_s`: how long a preview takes, `upload_s` an upload,
     `lease_s` the body of an answer to a lease. Of a body over `largest_kept` bytes nothing is kept.
-    `probes`: the empty lease requests, which only ask whether they would be refused; `requests`: all others.
+    `probes`: the empty requests, which only ask whether they would be refused; `requests`: all others.
+    `jobs`: the answers to leases, of an embedder too; `images`: what it may fetch, by the path's last part.
     """
 
     url: str = ""
     token: str = TOKEN
     jobs: list[dict[str, Any]] = field(default_factory=list)
     answers: dict[str, list[tuple[int, dict[str, str], Any]]] = field(default_factory=dict)
+    images: dict[str, bytes] = field(default_factory=dict)
     action: str = "continue"
     hold_s: float = 0.0
     slow_s: float = 0.0
@@ -71,7 +73,7 @@ class ProtocolServer:
             return len({request.port for request in self.requests})
 
     def answer(self, request: Request) -> tuple[int, dict[str, str], Any]:
-        is_probe = request.path.endswith("/lease") and request.body == b"{}"
+        is_probe = is_empty_lease(request) or is_empty_report(request)
         with self.lock:
             (self.probes if is_probe else self.requests).append(request)
         if request.path.endswith("/lease") and not self.jobs and not is_probe:
@@ -87,7 +89,7 @@ class ProtocolServer:
                     return scripted.pop(0)
             if request.headers.get("authorization") != f"Bearer {self.token}":
                 return 401, {}, {"title": "Unauthorized"}
-            if is_probe:
+            if is_empty_lease(request):
                 return 422, {}, {"title": "Invalid"}
             return self._default_answer(request)
 
@@ -98,6 +100,9 @@ class ProtocolServer:
     def _default_answer(self, request: Request) -> tuple[int, dict[str, str], Any]:
         if request.path.endswith("/lease"):
             return (200, {}, self.jobs.pop(0)) if self.jobs else (204, {}, None)
+        if request.method == "GET":
+            content = self.images.get(request.path.rpartition("/")[2])
+            return (404, {}, {"title": "Not found"}) if content is None else (200, {}, content)
         if request.path.endswith("/heartbeat"):
             return 200, {}, {"action": self.action}
         if "/previews/" in request.path:
@@ -105,6 +110,16 @@ class ProtocolServer:
         if request.method == "PUT":
             return 200, {}, {"upload_id": f"u{request.path.rsplit('/', 1)[1]}", "sha256": "", "valid": True}
         return 200, {}, {"accepted": [], "duplicate": [], "rejected": [], "job_status": "processing"}
+
+
+def is_empty_lease(request: Request) -> bool:
+    return request.path.endswith("/lease") and request.body == b"{}"
+
+
+def is_empty_report(request: Request) -> bool:
+    """Of an embedder."""
+    is_report = request.method == "POST" and request.path.endswith("/embeddings")
+    return is_report and not (request.json["images"] or request.json["texts"])
 
 
 @contextmanager
@@ -119,7 +134,8 @@ def protocol_server() -> Iterator[ProtocolServer]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             request = Request(self.command, self.path, headers, self._body(length), self.client_address[1])
             status, extra, body = script.answer(request)
-            payload = b"" if body is None else json.dumps(body).encode()
+            text = b"" if body is None else body
+            payload = text if isinstance(text, bytes) else json.dumps(text).encode()
             self.send_response(status)
             for name, value in extra.items():
                 self.send_header(name, value)

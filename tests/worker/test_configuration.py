@@ -11,7 +11,8 @@ from ourvidz_worker.configuration import Configuration, InvalidOption, load_conf
 from ourvidz_worker.engines import create_engine
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.errors import EngineUnusable
-from ourvidz_worker.options import OPTIONS, Option, boolean
+from ourvidz_worker.option_values import boolean
+from ourvidz_worker.options import OPTIONS, Option
 
 
 def configured(*flags: str, **environment: str) -> Configuration:
@@ -78,7 +79,7 @@ NO_NUMBERS = ("many", "1_0", "nan", "inf", "٣", "9" * 5000, "--1")
 def test_every_option_with_a_range_is_tried() -> None:
     free = {option.name for option in OPTIONS if option.parse is str}
     chosen = {option.name for option in OPTIONS if "one_of" in option.parse.__qualname__}
-    chosen |= {"device"}  # one of a few, or a GPU's number: test_rented
+    chosen |= {"device", "thresholds"}  # in a form of their own: test_rented, test_embed_command
     switches = {option.name for option in OPTIONS if option.parse is boolean}
     assert {option.name for option in OPTIONS} - free - chosen - switches == {name for name, *_ in NUMBERS}
 

@@ -337,7 +337,7 @@ runner.run()
 
 SLOW_LOADING = """
 import sys, time
-from ourvidz_worker import cli
+from ourvidz_worker import process
 from ourvidz_worker.client import Server
 from ourvidz_worker.engines.model_switch import ModelSwitch
 from ourvidz_worker.engines.models import ModelSettings
@@ -359,7 +359,7 @@ def create(settings, model):
 names = ("quick", "slow")  # comfy: what fits beside it is not known
 models = ModelSwitch(EngineSettings(), tuple(ModelSettings(name=n, engine="comfy") for n in names), create)
 runner = Runner(Server(sys.argv[1], "ovw_test"), models, models=models)
-cli._stop_on_signals(runner.stop)
+process.stop_on_signals(runner.stop)
 runner.run()
 """
 

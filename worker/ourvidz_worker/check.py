@@ -45,6 +45,10 @@ def run_checks(config: Configuration) -> Iterator[CheckResult]:
     yield _check_spool(config)
     yield _check_encoder()
     yield from _check_models(config)
+    if config.embedder.model:
+        from ourvidz_worker.embeddings.check import check_embedder
+
+        yield from check_embedder(config)
 
 
 def report(config: Configuration, write: Callable[[str], object]) -> int:

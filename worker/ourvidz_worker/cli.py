@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from ourvidz_worker import __version__, log
@@ -26,15 +24,22 @@ from ourvidz_worker.configuration import (
 from ourvidz_worker.engines.pools import JOB_TYPES
 from ourvidz_worker.errors import ConnectionUnusable, ServerUnavailable, WorkerDisabled
 from ourvidz_worker.gpu_choice import NoSuchGpu, show_only
+from ourvidz_worker.options import CHECK_OPTIONS, EMBED_OPTIONS, RUN_OPTIONS
 from ourvidz_worker.plain_http import Reach, plain_port_problem, reach_of
+from ourvidz_worker.process import (
+    EXIT_FAILURE,
+    EXIT_USAGE,
+    configure_libraries,
+    exit_while_importing,
+    fail,
+    stop_on_signals,
+)
 
 if TYPE_CHECKING:
     from ourvidz_worker.benchmark import BenchmarkResult
     from ourvidz_worker.client import Server
     from ourvidz_worker.enrolment import Identity
     from ourvidz_worker.spool import Spool
-
-EXIT_FAILURE, EXIT_USAGE = 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(flags, load_configuration(flags))
     except (InvalidOption, ConnectionUnusable, NoSuchGpu) as problem:
-        return _fail(str(problem))
+        return fail(str(problem))
     except KeyboardInterrupt:
         return 130
 
@@ -58,12 +63,16 @@ def _dispatch(flags: argparse.Namespace, config: Configuration) -> int:
         from ourvidz_worker.check import report
 
         return report(config, sys.stdout.write)
+    if flags.command == "embed":
+        from ourvidz_worker.embeddings.command import embed
+
+        return embed(config)
     if flags.command == "run":
         problem = connection_problem(config) or plain_port_problem(config.server)
-        return _fail(problem) if problem else _run(config)
+        return fail(problem) if problem else _run(config)
     if flags.report and (problem := _server_problem(config)):
         status = EXIT_USAGE if connection_problem(config) else EXIT_FAILURE
-        return _fail(f"{problem.rstrip('.')}; --no-report needs no server", status)
+        return fail(f"{problem.rstrip('.')}; --no-report needs no server", status)
     return _bench(config, flags)
 
 
@@ -75,13 +84,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ourvidz-worker {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     add_command = partial(commands.add_parser, allow_abbrev=False)
-    add_options(add_command("run", help="lease jobs and work until told to stop"))
-    add_options(add_command("check", help="say what is missing, one line each; 0 when nothing is"))
+    add_options(add_command("run", help="lease jobs and work until told to stop"), RUN_OPTIONS)
+    add_options(
+        add_command("check", help="say what is missing, one line each; 0 when nothing is"), CHECK_OPTIONS
+    )
+    add_options(
+        add_command("embed", help="embed results and texts for the server's search by content"), EMBED_OPTIONS
+    )
     fetch = add_command("fetch", help="fetch weights from the hub, those of the options or the named ones")
     fetch.add_argument(
         "location", nargs="*", metavar="OWNER/NAME[/FILE][@REVISION]", help="in place of the options'"
     )
-    add_options(fetch)
+    add_options(fetch, CHECK_OPTIONS)
     bench = add_command("bench", help="measure the seconds for one result of each job type")
     bench.add_argument("--runs", type=int, choices=range(1, 21), default=1, metavar="N", help="1 by default")
     bench.add_argument(
@@ -93,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--json", action="store_true", help="one JSON line instead of a table")
     bench.add_argument("--no-report", dest="report", action="store_false", help="do not tell the server")
-    add_options(bench)
+    add_options(bench, RUN_OPTIONS)
     return parser
 
 
@@ -104,22 +118,22 @@ def _fetch(config: Configuration, named: Sequence[str]) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # the log says how far it is
     from ourvidz_worker.fetch import FetchFailed, fetch, locations
 
-    wanted = list(named) or locations(config.engine, config.models)
+    wanted = list(named) or locations(config)
     if not wanted:
-        return _fail("nothing to fetch: name weights, or the options or models that do")
+        return fail("nothing to fetch: name weights, or the options or models that do")
     try:
         for location in wanted:
             sys.stdout.write(f"{fetch(location)}\n")
             sys.stdout.flush()
     except FetchFailed as failed:
-        return _fail(str(failed), EXIT_USAGE if failed.is_final else EXIT_FAILURE)
+        return fail(str(failed), EXIT_USAGE if failed.is_final else EXIT_FAILURE)
     return 0
 
 
 def _bench(config: Configuration, flags: argparse.Namespace) -> int:
     """Returns 1 when something could not be measured, saved or reported."""
     if unknown := [name for name in flags.job_type if name not in JOB_TYPES]:
-        return _fail(f"{', '.join(unknown)}: no such job type; there are {', '.join(JOB_TYPES)}")
+        return fail(f"{', '.join(unknown)}: no such job type; there are {', '.join(JOB_TYPES)}")
     _configure_libraries(config)
     from ourvidz_worker import benchmark
     from ourvidz_worker.engines.model_switch import ModelSwitch
@@ -129,9 +143,9 @@ def _bench(config: Configuration, flags: argparse.Namespace) -> int:
         engine = ModelSwitch(config.engine, config.models)
         result = benchmark.benchmark(engine, job_types=flags.job_type, runs=flags.runs)
     except EngineUnusable as unusable:
-        return _fail(str(unusable), EXIT_FAILURE)
+        return fail(str(unusable), EXIT_FAILURE)
     if not result.job_types:
-        return _fail("this engine, as it is set up, does none of these job types")
+        return fail("this engine, as it is set up, does none of these job types")
     if flags.json:
         sys.stdout.write(result.to_json() + "\n")
     else:
@@ -144,7 +158,7 @@ def _bench(config: Configuration, flags: argparse.Namespace) -> int:
     if flags.report and result.seconds:
         problems += filter(None, [_report(config, result)])
     if problems:
-        _fail("; ".join(problems))
+        fail("; ".join(problems))
     return 1 if problems else 0
 
 
@@ -168,13 +182,18 @@ def _server_problem(config: Configuration) -> str:
     return check_server(config).problem
 
 
+def _configure_libraries(config: Configuration) -> None:
+    only_sketches = {model.engine for model in config.models} == {"sketch"}
+    configure_libraries(only_sketches=only_sketches, allow_download=config.engine.allow_download)
+
+
 def _run(config: Configuration) -> int:
     _configure_libraries(config)
     from ourvidz_worker.enrolment import EnrolmentFailed
     from ourvidz_worker.errors import EngineBroken, EngineUnusable, ServerRefused, TokenRefused
     from ourvidz_worker.health import PortUnavailable
 
-    _stop_on_signals(_exit_while_importing)
+    stop_on_signals(exit_while_importing)
     if reach_of(config.server) in (Reach.PRIVATE, Reach.PUBLIC):
         log.event("server_unencrypted", reason="the token, prompts and results travel as plain text")
     if config.unused:
@@ -182,14 +201,14 @@ def _run(config: Configuration) -> int:
     try:
         return _work(config)
     except (PortUnavailable, EngineBroken, EngineUnusable) as problem:
-        return _fail(str(problem), EXIT_FAILURE)
+        return fail(str(problem), EXIT_FAILURE)
     except EnrolmentFailed as failed:
-        return _fail(str(failed))
+        return fail(str(failed))
     except TokenRefused:  # one that was enrolled for may be had again at the next start
         status = EXIT_FAILURE if config.enrolment_token else EXIT_USAGE
-        return _fail("the server refused this worker's token", status)
+        return fail("the server refused this worker's token", status)
     except ServerRefused as refused:
-        return _fail(f"{config.server} does not lease jobs to this worker: {refused}", EXIT_FAILURE)
+        return fail(f"{config.server} does not lease jobs to this worker: {refused}", EXIT_FAILURE)
 
 
 def _work(config: Configuration) -> int:
@@ -202,14 +221,14 @@ def _work(config: Configuration) -> int:
         try:
             spool = _open_spool(config, identity.machine if identity else config.token)
         except OSError as error:
-            return _fail(f"results cannot be kept in {config.spool}: {error.strerror}")
+            return fail(f"results cannot be kept in {config.spool}: {error.strerror}")
         if spool is not None:
             stack.callback(spool.close)
         server = _sign_in(config, identity, stack)
         health = WorkerHealth(config.stuck_after)
         models = ModelSwitch(config.engine, config.models)
         runner = Runner(server, models, spool, health, models=models, exit_when_idle=config.exit_when_idle)
-        _stop_on_signals(runner.stop)
+        stop_on_signals(runner.stop)
         with health_server(*config.health, health) if config.health else nullcontext():
             runner.run()
     return 0
@@ -271,39 +290,3 @@ def _open_spool(config: Configuration, owner: str) -> Spool | None:
             "no_spool", reason=f"{type(error).__name__}; name a folder with --spool to outlive a restart"
         )
         return None
-
-
-def _configure_libraries(config: Configuration) -> None:
-    """Sets the environment variables that libraries read when they are imported; captures their warnings."""
-    log.capture_warnings()
-    if {model.engine for model in config.models} == {"sketch"}:
-        # It draws one picture at a time: threads of a BLAS would only take memory.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-    elif not config.engine.allow_download:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
-
-
-def _stop_on_signals(stop: Callable[[], None]) -> None:
-    """The first signal stops gracefully, the second at once."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_DFL)
-        stop()
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, handle)
-
-
-def _exit_while_importing() -> None:
-    """No job is leased yet. An exception would be raised inside an import, which may make an error of it."""
-    os._exit(0)
-
-
-def _fail(message: str, status: int = EXIT_USAGE) -> int:
-    sys.stderr.write(f"ourvidz-worker: {message}\n")
-    return status

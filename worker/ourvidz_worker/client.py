@@ -55,15 +55,15 @@ class Server:
     A wait between attempts ends with Halted as soon as the given event is set. A retry library that sleeps
     cannot do that; hence the few lines of back-off here.
 
-    `patience`: seconds for which a result is retried while the server is unavailable. `on_contact` is called
-    after every request with whether the server was reached. `interruptible`: this machine may vanish at any
-    time. Raises ConnectionUnusable.
+    `patience`: seconds for which a result is retried while the server is unavailable, 600 by default.
+    `on_contact` is called after every request with whether the server was reached. `interruptible`: this
+    machine may vanish at any time. Raises ConnectionUnusable.
     """
 
     def __init__(
-        self, url: str, token: str, patience: float = RESULT_PATIENCE_S, *, interruptible: bool = False
+        self, url: str, token: str, patience: float | None = None, *, interruptible: bool = False
     ) -> None:
-        self._patience = patience
+        self._patience = RESULT_PATIENCE_S if patience is None else patience
         self._interruptible = interruptible
         self._path = urlsplit(url).path.rstrip("/")  # where a proxy serves the whole server
         self.on_contact: OnContact = lambda *, connected: None
@@ -181,18 +181,20 @@ class Server:
         )
 
     def reference(self, url: str, *, halted: Event) -> bytes:
-        """Downloads a reference image. Only the path of `url` is used: the token goes to no other server.
+        """Downloads a reference image. Raises ServerRefused, as `download` does."""
+        return self.download(url, MAX_REFERENCE_BYTES, self._patience, halted=halted)
+
+    def download(self, url: str, max_bytes: int, patience: float, *, halted: Event) -> bytes:
+        """Downloads a file. Only the path of `url` is used: the token goes to no other server.
 
         Raises:
-            ServerRefused: it does not exist, or is larger than MAX_REFERENCE_BYTES.
+            ServerRefused: it does not exist, or is larger than `max_bytes`.
         """
         parts = urlsplit(url)
         path = self._public_path(parts.path) + (f"?{parts.query}" if parts.query else "")
         target = self._http.base_url.copy_with(raw_path=path.encode())
         return self._retry(
-            lambda: self._request("GET", str(target), MAX_REFERENCE_BYTES, self._patience).content,
-            self._patience,
-            halted,
+            lambda: self._request("GET", str(target), max_bytes, patience).content, patience, halted
         )
 
     def _public_path(self, path: str) -> str:

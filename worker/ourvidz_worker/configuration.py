@@ -6,15 +6,26 @@ import argparse
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ourvidz_worker.embeddings.settings import EmbedderSettings
 from ourvidz_worker.engines.models import ModelSettings, default_model
 from ourvidz_worker.engines.settings import EngineSettings
 from ourvidz_worker.model_file import InvalidModel, key_problem, parse_models
-from ourvidz_worker.options import ENROLMENT_TOKEN, INSECURE, OPTIONS, SERVER, TOKEN, Option, boolean
+from ourvidz_worker.option_values import boolean
+from ourvidz_worker.options import (
+    EMBED_OPTIONS,
+    ENROLMENT_TOKEN,
+    INSECURE,
+    OPTIONS,
+    SERVER,
+    TOKEN,
+    WEIGHTS_OPTIONS,
+    Option,
+)
 from ourvidz_worker.plain_http import Reach, reach_of
 
 CONFIG_VARIABLE = "OURVIDZ_WORKER_CONFIG"
@@ -29,7 +40,8 @@ class InvalidOption(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`spool` is empty if no folder was given; `unused`: flags of the options that another engine uses.
+    """`spool` is empty if no folder was given, `patience` None if no seconds were; `unused`: flags of the
+    options that another engine or command uses.
 
     `models`: the entries of the file, else the one that `engine` describes.
     """
@@ -37,7 +49,7 @@ class Configuration:
     server: str
     token: str = field(repr=False)
     spool: str
-    patience: float
+    patience: float | None
     stuck_after: float
     health: tuple[str, int] | None
     engine: EngineSettings
@@ -47,9 +59,10 @@ class Configuration:
     enrolment_token: str = field(default="", repr=False)
     exit_when_idle: float | None = None
     interruptible: bool = False
+    embedder: EmbedderSettings = field(default_factory=EmbedderSettings)
 
 
-def add_options(parser: argparse.ArgumentParser, options: tuple[Option, ...] = OPTIONS) -> None:
+def add_options(parser: argparse.ArgumentParser, options: tuple[Option, ...]) -> None:
     parser.add_argument(
         "--config", metavar="FILE", help=f"a TOML file with these names; or {CONFIG_VARIABLE}"
     )
@@ -72,27 +85,43 @@ def load_configuration(
     entries = from_file.pop("models", None)
     values = {option.name: _value(option, flags, environment, from_file, path) for option in OPTIONS}
     models = () if entries is None else _models(entries, Path(path), values)
-    engines = {model.engine for model in models} or {values["engine"]}
-    unused = tuple(
-        option.flag
-        for option in OPTIONS
-        if engines.isdisjoint(option.engines) and values[option.name] != option.default
+    embedder = EmbedderSettings(
+        values["embedder"],
+        values["thresholds"],
+        values["device"],
+        values["precision"],
+        values["allow_download"],
     )
+    used = _used(flags.command, {model.engine for model in models} or {values["engine"]}, embedder)
+    unused = [each.flag for each in OPTIONS if each not in used and values[each.name] != each.default]
+    if models and flags.command == "embed":
+        unused.append("[[models]]")
+    engine = EngineSettings(**{each.name: values[each.name] for each in fields(EngineSettings)})
     return Configuration(
-        values.pop("server"),
-        values.pop("token"),
-        values.pop("spool"),
-        values.pop("patience"),
-        values.pop("stuck_after"),
-        values.pop("health_port"),
-        insecure=values.pop("insecure"),
-        enrolment_token=values.pop("enrolment_token"),
-        exit_when_idle=values.pop("exit_when_idle"),
-        interruptible=values.pop("interruptible"),
-        unused=unused,
-        engine=(engine := EngineSettings(**values)),
+        values["server"],
+        values["token"],
+        values["spool"],
+        values["patience"],
+        values["stuck_after"],
+        values["health_port"],
+        insecure=values["insecure"],
+        enrolment_token=values["enrolment_token"],
+        exit_when_idle=values["exit_when_idle"],
+        interruptible=values["interruptible"],
+        unused=tuple(unused),
+        embedder=embedder,
+        engine=engine,
         models=models or (default_model(engine),),
     )
+
+
+def _used(command: str, engines: set[str], embedder: EmbedderSettings) -> tuple[Option, ...]:
+    """The options that this command goes by with these engines and this embedder."""
+    by_embedder = tuple(each for each in EMBED_OPTIONS if embedder.has_weights or each not in WEIGHTS_OPTIONS)
+    if command == "embed":
+        return by_embedder
+    by_engines = tuple(each for each in OPTIONS if not engines.isdisjoint(each.engines))
+    return by_engines + by_embedder if command in ("check", "fetch") and embedder.model else by_engines
 
 
 def state_directory(environment: Mapping[str, str] = os.environ) -> Path:

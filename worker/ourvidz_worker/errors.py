@@ -16,11 +16,13 @@ class ConnectionUnusable(WorkerError):
 
 
 class ServerRefused(WorkerError):
-    """The server refused the request, and would refuse it again."""
+    """The server refused the request, and would refuse it again. `code`: the problem's, if it has one."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, code: str = "") -> None:
         super().__init__(f"the server answered {status}: {detail}")
         self.status = status
+        self.detail = detail
+        self.code = code
 
 
 class WorkerDisabled(ServerRefused):

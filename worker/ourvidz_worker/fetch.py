@@ -12,9 +12,9 @@ from pathlib import PurePath
 from typing import Any
 
 from ourvidz_worker import log
+from ourvidz_worker.configuration import Configuration
 from ourvidz_worker.downloads import GIB, download_progress
-from ourvidz_worker.engines.models import ModelSettings, settings_for
-from ourvidz_worker.engines.settings import EngineSettings
+from ourvidz_worker.engines.models import settings_for
 from ourvidz_worker.hub_download import download
 from ourvidz_worker.weight_files import READ_SUFFIXES, is_on_disk, split_hub_name, weight_names
 from ourvidz_worker.weights_check import model_files
@@ -57,11 +57,11 @@ class HubLocation:
         return "/".join(filter(None, (self.repository, self.inside)))
 
 
-def locations(settings: EngineSettings, models: Iterable[ModelSettings]) -> list[str]:
-    """What of the models' weights is named on the hub. `settings`: those that all models share."""
-    named: list[str] = []
-    for model in models:
-        own = settings_for(settings, model)
+def locations(config: Configuration) -> list[str]:
+    """What of the weights of the models, and of the embedder, is named on the hub."""
+    named = [config.embedder.model] if config.embedder.has_weights else []
+    for model in config.models:
+        own = settings_for(config.engine, model)
         named += (own.model, own.image_model, own.enhancer)
         named += (own.style_adapter, own.character_adapter, own.image_encoder)
         named += (location for _, location in model_files(model))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +11,15 @@ from ourvidz_worker.engines.model_keys import GPU_ENGINES, MODEL_ENGINES
 from ourvidz_worker.engines.settings import ATTENTIONS, OFFLOADS, PRECISIONS
 from ourvidz_worker.gpu_choice import device
 from ourvidz_worker.health import STUCK_AFTER_S
-
-TRUE_WORDS = ("1", "true", "yes", "on")
-FALSE_WORDS = ("", "0", "false", "no", "off")
-MAX_SECONDS = 3600
-MAX_IDLE_SECONDS = 7 * 24 * 3600
-WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
+from ourvidz_worker.option_values import (
+    boolean,
+    host_and_port,
+    idle_seconds,
+    integer_between,
+    one_of,
+    seconds,
+    thresholds,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,52 +39,6 @@ class Option:
     @property
     def flag(self) -> str:
         return f"--{self.name.replace('_', '-')}"
-
-
-def seconds(text: str, most: float = MAX_SECONDS) -> float:
-    try:
-        value = float(text) if text.isascii() and "_" not in text else -1.0
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= most:
-        raise ValueError(f"must be seconds from 0 to {most:.0f}")
-    return value
-
-
-def idle_seconds(text: str) -> float:
-    return seconds(text, MAX_IDLE_SECONDS)
-
-
-def integer_between(low: int, high: int) -> Callable[[str], int]:
-    def convert(text: str) -> int:
-        if not (WHOLE_NUMBER.fullmatch(text) and low <= int(text) <= high):
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(text)
-
-    return convert
-
-
-def one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
-    def convert(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return text
-
-    return convert
-
-
-def host_and_port(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not (WHOLE_NUMBER.fullmatch(port) and 0 < int(port) < 2**16):
-        raise ValueError("must be a port, or HOST:PORT ([::1]:9100 for IPv6)")
-    return host or "127.0.0.1", int(port)
-
-
-def boolean(text: str) -> bool:
-    if text.lower() not in TRUE_WORDS + FALSE_WORDS:
-        raise ValueError("must be true or false")
-    return text.lower() in TRUE_WORDS
 
 
 SERVER = Option("server", "OURVIDZ_SERVER", "the server's address", "", metavar="URL")
@@ -116,8 +72,9 @@ SPOOL = Option(
 PATIENCE = Option(
     "patience",
     "OURVIDZ_WORKER_PATIENCE",
-    "seconds for which a result is retried while the server is unavailable; 600",
-    600.0,
+    "seconds for which a result is retried while the server is unavailable, 600 by default; embed: also for "
+    "which a server without a search by content is asked each minute, by default not at all",
+    None,
     seconds,
     "SECONDS",
 )
@@ -271,7 +228,33 @@ ENGINE_OPTIONS = (
         engines=GPU_ENGINES,
     ),
 )
-OPTIONS = (
+EMBEDDER = Option(
+    "embedder",
+    "OURVIDZ_WORKER_EMBEDDER",
+    "sketch (default), or a CLIP or SigLIP model: a folder in transformers' format or a hub name",
+    "",
+    metavar="MODEL",
+    engines=(),
+)
+THRESHOLDS = Option(
+    "thresholds",
+    "OURVIDZ_WORKER_THRESHOLDS",
+    "cosines from which on two count as loosely and as very alike: image=0.75:0.93,text=0.21:0.29",
+    {},
+    thresholds,
+    "KIND=LOOSE:STRICT",
+    engines=(),
+)
+RUN_OPTIONS = (
     *(SERVER, TOKEN, ENROLMENT_TOKEN, INSECURE, SPOOL, PATIENCE, STUCK_AFTER, HEALTH_PORT),
     *(EXIT_WHEN_IDLE, INTERRUPTIBLE, *ENGINE_OPTIONS),
+)
+OPTIONS = (*RUN_OPTIONS, EMBEDDER, THRESHOLDS)
+"""All that the file may name."""
+
+CHECK_OPTIONS = (*RUN_OPTIONS, EMBEDDER)
+WEIGHTS_OPTIONS = tuple(each for each in OPTIONS if each.name in ("device", "precision", "allow_download"))
+EMBED_OPTIONS = (
+    *(SERVER, TOKEN, INSECURE, PATIENCE, HEALTH_PORT, EMBEDDER, THRESHOLDS),
+    *WEIGHTS_OPTIONS,  # of an embedder with weights
 )

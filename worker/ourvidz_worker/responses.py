@@ -53,16 +53,16 @@ def read_response(response: httpx.Response, max_bytes: int, max_s: float) -> Ser
 
 
 def _error_for(response: httpx.Response, content: bytes) -> Exception:
-    status = response.status_code
+    status, code = response.status_code, str((_parse_object(content) or {}).get("code", ""))
     if status == 401:
         return TokenRefused("the server refused this worker's token")
-    if status == 403 and (_parse_object(content) or {}).get("code") == WORKER_DISABLED_CODE:
+    if status == 403 and code == WORKER_DISABLED_CODE:
         return WorkerDisabled(status, _detail(response, content))
     if status == 409:
         return LeaseLost(_detail(response, content))
     if status in (408, 425, 429) or status >= 500:  # may be temporary; every request can be repeated
         return ServerUnavailable(f"the server answered {status}", _retry_after(response), status)
-    return ServerRefused(status, _detail(response, content))
+    return ServerRefused(status, _detail(response, content), code)
 
 
 def _parse_object(content: bytes) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ MARKER_FILES = {
     "model": "model_index.json",
     "image model": "model_index.json",
     "enhancer": "config.json",
+    "embedder": "config.json",
     "image encoder": "config.json",
     "VAE": "config.json",
     "transformer": "config.json",
