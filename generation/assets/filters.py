@@ -64,8 +64,8 @@ class AssetFilter:
         """The filter in a query string; invalid values are ignored. `zone` is for days, if none is named."""
         given = {facet.field: facet.read(query) for facet in FACETS}
         dated = bool(given["since"] or given["until"])
-        if given["similar_id"]:
-            given["meaning"] = ""
+        if given["meaning"]:  # written while others like one were shown
+            given["similar_id"] = None
         if not given["similar_id"] and not given["meaning"]:
             given["alike"] = ALIKE
         named = query.get("zone", "")

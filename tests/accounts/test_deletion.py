@@ -35,10 +35,12 @@ from generation.maintenance import cleanup, stored_files
 from generation.models import (
     Action,
     Asset,
+    Embedding,
     Image,
     Job,
     Preview,
     SavedSearch,
+    TextEmbedding,
     Tombstone,
     UserQuota,
     Worker,
@@ -95,6 +97,8 @@ def user_with_everything(name: str, worker: Worker, settings: LazySettings) -> U
     style = ReferenceInput(type="style", reference=make_reference(user).pk)
     make_job(user, references=[style])
     SavedSearch.objects.create(owner=user, name="Foxes", folded_name="foxes", query="q=fox")
+    Embedding.objects.create(asset=kept[0], owner=user, vector=[0.6, 0.8])
+    TextEmbedding.objects.create(owner=user, text="a fox", used_at=timezone.now())
     return user
 
 

@@ -117,11 +117,18 @@ class Installation:
 
     def worker(self, *words: str, pace: float = 0) -> Program:
         """A real `ourvidz-worker`, connected. `words` follow on its command line."""
-        worker, token = self._register()
+        return self._ourvidz_worker("run", *words, OURVIDZ_WORKER_PACE=str(pace))
+
+    def embedder(self) -> Program:
+        """A real `ourvidz-worker embed`, by colours and layout, connected."""
+        return self._ourvidz_worker("embed", "--embedder", "sketch", embeds=True)
+
+    def _ourvidz_worker(self, command: str, *words: str, embeds: bool = False, **environment: str) -> Program:
+        worker, token = self._register(embeds=embeds)
         program = Program(
-            [str(Path(sys.executable).parent / "ourvidz-worker"), "run", "--server", self.address, *words],
+            [str(Path(sys.executable).parent / "ourvidz-worker"), command, "--server", self.address, *words],
             self.data / f"{worker.name}.log",
-            {**self.environment, "OURVIDZ_WORKER_TOKEN": token, "OURVIDZ_WORKER_PACE": str(pace)},
+            {**self.environment, "OURVIDZ_WORKER_TOKEN": token, **environment},
         )
         self.programs.append(program)
         program.wait_for("connected")
@@ -134,8 +141,9 @@ class Installation:
         self.callers.append(machine)
         return machine
 
-    def _register(self) -> tuple[Worker, str]:
-        worker = Worker.objects.create(name=f"worker-{next(_number)}", engines=["sdxl", "wan"])
+    def _register(self, *, embeds: bool = False) -> tuple[Worker, str]:
+        engines = [] if embeds else ["sdxl", "wan"]
+        worker = Worker.objects.create(name=f"worker-{next(_number)}", engines=engines, embeds=embeds)
         return worker, issue_worker_token(worker)
 
     def user(self, name: str = "", *, staff: bool = False) -> User:

@@ -124,6 +124,14 @@ class TestWithPgvector:
         assert ids(page) == [self.near, self.same, self.between]
         assert "Looks like: red fox" in page
 
+    def test_words_take_the_place_of_a_result(self, reader: Client, embedder: Embedder) -> None:
+        """The form still has the result when they are written."""
+        get(reader, f"similar={self.same}&meaning=sea")
+        embedder.answer(80)
+        page = get(reader, f"similar={self.same}&meaning=sea")
+        assert ids(page) == [self.far, self.between]
+        assert "Like one result" not in page
+
     def test_it_does_not_wait_for_ever(self, reader: Client) -> None:
         get(reader, "meaning=red+fox")
         TextEmbedding.objects.update(used_at="2020-01-01T00:00Z")
