@@ -81,7 +81,7 @@ def test_it_works_without_weights_or_a_gpu(server: ProtocolServer) -> None:
         (
             403,
             {"code": "embedding_not_allowed", "detail": "No."},
-            "this worker may not embed (No.): use the token",
+            "this worker may not embed: use the token",
         ),
         (409, {"code": "other_embedding_model", "detail": "It has clip."}, "another model (It has clip.)"),
     ],
@@ -243,7 +243,7 @@ def test_check_says_whether_it_may_embed(server: ProtocolServer, capsys: pytest.
     assert f"ok       embeddings: {server.url} lets this worker embed" in capsys.readouterr().out
     server.script("POST /worker/embeddings", 403, {"code": "embedding_not_allowed", "detail": "No."})
     assert main(flags) == 1
-    assert "FAIL     embeddings: this worker may not embed (No.)" in capsys.readouterr().out
+    assert "FAIL     embeddings: this worker may not embed" in capsys.readouterr().out
 
 
 def test_check_without_an_embedder_asks_for_none(server: ProtocolServer) -> None:

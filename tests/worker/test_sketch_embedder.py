@@ -62,7 +62,8 @@ def test_the_same_input_gives_the_same_vector(images: list[Image.Image]) -> None
 @pytest.mark.parametrize("text", ["", "日本の海", "x" * 5000, "  \n\t"])
 def test_any_text_has_a_vector(text: str) -> None:
     vectors = SketchEmbedder().embed_texts([text])
-    assert (vectors.shape, vectors.dtype) == ((1, 74), np.float32)
+    assert vectors.shape == (1, 74)
+    assert vectors.dtype == np.float32
     assert np.isfinite(vectors).all()
 
 

@@ -28,7 +28,7 @@ def final_reason(refused: ServerRefused, *, connected: bool) -> str:
         return f"the server has no search by content ({refused.detail})"
     if refused.code == NOT_ALLOWED_CODE:
         return (
-            f"this worker may not embed ({refused.detail}): use the token of one that was made with "
+            "this worker may not embed: use the token of one that was made with "
             "`manage.py create_worker NAME --embeds`, or allow it in the admin"
         )
     if refused.status == 409:
