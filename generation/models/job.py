@@ -214,6 +214,9 @@ class Job(models.Model):
             ),
             models.Index("owner", F("id").desc(), name="job_newest"),
             models.Index(fields=["owner", "revision"], name="job_changes"),
+            # Whether a job names a model. Not of those with a model alone: no plan without its parameters
+            # can know that a name is not empty.
+            models.Index(fields=["model"], name="job_model"),
             # The chore that deletes what ended without a result.
             models.Index(
                 fields=["owner", "finished_at"], name="job_unsuccessful", condition=Q(status__in=UNSUCCESSFUL)

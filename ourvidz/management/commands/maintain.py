@@ -19,7 +19,9 @@ from generation.jobs.lease import promote, reap
 from generation.jobs.pausing import follow_pauses
 from generation.maintenance import cleanup, search_index
 from generation.maintenance.small_thumbnails import make_small_thumbnails
+from generation.queue import unused_models
 from sharing.links import delete_ended_links
+from workspace.presets import models_of_presets
 
 log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
@@ -44,6 +46,7 @@ HOURLY: Mapping[str, Callable[[], int]] = {
     "operations_dropped": cleanup.delete_old_operations,
     "groupings_dropped": cleanup.delete_old_groupings,
     "unsuccessful_jobs_dropped": cleanup.delete_unsuccessful_jobs,
+    "models_dropped": lambda: unused_models.delete_old(models_of_presets()),
     "sessions_dropped": cleanup.delete_expired_sessions,
     "archives_dropped": delete_old_archives,
     "share_links_dropped": delete_ended_links,
@@ -54,9 +57,9 @@ ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 class Command(StrictCommand):
     help = (
         "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
-        "uploads, reference images, outbox events, sessions, archives, ended share links and jobs without "
-        "a result, add older results to the search index, make small thumbnails of results without. Each is "
-        "bounded, and safe to run twice at once."
+        "uploads, reference images, outbox events, sessions, archives, ended share links, models that nobody "
+        "has and jobs without a result, add older results to the search index, make small thumbnails of "
+        "results without. Each is bounded, and safe to run twice at once."
     )
 
     # The checks would import every page for a process that serves none.
