@@ -91,11 +91,11 @@ class Snapshot:
 
     @cached_property
     def live_workers(self) -> Mapping[uuid.UUID, frozenset[str]]:
-        """The pools of each worker that was seen lately and takes jobs."""
+        """The pools of each worker that was seen lately and takes jobs; one that stopped has none."""
         return {
             worker.pk: frozenset(worker.pools)
             for worker in self._workers.values()
-            if _is_alive(worker) and not worker.draining
+            if worker.pools and _is_alive(worker) and not worker.draining
         }
 
     @cached_property
