@@ -19,6 +19,7 @@ from generation.jobs.lease import promote, reap
 from generation.jobs.pausing import follow_pauses
 from generation.maintenance import cleanup, search_index
 from generation.maintenance.small_thumbnails import make_small_thumbnails
+from generation.maintenance.unknown_sound import measure_sound
 from generation.queue import unused_models
 from sharing.links import delete_ended_links
 from workspace.presets import models_of_presets
@@ -35,6 +36,7 @@ EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "chunks_worked": operation_work.work_all,
     "results_indexed": search_index.index_older_results,
     "small_thumbnails_made": make_small_thumbnails,
+    "sounds_measured": measure_sound,
 }
 HOURLY: Mapping[str, Callable[[], int]] = {
     "trash_purged": cleanup.purge_trash,
@@ -59,7 +61,8 @@ class Command(StrictCommand):
         "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
         "uploads, reference images, outbox events, sessions, archives, ended share links, models that nobody "
         "has and jobs without a result, add older results to the search index, make small thumbnails of "
-        "results without. Each is bounded, and safe to run twice at once."
+        "results without, measure whether older videos have sound. Each is bounded, and safe to run twice at "
+        "once."
     )
 
     # The checks would import every page for a process that serves none.
