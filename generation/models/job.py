@@ -91,6 +91,11 @@ class Job(models.Model):
     engine = models.CharField(max_length=10, choices=JobEngine.choices)
     media = models.CharField(max_length=10, choices=Media.choices)
     prompt = models.TextField()
+    typed_prompt = models.TextField(  # noqa: DJ001 # NULL is not "": its prompt is what was typed
+        null=True,
+        editable=False,
+        help_text="What was typed for several prompts: of the first of their jobs; empty of the others.",
+    )
     negative_prompt = models.TextField(blank=True)
     enhanced_prompt = models.TextField(blank=True)
     quantity = models.PositiveSmallIntegerField()

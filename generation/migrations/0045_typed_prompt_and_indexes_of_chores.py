@@ -1,4 +1,4 @@
-"""For two chores: whether a job names a model, and the videos of which nobody knows whether they have sound."""
+"""What was typed for several prompts; for chores, the models of jobs and the videos of unknown sound."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ class Migration(migrations.Migration):
     dependencies = [("generation", "0042_file_deletion")]
 
     operations = [
+        migrations.AddField(
+            "job",
+            "typed_prompt",
+            models.TextField(
+                editable=False,
+                help_text="What was typed for several prompts: of the first of their jobs; empty of the others.",
+                null=True,
+            ),
+        ),
         migrations.AddIndex("job", models.Index(fields=["model"], name="job_model")),
         migrations.AddIndex(
             "asset",
