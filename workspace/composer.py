@@ -140,7 +140,7 @@ def _asked(owner: User, query: QueryDict) -> dict[str, Any]:
         usable = preset_for(owner.pk, preset_id)
         return usable.initial if usable else {}
     if job := _named_job(owner, query, "prompt_of"):
-        return {"prompt": literal(job.prompt), "one_per_line": False}
+        return {"prompt": job_listing.typed_prompt(job), "one_per_line": False}
     return {"prompt": prompt} if (prompt := query.get("prompt", "")) else {}
 
 

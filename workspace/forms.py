@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from generation.access.models import served_model
 from generation.access.projects import DEFAULT_NAME, owned_projects
 from generation.catalog.job_types import SDXL_SIZES, WAN_SIZES, JobType, Media
 from generation.catalog.models import ServedModel
-from generation.catalog.prompts import expand
+from generation.catalog.prompts import expand_lines
 from generation.catalog.submission import MAX_SEED, InvalidSubmission, Submission
 from generation.core.limits import MODEL_LENGTH, NAME_LENGTH
 from generation.http.form_fields import PlainLineField, PlainTextField
@@ -152,8 +152,14 @@ class ComposerForm(forms.Form):
             return
         try:
             self.submissions = [
-                Submission(job_type=job_type.name, project_id=given["project"], prompt=prompt, **common)
-                for prompt in expand(given["prompt"], one_per_line=given["one_per_line"])
+                Submission(
+                    job_type=job_type.name,
+                    project_id=given["project"],
+                    prompt=prompt,
+                    typed_prompt=typed,
+                    **common,
+                )
+                for prompt, typed in _prompts(given["prompt"], one_per_line=given["one_per_line"])
             ]
             _check(self.submissions, model)
         except InvalidSubmission as refused:
@@ -229,6 +235,14 @@ class ComposerForm(forms.Form):
             "model",
         )
         return any(self[name].value() not in (None, "", False, []) or self[name].errors for name in names)
+
+
+def _prompts(text: str, *, one_per_line: bool) -> Iterator[tuple[str, str | None]]:
+    """Each prompt; with the first of those that one line stands for, what was typed."""
+    for line, prompts in expand_lines(text, one_per_line=one_per_line) or [("", [""])]:
+        for number, prompt in enumerate(prompts):
+            typed = None if len(prompts) == 1 else "" if number else line.strip()
+            yield prompt, typed
 
 
 def _check(submissions: list[Submission], model: ServedModel | None) -> None:

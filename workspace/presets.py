@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KT
 
 from generation.core import audit_log
 from generation.core.actors import Actor
@@ -75,6 +76,11 @@ class UsablePreset:
     @property
     def filling_json(self) -> str:
         return json.dumps(self.filling)
+
+
+def models_of_presets() -> QuerySet[Preset, str]:
+    """The names of models that presets name, those deleted included, which can come back."""
+    return Preset.objects.filter(fields__model__isnull=False).values_list(KT("fields__model"), flat=True)
 
 
 def presets_for(owner_id: int) -> list[UsablePreset]:

@@ -36,6 +36,13 @@ def expand(text: str, *, one_per_line: bool = False) -> list[str]:
     Raises:
         InvalidSubmission: for `prompt`: nested or unclosed alternatives, or more than MAX_PROMPTS.
     """
+    return [prompt for _, prompts in expand_lines(text, one_per_line=one_per_line) for prompt in prompts] or [
+        ""
+    ]
+
+
+def expand_lines(text: str, *, one_per_line: bool = False) -> list[tuple[str, list[str]]]:
+    """Each line, or the text as a whole, and the prompts that it stands for. Raises as `expand`."""
     text = plain_text(text)
     if len(text) > TEXT_LENGTH:
         _refuse(f"At most {TEXT_LENGTH:,} characters in all; this has {len(text):,}.")
@@ -44,7 +51,8 @@ def expand(text: str, *, one_per_line: bool = False) -> list[str]:
     count = sum(prod(map(len, each)) for each in parts)
     if count > MAX_PROMPTS:
         _refuse(f"This would make {_number(count)} jobs. At most {MAX_PROMPTS} are made at once.")
-    return ["".join(chosen) for each in parts for chosen in product(*each)] or [""]
+    chosen = (map("".join, product(*each)) for each in parts)
+    return [(line, list(prompts)) for line, prompts in zip(lines, chosen, strict=True)]
 
 
 def literal(prompt: str) -> str:

@@ -75,14 +75,17 @@ class Submission:
     deadline: datetime | timedelta | None = None
     model: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    # As `Job.typed_prompt`; for the history of prompts alone.
+    typed_prompt: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("prompt", "negative_prompt"):
             object.__setattr__(self, name, plain_text(getattr(self, name)))
 
     def digest(self) -> str:
-        """SHA-256 over every field: two submissions with one key must be the same submission."""
+        """SHA-256 over all that says what is made: two submissions with one key must be the same one."""
         fields = asdict(self)
+        del fields["typed_prompt"]
         # As submissions of earlier releases, which may be repeated after an upgrade.
         for name in ("deadline", "model", "settings"):
             if fields[name] in (None, "", {}):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, prefetch_related_objects
 
+from generation.catalog.prompts import literal
 from generation.core.keyset import cursor_of, newest_by_id, older_than
 from generation.core.text import search_key
 from generation.models import Asset, Job, JobReference, JobStatus
@@ -135,21 +136,30 @@ class PromptPage:
 def earlier_prompts(*, owner_id: int, search: str = "", before: str = "", limit: int = 50) -> PromptPage:
     """The distinct prompts of the owner's jobs, newest first; with `search` those that have all its words.
 
+    Each as it is typed: what stood for several prompts once, and signs that would stand for several escaped.
     One call reads at most PROMPTS_READ jobs, so a rare word may take several. Raises BadCursor.
     """
     words = search_key(search).split()
     found: dict[str, uuid.UUID] = {}
-    mine = Job.objects.of(owner_id).only("id", "prompt")
+    mine = Job.objects.of(owner_id).only("id", "prompt", "typed_prompt")
     for _ in range(0, PROMPTS_READ, PROMPTS_CHUNK):
         jobs, before = newest_by_id(mine, before, PROMPTS_CHUNK)
         for job in jobs:
-            if job.prompt not in found and all(word in search_key(job.prompt) for word in words):
-                found[job.prompt] = job.pk
+            if job.typed_prompt == "":
+                continue
+            has_words = all(word in search_key(job.typed_prompt or job.prompt) for word in words)
+            if has_words and (typed := typed_prompt(job)) not in found:
+                found[typed] = job.pk
             if len(found) == limit:
                 return PromptPage(_pairs(found), str(job.pk) if before or job is not jobs[-1] else "")
         if not before:
             break
     return PromptPage(_pairs(found), before)
+
+
+def typed_prompt(job: Job) -> str:
+    """The text for the composer that stands for the job's prompt, and for those that were typed with it."""
+    return job.typed_prompt or literal(job.prompt)
 
 
 def _pairs(found: dict[str, uuid.UUID]) -> list[tuple[uuid.UUID, str]]:

@@ -175,6 +175,7 @@ def _job(
         engine=job_type.engine,
         media=job_type.media,
         prompt=asked.prompt.strip(),
+        typed_prompt=asked.typed_prompt,
         negative_prompt=asked.negative_prompt.strip(),
         quantity=quantity,
         seed=asked.seed,

@@ -61,7 +61,8 @@ class Asset(models.Model):
     """One expected result, written when its job is submitted and only ever updated after that.
 
     `image_index` is an image's slot in its SDXL batch, NULL for what WAN makes; a video has `duration` and
-    `frames` once it is completed, and `has_audio` unless it was completed before that was measured.
+    `frames` once it is completed, and `has_audio` unless it was completed before that was measured, and no
+    chore has measured it since.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -161,11 +162,16 @@ class Asset(models.Model):
             # What a job's references were copied from; whether a file that is brought in is there already.
             # The owner last: for that search alone.
             models.Index(fields=["sha256", "owner"], name="asset_sha256", condition=Q(sha256__gt="")),
-            # For the chore that makes what results of older versions lack.
+            # For the chores that make and measure what results of older versions lack.
             models.Index(
                 fields=["id"],
                 name="asset_without_placeholder",
                 condition=Q(placeholder=None, completed_at__isnull=False),
+            ),
+            models.Index(
+                fields=["id"],
+                name="asset_unknown_sound",
+                condition=Q(has_audio=None, frames__isnull=False),
             ),
         ]
         constraints = [

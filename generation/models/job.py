@@ -91,6 +91,11 @@ class Job(models.Model):
     engine = models.CharField(max_length=10, choices=JobEngine.choices)
     media = models.CharField(max_length=10, choices=Media.choices)
     prompt = models.TextField()
+    typed_prompt = models.TextField(  # noqa: DJ001 # NULL is not "": its prompt is what was typed
+        null=True,
+        editable=False,
+        help_text="What was typed for several prompts: of the first of their jobs; empty of the others.",
+    )
     negative_prompt = models.TextField(blank=True)
     enhanced_prompt = models.TextField(blank=True)
     quantity = models.PositiveSmallIntegerField()
@@ -214,6 +219,9 @@ class Job(models.Model):
             ),
             models.Index("owner", F("id").desc(), name="job_newest"),
             models.Index(fields=["owner", "revision"], name="job_changes"),
+            # Whether a job names a model. Not of those with a model alone: no plan without its parameters
+            # can know that a name is not empty.
+            models.Index(fields=["model"], name="job_model"),
             # The chore that deletes what ended without a result.
             models.Index(
                 fields=["owner", "finished_at"], name="job_unsuccessful", condition=Q(status__in=UNSUCCESSFUL)

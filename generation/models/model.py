@@ -13,6 +13,7 @@ from generation.catalog.models import ServedModel
 from generation.catalog.offers import Offered
 from generation.core.ids import new_id
 from generation.core.limits import LICENCE_LENGTH, MODEL_LENGTH, MODEL_TITLE_LENGTH, URL_LENGTH
+from generation.models.job import Job
 from generation.models.preview import VERSION_LENGTH
 from generation.models.worker import Worker
 
@@ -29,6 +30,15 @@ class ModelQuerySet(models.QuerySet["Model"]):
         there = Exists(ModelOffer.objects.of_enabled_workers().filter(model=OuterRef("pk")))
         return self.open_to(owner_id).filter(there, is_hidden=False).order_by("name").with_offers()
 
+    def unused(self) -> ModelQuerySet:
+        """Those that no worker has, enabled or not, that no job names and that no operator has touched."""
+        untouched = self.filter(title="", picture_version="", is_hidden=False, default_for=[])
+        return untouched.exclude(
+            Exists(ModelOffer.objects.filter(model=OuterRef("pk")))
+            | Exists(Model.groups.through.objects.filter(model=OuterRef("pk")))
+            | Exists(Job.objects.filter(model=OuterRef("name")))
+        )
+
     def with_offers(self) -> ModelQuerySet:
         """Prefetch what enabled workers have, newest first, with two queries for any number of models.
 
@@ -40,7 +50,7 @@ class ModelQuerySet(models.QuerySet["Model"]):
 
 class Model(models.Model):
     """A model that workers advertise under this name, as the last of them described it, and what its operator
-    says of it. It stays when no worker has it any more.
+    says of it. It stays when no worker has it any more, unless nothing names it (queue.unused_models).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

@@ -14,6 +14,7 @@ from generation.catalog.job_types import POOLS, pool_and_model
 from generation.core import audit_log
 from generation.core.actors import worker_actor
 from generation.models import Model, ModelOffer, Worker
+from generation.queue.unused_models import delete_surplus
 
 DESCRIPTION = [
     *("advertised_title", "engine", "job_types", "sizes", "offer", "licence_name", "licence_url", "digest"),
@@ -35,6 +36,7 @@ def record_models(*, worker: Worker, models: Sequence[Mapping[str, Any]]) -> boo
     # Two transactions, each in the order of the names: so workers never wait for each other in a circle.
     _take_back(worker)
     _write(worker, sorted(models, key=lambda each: str(each["name"])))
+    delete_surplus()
     names = ",".join(worker.advertised)
     audit_log.after_commit("worker.models", actor=worker_actor(worker.pk), models=names)
     return True

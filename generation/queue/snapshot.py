@@ -36,7 +36,7 @@ WAITING = """
     SELECT job.id, job.pool, job.job_type, job.model, job.priority, job.fair_tag,
         CASE WHEN job.attempt = 0 THEN job.quantity ELSE (
             SELECT COUNT(*) FROM generation_asset WHERE job_id = job.id AND status = 'queued'
-        ) END
+        ) END, job.leased_by_id, job.elsewhere_until, {now}
     FROM line JOIN generation_job AS job ON job.id {among}
         SELECT id FROM generation_job
         WHERE status = 'queued' AND retry_at IS NULL AND held_at IS NULL AND pool = line.pool
@@ -91,11 +91,11 @@ class Snapshot:
 
     @cached_property
     def live_workers(self) -> Mapping[uuid.UUID, frozenset[str]]:
-        """The pools of each worker that was seen in the last minute and takes jobs."""
+        """The pools of each worker that was seen lately and takes jobs; one that stopped has none."""
         return {
             worker.pk: frozenset(worker.pools)
             for worker in self._workers.values()
-            if _is_alive(worker) and not worker.draining
+            if worker.pools and _is_alive(worker) and not worker.draining
         }
 
     @cached_property
@@ -209,10 +209,22 @@ def _lines(pools: Collection[str]) -> dict[str, Line]:
     jobs: dict[str, list[WaitingJob]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(sql, list(pools))
-        for job_id, pool, job_type, model, priority, fair_tag, slots in cursor.fetchall():
+        for job_id, pool, job_type, model, priority, fair_tag, slots, *kept in cursor.fetchall():
             order = ClaimOrder(-priority, fair_tag, uuid.UUID(str(job_id)))
-            jobs[pool].append(WaitingJob(order, pool, job_type, slots, model))
+            jobs[pool].append(WaitingJob(order, pool, job_type, slots, model, *_kept(*kept)))
     return {pool: _line(waiting) for pool, waiting in jobs.items()}
+
+
+def _kept(worker_id: uuid.UUID | str | None, until: object, now: object) -> tuple[uuid.UUID | None, float]:
+    """The worker that the job is kept from, and for how many s; moments as the driver gives them."""
+    if worker_id is None or until is None:
+        return None, 0.0
+    seconds = (_moment(until) - _moment(now)).total_seconds()
+    return (uuid.UUID(str(worker_id)), seconds) if seconds > 0 else (None, 0.0)
+
+
+def _moment(value: object) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
 
 
 def _line(waiting: list[WaitingJob]) -> Line:

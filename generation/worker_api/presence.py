@@ -37,8 +37,10 @@ def record_offer(
     """Record what the worker offers at this lease call; writes only what has changed.
 
     `withdrawn`: why it does not offer a pool for the time being. What is new of it is logged, and what ended.
+    One that offers nothing without a reason stops: what its models can do stays.
     """
-    if models_changed or (worker.advertised and worker.pools != list(pools)):
+    stops = not pools and not withdrawn
+    if models_changed or (worker.advertised and worker.pools != list(pools) and not stops):
         record_pools(worker=worker, pools=[*pools, *withdrawn])
     degraded = _degraded(worker.degraded, withdrawn)
     fields: dict[str, object] = {"pools": list(pools), "software": software, "device": device}

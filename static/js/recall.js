@@ -53,7 +53,17 @@ async function show({ words, filled, html }, fill) {
   if (!filled) return say(words, { level: "error" });
   await fill(filled, words);
   form.scrollIntoView({ block: "nearest" });
-  fields.prompt.focus({ preventScroll: true });
+  if (!reveal()) fields.prompt.focus({ preventScroll: true });
+}
+
+/** What is said stands below the form, which may fill the window: it is shown then, with the focus. Whether it was. */
+function reveal() {
+  const panel = find(said, "section", HTMLElement);
+  const { top, bottom } = panel.getBoundingClientRect();
+  if (top >= 0 && bottom <= innerHeight) return false;
+  panel.scrollIntoView({ block: "center" });
+  panel.focus({ preventScroll: true });
+  return true;
 }
 
 /**
@@ -157,7 +167,8 @@ export function dropped(files, asReferences, fill) {
  * The page came with settings that its address or a form asked for.
  * @param {Fill} fill
  */
-export function begin(fill) {
+export async function begin(fill) {
   const filled = JSON.parse(byId("recalled-values", HTMLScriptElement).textContent ?? "null");
-  fill(filled, find(said, "p", HTMLElement).textContent?.split(" Not used:")[0] ?? "");
+  await fill(filled, find(said, "p", HTMLElement).textContent?.split(" Not used:")[0] ?? "");
+  reveal();
 }

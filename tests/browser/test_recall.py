@@ -65,6 +65,28 @@ def test_settings_come_back_from_a_file_and_from_the_viewer(
     expect(aspect).to_have_value("16:9")
 
 
+def test_what_is_not_used_is_seen_below_a_form_that_fills_the_window(browsers: Browsers, owner: User) -> None:
+    page = browsers.open(user=owner)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    go_live(page)
+    prompt = page.get_by_role("textbox", name="Prompt", exact=True)
+    said = page.get_by_role("region", name="Settings that were brought here")
+
+    drop(page, png_with({"parameters": INFOTEXT}))
+    page.get_by_role("dialog").get_by_role("button", name="Use its settings").click()
+    expect(said).to_be_in_viewport(ratio=0.99)
+    expect(prompt, "it is in sight as it is").to_be_focused()
+
+    page.locator("details.more > summary").click()
+    drop(page, png_with({"parameters": INFOTEXT}))
+    page.get_by_role("dialog").get_by_role("button", name="Use its settings").click()
+    expect(said).to_be_focused()
+    expect(said).to_be_in_viewport(ratio=0.99)
+    said.get_by_role("button", name="Close").click()
+    expect(said).to_have_count(0)
+    expect(prompt).to_be_focused()
+
+
 def test_a_dropped_picture_can_be_a_reference_as_before(browsers: Browsers, owner: User) -> None:
     page = browsers.open(user=owner)
     go_live(page)

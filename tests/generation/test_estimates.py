@@ -15,6 +15,7 @@ from generation.jobs import listing as job_listing
 from generation.jobs.lease import heartbeat
 from generation.models import Attempt, Job, Worker, WorkerSpeed
 from generation.queue import snapshot
+from generation.queue.elsewhere import ELSEWHERE_SECONDS
 from generation.queue.estimates import QueuePosition, queue_positions
 from tests.factories import call_back, completed, failed, fresh, lease_next, make_job, make_user, make_worker
 
@@ -109,6 +110,32 @@ def test_the_order_of_the_claim_is_kept(owner: User) -> None:
     simulated = sorted(found, key=lambda job_id: found[job_id].position)
     worker = make_worker()
     assert simulated == [lease_next(worker).pk for _ in simulated]
+
+
+def test_what_is_kept_for_others_is_not_begun_by_the_worker_that_failed_it(owner: User) -> None:
+    """It was said that the worker would begin at once what it cannot claim for five minutes."""
+    bad = offer(make_worker(), "sdxl_image_fast")
+    good = offer(make_worker(), "sdxl_image_fast", "video_fast")
+    Job.objects.filter(pk=make_job(owner, "video_fast").pk).update(priority=9)
+    lease_next(good)
+    job = make_job(owner)
+    held = lease_next(bad)
+    assert held.pk == job.pk
+    call_back(held, failed(held, 0, retryable=True))
+    Job.objects.filter(pk=job.pk).update(retry_at=None)
+    WorkerSpeed.objects.all().delete()
+    behind = make_job(owner)
+
+    found = queue_positions([fresh(job), behind])
+    assert found[job.pk].starts_in == pytest.approx(135, abs=2)
+    assert found[behind.pk].starts_in == 0
+    assert (found[behind.pk].position, found[job.pk].position) == (1, 2)
+    assert lease_next(bad).pk == behind.pk
+
+    Worker.objects.filter(pk=good.pk).update(last_seen_at=timezone.now() - timedelta(minutes=5))
+    alone = position(fresh(job))
+    assert alone.starts_in == pytest.approx(ELSEWHERE_SECONDS, abs=15)
+    assert alone.position == 1
 
 
 def test_a_job_that_was_half_done_needs_the_other_half(owner: User) -> None:

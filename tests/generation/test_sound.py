@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 from django.test import Client
 
 from generation.jobs.report_rules import AssetReport
 from generation.models import Asset, Worker
+from ourvidz.management.commands.maintain import EVERY_ROUND
 from tests.factories import call_back, complete, lease_next, make_job, upload
 from tests.generation.test_imports import begin, send
+from tests.generation.test_plans import plans
 from tests.generation.video_kinds import video
 
 SOUNDS = {
@@ -47,6 +50,33 @@ def test_it_is_kept_of_what_is_brought_in(owner: User, name: str) -> None:
     made, has_audio = SOUNDS[name]
     (job,) = begin(owner, "film", media="video")
     assert send(owner, job, video(**made)).has_audio is has_audio
+
+
+def test_a_chore_measures_what_is_from_before_newest_first(owner: User, worker: Worker) -> None:
+    """Pitfall 45: one that cannot be read stops nobody, and is not tried for ever."""
+    oldest, lost, newest = (delivered(owner, worker, video(**made)) for made, _ in SOUNDS.values())
+    complete(make_job(owner, quantity=1), worker)  # an image
+    Asset.objects.update(has_audio=None)
+    default_storage.delete(lost.file.name)
+
+    def known() -> list[bool | None]:
+        return [Asset.objects.get(pk=each.pk).has_audio for each in (newest, lost, oldest)]
+
+    sounds = EVERY_ROUND["sounds_measured"]
+    assert sounds() == 1
+    assert known() == [False, None, None]
+    assert sounds() == 0
+    assert known() == [False, False, None]
+    assert sounds() == 1
+    assert known() == [False, False, True]
+    assert sounds() == 0
+    assert Asset.objects.filter(media="image", has_audio=None).count() == 1
+
+
+def test_what_is_to_be_measured_is_read_from_an_index(owner: User, worker: Worker) -> None:
+    complete(make_job(owner, quantity=1), worker)
+    (plan,) = plans(EVERY_ROUND["sounds_measured"])
+    assert "asset_unknown_sound" in plan
 
 
 def test_a_video_from_before_says_nothing(owner: User, worker: Worker) -> None:

@@ -12,8 +12,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from django.conf import LazySettings
 
+from ourvidz.checks import signing_key_is_private
 from tests.certificates import Chain, ec_key, made_chain
+from tests.functional.programs import REPO
 
 pytestmark = pytest.mark.any_database
 Paths = tuple[Path | str, Path | str]
@@ -30,6 +33,35 @@ def test_a_certificate_and_its_key_are_taken(tmp_path: Path) -> None:
     chain = made_chain(tmp_path)
     answer = started(tmp_path, chain.certificate, chain.key)
     assert (answer.stdout, answer.stderr) == ("True\n", "")
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_private"), [(0o600, True), (0o400, True), (0o640, False), (0o604, False)]
+)
+@pytest.mark.parametrize("deploy", [(), ("--deploy",)])
+def test_a_key_that_others_may_read_is_said(
+    tmp_path: Path, mode: int, deploy: tuple[str, ...], *, is_private: bool
+) -> None:
+    chain = made_chain(tmp_path)
+    chain.key.chmod(mode)
+    environ = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data")}
+    environ |= {"SIGNING_CERTIFICATE": str(chain.certificate), "SIGNING_KEY": str(chain.key)}
+    command = [sys.executable, str(REPO / "manage.py"), "check", *deploy]
+    answer = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    said = f"The file of SIGNING_KEY is open to other accounts ({mode:o})."
+    assert (f"(ourvidz.W001) {said}" in answer.stderr) is not is_private
+
+
+def test_a_key_of_another_account_may_be_read_by_its_group(
+    tmp_path: Path, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root keeps it for a service."""
+    chain = made_chain(tmp_path)
+    settings.SIGNING_KEY = str(chain.key)
+    monkeypatch.setattr(os, "geteuid", lambda: chain.key.stat().st_uid + 1)
+    for mode, said in ((0o640, 0), (0o660, 1), (0o644, 1)):
+        chain.key.chmod(mode)
+        assert len(signing_key_is_private()) == said
 
 
 def test_an_expired_one_starts_all_the_same(tmp_path: Path) -> None:

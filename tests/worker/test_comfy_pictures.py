@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from generation.media.parameters.reading import read_parameters
 from ourvidz_worker.engines.model_switch import ModelSwitch
 from ourvidz_worker.engines.models import ChoiceOffer, NumberOffer
 from ourvidz_worker.engines.settings import EngineSettings
@@ -103,7 +104,7 @@ def test_what_the_operator_fixes_and_what_the_user_chooses(comfy: ComfyStandIn, 
         tmp_path,
         comfy.url,
         bind=bind,
-        fixed={"guidance": 2.5},
+        fixed={"guidance": 2.5, "negative": "fog"},
         offer={
             "steps": NumberOffer(lowest=1, highest=8, default=4, is_whole=True),
             "sampler": ChoiceOffer(choices=("euler", "dpmpp_2m"), default="euler"),
@@ -113,12 +114,16 @@ def test_what_the_operator_fixes_and_what_the_user_chooses(comfy: ComfyStandIn, 
     engine.load()
     comfy.clients.callback(engine.unload)
     assert engine.pools == ("sdxl_image_fast@film-xl",)
-    [result] = results(engine, image_job(model="film-xl", steps=7, sampler="dpmpp_2m"))
+    job = image_job(model="film-xl", steps=7, sampler="dpmpp_2m", negative_prompt="rain")
+    [result] = results(engine, job)
     inputs = comfy.queue.submitted[0]["prompt"]["3"]["inputs"]
     assert (inputs["steps"], inputs["cfg"], inputs["sampler_name"]) == (7, 2.5, "dpmpp_2m")
     assert result.metadata["sampler"] == "dpmpp_2m"
     assert result.metadata["model"] == "film-xl"
     assert b"Sampler: dpmpp_2m" in result.media
+    found = read_parameters(io.BytesIO(result.media))
+    assert found
+    assert found.negative_prompt == "rain"
 
     refused = error_of(engine, image_job(model="film-xl", sampler="lcm"))
     assert (refused.code, refused.retryable) == ("unsupported_parameter", False)

@@ -99,8 +99,9 @@ def test_a_server_without_models_gets_the_pools_that_it_knows(
     server.jobs.append(job_body() | {"job_type": "sdxl_image_high"})
     with working(server, models, models=models):
         wait_for(lambda: ended(server))
-    refused, *others = leases(server)
+    refused, *others, leaving = leases(server)
     assert "models" in refused
+    assert leaving["pools"] == ["none"]
     for each in others:
         assert set(each) == {"engines", "pools", "wait_s", "version", "device", "worker_engine"}
         assert not [pool for pool in each["pools"] if "@" in pool]
@@ -148,8 +149,9 @@ def test_a_worker_without_models_says_what_it_always_said(server: ProtocolServer
     models = switch(ModelSettings(is_default=True))
     with working(server, models, models=models):
         wait_for(lambda: len(leases(server)) >= 2)
-    first, *others = leases(server)
+    first, *others, leaving = leases(server)
     assert first["models"] == []
+    assert leaving == {**others[0], "pools": ["none"], "wait_s": 0.0}
     for each in ({name: value for name, value in first.items() if name != "models"}, *others):
         assert set(each) == {"engines", "pools", "wait_s", "version", "device", "worker_engine"}
         assert each["pools"] == list(SketchEngine.pools)

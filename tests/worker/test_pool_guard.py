@@ -57,8 +57,9 @@ def test_after_three_jobs_without_a_picture_it_offers_the_pool_no_more(
     with done(server, ScriptedEngine(failing(POOL)), health=health):
         assert health.snapshot()[1]["withdrawn"] == {POOL: REASON}
         assert "ourvidz_worker_withdrawn_pools 1\n" in health.metrics()
-    before, after = offers(server)[0], offers(server)[-1]
+    before, after, leaving = offers(server)[0], *offers(server)[-2:]
     assert "withdrawn" not in before
+    assert leaving["pools"] == ["none"]
     assert set(before["pools"]) - set(after["pools"]) == {POOL}
     assert after["withdrawn"] == [{"pool": POOL, "reason": REASON}]
     offered = [POOL in each["pools"] for each in offers(server)]

@@ -191,6 +191,31 @@ def test_a_shutdown_gives_the_job_back(server: ProtocolServer) -> None:
     assert server.seen("/jobs/job-1/release")[0].json == {"lease_token": "lease-1"}
 
 
+def idle_worker(server: ProtocolServer) -> list[Mapping[str, Any]]:
+    """The lease calls of one that ends as soon as there is no job for it."""
+    client = Server(server.url, TOKEN, interruptible=True)
+    Runner(client, SketchEngine(), exit_when_idle=0.0).run()
+    client.close()
+    return [request.json for request in server.seen("/lease")]
+
+
+def test_a_worker_that_stops_offers_nothing_any_more(server: ProtocolServer) -> None:
+    """Pages said for a minute that it would begin the next job."""
+    asked, last = idle_worker(server)
+    first = dict(asked)
+    assert first.pop("models") == []
+    assert len(first["pools"]) > 1
+    assert last == {**first, "pools": ["none"]}
+    assert last["interruptible"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 422, 503])
+def test_a_worker_stops_whatever_the_server_says_to_that(server: ProtocolServer, status: int) -> None:
+    server.script("POST /lease", 204)
+    server.script("POST /lease", status, {"title": "No"})
+    assert len(idle_worker(server)) == 2
+
+
 def test_a_lease_is_kept_while_a_worker_that_stops_still_delivers(server: ProtocolServer) -> None:
     """A film may take longer to send than a lease lasts."""
     server.jobs.append(job_body() | {"heartbeat_seconds": 1})

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from generation.media.parameters.infotext import from_infotext
+from generation.media.parameters.unused import unused
 from ourvidz_worker.engines.chosen import resolve
 from ourvidz_worker.engines.infotext import chosen_fields
 from ourvidz_worker.engines.models import ChoiceOffer, Lora, LoraOffer, ModelSettings, NumberOffer
@@ -32,9 +34,10 @@ PAPER = ModelSettings(
 )
 
 
-def drawn(by: ModelSettings = PAPER, **parameters: Any) -> tuple[Any, str]:
+def drawn(by: ModelSettings = PAPER, negative_prompt: str = "", **parameters: Any) -> tuple[Any, str]:
     """The pixels, and the text of the file."""
-    job = resolve(parse_job(job_body(width=128, height=96, **parameters)), by)
+    body = {**job_body(width=128, height=96, **parameters), "negative_prompt": negative_prompt}
+    job = resolve(parse_job(body), by)
     (made,) = SketchEngine(model=by).generate(job, lambda share, stage: None, lambda: False)
     with Image.open(io.BytesIO(made.outcome.media)) as picture:  # type: ignore[union-attr]
         return np.asarray(picture.convert("RGB"), np.int16), picture.info["parameters"]
@@ -92,6 +95,20 @@ def test_what_the_operator_fixed_is_in_the_file_too() -> None:
     assert "Negative prompt: fog" in text
     spread = pixels.max(axis=2) - pixels.min(axis=2)
     assert spread.max() <= 1
+
+
+@pytest.mark.parametrize("typed", ["", "blurry, text", "two\nlines", "fog lamps"])
+@pytest.mark.parametrize("fixed", ["fog", "fog, (rain:1.2)", '"fog"'])
+def test_a_fixed_negative_prompt_is_told_from_what_was_typed(fixed: str, typed: str) -> None:
+    model = ModelSettings(name="clear", fixed={"negative": fixed})
+    _, text = drawn(model, model="clear", negative_prompt=typed)
+    assert f"Negative prompt: {fixed}" in text
+    found = from_infotext(text)
+    assert found
+    assert found.negative_prompt == typed
+    assert unused(found) == []
+    whole = ", ".join(filter(None, [fixed, typed]))  # what is read from a file that does not name it
+    assert drawn(model, model="clear", negative_prompt=whole)[1] == text
 
 
 def test_a_worker_without_models_draws_what_it_always_drew() -> None:

@@ -226,6 +226,23 @@ def prompts(client: Client, **query: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
+def test_what_stood_for_several_prompts_is_kept_as_it_was_typed_once(signed_in: Client, owner: User) -> None:
+    texts = ("a {red|blue} fox", "an owl\na {big|small} {cat|dog}", r"a {x|y} \{z\}", "a {red|blue} fox")
+    for number, text in enumerate(texts):
+        sent = {"prompt": text, "media": "image", "quality": "fast", "quantity": "1", "key": f"k{number}"}
+        assert signed_in.post("/workspace/submit", sent | {"one_per_line": "on"}).status_code == 302
+    assert Job.objects.of(owner.pk).count() == 2 + 5 + 2 + 2
+    history = ["a {red|blue} fox", r"a {x|y} \{z\}", "a {big|small} {cat|dog}", "an owl"]
+    assert prompts(signed_in)["prompts"] == history
+    assert prompts(signed_in, q="blue")["prompts"] == ["a {red|blue} fox"]
+    page = signed_in.get("/workspace/prompts").content.decode()
+    assert "a {red|blue} fox" in page
+    newest = Job.objects.of(owner.pk).exclude(typed_prompt="").order_by("-id")[0]
+    assert f'href="/?prompt_of={newest.pk}"' in page
+    recalled = signed_in.get(f"/?prompt_of={newest.pk}").context["form"].initial
+    assert (recalled["prompt"], recalled["one_per_line"]) == ("a {red|blue} fox", False)
+
+
 def test_earlier_prompts_are_each_once_newest_first_and_ones_own(signed_in: Client, owner: User) -> None:
     make_job(make_user(), prompt="somebody else's")
     for prompt in ("a fox", "an owl", "a {b|c}", "a fox"):

@@ -31,6 +31,7 @@ LEASE_WAIT_S = 25.0
 RESULT_PATIENCE_S = 600.0  # a restart of the server must not lose a result
 RELEASE_PATIENCE_S = 10.0
 ACCESS_TIMEOUT_S = 10.0
+LEAVING_TIMEOUT_S = 3.0  # nothing is lost without: the server notices after a minute
 PREVIEW_PATIENCE_S = 5.0
 MAX_REFERENCE_BYTES = 64 * 2**20
 MIN_DELAY_S, MAX_DELAY_S = 0.5, 30.0
@@ -105,9 +106,7 @@ class Server:
         Calls `on_response` when a response begins to arrive: from then on a job may be leased.
         """
         timeout = httpx.Timeout(wait_s + 15.0, connect=10.0)
-        asked = offer.body(wait_s)
-        if self._interruptible:
-            asked["interruptible"] = True
+        asked = self._lease_body(offer, wait_s)
         try:
             response = self._request("POST", "lease", on_response=on_response, json=asked, timeout=timeout)
         except ServerRefused as refused:
@@ -124,6 +123,13 @@ class Server:
         except MalformedLease:  # of a newer server: another worker may understand it
             self._release_malformed(body)
             raise
+
+    def leave(self, offer: Offer) -> None:
+        """Says that nothing is offered any more, so that nobody waits for this worker. Never retries."""
+        self._request("POST", "lease", json=self._lease_body(offer, 0.0), timeout=LEAVING_TIMEOUT_S)
+
+    def _lease_body(self, offer: Offer, wait_s: float) -> dict[str, Any]:
+        return offer.body(wait_s) | ({"interruptible": True} if self._interruptible else {})
 
     def check_access(self) -> None:
         """Raises the error that a wrong address or token gives.

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import httpx
 
+from ourvidz_worker.hub_weights import cache_folder
+
 LEAST_BYTES = 2**20  # below, beginning anew costs nothing
 CHUNK_BYTES = 2**20
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -40,12 +42,10 @@ def download(repository: str, name: str, revision: str) -> Path:
 
 
 def _blob(repository: str, etag: str) -> Path:
-    """Where the cache keeps this content; the layout is documented by huggingface_hub."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-
+    """Where the cache keeps this content."""
     if "/" in etag or etag.startswith("."):
         raise BrokenDownload(f"the hub names a content {etag!r}")
-    return Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}" / "blobs" / etag
+    return cache_folder(repository) / "blobs" / etag
 
 
 def _fill(blob: Path, url: str, size: int) -> None:

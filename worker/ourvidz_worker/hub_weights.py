@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -37,6 +38,24 @@ def cached_location(about: str, location: str) -> str:
     if not isinstance(found, str):
         return ""
     return found if marker is None else str(Path(found).parent)
+
+
+def cached_commit(location: str) -> str:
+    """The commit that the hub's cache on this machine has for this name and revision; empty if none."""
+    revision = split_revision(location)[1] or "main"
+    folder = cache_folder(split_hub_name(location)[0])
+    with suppress(OSError, ValueError):
+        is_commit = (folder / "snapshots" / revision).is_dir()
+        commit = revision if is_commit else (folder / "refs" / revision).read_text().strip()
+        return commit if commit and (folder / "snapshots" / commit).is_dir() else ""
+    return ""
+
+
+def cache_folder(repository: str) -> Path:
+    """Where the hub's cache keeps it; the layout is documented by huggingface_hub."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
 
 
 def hub_weights(about: str, location: str) -> HubWeights:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 
 from ourvidz_worker.engines.models import LoraOffer, ModelSettings
 from ourvidz_worker.file_identity import identity
+from ourvidz_worker.hub_weights import cached_commit
 from ourvidz_worker.model_file.engine_keys import FILES
-from ourvidz_worker.weight_files import is_on_disk
+from ourvidz_worker.weight_files import is_on_disk, split_revision
 
 
 def digest_of(model: ModelSettings) -> str:
@@ -40,5 +42,12 @@ def _files(model: ModelSettings) -> Iterator[tuple[str, str]]:
 
 
 def _identity(location: str) -> str:
-    """Of what is not on this machine, or only in the hub's cache: its name on the hub, with the revision."""
-    return (identity(location) if is_on_disk(location) else "") or location
+    """Of what is not on this machine, or only in the hub's cache: its name on the hub, with the commit that
+    is in the cache, else the revision that the operator named.
+    """
+    if not location or is_on_disk(location):
+        return identity(location) or location
+    with suppress(ImportError):  # without the hub's client nothing was fetched
+        if commit := cached_commit(location):
+            return f"{split_revision(location)[0]}@{commit}"
+    return location

@@ -91,6 +91,11 @@ class Offers:
             warm=tuple(pool for pool in self._models.warm if pool in pools) if sends_models else (),
         )
 
+    def none(self) -> Offer:
+        """Of a worker that stops; what its models can do stays known."""
+        engine = self._engine
+        return Offer(engine.serves, NO_POOLS, engine.name, __version__, engine.device)
+
     def answered(self, offer: Offer) -> None:
         """The server has taken this offer."""
         if offer.models is not None:

@@ -81,7 +81,10 @@ class PreviewLimits:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A leased job. Times in seconds. `preview` is None where the server takes no previews."""
+    """A leased job. Times in seconds. `preview` is None where the server takes no previews.
+
+    `fixed_negative_prompt`: what its model put before the negative prompt, once its parameters are resolved.
+    """
 
     id: str
     lease_token: str = field(repr=False)
@@ -97,6 +100,7 @@ class Job:
     references: tuple[Reference, ...]
     max_upload_bytes: int | None
     preview: PreviewLimits | None = None
+    fixed_negative_prompt: str = ""
 
 
 class Lease(Protocol):

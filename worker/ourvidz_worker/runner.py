@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event
 
 from ourvidz_worker import __version__, log
@@ -19,6 +19,7 @@ from ourvidz_worker.errors import (
     ServerRefused,
     ServerUnavailable,
     WorkerDisabled,
+    WorkerError,
 )
 from ourvidz_worker.health import WorkerHealth
 from ourvidz_worker.offers import Models, NoModels, Offers
@@ -88,10 +89,17 @@ class Runner:
             try:
                 self._work()
             finally:
+                self._leave()
                 self._unload()
         except ShutDown:
             self._is_interruptible = False
         log.event("stopped")
+
+    def _leave(self) -> None:
+        self._is_interruptible = False
+        if self._connected:
+            with suppress(WorkerError):
+                self._server.leave(self._offers.none())
 
     def _load(self) -> None:
         with self._loading():

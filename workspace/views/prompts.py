@@ -8,7 +8,6 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from generation.catalog.prompts import literal
 from generation.core.keyset import BadCursor
 from generation.core.limits import SEARCH_LENGTH
 from generation.http.page_requests import wants_fragment, wants_json
@@ -28,11 +27,15 @@ def prompt_list(request: OwnersRequest) -> HttpResponse:
         page = earlier_prompts(owner_id=request.user.pk, search=search, before=request.GET.get("before", ""))
     except BadCursor as bad:
         return refused(request, bad.message)
-    prompts = [(job_id, literal(prompt)) for job_id, prompt in page.prompts]
     if wants_json(request):
-        return JsonResponse({"prompts": [prompt for _, prompt in prompts], "before": page.before})
+        return JsonResponse({"prompts": [prompt for _, prompt in page.prompts], "before": page.before})
     template = "workspace/_prompts.html" if wants_fragment(request) else "workspace/prompts.html"
-    context = {"prompts": prompts, "before": page.before, "search": search, "search_length": SEARCH_LENGTH}
+    context = {
+        "prompts": page.prompts,
+        "before": page.before,
+        "search": search,
+        "search_length": SEARCH_LENGTH,
+    }
     return render(request, template, context)
 
 

@@ -38,6 +38,7 @@ def from_infotext(text: str) -> Parameters | None:
     is_ours = fields.get("Version", "").startswith(OUR_VERSION)
     if is_ours:  # its prompts loaded nothing
         networks = list(_loras(fields.pop("Loras", "")))
+        negative = _typed(negative, fields.pop("Fixed negative prompt", ""))
     else:
         networks = [*_networks(prompt), *_networks(negative)]
         prompt, negative = without_networks(prompt), without_networks(negative)
@@ -71,6 +72,13 @@ def _loras(written: str) -> Iterator[tuple[str, str]]:
     for each in filter(None, written.split(", ")):
         name, _, weight = each.partition(": ")
         yield "LoRA", f"{name} at {weight}" if weight else name
+
+
+def _typed(negative: str, fixed: str) -> str:
+    """The negative prompt without what its model put before it."""
+    if negative == fixed:
+        return ""
+    return negative.removeprefix(f"{fixed}, ") if fixed else negative
 
 
 def _settings_line(lines: list[str]) -> int | None:

@@ -19,7 +19,10 @@ from generation.jobs.lease import promote, reap
 from generation.jobs.pausing import follow_pauses
 from generation.maintenance import cleanup, embeddings, search_index
 from generation.maintenance.small_thumbnails import make_small_thumbnails
+from generation.maintenance.unknown_sound import measure_sound
+from generation.queue import unused_models
 from sharing.links import delete_ended_links
+from workspace.presets import models_of_presets
 
 log = structlog.get_logger("ourvidz.chores")
 PAUSE_SECONDS = 5.0
@@ -34,6 +37,7 @@ EVERY_ROUND: Mapping[str, Callable[[], int]] = {
     "results_indexed": search_index.index_older_results,
     "embeddings_wanted": embeddings.want_older_results,
     "small_thumbnails_made": make_small_thumbnails,
+    "sounds_measured": measure_sound,
 }
 HOURLY: Mapping[str, Callable[[], int]] = {
     "trash_purged": cleanup.purge_trash,
@@ -45,6 +49,7 @@ HOURLY: Mapping[str, Callable[[], int]] = {
     "operations_dropped": cleanup.delete_old_operations,
     "groupings_dropped": cleanup.delete_old_groupings,
     "unsuccessful_jobs_dropped": cleanup.delete_unsuccessful_jobs,
+    "models_dropped": lambda: unused_models.delete_old(models_of_presets()),
     "sessions_dropped": cleanup.delete_expired_sessions,
     "texts_dropped": embeddings.delete_old_texts,
     "archives_dropped": delete_old_archives,
@@ -56,10 +61,10 @@ ROUNDS_IN_AN_HOUR = int(3600 / PAUSE_SECONDS)
 class Command(StrictCommand):
     help = (
         "Run the chores in a loop: end expired leases, promote delayed retries, purge the trash, delete old "
-        "uploads, reference images, outbox events, sessions, archives, ended share links and jobs without "
-        "a result, add older results to the search index and to what is embedded, make small thumbnails of "
-        "results without. Each is "
-        "bounded, and safe to run twice at once."
+        "uploads, reference images, outbox events, sessions, archives, ended share links, models that nobody "
+        "has and jobs without a result, add older results to the search index and to what is embedded, make "
+        "small thumbnails of results without, measure whether older videos have sound. Each is bounded, and "
+        "safe to run twice at once."
     )
 
     # The checks would import every page for a process that serves none.

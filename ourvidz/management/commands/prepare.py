@@ -18,6 +18,7 @@ from generation.catalog.job_types import Engine
 from generation.core.actors import SYSTEM
 from generation.core.commands import StrictCommand
 from generation.models import Worker
+from ourvidz.checks import signing_key_is_private
 from ourvidz.database_copy import state
 
 
@@ -35,6 +36,8 @@ class Command(StrictCommand):
 
     def handle(self, *args: Any, workers: int, **options: Any) -> None:
         state.require_whole(connection)
+        for warning in signing_key_is_private():
+            self.stdout.write(f"{warning.msg} {warning.hint}")
         call_command("migrate", verbosity=0, skip_checks=True)
         owner = ensure_owner()
         bundled = [_bundled_worker(number + 1) for number in range(workers)]

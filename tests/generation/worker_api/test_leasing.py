@@ -9,8 +9,11 @@ from django.contrib.auth.models import User
 from structlog.testing import capture_logs
 
 from generation.jobs.lease import MAX_EMPTY_ATTEMPTS, reap
-from generation.models import Attempt, Image, Job, Worker
+from generation.models import Attempt, Image, Job, ModelOffer, Worker
+from generation.queue.estimates import queue_positions
+from generation.queue.snapshot import Snapshot
 from generation.worker_api.long_poll import BODY_BYTES
+from tests.advertised import FILM, body
 from tests.factories import fresh, make_job, make_user, make_worker, png
 from tests.generation.worker_api.conftest import Machine, expire, nobody_elses
 
@@ -118,6 +121,24 @@ def test_what_a_worker_withdrew_is_kept_with_why_and_since_when(machine: Machine
     assert Worker.objects.get().degraded == {}
     again = {line["pool"] for line in lines if line["event"] == "pool_offered_again"}
     assert again == {"sdxl_image_fast", "image_fast"}
+
+
+def test_a_worker_that_stops_is_not_counted_on(machine: Machine, owner: User) -> None:
+    """A waiting job was said for a minute to be next in line."""
+    plain, styled = f"sdxl_image_fast@{FILM}", f"sdxl_image_fast+style@{FILM}"
+    offered = ["sdxl_image_fast", plain, styled]
+    machine.lease(pools=offered, models=[body()])
+    job = make_job(owner)
+    assert queue_positions([job])[job.pk].position == 1
+    assert Snapshot().live_workers
+
+    assert machine.lease(pools=["none"]).status_code == 204
+
+    assert not queue_positions([job])[job.pk].served
+    assert not Snapshot().live_workers
+    assert ModelOffer.objects.get().pools == [styled, plain], "what can be chosen stays"
+    machine.heartbeat(machine.lease(pools=offered).json())
+    assert Snapshot().live_workers
 
 
 def test_a_warm_pool_is_preferred(machine: Machine, owner: User) -> None:

@@ -35,9 +35,17 @@ def resolve(job: Job, model: ModelSettings) -> Job:
         own |= {"frames": 1, "fps": 0}
     return replace(
         job,
-        negative_prompt=", ".join(filter(None, [negative, job.negative_prompt])),
+        negative_prompt=_joined(negative, job.negative_prompt),
+        fixed_negative_prompt=negative,
         parameters=replace(parameters, **own, settings=wanted),
     )
+
+
+def _joined(fixed: str, own: str) -> str:
+    """Once, where the job's own begins with it: it may have been read from a file."""
+    if own == fixed or own.startswith(f"{fixed}, "):
+        return own
+    return ", ".join(filter(None, [fixed, own]))
 
 
 def lora_weights(job: Job, model: ModelSettings) -> dict[str, float]:

@@ -73,12 +73,18 @@ def chosen_fields(job: Job, model: ModelSettings) -> dict[str, object]:
     }
     values |= parameters.settings
     loras = ", ".join(f"{name}: {weight:g}" for name, weight in lora_weights(job, model).items())
-    return setting_fields(values) | ({"Loras": loras} if loras else {})
+    return setting_fields(values) | ({"Loras": loras} if loras else {}) | fixed_negative_field(job)
+
+
+def fixed_negative_field(job: Job) -> dict[str, object]:
+    """What of the negative prompt is the model's, so that what the user typed can be told from it."""
+    fixed = job.fixed_negative_prompt
+    return {"Fixed negative prompt": fixed} if fixed else {}
 
 
 def parameters_text(*, prompt: str, negative_prompt: str, fields: Mapping[str, object]) -> str:
     """The text as common tools read it: prompt, negative prompt, then one line of `Name: value` pairs, in
-    which a value with a comma, a colon or a line break is a JSON string.
+    which a value with a comma, a colon, a quotation mark or a line break is a JSON string.
     """
     fields = {**fields, "Version": f"ourvidz-worker {__version__}"}
     lines = [prompt]
@@ -89,4 +95,4 @@ def parameters_text(*, prompt: str, negative_prompt: str, fields: Mapping[str, o
 
 
 def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False) if any(char in text for char in ",:\n") else text
+    return json.dumps(text, ensure_ascii=False) if any(char in text for char in ',:"\n') else text

@@ -26,7 +26,7 @@ from ourvidz_worker.engines.comfy.prompt_run import PromptRun, while_away
 from ourvidz_worker.engines.comfy.refusals import refusal_fault
 from ourvidz_worker.engines.comfy.stills import still
 from ourvidz_worker.engines.comfy.values import placed, values_for
-from ourvidz_worker.engines.infotext import parameters_text, setting_fields
+from ourvidz_worker.engines.infotext import fixed_negative_field, parameters_text, setting_fields
 from ourvidz_worker.engines.references import decode_image
 from ourvidz_worker.errors import Halted
 from ourvidz_worker.protocol import Job, Reference, Slot
@@ -167,6 +167,7 @@ class SlotRun:
             fields={
                 "Seed": self.slot.seed,
                 **fields,
+                **fixed_negative_field(self.job),
                 "Model": self.model_name,
                 "Workflow hash": self.options.workflow.digest[:10],
             },
