@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 from django.db import connection
+from django.test import TransactionTestCase
+
+from tests.flush import remove_committed_rows
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +18,13 @@ def django_db_modify_db_settings(
     """SQLite in a file, as in production: in memory, threads do not wait for each other, they fail."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_flush() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(TransactionTestCase, "_fixture_teardown", remove_committed_rows)
+        yield
 
 
 @pytest.fixture(autouse=True)
