@@ -12,11 +12,11 @@ from functools import cached_property
 from types import MappingProxyType
 
 from django.conf import settings
-from django.urls import reverse
 from django.utils import timezone
 
 from generation.assets.download_names import download_name
 from generation.core.limits import MAX_RATING
+from generation.http.addresses import asset_address
 from generation.media.formats import SMALL_EDGE, THUMBNAIL_EDGE
 from generation.models import Asset
 
@@ -65,7 +65,7 @@ class Tile:
         """Both thumbnails with their widths; empty where there is only one."""
         if not self.asset.small_thumbnail:
             return ""
-        address = reverse("media:thumbnail", args=[self.asset.media, self.asset.pk])
+        address = asset_address("media:thumbnail", self.asset)
         share = min(1.0, (self.asset.width or 1) / (self.asset.height or 1))
         small, large = (max(1, round(edge * share)) for edge in (SMALL_EDGE, THUMBNAIL_EDGE))
         return f"{address}?small {small}w, {address} {large}w"

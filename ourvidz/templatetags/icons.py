@@ -76,6 +76,7 @@ class UnknownIconError(LookupError):
 
 
 @register.simple_tag
+@cache
 def icon(name: str, size: int = USUAL_SIZE) -> SafeString:
     """A decoration, hidden from screen readers: name the control itself.
 

@@ -5,8 +5,11 @@ const load = () => import("./importing.js");
 let isOwn = false; // a picture of the page itself is being dragged: that carries a file too
 
 document.addEventListener("click", (event) => {
-  if (!targetOf(event)?.closest("a[data-import]") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const link = targetOf(event)?.closest("a[data-import]");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
+  const menu = link.closest("[popover]");
+  if (menu instanceof HTMLElement) menu.hidePopover();
   load().then(({ open }) => open());
 });
 for (const name of ["dragstart", "dragend"]) {

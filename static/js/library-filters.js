@@ -21,8 +21,8 @@ export function start() {
   if (!(form instanceof HTMLFormElement)) return;
   form.addEventListener("change", ({ target }) => {
     if (!(target instanceof HTMLInputElement || target instanceof HTMLSelectElement)) return;
-    // Enter or the button asks: a date changes with each digit of its year.
-    if (target.type === "search" || target.type === "date" || target.type === "text") return;
+    // Enter asks; what stands behind "More filters" is asked for together, by its button.
+    if (target.type === "search" || target.closest("[popover]")) return;
     sessionStorage.setItem(FOCUS, target.name);
     ask(form);
   });
@@ -35,6 +35,6 @@ export function start() {
   });
   const used = sessionStorage.getItem(FOCUS);
   sessionStorage.removeItem(FOCUS);
-  const same = fields(form).find((field) => field.matches(`[name="${used}"]:is(select, [type="checkbox"], :checked)`));
+  const same = fields(form).find(({ name }) => name === used);
   if (used) same?.focus();
 }

@@ -68,7 +68,7 @@ def test_similar_ones_and_what_is_to_be_seen(
     expect(page.locator("[data-tile]")).to_have_count(2)
 
     # In words, which a worker is asked for
-    page.locator("#filters summary", has_text="More filters").click()
+    page.get_by_role("button", name="More filters").click()
     page.get_by_label("Looks like").fill("blue waves")
     page.get_by_label("Looks like").press("Enter")
     expect(page.locator("#count")).to_have_text("3 results, the most alike first")

@@ -22,6 +22,7 @@ def test_three_files_are_brought_in(browsers: Browsers, owner: User) -> None:
     never_reloaded(page)
     # The refusals are answers of 4xx, which a browser notes by itself.
     whole = png_with({"parameters": INFOTEXT})
+    page.get_by_role("button", name="More of the Library").click()
     page.get_by_role("link", name="Bring in files").first.click()
     panel = page.get_by_role("complementary", name="Bring in files")
     expect(panel).to_be_visible()

@@ -1,0 +1,114 @@
+"""The Library's bar: slim at every width, whole by keyboard and without a script, and still while it arrives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import expect
+
+from generation.access.projects import create_project
+from generation.models import Project
+from tests.acting import user_actor
+from tests.browser.conftest import Browsers
+from tests.browser.pages import go_live
+from tests.browser.test_look import PHONE, SIDEWAYS, assert_fits_fingers
+from tests.browser.test_stability import LEAST, SHIFTS
+from tests.functional.callers import Machine
+from tests.functional.installation import Installation
+
+LONG_NAME = "Northern light over a very long fjord, the second try"
+IN_FORCE = "media=image&rating=1&favourite=1&shape=portrait&job_type=sdxl_image_fast"
+# The upper edges of what is seen of the bar.
+ROWS = """new Set([...document.querySelectorAll("#filters > *, .facets > *")]
+  .filter((it) => it.checkVisibility() && it.matches(":not([popover], .facets)"))
+  .map((it) => Math.round(it.getBoundingClientRect().top))).size"""
+SLOW = {"offline": False, "latency": 20, "downloadThroughput": 30_000, "uploadThroughput": 30_000}
+
+
+@pytest.fixture
+def project(owner: User) -> Project:
+    return create_project(owner_id=owner.pk, actor=user_actor(owner.pk), name=LONG_NAME)
+
+
+@pytest.mark.parametrize(("width", "most"), [(1440, 1), (1280, 1), (1024, 1), (820, 2), (390, 2), (320, 2)])
+def test_the_bar_has_one_row_and_two_on_a_phone(
+    browsers: Browsers, owner: User, machine: Machine, project: Project, width: int, most: int
+) -> None:
+    viewport = {"width": width, "height": 800}
+    options: dict[str, Any] = {**PHONE, "viewport": viewport} if width < 1024 else {"viewport": viewport}
+    page = browsers.context(owner, **options).new_page()
+    for query in ("", f"project={project.pk}", f"q=lighthouse&project={project.pk}&{IN_FORCE}"):
+        page.goto(f"/library/?{query}")
+        assert page.evaluate(ROWS) <= most, (width, query)
+        assert page.evaluate(SIDEWAYS) <= 0, (width, query)
+        search = page.get_by_role("searchbox").bounding_box()
+        assert search
+        assert search["width"] >= 100
+        if width < 1024:
+            assert_fits_fingers(page)
+
+
+def test_more_filters_are_asked_for_together(browsers: Browsers, owner: User) -> None:
+    """By keyboard: Escape leads back to the button, and nothing is asked before Show."""
+    page = browsers.open("/library/", user=owner)
+    button = page.get_by_role("button", name="More filters")
+    button.press("Enter")
+    panel = page.get_by_role("group", name="More filters")
+    expect(panel).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(panel).to_be_hidden()
+    expect(button).to_be_focused()
+    button.press("Enter")
+    page.keyboard.press("Tab")
+    expect(panel.get_by_label("Job type")).to_be_focused()
+    panel.get_by_label("Job type").select_option("SDXL fast")
+    panel.get_by_label("Shape").select_option("Portrait")
+    panel.get_by_label("Seed").press_sequentially("42")
+    assert page.url.endswith("/library/")
+    panel.get_by_role("button", name="Show").press("Enter")
+    page.wait_for_url("**/library/?*")
+    for words in ("SDXL fast", "Portrait", "Seed 42"):
+        expect(page.get_by_role("link", name=f"Without {words}")).to_be_visible()
+
+
+def test_the_bar_does_all_without_a_script(browsers: Browsers, owner: User) -> None:
+    page = browsers.context(owner, java_script_enabled=False).new_page()
+    page.goto("/library/")
+    page.get_by_label("Kind").select_option("Videos")
+    page.get_by_role("button", name="More filters").click()
+    page.get_by_label("Shape").select_option("Square")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url("**shape=square**")
+    assert "media=video" in page.url
+    page.get_by_label("Rating", exact=True).select_option("3")
+    page.get_by_role("button", name="Apply").click()
+    page.wait_for_url("**rating=3**")
+    page.get_by_role("button", name="Save this search").click()
+    page.get_by_label("Name").fill("Square ones")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("link", name="Square ones")).to_be_visible()
+    page.get_by_role("button", name="More of the Library").click()
+    page.get_by_role("link", name="Trash").click()
+    page.wait_for_url("**/library/trash/")
+
+
+def test_nothing_of_the_bar_jumps_while_it_arrives(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User, project: Project
+) -> None:
+    """A page that comes in pieces is drawn in pieces."""
+    live.person(owner).submit(quantity=6)
+    machine.finish()
+    context = browsers.context(owner, **PHONE)
+    context.add_init_script(SHIFTS)
+    page = context.new_page()
+    page.goto("/library/")  # style sheets and scripts are kept
+    go_live(page)
+    line = context.new_cdp_session(page)
+    line.send("Network.emulateNetworkConditions", SLOW)
+    for query in ("", f"project={project.pk}&{IN_FORCE.replace('&favourite=1', '')}"):
+        page.goto(f"/library/?{query}")
+        page.wait_for_timeout(500)
+        shifts = page.evaluate("window.shifts")
+        assert sum(value for value, _ in shifts) < LEAST, (query, shifts)
