@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0042_file_deletion")]
+    dependencies = [("generation", "0043_embeddings")]
 
     operations = [
         migrations.AddField(
