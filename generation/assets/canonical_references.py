@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 
 from django.db import transaction
 
+from generation.assets import file_deletions
 from generation.core import connections
 from generation.core.clock import Now
 from generation.core.errors import DomainError
@@ -62,9 +63,9 @@ def canonical(reference: Reference) -> Reference | None:
     with transaction.atomic():
         row = Reference.objects.filter(pk=reference.pk)
         if row.filter(canonical_sha256="").update(**{name: getattr(made, name) for name in CANONICAL}):
-            storage.delete_after_commit(storage.file_names(reference))
+            file_deletions.delete_after_commit(storage.file_names(reference))
         else:  # another worker's fetch was first, or it was removed meanwhile
-            storage.delete_after_commit(storage.file_names(made))
+            file_deletions.delete_after_commit(storage.file_names(made))
     return row.first()
 
 

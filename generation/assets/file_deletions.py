@@ -1,4 +1,4 @@
-"""Deleting the files of rows that are gone, whatever breaks off in between.
+"""Deleting the files of rows that are gone, whatever breaks off in between: the only way that they go.
 
 Their names are written in the transaction that deletes the rows, and go when the files have gone.
 """
@@ -20,15 +20,24 @@ AGAIN = timedelta(hours=1)
 
 def delete_after_commit(names: Iterable[str]) -> None:
     """Delete stored files after the commit of the transaction that deletes their rows."""
-    due_at = timezone.now() + SOON
-    noted = FileDeletion.objects.bulk_create([FileDeletion(name=name, due_at=due_at) for name in names])
+    noted = _note(names)
     transaction.on_commit(lambda: _delete(noted), robust=True)
 
 
-def delete_left(limit: int = 500) -> int:
+def delete_unrecorded(names: Iterable[str]) -> None:
+    """Delete stored files whose rows were never written. To be called outside a transaction."""
+    _delete(_note(names))
+
+
+def delete_left(limit: int = 5_000) -> int:
     """Delete what a crash or an outage of the storage left; how many files went."""
     due = FileDeletion.objects.filter(due_at__lte=timezone.now()).order_by("due_at", "pk")
     return _delete(list(due[:limit]))
+
+
+def _note(names: Iterable[str]) -> list[FileDeletion]:
+    due_at = timezone.now() + SOON
+    return FileDeletion.objects.bulk_create([FileDeletion(name=name, due_at=due_at) for name in names])
 
 
 def _delete(noted: Sequence[FileDeletion]) -> int:

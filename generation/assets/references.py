@@ -16,6 +16,7 @@ from django.db.models import Sum
 from django.db.models.functions import Greatest
 from django.template.defaultfilters import filesizeformat
 
+from generation.assets import file_deletions
 from generation.assets.canonical_references import canonical, make_canonical, store
 from generation.catalog.job_types import ReferenceType
 from generation.catalog.submission import InvalidSubmission, ReferenceInput
@@ -109,7 +110,7 @@ def delete_reference(*, owner_id: int, actor: Actor, reference_id: uuid.UUID) ->
     if not mine.idle().exists():
         raise ReferenceInUse
     mine.delete()
-    storage.delete_after_commit(storage.file_names(reference))
+    file_deletions.delete_after_commit(storage.file_names(reference))
     audit_log.after_commit("reference.removed", actor=actor, reference=str(reference_id), owner=owner_id)
     return True
 
@@ -256,5 +257,4 @@ def _counted_bytes(owner_id: int) -> int:
 
 
 def _drop(pictures: Iterable[Reference]) -> None:
-    for picture in pictures:
-        storage.delete_quietly(*storage.file_names(picture))
+    file_deletions.delete_unrecorded([name for picture in pictures for name in storage.file_names(picture)])

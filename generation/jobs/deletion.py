@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from generation.assets import file_deletions
 from generation.media import storage
 from generation.models import Asset, Attempt, Job, JobReference, Preview, Upload
 
@@ -24,5 +25,5 @@ def delete_jobs(job_ids: Sequence[uuid.UUID]) -> None:
             names.update(name for row in stored for name in storage.file_names(row))
         rows.delete()
     Job.objects.filter(pk__in=job_ids).delete()
-    storage.delete_after_commit(sorted(names))
+    file_deletions.delete_after_commit(sorted(names))
     storage.delete_empty_after_commit([str(job_id) for job_id in job_ids])

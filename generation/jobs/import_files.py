@@ -9,6 +9,7 @@ from typing import BinaryIO
 from django.db import transaction
 
 from generation.access import quotas
+from generation.assets import file_deletions
 from generation.assets.embeddings import work as embeddings
 from generation.assets.search import index
 from generation.catalog.submission import PROMPT_LENGTH
@@ -112,7 +113,7 @@ def receive_file(*, owner_id: int, actor: Actor, import_id: uuid.UUID, content: 
     try:
         return _complete(job, _File(sha256, byte_size, measured, names, found), actor)
     except DomainError:
-        storage.delete_quietly(*names)
+        file_deletions.delete_unrecorded(names)
         raise
 
 

@@ -1,7 +1,7 @@
 """Permanently deleting everything an owner has: rows in many small transactions, files after each commit.
 
-It may be stopped anywhere and started again. A crash leaves at most files without rows, which
-`manage.py check_consistency` finds.
+It may be stopped anywhere and started again. A crash leaves at most files that the chores delete
+(`file_deletions`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
+from generation.assets import file_deletions
 from generation.core import audit_log
 from generation.core.actors import Actor
 from generation.jobs.actions import cancel_all
@@ -103,7 +104,7 @@ def _delete_jobs(owner_id: int, actor: Actor) -> int:
 def _delete_references(owner_id: int) -> int:
     some = list(Reference.objects.of(owner_id).select_for_update().order_by("id")[:BATCH])
     Reference.objects.filter(pk__in=[reference.pk for reference in some]).delete()
-    storage.delete_after_commit([name for row in some for name in storage.file_names(row)])
+    file_deletions.delete_after_commit([name for row in some for name in storage.file_names(row)])
     return len(some)
 
 

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, Subquery, Value
 from django.db.models.functions import Coalesce
 
+from generation.assets import file_deletions
 from generation.core import audit_log, connections
 from generation.core.actors import Actor, worker_actor
 from generation.core.errors import TooManyUploads, UnknownSlot
@@ -116,7 +117,7 @@ def _record(upload: Upload, actor: Actor) -> Upload | None:
         with transaction.atomic():
             upload.save(force_insert=True)
     except IntegrityError:
-        storage.delete_quietly(*storage.file_names(upload))
+        file_deletions.delete_unrecorded(storage.file_names(upload))
         return None
     ids = {"job": str(upload.job_id), "slot": upload.slot, "upload": str(upload.pk)}
     audit_log.after_commit("upload.stored", actor=actor, **ids)

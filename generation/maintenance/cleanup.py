@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.utils import timezone
 
-from generation.assets import operations
+from generation.assets import file_deletions, operations
 from generation.assets.purging import delete_all
 from generation.core import isolation
 from generation.core.actors import SYSTEM
@@ -123,7 +123,7 @@ def _delete_uploads(upload_ids: Sequence[uuid.UUID]) -> int:
     mine = list(old_uploads().filter(pk__in=upload_ids).select_for_update(skip_locked=True))
     Upload.objects.filter(pk__in=[upload.pk for upload in mine]).delete()
     unused = [upload for upload in mine if upload.accepted_at is None]
-    storage.delete_after_commit([name for row in unused for name in storage.file_names(row)])
+    file_deletions.delete_after_commit([name for row in unused for name in storage.file_names(row)])
     return len(mine)
 
 
@@ -147,7 +147,7 @@ def _delete_references(reference_ids: Sequence[uuid.UUID]) -> int:
     idle = _old_references().filter(pk__in=reference_ids)
     mine = list(idle.select_for_update(skip_locked=True, of=("self",)))
     Reference.objects.filter(pk__in=[reference.pk for reference in mine]).delete()
-    storage.delete_after_commit([name for row in mine for name in storage.file_names(row)])
+    file_deletions.delete_after_commit([name for row in mine for name in storage.file_names(row)])
     return len(mine)
 
 

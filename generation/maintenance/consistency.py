@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
+from generation.assets import file_deletions
 from generation.changes import library_hours, memberships, project_totals, search_entries, writes
 from generation.changes.library_totals import counters_with_wrong_totals, recount
 from generation.jobs.finish import set_status_from_slots
@@ -166,7 +167,7 @@ def delete_upload(upload_id: uuid.UUID) -> None:
     unused = Upload.objects.select_for_update().filter(pk=upload_id, accepted_at=None).first()
     if unused:
         unused.delete()
-        storage.delete_after_commit(storage.file_names(unused))
+        file_deletions.delete_after_commit(storage.file_names(unused))
 
 
 ROWS = (

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 import structlog
 
+from generation.assets import file_deletions
 from generation.core.errors import DecoderUnavailable, TooManyDecodes
 from generation.media import storage
 from generation.media.formats import BrokenMedia
@@ -47,5 +48,5 @@ def _make(asset: Asset) -> int:
     name = storage.store_small_thumbnail(stem, measured.small_thumbnail)
     changed = _lacking().filter(pk=asset.pk).update(small_thumbnail=name, placeholder=measured.placeholder)
     if not changed:
-        storage.delete_quietly(name)
+        file_deletions.delete_unrecorded([name])
     return changed

@@ -77,18 +77,8 @@ def file_names(row: StoredMedia) -> list[str]:
     return [file.name for file in files if file and file.name]
 
 
-def delete_after_commit(names: Sequence[str]) -> None:
-    """Delete files after the commit of the transaction that deletes their rows."""
-
-    def delete_all() -> None:
-        for name in names:
-            delete(name)
-
-    transaction.on_commit(delete_all, robust=True)
-
-
 def delete(name: str) -> bool:
-    """Whether the file is gone; one that is not is logged, and `check_consistency` finds it."""
+    """Whether the file is gone; one that is not is logged."""
     try:
         default_storage.delete(name)
     except Exception as error:  # noqa: BLE001 - whichever: the other files go

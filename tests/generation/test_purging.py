@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
-from django.db import connection
 from django.utils import timezone
 
 from generation.assets import file_deletions
@@ -21,46 +17,15 @@ from generation.media import storage
 from generation.models import Asset, FileDeletion, Tombstone, Worker
 from tests.acting import delete_now, discard
 from tests.factories import complete, make_job
-from tests.functional.programs import REPO
-from tests.generation.test_operations import database_url
+from tests.generation.killing import kill_at_each_step
 
-# Deletes one asset after another, each in a process of its own, which dies a step later than the one before.
-PURGES = """
-import os, signal, sys, uuid
-import django
-django.setup()
-from django.core.files.storage import FileSystemStorage
-from django.db import connection
+PURGE = """
+import uuid
 from generation.assets.purging import delete_now
-from generation.core.actors import SYSTEM
 
-left = 0
-def step():
-    global left
-    left -= 1
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-def statement(execute, *given):
-    step()
-    done = execute(*given)
-    step()
-    return done
-
-delete = FileSystemStorage.delete
-def delete_file(self, name):
-    step()
-    delete(self, name)
-    step()
-FileSystemStorage.delete = delete_file
-
-for left, asset_id in enumerate(sys.argv[2:]):
-    if not os.fork():
-        with connection.execute_wrapper(statement):
-            delete_now(owner_id=int(sys.argv[1]), actor=SYSTEM, assets=[uuid.UUID(asset_id)])
-        os._exit(0)
-    _, status = os.wait()
-    print("killed" if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status), flush=True)
+def act(target):
+    owner_id, asset_id = target.split()
+    delete_now(owner_id=int(owner_id), actor=SYSTEM, assets=[uuid.UUID(asset_id)])
 """
 
 
@@ -72,16 +37,7 @@ def test_it_is_sound_after_kill_9_at_any_step(owner: User, worker: Worker, tmp_p
     names = {asset.pk: storage.file_names(asset) for asset in results}
     discard(owner_id=owner.pk, assets=[asset.pk for asset in purged])
 
-    program = [sys.executable, "-c", PURGES, str(owner.pk), *(str(asset.pk) for asset in purged)]
-    environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "ourvidz.settings",
-        "DATABASE_URL": database_url(str(connection.settings_dict["NAME"])),
-        "DATA_DIR": str(tmp_path),
-    }
-    ended = subprocess.run(program, cwd=REPO, env=environment, capture_output=True, text=True, check=True)
-    outcomes = ended.stdout.split()
-    steps = outcomes.index("0")
-    assert outcomes == ["killed"] * steps + ["0"] * (len(purged) - steps)
+    steps = kill_at_each_step(PURGE, [f"{owner.pk} {asset.pk}" for asset in purged], tmp_path)
     assert steps > 20
 
     there = set(Asset.objects.values_list("pk", flat=True))
