@@ -1,4 +1,4 @@
-"""The Library's bar: slim at every width, whole by keyboard and without a script, and still while it arrives."""
+"""The Library's bar: slim at every width, whole by keyboard and without a script, still while it arrives."""
 
 from __future__ import annotations
 
