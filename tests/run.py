@@ -18,7 +18,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.migrated import make_migrated
 from tests.servers import NoChromiumError, temporary_postgres, temporary_redis
 from tests.servers.chromium import ensure_chromium
 from tests.servers.process import ServerDidNotStartError
@@ -149,17 +148,15 @@ def lint_steps() -> list[Step]:
     ]
 
 
-def test_steps(parts: list[str], migrated: dict[str, str], servers: dict[str, str]) -> dict[str, Step]:
+def test_steps(parts: list[str], servers: dict[str, str]) -> dict[str, Step]:
     others = ["--ignore=tests/worker", "--ignore=tests/engines"]
     engines = [str(ENGINES_PYTHON), *pytest("engines", "tests/engines")[1:]]
-    on_sqlite = pytest("sqlite", *others, "-m", "not browser and not postgres")
     steps = {
-        "sqlite": Step("tests on SQLite", on_sqlite, migrated),
+        "sqlite": Step("tests on SQLite", pytest("sqlite", *others, "-m", "not browser and not postgres")),
         "worker": Step("tests of the worker", pytest("worker", "tests/worker")),
         "engines": Step("tests of the engines", engines),
     }
     others.append("--ignore=tests/script")  # these start servers of their own, on SQLite
-    servers = servers | migrated
     on_postgres = "not browser and (postgres or not any_database)"
     steps |= {
         "postgres": Step("tests on PostgreSQL", pytest("postgres", *others, "-m", on_postgres), servers),
@@ -182,19 +179,11 @@ def servers_for(parts: list[str]) -> Iterator[dict[str, str]]:
         yield environment
 
 
-@contextlib.contextmanager
-def migrated_for(parts: list[str], servers: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Those that the lanes copy, where two or more do."""
-    with tempfile.TemporaryDirectory(prefix="ourvidz-migrated-") as folder:
-        shared = len({"sqlite", "postgres", "browser"} & set(parts)) > 1
-        yield make_migrated(Path(folder), servers.get("DATABASE_URL", "")) if shared else {}
-
-
 def run_parts(parts: list[str]) -> int:
     began = time.monotonic()
     run = Run()
-    with servers_for(parts) as servers, migrated_for(parts, servers) as migrated:
-        tests = test_steps(parts, migrated, servers)
+    with servers_for(parts) as servers:
+        tests = test_steps(parts, servers)
         lint = lint_steps() if "lint" in parts else []
         order = ("sqlite", "browser", "postgres", "engines", "worker")  # the longest first
         steps = [*lint, *(tests[name] for name in order if name in tests)]

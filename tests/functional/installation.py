@@ -31,7 +31,6 @@ from tests.acting import cancel_all, issue_worker_token
 from tests.functional.callers import Machine, Person
 from tests.functional.pages import Page
 from tests.functional.programs import REPO, Program, eventually
-from tests.migrated import copy_migrated, migrated_template
 from tests.servers.process import free_port
 
 _number = itertools.count(1)
@@ -217,15 +216,14 @@ class Installation:
 
 @contextlib.contextmanager
 def own_database() -> Iterator[dict[str, str]]:
-    """A database on the PostgreSQL that the run names; without one, SQLite in the data folder."""
+    """An empty database on the PostgreSQL that the run names; without one, SQLite in the data folder."""
     server = os.environ.get("DATABASE_URL", "")
     if not server:
         yield {}
         return
     name = f"journeys_{os.getpid()}_{free_port()}"
     with psycopg.connect(server, autocommit=True) as connection:
-        template = migrated_template() or "template1"
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
     try:
         yield {"DATABASE_URL": urlsplit(server)._replace(path=f"/{name}").geturl()}
     finally:
@@ -240,8 +238,6 @@ def installed(data: Path, *, wrapper: Sequence[str] = (), **environment: str) ->
     with contextlib.ExitStack() as stack:
         if "DATABASE_URL" not in environment:
             environment |= stack.enter_context(own_database())
-        if not environment.get("DATABASE_URL"):
-            copy_migrated(data / "db.sqlite3")
         installation = Installation(data, **environment)
         installation.wrapper = list(wrapper)
         try:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.migrated import copy_migrated
 from tests.servers.process import free_port, running
 
 MANAGE = Path(__file__).parents[2] / "manage.py"
@@ -162,7 +161,6 @@ print(session.session_key)
 
 def signed_in_session(folder: Path) -> str:
     """The key of a new user's session, in a database that is made for it."""
-    copy_migrated(folder / "db.sqlite3")
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder)}
     command = [sys.executable, str(MANAGE), "shell", "--no-imports", "-c", SIGN_IN]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
