@@ -62,8 +62,9 @@ def create_archive(*, owner_id: int, selection: ArchiveSelection) -> Archive:
     """An archive with its first parts.
 
     Raises:
-        NothingSelected, TooMany
+        NothingSelected, TooMany, NotAnswered
     """
+    selection.only.answered(owner_id)
     for asset_ids in (selection.asset_ids, selection.excluded_ids):
         check_count(asset_ids or ())
     archive = Archive.objects.create(
@@ -128,7 +129,7 @@ def make_parts(archive: Archive) -> Archive:
 def _selected(archive: Archive) -> listing.Listing:
     only = AssetFilter.from_query(QueryDict(archive.query))
     found = listing.saved(owner_id=archive.owner_id, only=only)
-    assets = found.source
+    assets = found.source.filter(saved_at__lte=archive.created_at)
     if archive.asset_ids is not None:
         assets = assets.filter(pk__in=archive.asset_ids)
     if archive.excluded_ids:

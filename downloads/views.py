@@ -19,6 +19,7 @@ from downloads.archives import ArchiveSelection, NothingSelected
 from downloads.export import json_lines
 from downloads.models import Archive, ArchivePart
 from downloads.zip_stream import first, skip
+from generation.assets.embeddings.nearest import NotAnswered
 from generation.assets.filters import AssetFilter
 from generation.assets.ranges import requested_range
 from generation.assets.search.query import BadSearch
@@ -37,7 +38,7 @@ def create(request: HttpRequest) -> HttpResponse:
     """Prepare the selected assets; the answer leads to the ZIP file, or to the list of several."""
     try:
         archive = archives.create_archive(owner_id=owner_id_of(request), selection=_selection(request))
-    except (TooMany, NothingSelected, BadSearch) as error:
+    except (TooMany, NothingSelected, BadSearch, NotAnswered) as error:
         return _refused(request, error.message)
     parts = list(archive.parts.defer(*CONTENT)[:2])
     is_one = archive.is_complete and len(parts) == 1
@@ -125,6 +126,10 @@ def export(request: HttpRequest) -> HttpResponseBase:
     only = AssetFilter.from_query(request.GET)
     if only.error:
         return _refused(request, only.error)
+    try:
+        only = only.answered(owner_id_of(request))
+    except NotAnswered as waiting:
+        return _refused(request, waiting.message)
     lines = json_lines(owner_id=owner_id_of(request), only=only)
     headers = {
         "Cache-Control": "private, no-store",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import QueryDict
@@ -28,6 +28,10 @@ class LibraryPage(LivePage):
     in_trash: bool
 
     def render(self, changes: Changes) -> dict[str, Any]:
+        looked_up = replace(self, filters=self.filters.looked_up(self.owner_id))
+        return looked_up._rendered(changes)
+
+    def _rendered(self, changes: Changes) -> dict[str, Any]:
         completed = [asset for asset in changes.assets if asset.status == AssetStatus.COMPLETED]
         if self.filters.stacks:
             completed = self._with_their_stacks(changes, completed)

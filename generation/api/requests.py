@@ -221,7 +221,7 @@ class LibraryQuery(Paging):
         default="",
         allow_blank=True,
         max_length=SEARCH_LENGTH,
-        help_text="Only what looks as these words say, the most alike first. 503 until a worker answered.",
+        help_text="Only what looks as these words say, the most alike first. 409 until a worker answered.",
     )
     alike = serializers.IntegerField(
         default=ALIKE,

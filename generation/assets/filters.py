@@ -151,6 +151,13 @@ class AssetFilter:
             found = by_meaning(owner_id=owner_id, text=self.meaning, alike=self.alike)
         return replace(self, nearest=found)
 
+    def answered(self, owner_id: int) -> Self:
+        """As `looked_up`; an answer that is still to come is not taken for none. Raises NotAnswered."""
+        only = self.looked_up(owner_id)
+        if only.nearest:
+            only.nearest.require_answer()
+        return only
+
     def narrow(self, assets: AssetQuerySet[A], *, owner_id: int) -> AssetQuerySet[A]:
         """The assets that match, but for what the search index finds, and not collapsed to stacks."""
         for facet in self.facets:

@@ -26,7 +26,8 @@ def _listed(operation: BulkOperation) -> listing.Listing:
     else:
         only = AssetFilter.from_query(QueryDict(operation.query)).opened
         source = listing.saved(owner_id=operation.owner_id, only=only)
-    before = {f"{source.by}__lte": operation.created_at}
+    by = "saved_at" if source.by == "ranked_at" else source.by
+    before = {f"{by}__lte": operation.created_at}
     return replace(source, source=source.source.filter(**before))
 
 

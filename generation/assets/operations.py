@@ -8,10 +8,12 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.http import QueryDict
 
 from generation.assets.actions import check_count
 from generation.assets.bulk_actions import ACTIONS
 from generation.assets.deleted import bring_back
+from generation.assets.filters import AssetFilter
 from generation.assets.operation_sources import count
 from generation.assets.operation_work import end, keep_what_is_left, work_of
 from generation.changes import writes
@@ -58,6 +60,8 @@ def start(
         TooManyOperations, TooMany: so many are left out.
     """
     check_count(value.get("except", ()))
+    if source == Source.LIBRARY:
+        AssetFilter.from_query(QueryDict(query)).answered(owner_id)
     with transaction.atomic():
         writes.announce(owner_id)  # locks the owner's counter: two at once are counted one after the other
         mine = BulkOperation.objects.filter(owner_id=owner_id)

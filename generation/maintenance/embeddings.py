@@ -63,7 +63,7 @@ def want_one(asset_id: uuid.UUID) -> None:
 def delete_old_texts(limit: int = BATCH) -> int:
     """Delete the embeddings of texts that nobody searched for lately, and what nobody answered."""
     now = timezone.now()
-    old = Q(used_at__lt=now - UNUSED) | Q(used_at__lt=now - UNANSWERED, vector=None)
+    old = Q(used_at__lt=now - UNUSED) | Q(asked_at__lt=now - UNANSWERED, vector=None)
     ids = list(TextEmbedding.objects.filter(old).order_by("used_at").values_list("pk", flat=True)[:limit])
     TextEmbedding.objects.filter(pk__in=ids).delete()
     return len(ids)

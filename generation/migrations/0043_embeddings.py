@@ -129,7 +129,8 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("text", models.CharField(max_length=200)),
-                ("used_at", models.DateTimeField()),
+                ("asked_at", models.DateTimeField(help_text="When it was searched for first.")),
+                ("used_at", models.DateTimeField(help_text="When it was searched for last, to the day.")),
                 (
                     "owner",
                     models.ForeignKey(
@@ -144,7 +145,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         models.F("attempts"),
-                        models.F("used_at"),
+                        models.F("asked_at"),
                         condition=models.Q(("vector__isnull", True)),
                         name="text_wanted",
                     )

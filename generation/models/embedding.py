@@ -97,14 +97,15 @@ class TextEmbedding(Wanted):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
     text = models.CharField(max_length=SEARCH_LENGTH)
-    used_at = models.DateTimeField()
+    asked_at = models.DateTimeField(help_text="When it was searched for first.")
+    used_at = models.DateTimeField(help_text="When it was searched for last, to the day.")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["owner", "text"], name="text_embedding_once_per_owner"),
         ]
         indexes = [
-            models.Index("attempts", "used_at", name="text_wanted", condition=Q(vector__isnull=True)),
+            models.Index("attempts", "asked_at", name="text_wanted", condition=Q(vector__isnull=True)),
         ]
 
     def __str__(self) -> str:

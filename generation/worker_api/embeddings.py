@@ -163,6 +163,7 @@ class EmbeddingsImageView(WorkerView):
     )
     def get(self, request: Request, asset_id: uuid.UUID) -> HttpResponseBase:
         """The thumbnail of a result, or of a video's first picture. 404 unless leased to you just now."""
+        work.require_embedder(worker_of(request))
         asset = work.leased_image(worker=worker_of(request), asset_id=asset_id)
         if asset is None:
             raise NotFound("You are not asked to embed this.")

@@ -1,4 +1,4 @@
-"""`{% url %}` for what a page has hundreds of: `{% asset_url "media:file" asset %}`, `{% fixed_url NAME %}`."""
+"""`{% url %}` for what a page has hundreds of: `{% asset_url NAME asset %}` and `{% fixed_url NAME %}`."""
 
 from __future__ import annotations
 

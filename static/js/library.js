@@ -24,6 +24,11 @@ function told(message) {
   showOperations(message).catch(() => {}); // the next message says them again
 }
 
+/** Loads the page again until a worker has answered; not while somebody writes. */
+function lookAgain() {
+  setTimeout(() => (document.activeElement?.matches("input, select") ? lookAgain() : location.reload()), 1000);
+}
+
 const grid = byId("grid", HTMLElement);
 const live = connect({
   url: data(grid, "socket"),
@@ -35,6 +40,7 @@ document.addEventListener("acted", () => {
   if (live.isLive()) live.probe();
   else import("./library-refresh.js").then(({ refresh }) => refresh()).catch(() => {});
 });
+if (document.querySelector("[data-looking]")) lookAgain();
 startChanges();
 startPlace().catch(() => {}); // what is here stays, and each part is asked for again
 startWalk();

@@ -98,7 +98,7 @@ def user_with_everything(name: str, worker: Worker, settings: LazySettings) -> U
     make_job(user, references=[style])
     SavedSearch.objects.create(owner=user, name="Foxes", folded_name="foxes", query="q=fox")
     Embedding.objects.create(asset=kept[0], owner=user, vector=[0.6, 0.8])
-    TextEmbedding.objects.create(owner=user, text="a fox", used_at=timezone.now())
+    TextEmbedding.objects.create(owner=user, text="a fox", asked_at=timezone.now(), used_at=timezone.now())
     return user
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import math
+import random
 import struct
 import uuid
 from collections.abc import Sequence
@@ -13,12 +15,17 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from generation.assets.embeddings import model, nearest, work
 from generation.assets.embeddings.nearest import State, by_meaning, similar_to
+from generation.core.ids import new_id
 from generation.maintenance import embeddings as chores
 from generation.models import Asset, Embedding, EmbeddingModel, TextEmbedding, Worker
+from tests.acting import discard
 from tests.factories import complete, make_job, make_user, make_worker
+from tests.generation.conftest import LogOf
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 
@@ -230,7 +237,7 @@ def test_a_text_that_nobody_answers_does_not_wait_for_ever(owner: User, embedder
         return by_meaning(owner_id=owner.pk, text="a fox", alike=50).state
 
     assert state() == State.WAITING
-    TextEmbedding.objects.update(used_at="2020-01-01T00:00Z")
+    TextEmbedding.objects.update(asked_at="2020-01-01T00:00Z")
     assert state() == State.NO_ANSWER
     assert chores.delete_old_texts() == 1
     assert state() == State.WAITING
@@ -241,6 +248,117 @@ def test_an_owner_has_a_bounded_number_of_texts_waiting(owner: User, embedder: W
     states = [by_meaning(owner_id=owner.pk, text=f"fox {n}", alike=50).state for n in range(25)]
     assert states == [State.WAITING] * nearest.TEXTS_WAITING + [State.NO_ANSWER] * 5
     assert TextEmbedding.objects.count() == nearest.TEXTS_WAITING
+
+
+def test_an_owner_asks_for_and_keeps_a_bounded_number_of_texts(
+    owner: User, embedder: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pitfall 40. Answered ones count too; what was used last is kept."""
+    monkeypatch.setattr(nearest, "TEXTS_AN_HOUR", 6)
+    monkeypatch.setattr(nearest, "TEXTS_KEPT", 4)
+
+    def search(number: int) -> State:
+        state = by_meaning(owner_id=owner.pk, text=f"fox {number}", alike=50).state
+        texts = work.lease(worker=embedder, limit=9).texts
+        work.accept(
+            worker=embedder, name="clip", images=[], texts=[item(text.pk, encoded(1)) for text in texts]
+        )
+        return state
+
+    assert [search(number) for number in range(4)] == [State.WAITING] * 4
+    TextEmbedding.objects.filter(text="fox 0").update(used_at="2020-01-01T00:00Z")
+    assert search(0) == State.FOUND, "it is used anew"
+    TextEmbedding.objects.filter(text="fox 1").update(used_at="2020-01-01T00:00Z")
+    search(4)
+    kept = sorted(TextEmbedding.objects.values_list("text", flat=True))
+    assert kept == ["fox 0", "fox 2", "fox 3", "fox 4"]
+    TextEmbedding.objects.update(asked_at=timezone.now())
+    monkeypatch.setattr(nearest, "TEXTS_AN_HOUR", 4)
+    assert search(5) == State.NO_ANSWER
+
+
+def test_what_was_discarded_takes_nobodys_place(
+    owner: User, embedder: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nearest, "MOST", 2)
+    results = make_results(owner, 4)
+    embed(embedder, {asset.pk: at_angle(10 * number) for number, asset in enumerate(results)})
+    discard(owner_id=owner.pk, assets=[results[1].pk])
+    found = similar_to(owner_id=owner.pk, asset_id=results[0].pk, alike=0).asset_ids
+    assert list(found) == [results[0].pk, results[2].pk]
+
+
+def test_among_many_the_order_is_that_of_likeness(
+    owner: User, embedder: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL takes what the index gives for sorted; it is only nearly so."""
+    monkeypatch.setattr(nearest, "COMPARED", 0)
+    [result] = make_results(owner, 1)
+    embed(embedder, {result.pk: encoded(*[1.0] * DIMENSIONS)})
+    make_neighbours(result, 3_000)
+    with CaptureQueriesContext(connection) as context:
+        found = similar_to(owner_id=owner.pk, asset_id=result.pk, alike=0).asset_ids
+    assert any("ORDER BY (vector::halfvec(16) <=>" in query["sql"] for query in context.captured_queries)
+    vectors = dict(Embedding.objects.filter(pk__in=found).values_list("pk", "vector"))
+    asked = vectors[result.pk]
+    cosines = [sum(a * b for a, b in zip(asked, vectors[pk], strict=True)) for pk in found]
+    assert len(found) > 300
+    assert all(one >= next_ - 2e-3 for one, next_ in itertools.pairwise(cosines))
+
+
+def make_neighbours(result: Asset, number: int) -> None:
+    """So many results with vectors all around the result's."""
+    source = random.Random(1)
+    values = {field.attname: getattr(result, field.attname) for field in Asset._meta.concrete_fields}
+    rows = [Asset(**values | {"id": new_id(), "image_index": 100 + n}) for n in range(number)]
+    Asset.objects.bulk_create(rows)
+    vectors = []
+    for row in rows:
+        numbers = [1 + source.gauss(0, 0.9) for _ in range(DIMENSIONS)]
+        length = math.hypot(*numbers)
+        vectors.append(Embedding(asset=row, owner_id=row.owner_id, vector=[n / length for n in numbers]))
+    Embedding.objects.bulk_create(vectors)
+    as_committed()
+
+
+def test_what_was_given_up_is_said_and_asked_for_again(
+    owner: User, embedder: Worker, capsys: pytest.CaptureFixture[str], log_of: LogOf
+) -> None:
+    """Pitfall 46: an embedder that fails at everything does not use up the Library for ever."""
+    [result] = make_results(owner, 1)
+
+    def fail() -> None:
+        work.lease(worker=embedder, limit=9)
+        work.accept(worker=embedder, name="clip", images=[item(result.pk, error="NaN")], texts=[])
+
+    for _ in range(3):
+        [line] = [line for line in log_of(fail) if line["event"] == "embedding.failed"]
+        assert line["reason"] == "NaN"
+    assert not work.lease(worker=embedder, limit=9)
+    call_command("embeddings", "status")
+    call_command("embeddings", "retry")
+    assert "0 made, 0 not yet, 1 given up" in (said := capsys.readouterr().out)
+    assert "1 are asked for again." in said
+    assert list(work.lease(worker=embedder, limit=9).images) == [result.pk]
+
+
+def test_a_lost_index_is_made_again(embedder: Worker) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP EXTENSION vector CASCADE")
+        model.enable()
+        cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname = %s", [model.INDEX])
+        assert cursor.fetchone() == (1,)
+
+
+def test_thresholds_do_not_bring_back_what_was_disabled(
+    embedder: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = model.required()
+    as_committed()
+    model.disable()
+    monkeypatch.setattr(model, "required", lambda: seen)  # read before
+    model.adopt(name="clip", dimensions=DIMENSIONS, thresholds={"image": [0, 1], "text": [0, 1]})
+    assert model.current() is None
 
 
 def test_the_embedding_goes_with_its_result(owner: User, embedder: Worker) -> None:
@@ -269,10 +387,7 @@ def test_the_command(owner: User, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("embeddings", "disable")
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "There are no embeddings."
-    assert (
-        said[2]
-        == "No embedder has called yet: 0 made, 1 not yet, and older results are still to be asked for."
-    )
+    assert said[2].startswith("No embedder has called yet: 0 made, 1 not yet, 0 given up, and older results")
     assert said[3] == "There are no embeddings any more."
     with pytest.raises(CommandError):
         call_command("embeddings", "improve")

@@ -16,11 +16,13 @@ from django.http import QueryDict
 from django.test import Client
 from rest_framework.test import APIClient
 
+from generation.assets import operation_work, operations
 from generation.assets.embeddings import model, work
 from generation.assets.filters import AssetFilter
 from generation.assets.listing import saved
 from generation.changes import feed
-from generation.models import Asset, TextEmbedding, Worker
+from generation.core.actors import SYSTEM
+from generation.models import Action, Asset, Source, TextEmbedding, Worker
 from library.consumers import LibraryPage
 from tests.factories import complete, make_job, make_user, make_worker
 
@@ -116,7 +118,7 @@ class TestWithPgvector:
 
     def test_what_it_shows_in_words(self, reader: Client, embedder: Embedder) -> None:
         page = get(reader, "meaning=red+fox")
-        assert '<meta http-equiv="refresh" content="1">' in page
+        assert '<noscript><meta http-equiv="refresh" content="1"></noscript>' in page
         assert "A worker is asked" in page
         embedder.answer(20)
         page = get(reader, "meaning=red+fox")
@@ -134,7 +136,7 @@ class TestWithPgvector:
 
     def test_it_does_not_wait_for_ever(self, reader: Client) -> None:
         get(reader, "meaning=red+fox")
-        TextEmbedding.objects.update(used_at="2020-01-01T00:00Z")
+        TextEmbedding.objects.update(asked_at="2020-01-01T00:00Z")
         page = get(reader, "meaning=red+fox")
         assert "http-equiv" not in page
         assert "No worker answers" in page
@@ -149,11 +151,11 @@ class TestWithPgvector:
     def test_nobody_finds_what_is_like_anothers(self, reader: Client, embedder: Embedder) -> None:
         theirs = make(make_user())
         embedder.embed({theirs.pk: 0})
-        assert "Not looked at yet" in get(reader, f"similar={theirs.pk}")
+        assert "Nothing to compare with" in get(reader, f"similar={theirs.pk}")
         assert str(theirs.pk) not in ids(get(reader, f"similar={self.same}"))
 
     def test_what_has_no_embedding_says_so(self, reader: Client, owner: User) -> None:
-        assert "Not looked at yet" in get(reader, f"similar={make(owner).pk}")
+        assert "Nothing to compare with" in get(reader, f"similar={make(owner).pk}")
 
     def test_a_star_in_another_tab_moves_no_tile(self, owner: User) -> None:
         page = LibraryPage(
@@ -165,6 +167,38 @@ class TestWithPgvector:
         [key] = re.findall(r'data-key="([^"]+)"', pushed[self.near]["html"])
         assert key.startswith("19700101000000498000-"), "the second place"
 
+    def test_what_came_later_is_not_discarded_with_the_rest(self, owner: User, embedder: Embedder) -> None:
+        operation = operations.start(
+            owner_id=owner.pk,
+            actor=SYSTEM,
+            action=Action.DISCARD,
+            source=Source.LIBRARY,
+            query=f"similar={self.same}",
+            value={},
+        )
+        later = make(owner)
+        embedder.embed({later.pk: 0})
+        while operation_work.work(owner.pk, seconds=60):
+            pass
+        later.refresh_from_db()
+        assert later.trashed_at is None
+        assert Asset.objects.get(pk=self.near).trashed_at
+        operation.refresh_from_db()
+        assert operation.changed == 3
+
+    def test_no_answer_yet_is_not_taken_for_nothing(self, reader: Client, owner: User) -> None:
+        told = reader.get("/downloads/library.jsonl?meaning=new")
+        assert told.status_code == 422
+        assert b"is being asked for" in told.content
+        zipped = reader.post(
+            "/downloads/", {"all": "1", "meaning": "new"}, headers={"accept": "application/json"}
+        )
+        assert zipped.status_code == 422
+        http = APIClient()
+        http.force_login(owner)
+        body = {"action": "favourite", "favourite": True, "filter": {"meaning": "new"}}
+        assert http.post("/api/v1/operations", body, format="json").status_code == 409
+
     def test_over_rest(self, owner: User, embedder: Embedder) -> None:
         http = APIClient()
         http.force_login(owner)
@@ -173,7 +207,7 @@ class TestWithPgvector:
         more = http.get(f"/api/v1/assets?similar={self.same}&limit=2&cursor={found['next_cursor']}").json()
         assert [asset["id"] for asset in more["assets"]] == [self.between]
         waiting = http.get("/api/v1/assets?meaning=fox")
-        assert (waiting.status_code, waiting["Retry-After"]) == (503, "1")
+        assert (waiting.status_code, waiting["Retry-After"]) == (409, "1")
         assert waiting.json()["code"] == "embedding_pending"
         embedder.answer(80)
         assert [a["id"] for a in http.get("/api/v1/assets?meaning=fox&alike=0").json()["assets"]] == [

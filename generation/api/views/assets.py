@@ -89,14 +89,12 @@ class Library(ApiView):
         summary="List the Library",
         tags=["assets"],
         parameters=[LibraryQuery],
-        responses={200: AssetPage, **problems(422, 503)},
+        responses={200: AssetPage, **problems(409, 422)},
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Your Library, newest first, images and videos in one order; by content, the most alike first."""
         query, owner_id = query_of(request, LibraryQuery), owner_of(request).pk
-        only = query.pop("only").looked_up(owner_id)
-        if only.nearest:
-            only.nearest.require_answer()
+        only = query.pop("only").answered(owner_id)
         library = listing.saved(owner_id=owner_id, only=only)
         return assets_response(request, library, **query)
 

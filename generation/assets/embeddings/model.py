@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from django.db import connection, transaction
+from django.db import OperationalError, ProgrammingError, connection, transaction
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
@@ -14,6 +14,7 @@ from generation.models import EmbeddingModel, TextEmbedding
 
 EXTENSION = "EXISTS (SELECT FROM pg_extension WHERE extname = 'vector')"
 INDEX = "embedding_vectors"
+OLDEST = (0, 8)  # of pgvector: it reads its index on until there are enough of an owner's
 Thresholds = Mapping[str, Sequence[float]]
 
 
@@ -21,6 +22,12 @@ class NoEmbeddings(DomainError):
     """This installation has none, for the reason in the message."""
 
     code = "no_embeddings_here"
+
+
+class Busy(DomainError):
+    """Somebody else holds what is to be changed."""
+
+    code = "not_now"
 
 
 class OtherEmbeddingModel(DomainError):
@@ -33,7 +40,8 @@ def current() -> EmbeddingModel | None:
     """The model in use; None where there are no embeddings. Without a name until an embedder has called."""
     if connection.vendor != "postgresql":
         return None
-    return EmbeddingModel.objects.filter(RawSQL(EXTENSION, (), BooleanField())).first()  # noqa: S611 # a constant
+    has_extension = RawSQL(EXTENSION, (), BooleanField())  # noqa: S611 # a constant
+    return EmbeddingModel.objects.filter(has_extension).first()
 
 
 def required() -> EmbeddingModel:
@@ -49,31 +57,62 @@ def vector_type(model: EmbeddingModel) -> str:
     return f"halfvec({int(model.dimensions or 0)})"
 
 
-@transaction.atomic
 def enable() -> EmbeddingModel:
     """Have embeddings from now on; older results are asked for by the chores, newest first.
 
-    Raises NoEmbeddings where the database has no pgvector.
+    Makes the vectors' index where it was lost. Raises NoEmbeddings where the database has no pgvector.
     """
     if connection.vendor != "postgresql":
         raise NoEmbeddings("Embeddings need PostgreSQL with pgvector; this is SQLite.")
+    _make_extension()
+    model, _ = EmbeddingModel.objects.get_or_create(pk=1, defaults={"below": LAST_ID})
+    if model.name:
+        _make_index(model, how="" if connection.in_atomic_block else "CONCURRENTLY")
+    return model
+
+
+def _make_extension() -> None:
+    """Raises NoEmbeddings."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT FROM pg_available_extensions WHERE name = 'vector'")
         if cursor.fetchone() is None:
             raise NoEmbeddings("This PostgreSQL has no pgvector: install its package on the server first.")
-        cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
-    return EmbeddingModel.objects.get_or_create(pk=1, defaults={"below": LAST_ID})[0]
+        try:
+            with transaction.atomic():
+                cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        except ProgrammingError as refused:
+            message = "Only a superuser may add pgvector to this database: let one say CREATE EXTENSION vector in it."
+            raise NoEmbeddings(message) from refused
+        cursor.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+        [version] = cursor.fetchone()
+    if tuple(map(int, version.split(".")[:2])) < OLDEST:
+        raise NoEmbeddings(
+            f"pgvector 0.8 or newer is needed, this is {version}: ALTER EXTENSION vector UPDATE."
+        )
 
 
 @transaction.atomic
 def disable() -> None:
-    """Delete all vectors and forget the model. The extension stays."""
+    """Delete all vectors and forget the model. The extension stays.
+
+    Raises Busy where somebody reads for long: what waits for that would stop every callback.
+    """
+    list(EmbeddingModel.objects.select_for_update())  # first, as chores and embedders do
+    try:
+        _delete_vectors()
+    except OperationalError as late:
+        raise Busy("Something reads the embeddings for long, a backup perhaps. Try again later.") from late
+    TextEmbedding.objects.all().delete()
+    EmbeddingModel.objects.all().delete()
+
+
+def _delete_vectors() -> None:
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '3s'")
         cursor.execute(f"DROP INDEX IF EXISTS {INDEX}")
         # Deleted rows would be in the next index too, of other dimensions, while somebody may still see them.
         cursor.execute("TRUNCATE generation_embedding")
-    TextEmbedding.objects.all().delete()
-    EmbeddingModel.objects.all().delete()
+        cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
 @transaction.atomic
@@ -86,25 +125,34 @@ def adopt(*, name: str, dimensions: int, thresholds: Thresholds) -> EmbeddingMod
     """
     model = required()
     if not model.name:
-        model = EmbeddingModel.objects.select_for_update().get(pk=model.pk)
-    if not model.name:
-        model.name, model.dimensions = name, dimensions
-        _make_index(model)
+        model = _named(name, dimensions)
     if (model.name, model.dimensions) != (name, dimensions):
         raise OtherEmbeddingModel(
             f"Embeddings here are of {model.name} with {model.dimensions} dimensions. `manage.py embeddings"
             " disable` and `enable` forget them, and take another model."
         )
     if model.thresholds != thresholds:
-        model.thresholds = thresholds
-        model.save()
+        EmbeddingModel.objects.filter(name=name).update(thresholds=thresholds)
+        model.thresholds = dict(thresholds)
     return model
 
 
-def _make_index(model: EmbeddingModel) -> None:
-    """While there are no vectors yet, so that nobody waits for it."""
+def _named(name: str, dimensions: int) -> EmbeddingModel:
+    """The model in use, with this name where it has none yet. Raises NoEmbeddings: it went meanwhile."""
+    model = EmbeddingModel.objects.select_for_update().first()
+    if model is None:
+        return required()
+    if not model.name:
+        model.name, model.dimensions = name, dimensions
+        model.save(update_fields=["name", "dimensions"])
+        _make_index(model)  # while there are no vectors yet, so that nobody waits for it
+    return model
+
+
+def _make_index(model: EmbeddingModel, how: str = "") -> None:
     vector = f"(vector::{vector_type(model)})"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"CREATE INDEX {INDEX} ON generation_embedding USING hnsw ({vector} halfvec_cosine_ops)"
+            f"CREATE INDEX {how} IF NOT EXISTS {INDEX} ON generation_embedding"
+            f" USING hnsw ({vector} halfvec_cosine_ops)"
         )

@@ -23,14 +23,18 @@ from generation.models.embedding import MAX_ATTEMPTS
 
 MOST = 500  # results of a search by content
 # An owner with so many is compared with each of them, exactly; with more by the index, nearly so.
-COMPARED = 20_000
+COMPARED = 10_000
+READ = 3 * MOST  # of the index: some are in the trash
 ANSWER_SECONDS = 15  # in which an embedder answers, where one is there
-TEXTS_WAITING = 20  # of one owner
+# Of one owner's texts: that wait, that are asked for in an hour, that are kept.
+TEXTS_WAITING, TEXTS_AN_HOUR, TEXTS_KEPT = 20, 120, 200
+A_DAY = timedelta(days=1)
 RANKED_AT = f"('epoch'::timestamptz + ({MOST} - array_position(%(expressions)s)) * interval '1 millisecond')"
 INDEX_SETTINGS = {
     "hnsw.ef_search": "200",
     "hnsw.iterative_scan": "relaxed_order",
     "hnsw.max_scan_tuples": "100000",  # of other owners' on the way
+    "hnsw.scan_mem_multiplier": "8",
 }
 SET_LOCALLY = "SELECT " + ", ".join(
     f"set_config('{name}', '{to}', true)" for name, to in INDEX_SETTINGS.items()
@@ -106,21 +110,27 @@ def by_meaning(*, owner_id: int, text: str, alike: int) -> Nearest:
     if row is None or (row.vector is None and row.attempts >= MAX_ATTEMPTS):
         return Nearest(State.NO_ANSWER)
     if row.vector is None:
-        late = row.used_at < timezone.now() - timedelta(seconds=ANSWER_SECONDS)
+        late = row.asked_at < timezone.now() - timedelta(seconds=ANSWER_SECONDS)
         return Nearest(State.NO_ANSWER if late else State.WAITING)
     return _nearest(model, owner_id, row.vector, _cosine(model, "text", alike))
 
 
 def _asked_for(owner_id: int, text: str) -> TextEmbedding | None:
-    """The text's row; None where too many others wait."""
-    mine = TextEmbedding.objects.filter(owner_id=owner_id)
+    """The text's row; None where too many others wait, or were asked for."""
+    now, mine = timezone.now(), TextEmbedding.objects.filter(owner_id=owner_id)
     row = mine.filter(text=text).first()
-    if row is None and mine.filter(vector=None).count() < TEXTS_WAITING:
-        row, is_new = TextEmbedding.objects.get_or_create(
-            owner_id=owner_id, text=text, defaults={"used_at": timezone.now()}
-        )
-        if is_new:
-            publisher.embeddings_wanted()
+    if row is not None:
+        mine.filter(pk=row.pk, used_at__lt=now - A_DAY).update(used_at=now)
+        return row
+    lately = mine.filter(asked_at__gt=now - timedelta(hours=1)).count()
+    if mine.filter(vector=None).count() >= TEXTS_WAITING or lately >= TEXTS_AN_HOUR:
+        return None
+    kept = mine.order_by("-used_at").values_list("pk", flat=True)[: TEXTS_KEPT - 1]
+    mine.exclude(pk__in=list(kept)).delete()
+    row, _ = TextEmbedding.objects.get_or_create(
+        owner_id=owner_id, text=text, defaults={"asked_at": now, "used_at": now}
+    )
+    publisher.embeddings_wanted()
     return row
 
 
@@ -134,14 +144,16 @@ def _nearest(model: EmbeddingModel, owner_id: int, vector: Sequence[float], cosi
     distance = f"(vector::{of_type} <=> %(vector)s::real[]::{of_type})"
     values: dict[str, Any] = {"owner": owner_id, "vector": list(vector), "furthest": 1 - cosine, "most": MOST}
     has_few = _has_few(owner_id)
-    order = "" if has_few else f"ORDER BY {distance} LIMIT %(most)s"
+    order = "" if has_few else f"ORDER BY {distance} LIMIT {READ}"
+    # PostgreSQL takes what the index gives for sorted, which it is only nearly: `+ 0` has it sorted.
     statement = f"""
         WITH near AS MATERIALIZED (
             SELECT asset_id, {distance} AS distance FROM generation_embedding
             WHERE owner_id = %(owner)s AND vector IS NOT NULL {order}
         )
-        SELECT asset_id FROM near WHERE distance <= %(furthest)s
-        ORDER BY distance, asset_id DESC LIMIT %(most)s
+        SELECT near.asset_id FROM near JOIN generation_asset ON generation_asset.id = near.asset_id
+        WHERE distance <= %(furthest)s AND saved_at IS NOT NULL AND trashed_at IS NULL
+        ORDER BY distance + 0, near.asset_id DESC LIMIT %(most)s
     """  # noqa: S608 # the type is ours, values are bound
     with transaction.atomic(), connection.cursor() as cursor:
         if not has_few:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
@@ -22,8 +23,10 @@ from generation.core.errors import DomainError
 from generation.models import Asset, Embedding, EmbeddingModel, TextEmbedding, Worker
 from generation.models.embedding import MAX_ATTEMPTS
 
+log = structlog.get_logger("ourvidz.embeddings")
 IMAGE_SECONDS = 60
 TEXT_SECONDS = 10  # somebody waits for it
+GIVEN_UP = Q(vector=None, attempts__gte=MAX_ATTEMPTS) & (Q(leased_until=None) | Q(leased_until__lt=Now()))
 WANT = """
     INSERT INTO generation_embedding (asset_id, owner_id, attempts)
     SELECT id, owner_id, 0 FROM generation_asset
@@ -78,6 +81,14 @@ def want(asset_ids: Sequence[uuid.UUID]) -> int:
     return wanted
 
 
+def retry() -> int:
+    """Ask again for what was given up; how many."""
+    again = Embedding.objects.filter(GIVEN_UP).update(attempts=0, leased_until=None)
+    if again:
+        publisher.embeddings_wanted()
+    return again
+
+
 def require_embedder(worker: Worker) -> None:
     """Raises EmbeddingNotAllowed."""
     if not worker.embeds:
@@ -90,7 +101,7 @@ def lease(*, worker: Worker, limit: int) -> Work:
 
     What was leased before and not done is leased by itself: it may be what ended its embedder.
     """
-    if texts := _take(worker, TextEmbedding.objects.order_by("used_at"), limit, TEXT_SECONDS):
+    if texts := _take(worker, TextEmbedding.objects.order_by("asked_at"), limit, TEXT_SECONDS):
         return Work(texts=texts, seconds=TEXT_SECONDS)
     images = _take(worker, Embedding.objects.order_by("-asset_id"), limit, IMAGE_SECONDS)
     return Work(images=[row.pk for row in images])
@@ -145,11 +156,13 @@ def _accept(
         elif row.vector is not None:
             outcome.duplicate.append(id_)
         elif item["error"]:
-            row.leased_until = None  # free for another attempt
+            log.warning("embedding.failed", worker=str(worker.pk), id=str(id_), reason=item["error"][:200])
             done.append(row)
             outcome.accepted.append(id_)
         else:
             _fill(row, item["vector"], model, done, outcome)
+    for row in done:
+        row.leased_until = None  # where there is no vector, free for another attempt
     if done:
         rows.bulk_update(done, ["vector", "leased_until"])
 
@@ -157,13 +170,12 @@ def _accept(
 def _fill(
     row: Embedding | TextEmbedding, encoded: str, model: EmbeddingModel, done: list[Any], outcome: Outcome
 ) -> None:
+    done.append(row)
     try:
         row.vector = unit_vector(encoded, model.dimensions or 0)
     except BadVector as bad:
         outcome.reject(row.pk, "bad_vector", str(bad))
     else:
-        row.leased_until = None
-        done.append(row)
         outcome.accepted.append(row.pk)
 
 

@@ -57,7 +57,9 @@ class Command(StrictCommand):
         if worker and not options["replace_token"]:
             raise CommandError(f"There is a worker “{name}” already; --replace-token gives it a new token.")
         if worker:
-            Worker.objects.filter(pk=worker.pk).update(engines=engines, embeds=embeds)
+            Worker.objects.filter(pk=worker.pk).update(
+                engines=engines or worker.engines, embeds=embeds or worker.embeds
+            )
         else:
             worker = Worker.objects.create(name=name, engines=engines, embeds=embeds)
         self.stdout.write(issue_worker_token(worker=worker, actor=SYSTEM, days=options["days"]))
