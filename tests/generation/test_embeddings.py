@@ -293,6 +293,9 @@ def test_among_many_the_order_is_that_of_likeness(
 ) -> None:
     """PostgreSQL takes what the index gives for sorted; it is only nearly so."""
     monkeypatch.setattr(nearest, "COMPARED", 0)
+    monkeypatch.setattr(
+        nearest, "SET_LOCALLY", nearest.SET_LOCALLY.replace("'200'", "'5'")
+    )  # as among many more
     [result] = make_results(owner, 1)
     embed(embedder, {result.pk: encoded(*[1.0] * DIMENSIONS)})
     make_neighbours(result, 3_000)
@@ -303,7 +306,7 @@ def test_among_many_the_order_is_that_of_likeness(
     asked = vectors[result.pk]
     cosines = [sum(a * b for a, b in zip(asked, vectors[pk], strict=True)) for pk in found]
     assert len(found) > 300
-    assert all(one >= next_ - 2e-3 for one, next_ in itertools.pairwise(cosines))
+    assert all(one >= next_ - 5e-4 for one, next_ in itertools.pairwise(cosines))
 
 
 def make_neighbours(result: Asset, number: int) -> None:

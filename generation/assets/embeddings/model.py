@@ -81,7 +81,7 @@ def _make_extension() -> None:
             with transaction.atomic():
                 cursor.execute("CREATE EXTENSION IF NOT EXISTS vector")
         except ProgrammingError as refused:
-            message = "Only a superuser may add pgvector to this database: let one say CREATE EXTENSION vector in it."
+            message = "Only a superuser may add pgvector here: let one say CREATE EXTENSION vector."
             raise NoEmbeddings(message) from refused
         cursor.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
         [version] = cursor.fetchone()
