@@ -68,9 +68,10 @@ def _by_content(filters: AssetFilter) -> dict[str, Any]:
         return {}
     words = replace(AssetFilter(), meaning=filters.q).to_query() if filters.q else ""
     return {
-        "levels": LEVEL_WORDS,
+        "levels": LEVEL_WORDS | {filters.alike: LEVEL_WORDS.get(filters.alike, f"{filters.alike} of 100")},
+        "usual_level": ALIKE,
         "by_meaning": words,
-        "state": filters.nearest and filters.nearest.state.name,
+        "state": filters.nearest.state.name if filters.nearest else "",
     }
 
 

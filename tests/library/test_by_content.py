@@ -97,6 +97,11 @@ class TestWithPgvector:
         assert "1970" not in re.sub(r'(data-key|min)="[^"]*"', "", page), "nobody sees where ranks are kept"
         assert ids(get(reader, f"similar={self.same}&alike=100")) == [self.same, self.near]
 
+    def test_how_much_alike_is_kept_and_the_usual_is_in_no_address(self, reader: Client) -> None:
+        page = get(reader, f"similar={self.same}&alike=30")
+        assert '<option value="30" selected>30 of 100</option>' in page
+        assert '<option value="" selected>Alike</option>' in get(reader, f"similar={self.same}")
+
     def test_pages_follow_one_another(self, reader: Client, owner: User) -> None:
         only = AssetFilter(similar_id=uuid.UUID(self.same))
         first = saved(owner_id=owner.pk, only=only).page("", 2)
