@@ -71,7 +71,7 @@ class Installation:
         assert preparing.returncode == 0, trouble
         _, trouble = collecting.communicate()
         assert collecting.returncode == 0, trouble
-        return dict(json.loads(answer))
+        return dict(json.loads(answer.splitlines()[-1]))  # what it warns of comes before
 
     def manage(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

@@ -19,7 +19,7 @@ from tests.factories import complete, lease_next, make_job, make_reference, make
 from tests.generation.killing import kill_at_each_step
 
 LONG_AGO = timezone.now() - timedelta(days=4000)
-MORE_THAN_STEPS = 70
+MORE_THAN_STEPS = 90
 
 
 def references(owner: User, _: Worker) -> list[Reference]:

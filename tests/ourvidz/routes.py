@@ -255,7 +255,7 @@ ROUTES: dict[str, Route] = {
     "api/v1/worker/job-callback": worker(CALLBACK, POST=404),
     "api/v1/worker/benchmark": worker(POST=422),
     "api/v1/worker/embeddings/lease": worker(POST=422),
-    "api/v1/worker/embeddings/images/<uuid:asset_id>": worker(GET=404),
+    "api/v1/worker/embeddings/images/<uuid:asset_id>": worker(GET=403),  # it may not embed
     "api/v1/worker/embeddings": worker(POST=422),
     "api/v1/worker/token": worker(POST=403),  # that worker was made by hand
     "api/v1/worker/enrol": Route(Audience.WORKER, {"*": 401, "OPTIONS": 401}),  # no worker's token opens it

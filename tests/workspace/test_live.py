@@ -180,7 +180,7 @@ def test_places_and_workers_are_sent_from_time_to_time(owner: User) -> None:
         assert "No worker is running." in page.moving()
     assert len(queries) == 2
     make_worker()
-    Worker.objects.update(last_seen_at=timezone.now())
+    Worker.objects.update(last_seen_at=timezone.now(), pools=["sdxl_image_fast"])
     assert page.update(0).moves
     (part,) = json.loads(page.moving())["parts"]
     assert (part["id"], "1 worker running" in part["html"]) == ("workers", True)
