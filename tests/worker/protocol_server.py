@@ -99,7 +99,8 @@ class ProtocolServer:
 
     def _default_answer(self, request: Request) -> tuple[int, dict[str, str], Any]:
         if request.path.endswith("/lease"):
-            return (200, {}, self.jobs.pop(0)) if self.jobs else (204, {}, None)
+            offers_nothing = request.json.get("pools") == ["none"]
+            return (200, {}, self.jobs.pop(0)) if self.jobs and not offers_nothing else (204, {}, None)
         if request.method == "GET":
             content = self.images.get(request.path.rpartition("/")[2])
             return (404, {}, {"title": "Not found"}) if content is None else (200, {}, content)
