@@ -66,6 +66,7 @@ def kill_at_each_step(act: str, targets: Sequence[str], data: Path) -> int:
     program = [sys.executable, "-c", PROGRAM.format(act=act), *targets]
     ended = subprocess.run(program, cwd=REPO, env=environment, capture_output=True, text=True, check=True)
     outcomes = ended.stdout.split()
-    steps = outcomes.index("0")
-    assert outcomes == ["killed"] * steps + ["0"] * (len(targets) - steps), ended.stderr
+    steps = outcomes.count("killed")
+    assert steps < len(targets), "more steps than targets"
+    assert outcomes == ["killed"] * steps + ["0"] * (len(targets) - steps), f"{outcomes}\n{ended.stderr}"
     return steps

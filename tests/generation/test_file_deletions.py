@@ -19,43 +19,44 @@ from tests.factories import complete, lease_next, make_job, make_reference, make
 from tests.generation.killing import kill_at_each_step
 
 LONG_AGO = timezone.now() - timedelta(days=4000)
-MORE_THAN_STEPS = 90
 
 
-def references(owner: User, _: Worker) -> list[Reference]:
-    made = [make_reference(owner) for _ in range(MORE_THAN_STEPS)]
+def references(owner: User, _: Worker, count: int) -> list[Reference]:
+    made = [make_reference(owner) for _ in range(count)]
     Reference.objects.update(used_at=LONG_AGO)
     return made
 
 
-def uploads(owner: User, worker: Worker) -> list[Upload]:
+def uploads(owner: User, worker: Worker, count: int) -> list[Upload]:
     """Of a leased job each, which its worker never reported."""
     made = []
-    for _ in range(MORE_THAN_STEPS):
+    for _ in range(count):
         make_job(owner, quantity=1)
         made.append(upload(lease_next(worker)))
     Upload.objects.update(created_at=LONG_AGO)
     return made
 
 
-def assets(owner: User, worker: Worker) -> list[Asset]:
-    return [asset for _ in range(MORE_THAN_STEPS) for asset in complete(make_job(owner, quantity=1), worker)]
+def assets(owner: User, worker: Worker, count: int) -> list[Asset]:
+    return [asset for _ in range(count) for asset in complete(make_job(owner, quantity=1), worker)]
 
 
-def owners_references(_: User, worker: Worker) -> list[Reference]:
-    return [make_reference(make_user()) for _ in range(MORE_THAN_STEPS)]
+def owners_references(_: User, worker: Worker, count: int) -> list[Reference]:
+    return [make_reference(make_user()) for _ in range(count)]
 
 
 class Kind(NamedTuple):
-    """Rows with files, and what deletes one of them, or the one whose turn it is."""
+    """Rows with files, more of them than steps, and what deletes one, or the one whose turn it is."""
 
-    rows: Callable[[User, Worker], list[Any]]
+    rows: Callable[[User, Worker, int], list[Any]]
+    count: int
     act: str
 
 
 KINDS = {
     "a reference image": Kind(
         references,
+        30,
         """
 from generation.assets.references import delete_reference
 from generation.models import Reference
@@ -67,6 +68,7 @@ def act(target):
     ),
     "a reference image that is not used": Kind(
         references,
+        30,
         """
 from generation.maintenance.cleanup import delete_old_references
 
@@ -76,6 +78,7 @@ def act(target):
     ),
     "an upload that no callback named": Kind(
         uploads,
+        30,
         """
 from generation.maintenance.cleanup import delete_old_uploads
 
@@ -85,6 +88,7 @@ def act(target):
     ),
     "a job with its results": Kind(
         assets,
+        70,
         """
 from generation.jobs.deletion import delete_jobs
 from generation.models import Asset
@@ -96,6 +100,7 @@ def act(target):
     ),
     "all that an owner has": Kind(
         owners_references,
+        80,
         """
 from generation.jobs.owner_deletion import delete_all_of
 from generation.models import Reference
@@ -114,7 +119,7 @@ def test_no_file_is_left_after_kill_9_at_any_step(
     owner: User, worker: Worker, tmp_path: Path, kind: str
 ) -> None:
     """Pitfall 10: either the row is there still with its files, or these are noted or gone."""
-    rows = KINDS[kind].rows(owner, worker)
+    rows = KINDS[kind].rows(owner, worker, KINDS[kind].count)
     names = {row.pk: storage.file_names(row) for row in rows}
     kill_at_each_step(KINDS[kind].act, [str(row.pk) for row in rows], tmp_path)
 

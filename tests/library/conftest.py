@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from generation.assets.search import index
 from generation.models import Asset, Image
 from tests import factories
+
+# What asks whether there are embeddings: SQLite never has any.
+EMBEDDING_QUERIES = int(connection.vendor == "postgresql")
 
 
 @pytest.fixture
