@@ -1,4 +1,4 @@
-"""Every check of the repository, in two lanes at a time; `script/test` starts it."""
+"""Every check of the repository, in three lanes at a time; `script/test` starts it."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ PARTS = {
     "engines": "the worker's GPU engines on the CPU; only when asked for, as it installs torch",
 }
 ENGINES_PYTHON = REPO / ".venv-engines" / "bin" / "python"
+FUNCTIONAL = ("tests/functional", "tests/bench", "tests/database_copy")  # through real servers and programs
 NO_TESTS_COLLECTED = 5
-LANES = 2
+LANES = 3  # on two cores: the tests wait about a third of their time
 TESTS_FAILED = 1  # pytest's status where all ran
 MOST_AGAIN = 8  # failures of a step: more are no matter of a busy machine
 FAILURES = re.compile(r"^(?:FAILED|ERROR) tests/", re.MULTILINE)
@@ -94,7 +95,7 @@ class Run:
             print(told, end="", flush=True)
 
     def again(self, step: Step) -> None:
-        """Run the few tests that failed once more, alone: two lanes are much for tests that watch the clock.
+        """Run the few tests that failed once more, alone: the lanes are much for tests that watch the clock.
 
         One that fails again has failed; one that passes is named in the summary.
         """
@@ -148,21 +149,35 @@ def lint_steps() -> list[Step]:
     ]
 
 
-def test_steps(parts: list[str], servers: dict[str, str]) -> dict[str, Step]:
-    others = ["--ignore=tests/worker", "--ignore=tests/engines"]
+def test_steps(parts: list[str], servers: dict[str, str]) -> list[Step]:
+    """The longest first. Functional tests wait more than they compute: they are steps of their own."""
+    on_sqlite, on_postgres = "not browser and not postgres", "not browser and (postgres or not any_database)"
+    scripts = "tests/script"  # these start servers of their own, on SQLite
+    apart = [f"--ignore={folder}" for folder in (*FUNCTIONAL, scripts, "tests/worker", "tests/engines")]
     engines = [str(ENGINES_PYTHON), *pytest("engines", "tests/engines")[1:]]
-    steps = {
-        "sqlite": Step("tests on SQLite", pytest("sqlite", *others, "-m", "not browser and not postgres")),
-        "worker": Step("tests of the worker", pytest("worker", "tests/worker")),
-        "engines": Step("tests of the engines", engines),
-    }
-    others.append("--ignore=tests/script")  # these start servers of their own, on SQLite
-    on_postgres = "not browser and (postgres or not any_database)"
-    steps |= {
-        "postgres": Step("tests on PostgreSQL", pytest("postgres", *others, "-m", on_postgres), servers),
-        "browser": Step("tests in Chromium", pytest("browser", *others, "-m", "browser"), servers),
-    }
-    return {name: step for name, step in steps.items() if name in parts}
+    steps = [
+        ("browser", Step("tests in Chromium", pytest("browser", *apart, "-m", "browser"), servers)),
+        ("postgres", Step("tests on PostgreSQL", pytest("postgres", *apart, "-m", on_postgres), servers)),
+        ("sqlite", Step("tests on SQLite", pytest("sqlite", *apart, "-m", on_sqlite))),
+        (
+            "sqlite",
+            Step(
+                "functional tests on SQLite",
+                pytest("functional-sqlite", *FUNCTIONAL, scripts, "-m", on_sqlite),
+            ),
+        ),
+        (
+            "postgres",
+            Step(
+                "functional tests on PostgreSQL",
+                pytest("functional-postgres", *FUNCTIONAL, "-m", on_postgres),
+                servers,
+            ),
+        ),
+        ("engines", Step("tests of the engines", engines)),
+        ("worker", Step("tests of the worker", pytest("worker", "tests/worker"))),
+    ]
+    return [step for part, step in steps if part in parts]
 
 
 @contextlib.contextmanager
@@ -183,10 +198,7 @@ def run_parts(parts: list[str]) -> int:
     began = time.monotonic()
     run = Run()
     with servers_for(parts) as servers:
-        tests = test_steps(parts, servers)
-        lint = lint_steps() if "lint" in parts else []
-        order = ("sqlite", "browser", "postgres", "engines", "worker")  # the longest first
-        steps = [*lint, *(tests[name] for name in order if name in tests)]
+        steps = [*(lint_steps() if "lint" in parts else []), *test_steps(parts, servers)]
         left = iter(steps)
         with ThreadPoolExecutor(LANES) as pool:
             waiting = [pool.submit(run.lane, left) for _ in range(LANES)]
@@ -200,7 +212,7 @@ def run_parts(parts: list[str]) -> int:
     print("\n=== Summary")
     for step in steps:
         again = f", {step.again} of them when run again, alone" if step.again else ""
-        print(f"{step.name:20} {outcome(step):12} {step.seconds:6.1f} s{again}")
+        print(f"{step.name:30} {outcome(step):12} {step.seconds:6.1f} s{again}")
     if "engines" not in parts:
         print("The tests of the GPU engines were left out; script/test --engines runs them too.")
     failed = [step.name for step in steps if step.status != 0]
