@@ -18,6 +18,8 @@ from tests.functional.callers import Machine
 from tests.functional.installation import Installation
 from tests.functional.programs import eventually
 
+pytestmark = pytest.mark.any_database
+
 MEGABYTE = 1024 * 1024
 PART = bytes(64 * 1024)
 PATIENCE_S = 60

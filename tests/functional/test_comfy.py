@@ -20,6 +20,8 @@ from tests.functional.test_references import photo, uploaded
 from tests.worker.comfy_models import IMAGE, IMAGE_BIND, VIDEO_BIND, with_start_frame
 from tests.worker.comfy_stand_in import ComfyStandIn, comfy_stand_in
 
+pytestmark = pytest.mark.any_database
+
 SECRETS = (b"film.safetensors", b"KSampler", b"class_type", b"secret house style")
 FILM_BIND = {name: target for name, target in VIDEO_BIND.items() if name != "frames"}
 

@@ -26,6 +26,8 @@ from tests.functional.installation import Installation, installed
 from tests.functional.test_server_that_dies import Delivery
 from tests.worker.test_xmp import PIXELS
 
+pytestmark = pytest.mark.any_database
+
 ROUNDS = 4
 
 

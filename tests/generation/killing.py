@@ -68,5 +68,7 @@ def kill_at_each_step(act: str, targets: Sequence[str], data: Path) -> int:
     outcomes = ended.stdout.split()
     steps = outcomes.count("killed")
     assert steps < len(targets), "more steps than targets"
-    assert outcomes == ["killed"] * steps + ["0"] * (len(targets) - steps), f"{outcomes}\n{ended.stderr[-2000:]}"
+    assert outcomes == ["killed"] * steps + ["0"] * (len(targets) - steps), (
+        f"{outcomes}\n{ended.stderr[-2000:]}"
+    )
     return steps

@@ -37,6 +37,8 @@ from tests.factories import (
 from tests.generation.parameter_files import png_with
 from tests.ourvidz.routes import ROUTES, Audience
 
+pytestmark = pytest.mark.any_database
+
 MARK = "סימן"  # in all that people wrote
 PASSWORD = "a good long password"
 SHOWN = {"alt", "aria-label", "title", "placeholder", "value"}
