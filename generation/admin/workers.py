@@ -44,7 +44,7 @@ class WorkerForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Worker
-        fields = ["name", "engines", "embeds", "enabled", "draining"]
+        fields = ["name", "engines", "embeds", "fallback", "enabled", "draining"]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -110,7 +110,9 @@ class WorkerAdmin(SearchById):
     def state(self, worker: Worker) -> str:
         if not worker.enabled:
             return "disabled"
-        return "draining" if worker.draining else "enabled"
+        if worker.draining:
+            return "draining"
+        return "fallback" if worker.fallback else "enabled"
 
     @admin.display(description="withdrawn for its own faults")
     def withdrawn(self, worker: Worker) -> str:

@@ -73,9 +73,12 @@ def offered_pools(worker: Worker, engines: Sequence[str], pools: Sequence[str]) 
     """The pools that the worker may be served from: of the engines it may serve, the `pools` that it names.
 
     A worker that names none gets jobs without references and without a model. Unknown pool names are ignored,
-    and those with a model that the worker did not advertise for them.
+    and those with a model that the worker did not advertise for them. A fallback is not served of the engines
+    that others serve.
     """
     allowed = {engine for engine in engines if engine in worker.engines}
+    if worker.fallback:
+        allowed -= Worker.objects.engines_without_fallback()
     wanted = set(pools or JOB_TYPES)
     plain = [pool for pool, job_type in POOLS.items() if job_type.engine in allowed and pool in wanted]
     of_models = sorted(pool for pool in wanted - POOLS.keys() if offers_pool(worker, pool))

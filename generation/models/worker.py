@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import chain
+
 from django.db import models
 
 from generation.core.clock import from_now
@@ -18,6 +20,11 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         """Those that called in the last minute and take jobs."""
         return self.enabled().filter(draining=False, last_seen_at__gte=from_now(-ALIVE_SECONDS))
 
+    def engines_without_fallback(self) -> set[str]:
+        """Those of which enabled workers, fallbacks aside, have ever called."""
+        called = self.enabled().filter(fallback=False, last_seen_at__isnull=False)
+        return set(chain.from_iterable(called.values_list("engines", flat=True)))
+
 
 class Worker(models.Model):
     """A registered machine with its own token."""
@@ -28,6 +35,11 @@ class Worker(models.Model):
     enabled = models.BooleanField(default=True, help_text="A disabled worker is refused.")
     embeds = models.BooleanField(
         default=False, db_default=False, help_text="It may see every result's thumbnail, to embed it."
+    )
+    fallback = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="It gets no jobs of an engine that another enabled worker serves, also while that is away.",
     )
     draining = models.BooleanField(default=False, help_text="Finishes its job in hand, gets no new one.")
     pools = models.JSONField(default=list, editable=False, help_text="What it last offered.")

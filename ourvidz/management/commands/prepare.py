@@ -81,7 +81,8 @@ def _live_token(worker: Worker, token: str) -> str:
 
 
 def _bundled_worker(number: int) -> Worker:
+    """It draws sketches: a fallback, so that it makes nothing in the place of a machine with a GPU."""
     worker, _ = Worker.objects.get_or_create(
-        name=f"bundled-{number}", defaults={"engines": list(Engine.values)}
+        name=f"bundled-{number}", defaults={"engines": list(Engine.values), "fallback": True}
     )
     return worker

@@ -126,7 +126,12 @@ def test_what_a_worker_says_of_itself_is_text_and_never_markup(staff_user: Clien
 
 @pytest.mark.parametrize(
     ("flags", "state"),
-    [({}, "enabled"), ({"draining": True}, "draining"), ({"enabled": False, "draining": True}, "disabled")],
+    [
+        ({}, "enabled"),
+        ({"fallback": True}, "fallback"),
+        ({"draining": True}, "draining"),
+        ({"enabled": False, "draining": True}, "disabled"),
+    ],
 )
 def test_its_state_is_told_in_a_word(
     staff_user: Client, gpu: Worker, flags: dict[str, bool], state: str
