@@ -114,11 +114,14 @@ def kill_whole(server: Program, data: Path) -> None:
 
 @contextmanager
 def another_worker(data: Path, address: str) -> Iterator[httpx.Client]:
+    """A fallback as the bundled one is, so that the two share the jobs."""
     environment = {"PATH": "/usr/bin:/bin", "DATA_DIR": str(data)}
     command = [sys.executable, "manage.py", "create_worker", "another", "--engines", "sdxl,wan"]
     printed = subprocess.run(command, cwd=REPO, env=environment, check=True, capture_output=True, text=True)
     token = re.search(r"ovw_\S+", printed.stdout)
     assert token
+    with closing(sqlite3.connect(data / "db.sqlite3", timeout=20)) as database, database:
+        database.execute("UPDATE generation_worker SET fallback = 1 WHERE name = 'another'")
     headers = {"Authorization": f"Bearer {token.group()}"}
     with httpx.Client(
         base_url=f"{address}/api/v1/worker/", headers=headers, timeout=60, trust_env=False
