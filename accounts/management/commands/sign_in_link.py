@@ -9,7 +9,6 @@ from django.core.management.base import CommandError
 from accounts.sign_in_links import sign_in_path
 from generation.access.usernames import user_named
 from generation.core.commands import StrictCommand
-from ourvidz.site_address import site_address
 
 
 class Command(StrictCommand):
@@ -25,5 +24,4 @@ class Command(StrictCommand):
         user = user_named(options["user"])
         if user is None or not user.is_active:
             raise CommandError(f"There is no active user “{options['user']}”.")
-        site = site_address(settings.ALLOWED_HOSTS, https=settings.HTTPS)
-        self.stdout.write(f"{site}{sign_in_path(user)}")
+        self.stdout.write(f"{settings.SITE_ADDRESS}{sign_in_path(user)}")
