@@ -21,6 +21,7 @@ from ourvidz.declarations.process_limits import pool_size
 from ourvidz.environment import InvalidSetting, stopping_the_start
 from ourvidz.log_settings import logging_settings
 from ourvidz.signing_settings import check_signing
+from ourvidz.site_address import site_address
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -221,6 +222,8 @@ SILENCED_SYSTEM_CHECKS = [
     "security.W021",
 ]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+# Before links that commands print; empty where it is not known.
+SITE_ADDRESS = site_address(ALLOWED_HOSTS, https=HTTPS)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {

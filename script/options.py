@@ -16,6 +16,7 @@ sys.path.append(str(REPO))
 from ourvidz.declarations import values_given  # noqa: E402
 from ourvidz.environment import InvalidSetting  # noqa: E402
 from ourvidz.private_files import NotPrivate, make_private, of_data_dir  # noqa: E402
+from ourvidz.site_address import site_address  # noqa: E402
 
 NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, socket.EAI_NONAME, socket.EAI_AGAIN)
 
@@ -32,6 +33,8 @@ class Options:
     data: Path
     log_bytes: int
     log_files: int
+    https: bool
+    site: str  # where people open it behind HTTPS, if the settings say so
 
     @classmethod
     def from_environment(cls) -> Options:
@@ -47,6 +50,8 @@ class Options:
             data=Path(given["DATA_DIR"]).resolve(),
             log_bytes=given["LOG_FILE_BYTES"],
             log_files=given["LOG_FILES"],
+            https=given["HTTPS"],
+            site=site_address(given["ALLOWED_HOSTS"], https=given["HTTPS"]),
         )
 
     @property

@@ -196,16 +196,19 @@ class Supervisor:
 
     def announce(self, sign_in_path: str) -> None:
         options = self.options
+        site = options.site or options.address
         workers = f"{options.workers} worker{'s' * (options.workers != 1)}"
         say(f"\nOurVidz is ready after {time.time() - self.began:.1f} s, with {workers}.\n")
-        say(f"  Open     {options.address}/")
+        say(f"  Open     {site}/")
         if sign_in_path:
-            say(f"  Sign in  {options.address}{sign_in_path}   (works once, as owner)")
+            say(f"  Sign in  {site}{sign_in_path}   (works once, as owner)")
         else:
-            say(f"  Sign in  {options.address}/sign-in/   (manage.py sign_in_link USER makes a link)")
+            say(f"  Sign in  {site}/sign-in/   (manage.py sign_in_link USER makes a link)")
         say(f"  Data     {options.data}")
         say(f"  Logs     {options.logs}")
-        if options.listens_everywhere and not os.environ.get("ALLOWED_HOSTS"):
+        if options.https and not options.site:
+            say("  Note     HTTPS=true redirects this address: ALLOWED_HOSTS= names the site to open instead")
+        elif options.listens_everywhere and not os.environ.get("ALLOWED_HOSTS"):
             say("  Note     other machines are refused until ALLOWED_HOSTS= names what they call this one")
         say("\nCtrl-C stops it.\n")
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db.models import F
@@ -241,6 +242,15 @@ def test_a_command_prints_a_link_for_anybody(db: None, capsys: pytest.CaptureFix
     assert signed_in_as(client) == str(user.pk)
     with pytest.raises(CommandError):
         call_command("sign_in_link", "nobody")
+
+
+def test_behind_https_the_command_prints_a_whole_link(
+    db: None, settings: LazySettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_user("ada")
+    settings.SITE_ADDRESS = "https://studio.example"
+    call_command("sign_in_link", "ada")
+    assert capsys.readouterr().out.startswith("https://studio.example/sign-in/once/")
 
 
 def test_a_link_of_a_closed_account_is_dead(db: None) -> None:

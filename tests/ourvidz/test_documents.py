@@ -16,8 +16,8 @@ pytestmark = pytest.mark.any_database
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = (
-    "accounts", "bench", "docs", "generation", "library", "ourvidz", "script", "static", "templates", "tests",
-    "worker", "workspace",
+    "accounts", "bench", "docs", "downloads", "generation", "library", "ourvidz", "packaging", "script",
+    "sharing", "static", "templates", "tests", "worker", "workspace",
 )  # fmt: skip
 READ = re.compile(
     r'\b(?:given|values)\["([A-Z_]+)"|\$\{([A-Z_]+):-|\benviron(?:\.get\(|\.pop\(|\[)"([A-Z_]+)"'

@@ -199,6 +199,24 @@ def test_a_database_is_what_its_url_says(url: str, name: str, options: set[str],
     assert options <= set(database["OPTIONS"])
 
 
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        (
+            {"HTTPS": "true", "ALLOWED_HOSTS": "localhost,*,.studio.example,a.example,b.example"},
+            "https://a.example",
+        ),
+        ({"HTTPS": "true"}, ""),
+        ({"ALLOWED_HOSTS": "a.example"}, ""),  # its scheme and port are known to nobody
+    ],
+)
+def test_the_sites_address_is_known_behind_https_by_its_name(
+    given: dict[str, str], address: str, tmp_path: Path
+) -> None:
+    show = "from ourvidz import settings as s; print(s.SITE_ADDRESS)"
+    assert started([sys.executable, "-c", show], tmp_path, **given).stdout.strip() == address
+
+
 STARTS = [
     [sys.executable, "manage.py", "check"],
     [sys.executable, "manage.py", "migrate"],

@@ -149,6 +149,27 @@ def test_another_address_alone_is_enough(tmp_path: Path) -> None:
         server.stop()
 
 
+@pytest.mark.parametrize(
+    ("hosts", "address", "note"),
+    [
+        ("localhost,.studio.example,studio.example", r"https://studio\.example", False),
+        ("", r"http://127\.0\.0\.1:\d+", True),  # nothing says what the site is called
+    ],
+)
+def test_behind_https_the_link_has_the_sites_own_name(
+    tmp_path: Path, hosts: str, address: str, note: bool
+) -> None:
+    """It printed http://127.0.0.1:8000, which is sent to https:// where nothing listens."""
+    server = Server(tmp_path / "data", HTTPS="true", ALLOWED_HOSTS=hosts, WORKERS="0")
+    try:
+        server.wait_for("Ctrl-C stops it")
+        assert re.search(rf"Open +{address}/\n", server.text)
+        assert re.search(rf"Sign in +{address}/sign-in/once/\S+ ", server.text)
+        assert ("ALLOWED_HOSTS= names the site to open" in server.text) is note
+    finally:
+        server.stop()
+
+
 def test_its_own_death_leaves_no_orphans(server: Server) -> None:
     server.wait_for("Ctrl-C stops it")
     server.stop(signal.SIGKILL)

@@ -97,9 +97,21 @@ def test_a_unit_starts_a_command_that_there_is(unit: Path) -> None:
     _parser().parse_args(words)
     assert parsed["Service"]["RestartPreventExitStatus"] == "2"
     assert parsed["Service"]["DynamicUser"] == "yes"
+    protections = ("NoNewPrivileges", "ProtectSystem", "ProtectHome", "PrivateTmp")
+    assert [parsed["Service"][name] for name in protections] == ["yes", "strict", "read-only", "yes"]
+    # One cache for all of them: they run as the same user, whom systemd names after the unit if it says none.
+    assert parsed["Service"].get("User", unit.stem) == "ourvidz-worker"
+    assert parsed["Service"]["Environment"] == f"HF_HOME=%C/{parsed['Service']['CacheDirectory']}"
     if "@" in unit.name:
         assert "%i" in parsed["Service"]["ExecStart"]
         assert "%i" in parsed["Service"]["StateDirectory"]
+
+
+def test_every_command_that_goes_on_has_a_unit_and_the_readme_names_each() -> None:
+    started = {re.search(r"^ExecStart=\S+ (\w+)", unit.read_text(), re.MULTILINE)[1] for unit in UNITS}
+    assert started == {"run", "embed"}
+    told = (WORKER / "README.md").read_text()
+    assert [unit.name for unit in UNITS if f"`{unit.name}`" not in told] == []
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")

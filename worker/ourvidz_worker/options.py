@@ -126,7 +126,7 @@ ENGINE_OPTIONS = (
     Option(
         "model",
         "OURVIDZ_WORKER_MODEL",
-        "weights: a folder in diffusers' format or a hub name",
+        "weights: a folder in diffusers' format, a hub name, or for sdxl a .safetensors file",
         "",
         engines=GPU_ENGINES,
     ),

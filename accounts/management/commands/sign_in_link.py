@@ -13,8 +13,8 @@ from generation.core.commands import StrictCommand
 
 class Command(StrictCommand):
     help = (
-        "Print the path of a link that signs a user in once, within "
-        f"{settings.SIGN_IN_LINK_MINUTES} minutes. It replaces an older one."
+        f"Print a link that signs a user in once, within {settings.SIGN_IN_LINK_MINUTES} minutes: its path "
+        "alone, unless HTTPS and ALLOWED_HOSTS say where the site is. It replaces an older one."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -24,4 +24,4 @@ class Command(StrictCommand):
         user = user_named(options["user"])
         if user is None or not user.is_active:
             raise CommandError(f"There is no active user “{options['user']}”.")
-        self.stdout.write(sign_in_path(user))
+        self.stdout.write(f"{settings.SITE_ADDRESS}{sign_in_path(user)}")
