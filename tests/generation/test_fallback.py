@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -65,7 +66,7 @@ def test_it_gets_none_of_an_engine_that_another_serves(owner: User, fallback: Wo
     ids=["never called", "disabled", "a fallback too", "for embeddings alone"],
 )
 def test_it_does_beside_one_that_serves_nothing(
-    owner: User, fallback: Worker, fields: dict[str, object]
+    owner: User, fallback: Worker, fields: dict[str, Any]
 ) -> None:
     other(**fields)
     make_job(owner)

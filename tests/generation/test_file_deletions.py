@@ -49,7 +49,7 @@ class Kind(NamedTuple):
     """Rows with files, more of them than steps, and what deletes one, or the one whose turn it is."""
 
     rows: Callable[[User, Worker, int], list[Any]]
-    count: int
+    quantity: int
     act: str
 
 
@@ -119,7 +119,7 @@ def test_no_file_is_left_after_kill_9_at_any_step(
     owner: User, worker: Worker, tmp_path: Path, kind: str
 ) -> None:
     """Pitfall 10: either the row is there still with its files, or these are noted or gone."""
-    rows = KINDS[kind].rows(owner, worker, KINDS[kind].count)
+    rows = KINDS[kind].rows(owner, worker, KINDS[kind].quantity)
     names = {row.pk: storage.file_names(row) for row in rows}
     kill_at_each_step(KINDS[kind].act, [str(row.pk) for row in rows], tmp_path)
 
