@@ -47,7 +47,7 @@ def resolve(value: Any, values: Values) -> Any:
 class Setting:
     """A variable with any text as its value.
 
-    `means` is its sentence in docs/operations.md. `is_secret`: the value is never shown.
+    `means` is its sentence in docs/settings.md. `is_secret`: the value is never shown.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Every setting: its name, kind, default, range and meaning. docs/operations.md has its tables from here."""
+"""Every setting: its name, kind, default, range and meaning. docs/settings.md has its tables from here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ourvidz.declarations.process_limits import CONNECTIONS, DECODING, REQUESTS
 from ourvidz.declarations.usage import JOBS, KEPT, OF_ONE_USER, SIGNING_IN
 from ourvidz.environment import Setting, Values, read
 
-# By their headings in docs/operations.md.
+# By their headings in docs/settings.md.
 GROUPS: Mapping[str, tuple[Setting, ...]] = {
     "Where it runs, and what it keeps where": PLACE,
     "The site": SITE,

@@ -1,4 +1,4 @@
-"""The tables of settings in docs/operations.md, from the declarations.
+"""The tables of settings in docs/settings.md, from the declarations.
 
 `python -m tests.ourvidz.settings_tables` writes them.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 from ourvidz.declarations import GROUPS
 from ourvidz.environment import Setting
 
-HANDBOOK = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
 HEAD = "| variable | default | allowed | means |\n| --- | --- | --- | --- |\n"
 
 
@@ -19,14 +19,14 @@ def row(setting: Setting) -> str:
 
 
 def with_tables(text: str) -> str:
-    """The handbook with the table of each group under its heading. Raises ValueError where one is missing."""
+    """The document with the table of each group under its heading. Raises ValueError where one is missing."""
     for title, settings in GROUPS.items():
-        heading = f"\n### {title}\n\n"
+        heading = f"\n## {title}\n\n"
         start = text.index(heading) + len(heading)
-        end = text.index("\n\n", start) + 1
+        end = f"{text}\n".index("\n\n", start) + 1
         text = text[:start] + HEAD + "".join(row(setting) for setting in settings) + text[end:]
     return text
 
 
 if __name__ == "__main__":
-    HANDBOOK.write_text(with_tables(HANDBOOK.read_text()))
+    DOCUMENT.write_text(with_tables(DOCUMENT.read_text()))

@@ -52,7 +52,7 @@ def settings_read() -> set[str]:
 
 
 def test_what_is_read_is_declared_and_the_reverse() -> None:
-    """The declarations are what docs/operations.md has its tables from."""
+    """The declarations are what docs/settings.md has its tables from."""
     declared = {setting.name for setting in SETTINGS}
     assert {"PORT", "HOST", "WORKERS", "VENV", "DATABASE_URL", "TRASH_DAYS"} <= settings_read()
     assert settings_read() - declared == set(), "read, but not declared"

@@ -24,7 +24,7 @@ from ourvidz.environment import (
     read,
     resolve,
 )
-from tests.ourvidz.settings_tables import HANDBOOK, with_tables
+from tests.ourvidz.settings_tables import DOCUMENT, with_tables
 
 pytestmark = pytest.mark.any_database
 
@@ -172,7 +172,7 @@ def test_an_odd_value_stays_on_one_line() -> None:
 
 def test_the_handbook_says_what_is_declared() -> None:
     """`python -m tests.ourvidz.settings_tables` writes the tables anew."""
-    text = HANDBOOK.read_text()
+    text = DOCUMENT.read_text()
     assert with_tables(text) == text
 
 
