@@ -46,7 +46,8 @@ PLACE = (
         name="DATA_DIR",
         default=Derived("`data`", lambda _: str(BASE_DIR / "data")),
         means="the folder of database, media, logs, secret key, and what the bundled workers deliver; its "
-        "name may hold any character. For the account that runs OurVidz alone: see [rights on disk](operations.md#rights-on-disk)",
+        "name may hold any character. For the account that runs OurVidz alone: see "
+        "[rights on disk](operations.md#rights-on-disk)",
     ),
     Integer(
         name="WORKERS",
