@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 
 from generation.assets import operation_work, operations
 from generation.assets.embeddings import model, work
+from generation.assets.embeddings.nearest import State, by_meaning
 from generation.assets.filters import AssetFilter
 from generation.assets.listing import saved
 from generation.changes import feed
@@ -221,6 +222,34 @@ class TestWithPgvector:
         for wrong in ("alike=101", "alike=-1", "similar=x"):
             assert http.get(f"/api/v1/assets?{wrong}").status_code == 422
 
+    @pytest.mark.parametrize("more", ["q=fox", "shape=landscape", "q=fox&shape=landscape&stacks=1"])
+    @pytest.mark.parametrize("state", State)
+    def test_what_finds_nothing_finds_nothing_with_more_filters_either(
+        self, reader: Client, owner: User, embedder: Embedder, state: State, more: str
+    ) -> None:
+        query = f"{self._query_of(state, owner, embedder)}&{more}"
+        assert ids(get(reader, query)) == []
+        assert reader.get(f"/library/parts?{query}").json() == {"parts": [], "complete": True}
+        key = f"19700101000000500000-{uuid.UUID(int=0).hex}"
+        answer = reader.get(f"/library/ids?{query}&from={key}&to={key}").json()
+        assert answer == {"ids": [], "complete": True}
+        http = APIClient()
+        http.force_login(owner)
+        answer = http.get(f"/api/v1/assets?{query.replace('&stacks=1', '')}")
+        waits = state in (State.WAITING, State.NO_ANSWER)
+        assert answer.status_code == 409 if waits else answer.json()["assets"] == []
+
+    def _query_of(self, state: State, owner: User, embedder: Embedder) -> str:
+        """A search by content that is in this state, and finds nothing."""
+        if state == State.UNKNOWN:
+            return f"similar={make(owner).pk}"
+        if state != State.WAITING:
+            by_meaning(owner_id=owner.pk, text="a harbour", alike=50)
+        if state == State.FOUND:
+            embedder.answer(180)
+        TextEmbedding.objects.update(asked_at="2020-01-01T00:00Z")
+        return "meaning=a+harbour"
+
 
 def test_where_there_are_no_embeddings_the_feature_is_not_there(reader: Client, owner: User) -> None:
     assert connection.vendor == "sqlite" or model.current() is None
@@ -228,7 +257,9 @@ def test_where_there_are_no_embeddings_the_feature_is_not_there(reader: Client, 
     page = get(reader, "q=fox")
     assert "meaning" not in page
     assert "similar" not in reader.get(f"/library/image/{result.pk}/").content.decode()
-    assert ids(get(reader, f"similar={result.pk}")) == [], "and an old address shows nothing wrong"
+    for query in ("", "&q=fox", "&shape=landscape"):
+        assert ids(get(reader, f"similar={result.pk}{query}")) == [], "and an old address shows nothing wrong"
+        assert ids(get(reader, f"meaning=fox{query}")) == []
     http = APIClient()
     http.force_login(owner)
     for query in (f"similar={result.pk}", "meaning=fox"):
