@@ -216,6 +216,29 @@ def test_the_most_alike_come_first_down_to_the_threshold(
     assert similar_to(owner_id=owner.pk, asset_id=foreign.pk, alike=0).state == State.UNKNOWN
 
 
+@pytest.mark.parametrize("few", [True, False])
+def test_where_a_result_stands_depends_on_no_other(
+    owner: User, embedder: Worker, monkeypatch: pytest.MonkeyPatch, few: bool
+) -> None:
+    """It is by how much alike it is, to the millionth: the same at each request, however it is compared."""
+    monkeypatch.setattr(nearest, "COMPARED", 20_000 if few else 0)
+    EmbeddingModel.objects.update(thresholds={"image": [-1, 1], "text": [-1, 1]})
+    results = make_results(owner, 4)
+    angles = dict(zip(results, [0, 60, 90, 180], strict=True))
+    embed(embedder, {asset.pk: at_angle(angle) for asset, angle in angles.items()})
+
+    def ranks() -> dict[uuid.UUID, int]:
+        return dict(similar_to(owner_id=owner.pk, asset_id=results[0].pk, alike=0).ranks)
+
+    a, b, c, d = (asset.pk for asset in results)
+    first = ranks()
+    assert list(first) == [a, b, c, d]
+    assert list(first.values()) == pytest.approx([999_999, 750_000, 500_000, 0], abs=200)
+    assert all(0 <= rank < 1_000_000 for rank in first.values()), "within a second"
+    discard(owner_id=owner.pk, assets=[b])
+    assert ranks() == {pk: rank for pk, rank in first.items() if pk != b}
+
+
 def test_a_text_is_embedded_for_its_owner_when_it_is_searched_for(owner: User, embedder: Worker) -> None:
     results = make_results(owner, 2)
     embed(embedder, {results[0].pk: at_angle(0), results[1].pk: at_angle(89)})
@@ -229,7 +252,7 @@ def test_a_text_is_embedded_for_its_owner_when_it_is_searched_for(owner: User, e
     [text] = leased.texts
     assert (text.text, list(leased.images), leased.seconds) == ("a red fox", [], 10)
     work.accept(worker=embedder, name="clip", images=[], texts=[item(text.pk, at_angle(10))])
-    assert search() == nearest.Nearest(State.FOUND, (results[0].pk,))
+    assert (search().state, search().asset_ids) == (State.FOUND, [results[0].pk])
 
 
 def test_a_text_that_nobody_answers_does_not_wait_for_ever(owner: User, embedder: Worker) -> None:
