@@ -14,11 +14,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.http import QueryDict
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from generation.assets import operation_work, operations
 from generation.assets.embeddings import model, work
-from generation.assets.embeddings.nearest import State, by_meaning
+from generation.assets.embeddings.nearest import Nearest, State, by_meaning
 from generation.assets.filters import AssetFilter
 from generation.assets.listing import saved
 from generation.changes import feed
@@ -208,6 +209,30 @@ class TestWithPgvector:
         assert pushed[self.far]["removed"]
         assert keys(pushed[self.near]["html"]) == [keys(get(reader, f"similar={self.same}"))[1]]
 
+    def test_a_page_without_an_answer_leaves_its_tiles_alone(self, owner: User, embedder: Embedder) -> None:
+        """Pitfall 23. The text may have been forgotten since; what is in the trash has left all the same."""
+        discard(owner_id=owner.pk, assets=[uuid.UUID(self.far)])
+        only = AssetFilter(meaning="a harbour")
+        rendered = LibraryPage(owner.pk, only, in_trash=False).render(feed.changes(owner_id=owner.pk, after=0))
+        assert only.looked_up(owner.pk).nearest == Nearest(State.WAITING)
+        assert [(tile["id"], tile["removed"]) for tile in rendered["assets"]] == [(self.far, True)]
+
+    def test_a_socket_bears_a_search_that_cannot_be_made(self, owner: User) -> None:
+        only = AssetFilter(similar_id=uuid.UUID(self.same), q="-")
+        rendered = LibraryPage(owner.pk, only, in_trash=False).render(feed.changes(owner_id=owner.pk, after=0))
+        assert [tile["removed"] for tile in rendered["assets"]] == [True] * 4
+
+    def test_a_page_compares_only_what_changed(self, owner: User) -> None:
+        """Every 25 s, and with each change of the owner's, for each open page otherwise."""
+        page = LibraryPage(owner.pk, AssetFilter(similar_id=uuid.UUID(self.same)), in_trash=False)
+        seen = feed.position(owner.pk).revision
+        make_job(owner)
+        changes = [feed.changes(owner_id=owner.pk, after=after) for after in (seen, seen + 1)]
+        with CaptureQueriesContext(connection) as context:
+            for each in changes:
+                page.render(each)
+        assert not [query["sql"] for query in context if "<=>" in query["sql"]]
+
     def test_what_came_later_is_not_discarded_with_the_rest(self, owner: User, embedder: Embedder) -> None:
         operation = operations.start(
             owner_id=owner.pk,
@@ -284,6 +309,15 @@ class TestWithPgvector:
             embedder.answer(180)
         TextEmbedding.objects.update(asked_at="2020-01-01T00:00Z")
         return "meaning=a+harbour"
+
+
+@pytest.mark.parametrize("query", ["similar={}&q=-", "meaning=fox&q=-", "similar={}&q=-&stacks=1"])
+def test_a_socket_bears_a_search_that_cannot_be_made(owner: User, query: str) -> None:
+    result = make(owner)
+    only = AssetFilter.from_query(QueryDict(query.format(result.pk)))
+    assert only.error
+    rendered = LibraryPage(owner.pk, only, in_trash=False).render(feed.changes(owner_id=owner.pk, after=0))
+    assert all(tile["removed"] for tile in rendered["assets"])
 
 
 def test_where_there_are_no_embeddings_the_feature_is_not_there(reader: Client, owner: User) -> None:
