@@ -213,13 +213,17 @@ class TestWithPgvector:
         """Pitfall 23. The text may have been forgotten since; what is in the trash has left all the same."""
         discard(owner_id=owner.pk, assets=[uuid.UUID(self.far)])
         only = AssetFilter(meaning="a harbour")
-        rendered = LibraryPage(owner.pk, only, in_trash=False).render(feed.changes(owner_id=owner.pk, after=0))
+        rendered = LibraryPage(owner.pk, only, in_trash=False).render(
+            feed.changes(owner_id=owner.pk, after=0)
+        )
         assert only.looked_up(owner.pk).nearest == Nearest(State.WAITING)
         assert [(tile["id"], tile["removed"]) for tile in rendered["assets"]] == [(self.far, True)]
 
     def test_a_socket_bears_a_search_that_cannot_be_made(self, owner: User) -> None:
         only = AssetFilter(similar_id=uuid.UUID(self.same), q="-")
-        rendered = LibraryPage(owner.pk, only, in_trash=False).render(feed.changes(owner_id=owner.pk, after=0))
+        rendered = LibraryPage(owner.pk, only, in_trash=False).render(
+            feed.changes(owner_id=owner.pk, after=0)
+        )
         assert [tile["removed"] for tile in rendered["assets"]] == [True] * 4
 
     def test_a_page_compares_only_what_changed(self, owner: User) -> None:
@@ -264,6 +268,15 @@ class TestWithPgvector:
         http.force_login(owner)
         body = {"action": "favourite", "favourite": True, "filter": {"meaning": "new"}}
         assert http.post("/api/v1/operations", body, format="json").status_code == 409
+
+    def test_an_archive_asks_for_its_text(self, reader: Client, embedder: Embedder) -> None:
+        """The refusal takes nothing back, so that the next time there is an answer."""
+        form = {"all": "1", "meaning": "fox"}
+        refused = reader.post("/downloads/", form, headers={"accept": "application/json"})
+        assert refused.status_code == 422
+        assert TextEmbedding.objects.filter(text="fox").exists()
+        embedder.answer(0)
+        assert reader.post("/downloads/", form).status_code == 302
 
     def test_over_rest(self, owner: User, embedder: Embedder) -> None:
         http = APIClient()
