@@ -156,6 +156,10 @@ class TestWithPgvector:
     def test_a_word_leads_to_what_shows_it(self, reader: Client) -> None:
         assert "?meaning=sunset" in get(reader, "q=sunset")
 
+    def test_a_word_leads_there_with_the_other_filters(self, reader: Client) -> None:
+        page = get(reader, f"q=sunset&media=image&shape=landscape&similar={self.same}&alike=30")
+        assert 'href="?media=image&amp;shape=landscape&amp;meaning=sunset&amp;alike=30"' in page
+
     def test_the_details_lead_to_similar_ones(self, reader: Client) -> None:
         page = reader.get(f"/library/image/{self.same}/").content.decode()
         assert f"/library/?similar={self.same}" in page
