@@ -108,6 +108,20 @@ def test_what_is_leased_is_leased_to_nobody_else_until_its_time_is_over(
     assert list(work.lease(worker=embedder, limit=9).images) == [second.pk]
 
 
+def test_a_worker_that_leaves_gets_nothing_more(owner: User, embedder: Worker) -> None:
+    """It delivers what it holds."""
+    first, _ = make_results(owner, 2)[::-1]
+    by_meaning(owner_id=owner.pk, text="a fox", alike=0)
+    assert work.lease(worker=embedder, limit=1).texts
+    assert list(work.lease(worker=embedder, limit=1).images) == [first.pk]
+    Worker.objects.filter(pk=embedder.pk).update(draining=True)
+    embedder.refresh_from_db()
+    assert not work.lease(worker=embedder, limit=9)
+    assert work.leased_image(worker=embedder, asset_id=first.pk) == first
+    kept = work.accept(worker=embedder, name="clip", images=[item(first.pk, encoded(1))], texts=[])
+    assert kept.accepted == [first.pk]
+
+
 def test_one_that_ends_its_embedder_costs_no_other_an_attempt_and_is_left_out(
     owner: User, embedder: Worker
 ) -> None:

@@ -97,10 +97,12 @@ def require_embedder(worker: Worker) -> None:
 
 @transaction.atomic
 def lease(*, worker: Worker, limit: int) -> Work:
-    """Texts that people wait for, else images, newest first.
+    """Texts that people wait for, else images, newest first; nothing for a worker that is draining.
 
     What was leased before and not done is leased by itself: it may be what ended its embedder.
     """
+    if worker.draining:
+        return Work()
     if texts := _take(worker, TextEmbedding.objects.order_by("asked_at"), limit, TEXT_SECONDS):
         return Work(texts=texts, seconds=TEXT_SECONDS)
     images = _take(worker, Embedding.objects.order_by("-asset_id"), limit, IMAGE_SECONDS)
