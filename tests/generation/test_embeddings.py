@@ -390,6 +390,24 @@ def test_a_lost_index_is_made_again(embedder: Worker) -> None:
         assert cursor.fetchone() == (1,)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_index_that_was_not_finished_is_made_anew(embedder: Worker) -> None:
+    """As one is left by `embeddings enable` that was interrupted: nothing is found by it."""
+    state = "SELECT indisvalid, indexrelid FROM pg_index WHERE indexrelid = %s::regclass"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", [model.INDEX]
+        )
+        states = []
+        for _ in range(2):
+            model.enable()
+            cursor.execute(state, [model.INDEX])
+            states.append(cursor.fetchone())
+    assert states[0][0]
+    assert states[0] == states[1], "one that is whole stays"
+    model.disable()
+
+
 def test_thresholds_do_not_bring_back_what_was_disabled(
     embedder: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
