@@ -24,9 +24,16 @@ function told(message) {
   showOperations(message).catch(() => {}); // the next message says them again
 }
 
-/** Loads the page again until a worker has answered; not while somebody writes. */
+/** Whether somebody is at what a reload would lose: words half written, the panel of filters. */
+function isFilling() {
+  const field = document.activeElement;
+  const isWriting = field instanceof HTMLInputElement && field.value !== field.defaultValue;
+  return isWriting || document.querySelector("#filters :popover-open") !== null;
+}
+
+/** Loads the page again until a worker has answered. */
 function lookAgain() {
-  setTimeout(() => (document.activeElement?.matches("input, select") ? lookAgain() : location.reload()), 1000);
+  setTimeout(() => (isFilling() ? lookAgain() : location.reload()), 1000);
 }
 
 const grid = byId("grid", HTMLElement);
