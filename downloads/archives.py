@@ -57,16 +57,20 @@ class NothingSelected(DomainError):
         super().__init__("Nothing is selected.")
 
 
-@transaction.atomic
 def create_archive(*, owner_id: int, selection: ArchiveSelection) -> Archive:
     """An archive with its first parts.
 
     Raises:
         NothingSelected, TooMany, NotAnswered
     """
-    selection.only.answered(owner_id)
     for asset_ids in (selection.asset_ids, selection.excluded_ids):
         check_count(asset_ids or ())
+    selection.only.answered(owner_id)  # outside: what it raises would take back what it asks for
+    return _create(owner_id, selection)
+
+
+@transaction.atomic
+def _create(owner_id: int, selection: ArchiveSelection) -> Archive:
     archive = Archive.objects.create(
         owner_id=owner_id,
         query=selection.only.to_query(),

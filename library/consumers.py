@@ -9,6 +9,7 @@ from django.http import QueryDict
 from django.template.loader import render_to_string
 
 from generation.access.projects import owns_project
+from generation.assets.embeddings.nearest import State
 from generation.assets.filters import AssetFilter
 from generation.changes.feed import Changes
 from generation.live.consumer import LiveConsumer
@@ -28,22 +29,32 @@ class LibraryPage(LivePage):
     in_trash: bool
 
     def render(self, changes: Changes) -> dict[str, Any]:
-        looked_up = replace(self, filters=self.filters.looked_up(self.owner_id))
-        return looked_up._rendered(changes)
-
-    def _rendered(self, changes: Changes) -> dict[str, Any]:
         completed = [asset for asset in changes.assets if asset.status == AssetStatus.COMPLETED]
         if self.filters.stacks:
             completed = self._with_their_stacks(changes, completed)
+        tiles = self._looked_up()._tiles(completed) if completed else []
+        message = {"assets": tiles + [removed_tile(str(row.asset_id), row.media) for row in changes.purged]}
+        return message | {"operations": operations_html(self.owner_id), "gone": self._is_gone()}
+
+    def _looked_up(self) -> LibraryPage:
+        return replace(self, filters=self.filters.looked_up(self.owner_id))
+
+    def _tiles(self, completed: Sequence[Asset]) -> list[dict[str, object]]:
+        if not self._has_answer:  # nor anything to say of what is shown, but for what has left the Library
+            completed = [asset for asset in completed if asset.trashed_at or not asset.saved_at]
         shown = self._shown(completed)
         there = [asset for asset in completed if asset.pk in shown]
         stacks = stacks_of(self.owner_id, self.filters, there)
-        tiles = [
+        return [
             pushed_tile(asset, stacks.get(asset.job_id), shown=asset.pk in shown, in_trash=self.in_trash)
             for asset in completed
         ]
-        message = {"assets": tiles + [removed_tile(str(row.asset_id), row.media) for row in changes.purged]}
-        return message | {"operations": operations_html(self.owner_id), "gone": self._is_gone()}
+
+    @property
+    def _has_answer(self) -> bool:
+        """Whether what is found by content is known, if that is asked for."""
+        nearest = self.filters.nearest
+        return self.in_trash or nearest is None or nearest.state == State.FOUND
 
     def _with_their_stacks(self, changes: Changes, completed: Sequence[Asset]) -> list[Asset]:
         """All of the jobs of which something changed: the best or the number may be others."""
@@ -66,6 +77,8 @@ class LibraryPage(LivePage):
         kept = {asset.pk: asset for asset in assets if asset.saved_at and not asset.trashed_at}
         if not kept or not self.filters:
             return set(kept)
+        if self.filters.error:
+            return set()
         # Filtered by the database, so that a tile is pushed exactly when a reload would show it.
         rows: Any = self.filters.apply(Asset.objects.filter(pk__in=kept), owner_id=self.owner_id)
         if not self.filters.is_by_content:

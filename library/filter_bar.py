@@ -66,7 +66,7 @@ def _by_content(filters: AssetFilter) -> dict[str, Any]:
     """What finds by content; nothing where there are no embeddings."""
     if embedding_model.current() is None:
         return {}
-    words = replace(AssetFilter(), meaning=filters.q).to_query() if filters.q else ""
+    words = replace(filters, q="", similar_id=None, meaning=filters.q).to_query() if filters.q else ""
     return {
         "levels": LEVEL_WORDS | {filters.alike: LEVEL_WORDS.get(filters.alike, f"{filters.alike} of 100")},
         "usual_level": ALIKE,

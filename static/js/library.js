@@ -17,28 +17,57 @@ async function showOperations(message) {
   organise.showOperations(message);
 }
 
+const grid = byId("grid", HTMLElement);
+const LOOK_MS = 10000; // what is found by content is asked for so often at most
+/** @type {number | undefined} */
+let look;
+let revision = Number(data(grid, "revision"));
+
+/**
+ * What else is alike by now no message says: with any change the page is asked for again, a little later.
+ * @param {Message} message
+ */
+function lookForMore(message) {
+  const isNews = message.revision > revision;
+  revision = Math.max(revision, message.revision);
+  if (grid.dataset.ranked === undefined || !isNews || look) return;
+  look = setTimeout(() => {
+    look = undefined;
+    refresh();
+  }, LOOK_MS);
+}
+
+const refresh = () => import("./library-refresh.js").then(({ refresh }) => refresh()).catch(() => {});
+
 /** @param {Message} message */
 function told(message) {
   if (message.gone) return location.reload(); // what the page shows was deleted
   changes(message);
+  lookForMore(message);
   showOperations(message).catch(() => {}); // the next message says them again
 }
 
-/** Loads the page again until a worker has answered; not while somebody writes. */
-function lookAgain() {
-  setTimeout(() => (document.activeElement?.matches("input, select") ? lookAgain() : location.reload()), 1000);
+/** Whether somebody is at what a reload would lose: words half written, the panel of filters. */
+function isFilling() {
+  const field = document.activeElement;
+  const isWriting = field instanceof HTMLInputElement && field.value !== field.defaultValue;
+  return isWriting || document.querySelector("#filters :popover-open") !== null;
 }
 
-const grid = byId("grid", HTMLElement);
+/** Loads the page again until a worker has answered. */
+function lookAgain() {
+  setTimeout(() => (isFilling() ? lookAgain() : location.reload()), 1000);
+}
+
 const live = connect({
   url: data(grid, "socket"),
-  revision: Number(data(grid, "revision")),
+  revision,
   epoch: data(grid, "epoch"),
   on: { changes: told, reload: () => location.reload() },
 });
 document.addEventListener("acted", () => {
   if (live.isLive()) live.probe();
-  else import("./library-refresh.js").then(({ refresh }) => refresh()).catch(() => {});
+  else refresh();
 });
 if (document.querySelector("[data-looking]")) lookAgain();
 startChanges();

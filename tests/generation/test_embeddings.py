@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from generation.assets.embeddings import model, nearest, work
 from generation.assets.embeddings.nearest import State, by_meaning, similar_to
+from generation.changes import feed
 from generation.core.ids import new_id
 from generation.maintenance import embeddings as chores
 from generation.models import Asset, Embedding, EmbeddingModel, TextEmbedding, Worker
@@ -108,6 +109,20 @@ def test_what_is_leased_is_leased_to_nobody_else_until_its_time_is_over(
     assert list(work.lease(worker=embedder, limit=9).images) == [second.pk]
 
 
+def test_a_worker_that_leaves_gets_nothing_more(owner: User, embedder: Worker) -> None:
+    """It delivers what it holds."""
+    first, _ = make_results(owner, 2)[::-1]
+    by_meaning(owner_id=owner.pk, text="a fox", alike=0)
+    assert work.lease(worker=embedder, limit=1).texts
+    assert list(work.lease(worker=embedder, limit=1).images) == [first.pk]
+    Worker.objects.filter(pk=embedder.pk).update(draining=True)
+    embedder.refresh_from_db()
+    assert not work.lease(worker=embedder, limit=9)
+    assert work.leased_image(worker=embedder, asset_id=first.pk) == first
+    kept = work.accept(worker=embedder, name="clip", images=[item(first.pk, encoded(1))], texts=[])
+    assert kept.accepted == [first.pk]
+
+
 def test_one_that_ends_its_embedder_costs_no_other_an_attempt_and_is_left_out(
     owner: User, embedder: Worker
 ) -> None:
@@ -134,6 +149,18 @@ def test_vectors_are_kept_at_length_one_once(owner: User, embedder: Worker) -> N
     replayed = work.accept(worker=embedder, name="clip", images=[item(result.pk, encoded(1))], texts=[])
     assert (replayed.duplicate, replayed.accepted) == ([result.pk], [])
     assert Embedding.objects.get().vector[0] == pytest.approx(0.6)
+
+
+def test_an_owners_pages_are_told_that_there_is_more_to_find(owner: User, embedder: Worker) -> None:
+    """Pitfall 23. Once for all that came together, and only those whose results they are."""
+    stranger = make_user()
+    results = make_results(owner, 2)
+    make_results(stranger, 1)
+    before = [feed.position(each.pk).revision for each in (owner, stranger)]
+    embed(embedder, {asset.pk: encoded(1) for asset in results})
+    embed(embedder, {asset.pk: encoded(1) for asset in results})
+    after = [feed.position(each.pk).revision for each in (owner, stranger)]
+    assert after == [before[0] + 1, before[1]]
 
 
 @pytest.mark.parametrize(
@@ -216,6 +243,29 @@ def test_the_most_alike_come_first_down_to_the_threshold(
     assert similar_to(owner_id=owner.pk, asset_id=foreign.pk, alike=0).state == State.UNKNOWN
 
 
+@pytest.mark.parametrize("few", [True, False])
+def test_where_a_result_stands_depends_on_no_other(
+    owner: User, embedder: Worker, monkeypatch: pytest.MonkeyPatch, few: bool
+) -> None:
+    """It is by how much alike it is, to the millionth: the same at each request, however it is compared."""
+    monkeypatch.setattr(nearest, "COMPARED", 20_000 if few else 0)
+    EmbeddingModel.objects.update(thresholds={"image": [-1, 1], "text": [-1, 1]})
+    results = make_results(owner, 4)
+    angles = dict(zip(results, [0, 60, 90, 180], strict=True))
+    embed(embedder, {asset.pk: at_angle(angle) for asset, angle in angles.items()})
+
+    def ranks() -> dict[uuid.UUID, int]:
+        return dict(similar_to(owner_id=owner.pk, asset_id=results[0].pk, alike=0).ranks)
+
+    a, b, c, d = (asset.pk for asset in results)
+    first = ranks()
+    assert list(first) == [a, b, c, d]
+    assert list(first.values()) == pytest.approx([999_999, 750_000, 500_000, 0], abs=200)
+    assert all(0 <= rank < 1_000_000 for rank in first.values()), "within a second"
+    discard(owner_id=owner.pk, assets=[b])
+    assert ranks() == {pk: rank for pk, rank in first.items() if pk != b}
+
+
 def test_a_text_is_embedded_for_its_owner_when_it_is_searched_for(owner: User, embedder: Worker) -> None:
     results = make_results(owner, 2)
     embed(embedder, {results[0].pk: at_angle(0), results[1].pk: at_angle(89)})
@@ -229,7 +279,7 @@ def test_a_text_is_embedded_for_its_owner_when_it_is_searched_for(owner: User, e
     [text] = leased.texts
     assert (text.text, list(leased.images), leased.seconds) == ("a red fox", [], 10)
     work.accept(worker=embedder, name="clip", images=[], texts=[item(text.pk, at_angle(10))])
-    assert search() == nearest.Nearest(State.FOUND, (results[0].pk,))
+    assert (search().state, search().asset_ids) == (State.FOUND, [results[0].pk])
 
 
 def test_a_text_that_nobody_answers_does_not_wait_for_ever(owner: User, embedder: Worker) -> None:
@@ -351,6 +401,24 @@ def test_a_lost_index_is_made_again(embedder: Worker) -> None:
         model.enable()
         cursor.execute("SELECT count(*) FROM pg_indexes WHERE indexname = %s", [model.INDEX])
         assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_index_that_was_not_finished_is_made_anew(embedder: Worker) -> None:
+    """As one is left by `embeddings enable` that was interrupted: nothing is found by it."""
+    state = "SELECT indisvalid, indexrelid FROM pg_index WHERE indexrelid = %s::regclass"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = %s::regclass", [model.INDEX]
+        )
+        states = []
+        for _ in range(2):
+            model.enable()
+            cursor.execute(state, [model.INDEX])
+            states.append(cursor.fetchone())
+    assert states[0][0]
+    assert states[0] == states[1], "one that is whole stays"
+    model.disable()
 
 
 def test_thresholds_do_not_bring_back_what_was_disabled(

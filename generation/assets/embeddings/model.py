@@ -14,6 +14,11 @@ from generation.models import EmbeddingModel, TextEmbedding
 
 EXTENSION = "EXISTS (SELECT FROM pg_extension WHERE extname = 'vector')"
 INDEX = "embedding_vectors"
+# As an interrupted CREATE INDEX CONCURRENTLY leaves it: there, and never used.
+UNFINISHED = """
+    SELECT FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+    WHERE relname = %s AND indrelid = 'generation_embedding'::regclass AND NOT indisvalid
+"""
 OLDEST = (0, 8)  # of pgvector: it reads its index on until there are enough of an owner's
 Thresholds = Mapping[str, Sequence[float]]
 
@@ -60,7 +65,8 @@ def vector_type(model: EmbeddingModel) -> str:
 def enable() -> EmbeddingModel:
     """Have embeddings from now on; older results are asked for by the chores, newest first.
 
-    Makes the vectors' index where it was lost. Raises NoEmbeddings where the database has no pgvector.
+    Makes the vectors' index where it was lost, or never finished. Raises NoEmbeddings where the database has
+    no pgvector.
     """
     if connection.vendor != "postgresql":
         raise NoEmbeddings("Embeddings need PostgreSQL with pgvector; this is SQLite.")
@@ -152,6 +158,9 @@ def _named(name: str, dimensions: int) -> EmbeddingModel:
 def _make_index(model: EmbeddingModel, how: str = "") -> None:
     vector = f"(vector::{vector_type(model)})"
     with connection.cursor() as cursor:
+        cursor.execute(UNFINISHED, [INDEX])
+        if cursor.fetchone() is not None:
+            cursor.execute(f"DROP INDEX {how} IF EXISTS {INDEX}")
         cursor.execute(
             f"CREATE INDEX {how} IF NOT EXISTS {INDEX} ON generation_embedding"
             f" USING hnsw ({vector} halfvec_cosine_ops)"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from typing import Any, cast
@@ -29,7 +29,9 @@ ANSWER_SECONDS = 15  # in which an embedder answers, where one is there
 # Of one owner's texts: that wait, that are asked for in an hour, that are kept.
 TEXTS_WAITING, TEXTS_AN_HOUR, TEXTS_KEPT = 20, 120, 200
 A_DAY = timedelta(days=1)
-RANKED_AT = f"('epoch'::timestamptz + ({MOST} - array_position(%(expressions)s)) * interval '1 millisecond')"
+# How much alike two are, from 0 for opposites: microseconds of one second.
+RANK = "greatest(0, least(999999, round((2 - distance) * 500000)))::int"
+RANKED_AT = "('epoch'::timestamptz + (%(expressions)s] * interval '1 microsecond')"
 INDEX_SETTINGS = {
     "hnsw.ef_search": "200",
     "hnsw.iterative_scan": "relaxed_order",
@@ -70,10 +72,17 @@ class NoEmbedder(NotAnswered):
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """Ids, the most alike first."""
+    """What was found and how much alike each is, see RANK; the most alike first.
+
+    A rank depends on its two vectors alone: what comes and goes leaves the others where they stand.
+    """
 
     state: State
-    asset_ids: Sequence[uuid.UUID] = ()
+    ranks: Mapping[uuid.UUID, int] = field(default_factory=dict)
+
+    @property
+    def asset_ids(self) -> list[uuid.UUID]:
+        return list(self.ranks)
 
     def require_answer(self) -> None:
         """Raises NotAnswered."""
@@ -87,8 +96,14 @@ class Nearest:
 
         All lie in the first second of 1970, so that they are one hour's on a page, and no page names it.
         """
-        rank = Func(Value(list(self.asset_ids)), F("pk"), template=RANKED_AT, output_field=DateTimeField())
-        return cast("AssetQuerySet[A]", assets.filter(pk__in=self.asset_ids).annotate(ranked_at=rank))
+        place = Func(Value(self.asset_ids), F("pk"), function="array_position")
+        ranked_at = Func(
+            *(Value(list(self.ranks.values())), place),
+            template=RANKED_AT,
+            arg_joiner="::int[])[",
+            output_field=DateTimeField(),
+        )
+        return cast("AssetQuerySet[A]", assets.filter(pk__in=self.asset_ids).annotate(ranked_at=ranked_at))
 
 
 def similar_to(*, owner_id: int, asset_id: uuid.UUID, alike: int) -> Nearest:
@@ -145,21 +160,22 @@ def _nearest(model: EmbeddingModel, owner_id: int, vector: Sequence[float], cosi
     values: dict[str, Any] = {"owner": owner_id, "vector": list(vector), "furthest": 1 - cosine, "most": MOST}
     has_few = _has_few(owner_id)
     order = "" if has_few else f"ORDER BY {distance} LIMIT {READ}"
-    # PostgreSQL takes what the index gives for sorted, which it is only nearly: `+ 0` has it sorted.
+    # By the rank, as pages are. PostgreSQL would take what the index gives for sorted, but it is only nearly.
     statement = f"""
         WITH near AS MATERIALIZED (
             SELECT asset_id, {distance} AS distance FROM generation_embedding
             WHERE owner_id = %(owner)s AND vector IS NOT NULL {order}
         )
-        SELECT near.asset_id FROM near JOIN generation_asset ON generation_asset.id = near.asset_id
+        SELECT near.asset_id, {RANK} AS rank FROM near
+        JOIN generation_asset ON generation_asset.id = near.asset_id
         WHERE distance <= %(furthest)s AND saved_at IS NOT NULL AND trashed_at IS NULL
-        ORDER BY distance + 0, near.asset_id DESC LIMIT %(most)s
+        ORDER BY rank DESC, near.asset_id DESC LIMIT %(most)s
     """  # noqa: S608 # the type is ours, values are bound
     with transaction.atomic(), connection.cursor() as cursor:
         if not has_few:
             cursor.execute(SET_LOCALLY)
         cursor.execute(statement, values)
-        return Nearest(State.FOUND, tuple(row[0] for row in cursor.fetchall()))
+        return Nearest(State.FOUND, dict(cursor.fetchall()))
 
 
 def _has_few(owner_id: int) -> bool:

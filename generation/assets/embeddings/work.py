@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from generation.assets.embeddings import model as embedding_model
-from generation.changes import publisher
+from generation.changes import publisher, writes
 from generation.core.clock import from_now
 from generation.core.errors import DomainError
 from generation.models import Asset, Embedding, EmbeddingModel, TextEmbedding, Worker
@@ -97,10 +97,12 @@ def require_embedder(worker: Worker) -> None:
 
 @transaction.atomic
 def lease(*, worker: Worker, limit: int) -> Work:
-    """Texts that people wait for, else images, newest first.
+    """Texts that people wait for, else images, newest first; nothing for a worker that is draining.
 
     What was leased before and not done is leased by itself: it may be what ended its embedder.
     """
+    if worker.draining:
+        return Work()
     if texts := _take(worker, TextEmbedding.objects.order_by("asked_at"), limit, TEXT_SECONDS):
         return Work(texts=texts, seconds=TEXT_SECONDS)
     images = _take(worker, Embedding.objects.order_by("-asset_id"), limit, IMAGE_SECONDS)
@@ -123,7 +125,6 @@ def leased_image(*, worker: Worker, asset_id: uuid.UUID) -> Asset | None:
     return Asset.objects.completed().filter(embedding__in=held, pk=asset_id).first()
 
 
-@transaction.atomic
 def accept(
     *, worker: Worker, name: str, images: Sequence[Mapping[str, Any]], texts: Sequence[Mapping[str, Any]]
 ) -> Outcome:
@@ -131,6 +132,19 @@ def accept(
 
     Raises NoEmbeddings, OtherEmbeddingModel.
     """
+    outcome = _keep(worker, name, images, texts)
+    found = Embedding.objects.filter(pk__in=outcome.accepted, vector__isnull=False).order_by("owner_id")
+    for owner_id in found.values_list("owner_id", flat=True).distinct():
+        # Afterwards: a purge locks the owner's counter first, then embeddings.
+        with transaction.atomic():
+            writes.announce(owner_id)  # to open pages of what is alike
+    return outcome
+
+
+@transaction.atomic
+def _keep(
+    worker: Worker, name: str, images: Sequence[Mapping[str, Any]], texts: Sequence[Mapping[str, Any]]
+) -> Outcome:
     model = embedding_model.required()
     if model.name != name:
         raise embedding_model.OtherEmbeddingModel(f"Embeddings here are of {model.name or 'no model yet'}.")

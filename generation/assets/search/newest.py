@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
@@ -114,7 +115,10 @@ def _first(
 
 def _among_first(rows: Rows, by: str, match: Match, limit: int, looked_at: int) -> list[uuid.UUID]:
     """Those that match of the first rows: PostgreSQL reads no inverted index in another column's order."""
-    first, params = _sql(rows.values("id", by)[:looked_at])
+    try:
+        first, params = _sql(rows.values("id", by)[:looked_at])
+    except EmptyResultSet:  # narrowed to none, as by content that nothing here has
+        return []
     statement = (
         f"SELECT first.id FROM ({first}) AS first"  # noqa: S608 # of the ORM, values are bound
         " JOIN generation_searchentry ON asset_id = first.id"
