@@ -31,6 +31,7 @@ TEXTS_WAITING, TEXTS_AN_HOUR, TEXTS_KEPT = 20, 120, 200
 A_DAY = timedelta(days=1)
 # How much alike two are, from 0 for opposites: microseconds of one second.
 RANK = "greatest(0, least(999999, round((2 - distance) * 500000)))::int"
+# Of the ranks and a place among them, `(ranks::int[])[place]`: PostgreSQL has no function for that.
 RANKED_AT = "('epoch'::timestamptz + (%(expressions)s] * interval '1 microsecond')"
 INDEX_SETTINGS = {
     "hnsw.ef_search": "200",
