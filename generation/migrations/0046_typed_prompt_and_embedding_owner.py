@@ -1,4 +1,4 @@
-"""What was typed for several prompts, in each of their jobs."""
+"""What was typed for several prompts, in each of their jobs; an index of all embeddings by owner."""
 
 from __future__ import annotations
 
@@ -18,4 +18,5 @@ class Migration(migrations.Migration):
                 null=True,
             ),
         ),
+        migrations.AddIndex("embedding", models.Index(models.F("owner"), name="embedding_owner")),
     ]
