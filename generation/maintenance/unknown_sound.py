@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
+
+from django.db import transaction
+
+from generation.changes import writes
 from generation.maintenance.older_results import OlderResults
 from generation.media.measure import measure
 from generation.models import Asset
@@ -25,7 +30,15 @@ def _unknown() -> AssetQuerySet[Asset]:
 def _measure(asset: Asset) -> int:
     with asset.file.open() as content:
         has_audio = measure(content.file, media="video").has_audio
-    return _unknown().filter(pk=asset.pk).update(has_audio=bool(has_audio))
+    return _write(asset.pk, has_audio=bool(has_audio))
+
+
+@transaction.atomic
+def _write(asset_id: uuid.UUID, *, has_audio: bool) -> int:
+    found = list(_unknown().filter(pk=asset_id).select_for_update())
+    for asset in found:
+        writes.write_each(asset.owner_id, [asset], has_audio=has_audio)
+    return len(found)
 
 
 videos = OlderResults(_unknown, file="file", event="sound.unreadable")

@@ -10,8 +10,11 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 
+from generation.changes import feed
+from generation.maintenance import unknown_sound
 from generation.models import Asset, Worker
 from ourvidz.management.commands.maintain import EVERY_ROUND, run_chores
+from tests.generation.api.conftest import client_of
 from tests.generation.test_sound import delivered
 from tests.generation.video_kinds import video
 
@@ -83,3 +86,29 @@ def test_a_full_disk_ends_the_round_and_not_the_chores(
 
     settings.STORAGES = kept
     assert rounds("placeholder") == 2
+
+
+def test_what_a_chore_found_out_of_sound_is_told(old: list[Asset], owner: User) -> None:
+    """It was told to nobody who had the video before."""
+    caller = client_of(owner)
+    before = feed.position(owner.pk)
+    tags = {path: caller.get(path)["ETag"] for path in ("/api/v1/assets", "/api/v1/jobs")}
+
+    assert rounds("has_audio") == 2
+
+    for path, tag in tags.items():
+        assert caller.get(path, headers={"if-none-match": tag}).status_code == 200
+    changes = caller.get(f"/api/v1/changes?after={before.revision}&epoch={before.epoch}").json()
+    assert {each["id"]: each["has_audio"] for each in changes["videos"]} == {
+        str(old[0].pk): False,
+        str(old[1].pk): True,
+    }
+
+
+def test_what_is_under_way_elsewhere_is_not_written_again(old: list[Asset], owner: User) -> None:
+    """No revision is taken for what is known already."""
+    Asset.objects.filter(pk=old[0].pk).update(has_audio=True)
+    before = feed.position(owner.pk).revision
+    assert unknown_sound._measure(old[0]) == 0
+    assert known(old[0], "has_audio") is True
+    assert feed.position(owner.pk).revision == before
