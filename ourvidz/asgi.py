@@ -18,7 +18,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.security.websocket import WebsocketDenier  # noqa: E402
 from django.urls import path, re_path  # noqa: E402
 
-from generation.worker_api.long_poll import EmbeddingsLongPoll, LongPoll  # noqa: E402
+from generation.worker_api.long_poll import EmbeddingsLongPoll, LeaseLongPoll  # noqa: E402
 from library.consumers import LibraryConsumer  # noqa: E402
 from ourvidz.admission import BodyAdmission  # noqa: E402
 from ourvidz.origins import SameOriginSockets  # noqa: E402
@@ -37,7 +37,7 @@ sockets = URLRouter(
 )
 everything = RequestLimits(django_app)
 # The stubs of path() know views only; Channels routes to any ASGI application.
-lease_call: Any = LongPoll(everything)
+lease_call: Any = LeaseLongPoll(everything)
 embeddings_call: Any = EmbeddingsLongPoll(everything)
 other: Any = everything
 routed = URLRouter(

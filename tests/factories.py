@@ -29,8 +29,9 @@ def make_user(name: str = "") -> User:
     return User.objects.create_user(username=name or f"user{next(_number)}", password="a good long password")
 
 
-def make_worker(name: str = "", engines: Sequence[str] = ("sdxl", "wan")) -> Worker:
-    return Worker.objects.create(name=name or f"worker{next(_number)}", engines=list(engines))
+def make_worker(name: str = "", engines: Sequence[str] = ("sdxl", "wan"), *, embeds: bool = False) -> Worker:
+    name = name or f"worker{next(_number)}"
+    return Worker.objects.create(name=name, engines=list(engines), embeds=embeds)
 
 
 def make_job(

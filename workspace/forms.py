@@ -238,10 +238,10 @@ class ComposerForm(forms.Form):
 
 
 def _prompts(text: str, *, one_per_line: bool) -> Iterator[tuple[str, str | None]]:
-    """Each prompt; with the first of those that one line stands for, what was typed."""
+    """Each prompt; with those that one line stands for, what was typed: any of their jobs may go."""
     for line, prompts in expand_lines(text, one_per_line=one_per_line) or [("", [""])]:
-        for number, prompt in enumerate(prompts):
-            typed = None if len(prompts) == 1 else "" if number else line.strip()
+        typed = line.strip() if len(prompts) > 1 else None
+        for prompt in prompts:
             yield prompt, typed
 
 

@@ -1,6 +1,8 @@
 """Deleting the files of rows that are gone, whatever breaks off in between: the only way that they go.
 
-Their names are written in the transaction that deletes the rows, and go when the files have gone.
+Their names are written in the transaction that deletes the rows, and go when the files have gone. Files that
+never had a row go without: what was written of one that could not be stored whole (`storage.store`), and what
+`check_consistency --fix` finds (`stored_files.delete_file_without_row`). So do empty folders.
 """
 
 from __future__ import annotations

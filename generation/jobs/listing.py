@@ -141,17 +141,21 @@ def earlier_prompts(*, owner_id: int, search: str = "", before: str = "", limit:
     """
     words = search_key(search).split()
     found: dict[str, uuid.UUID] = {}
+    others: set[str] = set()
     mine = Job.objects.of(owner_id).only("id", "prompt", "typed_prompt")
+    last = None
     for _ in range(0, PROMPTS_READ, PROMPTS_CHUNK):
         jobs, before = newest_by_id(mine, before, PROMPTS_CHUNK)
         for job in jobs:
-            if job.typed_prompt == "":
-                continue
-            has_words = all(word in search_key(job.typed_prompt or job.prompt) for word in words)
-            if has_words and (typed := typed_prompt(job)) not in found:
-                found[typed] = job.pk
-            if len(found) == limit:
-                return PromptPage(_pairs(found), str(job.pk) if before or job is not jobs[-1] else "")
+            typed = typed_prompt(job)
+            if typed not in found and typed not in others:
+                if not _has_words(job, words):
+                    others.add(typed)
+                elif len(found) == limit:
+                    return PromptPage(_pairs(found), str(last))
+                else:
+                    found[typed] = job.pk
+            last = job.pk
         if not before:
             break
     return PromptPage(_pairs(found), before)
@@ -160,6 +164,11 @@ def earlier_prompts(*, owner_id: int, search: str = "", before: str = "", limit:
 def typed_prompt(job: Job) -> str:
     """The text for the composer that stands for the job's prompt, and for those that were typed with it."""
     return job.typed_prompt or literal(job.prompt)
+
+
+def _has_words(job: Job, words: list[str]) -> bool:
+    key = search_key(job.typed_prompt or job.prompt)
+    return all(word in key for word in words)
 
 
 def _pairs(found: dict[str, uuid.UUID]) -> list[tuple[uuid.UUID, str]]:

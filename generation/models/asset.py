@@ -89,7 +89,7 @@ class Asset(models.Model):
     file = models.FileField(max_length=200, blank=True)
     thumbnail = models.FileField(max_length=200, blank=True)
     small_thumbnail = models.FileField(max_length=200, null=True)
-    placeholder = models.CharField(  # noqa: DJ001 # NULL is not "": nobody has tried to make one yet
+    placeholder = models.CharField(  # noqa: DJ001 # NULL: none yet; an older version wrote "" where it could not
         max_length=12,
         null=True,
         editable=False,

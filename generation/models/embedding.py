@@ -84,7 +84,10 @@ class Embedding(Wanted):
             models.Index(
                 *("attempts", F("asset").desc()), name="embedding_wanted", condition=Q(vector__isnull=True)
             ),
+            # How many a search compares, read from the index alone.
             models.Index("owner", name="embedding_of_owner", condition=Q(vector__isnull=False)),
+            # Whether an account that is deleted has some still, with a vector or without.
+            models.Index("owner", name="embedding_owner"),
         ]
 
     def __str__(self) -> str:

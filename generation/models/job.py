@@ -91,10 +91,10 @@ class Job(models.Model):
     engine = models.CharField(max_length=10, choices=JobEngine.choices)
     media = models.CharField(max_length=10, choices=Media.choices)
     prompt = models.TextField()
-    typed_prompt = models.TextField(  # noqa: DJ001 # NULL is not "": its prompt is what was typed
+    typed_prompt = models.TextField(  # noqa: DJ001 # NULL is not "", which an older version wrote
         null=True,
         editable=False,
-        help_text="What was typed for several prompts: of the first of their jobs; empty of the others.",
+        help_text="What was typed for several prompts, this one among them; NULL, or empty: the prompt.",
     )
     negative_prompt = models.TextField(blank=True)
     enhanced_prompt = models.TextField(blank=True)

@@ -1,4 +1,4 @@
-"""The lease view: answers at once; LongPoll in front of it does the waiting."""
+"""The lease view: answers at once; LeaseLongPoll in front of it does the waiting."""
 
 from __future__ import annotations
 

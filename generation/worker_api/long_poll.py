@@ -31,7 +31,7 @@ RECHECK_SECONDS = 5.0
 
 
 class LongPoll:
-    """Wraps the Django application for a URL that workers wait at: that of the lease."""
+    """Wraps the Django application for a URL that workers wait at."""
 
     def __init__(self, django: Application) -> None:
         self.django = django
@@ -73,6 +73,16 @@ class LongPoll:
 
     def groups(self, request: Mapping[str, Any]) -> list[str]:
         """The channel groups whose hints may bring what is waited for."""
+        raise NotImplementedError
+
+    async def _release(self, scope: Any, answer: Sequence[Message]) -> None:
+        """The worker disconnected. What it did not hear of is leased anew when its time is over."""
+
+
+class LeaseLongPoll(LongPoll):
+    """That of the lease."""
+
+    def groups(self, request: Mapping[str, Any]) -> list[str]:
         engines = request.get("engines", [])
         return [publisher.queue_group(engine) for engine in engines if engine in Engine.values]
 
@@ -89,13 +99,10 @@ class LongPoll:
 
 
 class EmbeddingsLongPoll(LongPoll):
-    """That of embedders. What one of them leased and did not hear of is leased anew when its time is over."""
+    """That of embedders."""
 
     def groups(self, request: Mapping[str, Any]) -> list[str]:
         return [publisher.EMBEDDERS]
-
-    async def _release(self, scope: Any, answer: Sequence[Message]) -> None:
-        pass
 
 
 async def _hints(

@@ -24,6 +24,14 @@ IN_FORCE = "media=image&rating=1&favourite=1&shape=portrait&job_type=sdxl_image_
 ROWS = """new Set([...document.querySelectorAll("#filters > *, .facets > *")]
   .filter((it) => it.checkVisibility() && it.matches(":not([popover], .facets)"))
   .map((it) => Math.round(it.getBoundingClientRect().top))).size"""
+# The selects that have less room than what they say takes.
+CUT = """[...document.querySelectorAll(".facets select")].filter((it) => {
+  const width = it.getBoundingClientRect().width;
+  it.style.cssText = "flex: none; max-width: none";
+  const whole = it.getBoundingClientRect().width;
+  it.style.cssText = "";
+  return width + 0.5 < whole;
+}).map((it) => it.selectedOptions[0].text)"""
 SLOW = {"offline": False, "latency": 20, "downloadThroughput": 30_000, "uploadThroughput": 30_000}
 
 
@@ -48,6 +56,22 @@ def test_the_bar_has_one_row_and_two_on_a_phone(
         assert search["width"] >= 100
         if width < 1024:
             assert_fits_fingers(page)
+
+
+@pytest.mark.parametrize("width", [1440, 1280, 1024])
+def test_no_choice_of_the_bar_is_cut_short(
+    live: Installation, browsers: Browsers, owner: User, machine: Machine, project: Project, width: int
+) -> None:
+    """What a select says is its label. The name of a project alone has an end somewhere."""
+    live.person(owner).submit(quantity=3, project=str(project.pk))
+    machine.finish()
+    page = browsers.context(owner, viewport={"width": width, "height": 800}).new_page()
+    for query, cut in (("", []), ("media=image", []), (f"project={project.pk}", [LONG_NAME])):
+        page.goto(f"/library/?{query}")
+        expect(page.get_by_role("button", name="Select", exact=True)).to_be_visible()
+        assert page.evaluate(CUT) == cut
+        assert page.evaluate(ROWS) == 1
+        assert page.locator(".facets").evaluate("(it) => it.scrollWidth - it.clientWidth") <= 0
 
 
 def test_more_filters_are_asked_for_together(browsers: Browsers, owner: User) -> None:

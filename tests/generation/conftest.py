@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection, connections
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from generation.maintenance import small_thumbnails, unknown_sound
 from generation.models import Worker
 from tests.factories import make_user, make_worker
 
@@ -18,6 +19,13 @@ LogOf = Callable[[Callable[[], object]], list[dict[str, object]]]
 def _only_where_it_can_run(request: pytest.FixtureRequest) -> None:
     if request.node.get_closest_marker("postgres") and connection.vendor != "postgresql":
         pytest.skip("needs PostgreSQL: name one in DATABASE_URL")
+
+
+@pytest.fixture(autouse=True)
+def _as_a_new_process() -> None:
+    """Chores know where their next round goes on; what the last test passed over is gone."""
+    small_thumbnails.results.start_over()
+    unknown_sound.videos.start_over()
 
 
 @pytest.fixture

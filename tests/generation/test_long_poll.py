@@ -143,7 +143,8 @@ async def test_a_list_of_models_is_read_once_however_often_it_looks(token: str) 
 
     seen: list[int] = []
     sent = json.dumps(asked).encode()
-    call = Call(token, 25, body=sent, application=long_poll.LongPoll(counting_bodies(asgi.everything, seen)))
+    counted = long_poll.LeaseLongPoll(counting_bodies(asgi.everything, seen))
+    call = Call(token, 25, body=sent, application=counted)
     await call.begin()
     await waiting_for("sdxl", 1)
     job = await submitted(model="m63")
@@ -245,7 +246,7 @@ async def test_a_job_that_cannot_be_handed_over_is_given_back(token: str, *, is_
     """Pitfall 12: at once or after a wait; it cost the job an attempt, and a lease's time."""
     job = await submitted() if is_there else None
     django = HangsUp()
-    django.call = await Call(token, 25, application=long_poll.LongPoll(django)).begin()
+    django.call = await Call(token, 25, application=long_poll.LeaseLongPoll(django)).begin()
     if job is None:
         await waiting_for("sdxl", 1)
         job = await submitted()

@@ -6,17 +6,21 @@ condition needs one of them is of no use to it. SQLite knows nothing of how many
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import Index, Model, ProtectedError, UniqueConstraint
 
 from generation.access import quotas
 from generation.assets import listing as assets
 from generation.assets import relations
+from generation.assets.embeddings import nearest
 from generation.assets.filters import AssetFilter
 from generation.jobs import import_files
 from generation.jobs import listing as jobs
@@ -49,7 +53,17 @@ CALLS: dict[str, tuple[str, Callable[[int], object]]] = {
     "made from": ("asset_sha256", lambda owner: relations.made_from(_asset_of(owner))),
     "made into": ("reference_uses", lambda owner: relations.made_into(_asset_of(owner))),
     "what is there already": ("asset_sha256", lambda owner: import_files._check_new(owner, "a" * 64)),
+    "how many are compared": ("embedding_of_owner", nearest._has_few),
+    "what an account still has": ("embedding_owner", lambda owner: _delete_account(owner)),
 }
+
+
+def _delete_account(owner: int) -> None:
+    with contextlib.suppress(ProtectedError):
+        User.objects.filter(pk=owner).delete()
+
+
+TABLES = ("job", "asset", "jobreference", "reference", "embedding")
 
 
 def _asset_of(owner: int) -> Asset:
@@ -97,7 +111,7 @@ def _forget_other_tests() -> None:
     """Plan as on a new database: after other tests each table is known to be empty, and every index does."""
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table in (f"generation_{each}" for each in ("job", "asset", "jobreference", "reference")):
+        for table in (f"generation_{each}" for each in TABLES):
             cursor.execute(f"REINDEX TABLE {table}")
             cursor.execute("DELETE FROM pg_statistic WHERE starelid = %s::regclass", [table])
             cursor.execute("UPDATE pg_class SET relpages = 0, reltuples = -1 WHERE relname = %s", [table])
@@ -112,3 +126,29 @@ def test_a_statement_finds_its_index(name: str, owner: User) -> None:
         _forget_other_tests()
     found = plans(lambda: call(owner.pk))
     assert [plan for plan in found if re.search(rf"(using|on|INDEX) {index} ", plan, re.ASCII)], found
+
+
+def test_what_refers_to_a_row_that_is_deleted_is_read_from_an_index() -> None:
+    """A partial one is of no use to the database's own check, nor to that of PROTECT."""
+    every = [model for model in apps.get_models() if not model._meta.proxy]
+    assert [without for model in every for without in _unindexed(model)] == []
+
+
+def _unindexed(model: type[Model]) -> Iterator[str]:
+    kinds = (*model._meta.indexes, *model._meta.constraints)
+    whole = [each for each in kinds if isinstance(each, Index | UniqueConstraint) and each.condition is None]
+    first = {_first(each) for each in whole} | {names[0] for names in model._meta.unique_together}
+    fields: Any = model._meta.concrete_fields  # the stubs know no `db_index`
+    for field in fields:
+        if field.is_relation and not (field.db_index or field.unique or field.name in first):
+            yield str(field)
+
+
+def _first(index: Index | UniqueConstraint) -> str:
+    """The field that it begins with."""
+    if index.fields:
+        return index.fields[0].lstrip("-")
+    first: Any = index.expressions[0]
+    while hasattr(first, "expression"):  # in an order
+        first = first.expression
+    return str(getattr(first, "name", ""))

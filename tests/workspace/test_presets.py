@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from generation.jobs.listing import earlier_prompts
+from generation.jobs.unsuccessful import delete_some
 from generation.models import Job, Reference
-from tests.acting import create_project
+from tests.acting import cancel, create_project
 from tests.factories import complete, make_job, make_preset, make_reference, make_user
 from tests.workspace.test_composer import JSON, asked, with_reference
 from workspace.models import Preset
@@ -237,10 +240,46 @@ def test_what_stood_for_several_prompts_is_kept_as_it_was_typed_once(signed_in: 
     assert prompts(signed_in, q="blue")["prompts"] == ["a {red|blue} fox"]
     page = signed_in.get("/workspace/prompts").content.decode()
     assert "a {red|blue} fox" in page
-    newest = Job.objects.of(owner.pk).exclude(typed_prompt="").order_by("-id")[0]
+    newest = Job.objects.of(owner.pk).order_by("-id")[0]
     assert f'href="/?prompt_of={newest.pk}"' in page
     recalled = signed_in.get(f"/?prompt_of={newest.pk}").context["form"].initial
     assert (recalled["prompt"], recalled["one_per_line"]) == ("a {red|blue} fox", False)
+
+
+def test_what_was_typed_stays_while_one_of_its_jobs_does(signed_in: Client, owner: User) -> None:
+    """The first of them knew it alone, and goes when it ended without a result."""
+    sent = {"prompt": "a {red|blue} boat", "media": "image", "quality": "fast", "quantity": "1", "key": "k"}
+    signed_in.post("/workspace/submit", sent)
+    for cancelled in Job.objects.of(owner.pk).order_by("id"):
+        assert prompts(signed_in)["prompts"] == ["a {red|blue} boat"]
+        recalled = signed_in.get(f"/?prompt_of={cancelled.pk}").context["form"].initial
+        assert recalled["prompt"] == "a {red|blue} boat"
+        cancel(owner_id=owner.pk, job_id=cancelled.pk)
+        assert delete_some(owner.pk, before=timezone.now() + timedelta(hours=1), keep=0) == 1
+    assert prompts(signed_in)["prompts"] == []
+
+
+def test_a_job_that_kept_nothing_of_what_was_typed_has_its_own_prompt(signed_in: Client, owner: User) -> None:
+    """As an earlier version wrote all but the first; the first may be gone."""
+    job = make_job(owner, prompt="a {blue} boat")
+    Job.objects.filter(pk=job.pk).update(typed_prompt="")
+    assert prompts(signed_in)["prompts"] == ["a {blue} boat"]
+
+
+def test_what_stood_for_several_prompts_does_not_begin_the_next_page_again(
+    signed_in: Client, owner: User, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("generation.jobs.listing.PROMPTS_CHUNK", 2)
+    for number, text in enumerate(("an owl", "a {red|blue|green} boat", "a fox", "a {big|small} cat")):
+        sent = {"prompt": text, "media": "image", "quality": "fast", "quantity": "1", "key": f"k{number}"}
+        signed_in.post("/workspace/submit", sent)
+    pages: list[list[str]] = []
+    before = ""
+    while not pages or before:
+        page = earlier_prompts(owner_id=owner.pk, before=before, limit=2)
+        pages.append([prompt for _, prompt in page.prompts])
+        before = page.before
+    assert pages == [["a {big|small} cat", "a fox"], ["a {red|blue|green} boat", "an owl"]]
 
 
 def test_earlier_prompts_are_each_once_newest_first_and_ones_own(signed_in: Client, owner: User) -> None:

@@ -29,24 +29,23 @@ class Command(StrictCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("name", help=f"a name of its own, up to {NAME_LENGTH} characters")
-        parser.add_argument("--engines", type=engines_of, default=[], help="for example sdxl,wan")
+        parser.add_argument("--engines", type=engines_of, help="all that it may serve: for example sdxl,wan")
         parser.add_argument(
-            "--embeds", action="store_true", help="it may see every result's thumbnail, to embed it"
+            "--embeds",
+            action=argparse.BooleanOptionalAction,
+            help="whether it may see every result's thumbnail, to embed it (default: not)",
         )
         parser.add_argument(
             "--replace-token",
             action="store_true",
-            help="for a worker that exists: a new token beside its newest one, and these engines and rights",
+            help="for a worker that exists: a new token beside its newest one; what --engines, --embeds or "
+            "--no-embeds says replaces what it may do, and what is not said stays",
         )
-
         parser.add_argument(
             "--days", type=int, help="how long the token lives (default: until it is revoked)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        engines, embeds = options["engines"], options["embeds"]
-        if not engines and not embeds:
-            raise CommandError("Name the engines that it may serve, or --embeds, or both.")
         try:
             name = plain_name(options["name"], "A worker's name")
         except ValueError as refused:
@@ -56,10 +55,12 @@ class Command(StrictCommand):
         worker = Worker.objects.filter(name=name).first()
         if worker and not options["replace_token"]:
             raise CommandError(f"There is a worker “{name}” already; --replace-token gives it a new token.")
+        named = {key: options[key] for key in ("engines", "embeds") if options[key] is not None}
+        rights = {"engines": worker.engines, "embeds": worker.embeds} if worker else {}
+        if not any((rights | named).values()):
+            raise CommandError("Name the engines that it may serve, or --embeds, or both.")
         if worker:
-            Worker.objects.filter(pk=worker.pk).update(
-                engines=engines or worker.engines, embeds=embeds or worker.embeds
-            )
+            Worker.objects.filter(pk=worker.pk).update(**named)
         else:
-            worker = Worker.objects.create(name=name, engines=engines, embeds=embeds)
+            worker = Worker.objects.create(name=name, **named)
         self.stdout.write(issue_worker_token(worker=worker, actor=SYSTEM, days=options["days"]))

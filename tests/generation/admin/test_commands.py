@@ -98,3 +98,37 @@ def test_a_known_workers_token_is_replaced_on_demand(capsys: pytest.CaptureFixtu
 
     assert worker_of(capsys.readouterr().out.strip()) == known
     assert Worker.objects.get().engines == ["wan"]
+
+
+@pytest.mark.parametrize(
+    ("named", "engines", "embeds"),
+    [
+        ((), ["sdxl"], True),
+        (("--engines", "wan"), ["wan"], True),
+        (("--embeds",), ["sdxl"], True),
+        (("--no-embeds",), ["sdxl"], False),
+        (("--engines", "wan", "--no-embeds"), ["wan"], False),
+    ],
+)
+def test_what_is_named_of_a_known_worker_replaces_and_the_rest_stays(
+    named: tuple[str, ...], engines: list[str], embeds: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No right that was given once could be taken back."""
+    known = make_worker("gpu-one", engines=["sdxl"], embeds=True)
+
+    call_command("create_worker", "gpu-one", "--replace-token", *named)
+
+    assert worker_of(capsys.readouterr().out.strip()) == known
+    assert (known := Worker.objects.get()).engines == engines
+    assert known.embeds == embeds
+
+
+def test_a_worker_is_left_with_something_to_do() -> None:
+    known = make_worker("looks", engines=[], embeds=True)
+
+    with pytest.raises(CommandError, match="engines"):
+        call_command("create_worker", "looks", "--replace-token", "--no-embeds")
+
+    assert Worker.objects.get() == known
+    assert Worker.objects.get().embeds
+    assert not WorkerToken.objects.filter(worker=known).exists()
