@@ -17,33 +17,10 @@ async function showOperations(message) {
   organise.showOperations(message);
 }
 
-const grid = byId("grid", HTMLElement);
-const LOOK_MS = 10000; // what is found by content is asked for so often at most
-/** @type {number | undefined} */
-let look;
-let revision = Number(data(grid, "revision"));
-
-/**
- * What else is alike by now no message says: with any change the page is asked for again, a little later.
- * @param {Message} message
- */
-function lookForMore(message) {
-  const isNews = message.revision > revision;
-  revision = Math.max(revision, message.revision);
-  if (grid.dataset.ranked === undefined || !isNews || look) return;
-  look = setTimeout(() => {
-    look = undefined;
-    refresh();
-  }, LOOK_MS);
-}
-
-const refresh = () => import("./library-refresh.js").then(({ refresh }) => refresh()).catch(() => {});
-
 /** @param {Message} message */
 function told(message) {
   if (message.gone) return location.reload(); // what the page shows was deleted
   changes(message);
-  lookForMore(message);
   showOperations(message).catch(() => {}); // the next message says them again
 }
 
@@ -59,15 +36,16 @@ function lookAgain() {
   setTimeout(() => (isFilling() ? lookAgain() : location.reload()), 1000);
 }
 
+const grid = byId("grid", HTMLElement);
 const live = connect({
   url: data(grid, "socket"),
-  revision,
+  revision: Number(data(grid, "revision")),
   epoch: data(grid, "epoch"),
   on: { changes: told, reload: () => location.reload() },
 });
 document.addEventListener("acted", () => {
   if (live.isLive()) live.probe();
-  else refresh();
+  else import("./library-refresh.js").then(({ refresh }) => refresh()).catch(() => {});
 });
 if (document.querySelector("[data-looking]")) lookAgain();
 startChanges();

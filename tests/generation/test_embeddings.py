@@ -20,7 +20,6 @@ from django.utils import timezone
 
 from generation.assets.embeddings import model, nearest, work
 from generation.assets.embeddings.nearest import State, by_meaning, similar_to
-from generation.changes import feed
 from generation.core.ids import new_id
 from generation.maintenance import embeddings as chores
 from generation.models import Asset, Embedding, EmbeddingModel, TextEmbedding, Worker
@@ -149,18 +148,6 @@ def test_vectors_are_kept_at_length_one_once(owner: User, embedder: Worker) -> N
     replayed = work.accept(worker=embedder, name="clip", images=[item(result.pk, encoded(1))], texts=[])
     assert (replayed.duplicate, replayed.accepted) == ([result.pk], [])
     assert Embedding.objects.get().vector[0] == pytest.approx(0.6)
-
-
-def test_an_owners_pages_are_told_that_there_is_more_to_find(owner: User, embedder: Worker) -> None:
-    """Pitfall 23. Once for all that came together, and only those whose results they are."""
-    stranger = make_user()
-    results = make_results(owner, 2)
-    make_results(stranger, 1)
-    before = [feed.position(each.pk).revision for each in (owner, stranger)]
-    embed(embedder, {asset.pk: encoded(1) for asset in results})
-    embed(embedder, {asset.pk: encoded(1) for asset in results})
-    after = [feed.position(each.pk).revision for each in (owner, stranger)]
-    assert after == [before[0] + 1, before[1]]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
 from generation.assets.embeddings import model as embedding_model
-from generation.changes import publisher, writes
+from generation.changes import publisher
 from generation.core.clock import from_now
 from generation.core.errors import DomainError
 from generation.models import Asset, Embedding, EmbeddingModel, TextEmbedding, Worker
@@ -125,6 +125,7 @@ def leased_image(*, worker: Worker, asset_id: uuid.UUID) -> Asset | None:
     return Asset.objects.completed().filter(embedding__in=held, pk=asset_id).first()
 
 
+@transaction.atomic
 def accept(
     *, worker: Worker, name: str, images: Sequence[Mapping[str, Any]], texts: Sequence[Mapping[str, Any]]
 ) -> Outcome:
@@ -132,19 +133,6 @@ def accept(
 
     Raises NoEmbeddings, OtherEmbeddingModel.
     """
-    outcome = _keep(worker, name, images, texts)
-    found = Embedding.objects.filter(pk__in=outcome.accepted, vector__isnull=False).order_by("owner_id")
-    for owner_id in found.values_list("owner_id", flat=True).distinct():
-        # Afterwards: a purge locks the owner's counter first, then embeddings.
-        with transaction.atomic():
-            writes.announce(owner_id)  # to open pages of what is alike
-    return outcome
-
-
-@transaction.atomic
-def _keep(
-    worker: Worker, name: str, images: Sequence[Mapping[str, Any]], texts: Sequence[Mapping[str, Any]]
-) -> Outcome:
     model = embedding_model.required()
     if model.name != name:
         raise embedding_model.OtherEmbeddingModel(f"Embeddings here are of {model.name or 'no model yet'}.")
