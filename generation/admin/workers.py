@@ -82,7 +82,17 @@ class WorkerAdmin(SearchById):
     search_fields = ["name", "device", "software"]
     ordering = ["name"]
     readonly_fields = [
-        *("id", "last_seen_at", "current_job", "today", "offers", "withdrawn", "software", "device"),
+        *(
+            "id",
+            "last_seen_at",
+            "joined_at",
+            "current_job",
+            "today",
+            "offers",
+            "withdrawn",
+            "software",
+            "device",
+        ),
         *("interruptible", "enrolment", "benchmarked_at", "benchmarked_with", "created_at"),
     ]
     inlines = [Tokens, WorkerSpeeds]

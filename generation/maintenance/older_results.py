@@ -16,6 +16,8 @@ from generation.models.asset import AssetQuerySet
 
 log = structlog.get_logger("ourvidz.chores")
 AGAIN_SECONDS = 24 * 3600.0
+ROUND_SECONDS = 5.0
+MOST_PASSED_OVER = 100
 
 
 class OlderResults:
@@ -23,7 +25,7 @@ class OlderResults:
 
     Nothing is written of that: a folder may be missing that is mounted tomorrow, and a slow machine may take
     a sound file for one that never ends. Where the next round goes on is known to this process alone, so that
-    another one, or the next, tries once more.
+    another one, or the next, tries once more; a round goes past MOST_PASSED_OVER of them, or ROUND_SECONDS.
     """
 
     def __init__(self, lacking: Callable[[], AssetQuerySet[Asset]], *, file: str, event: str) -> None:
@@ -37,23 +39,29 @@ class OlderResults:
         self._passed_over_at = 0.0
 
     def work(self, act: Callable[[Asset], int], limit: int) -> int:
-        """The sum of `act` of the next ones; it must be a transaction of its own."""
-        done = 0
-        for asset in self._next(limit):
+        """The sum of `act` of the next ones, up to `limit`; it must be a transaction of its own."""
+        done, end = 0, time.monotonic() + ROUND_SECONDS
+        for asset in self._next(limit + MOST_PASSED_OVER):
+            if done >= limit or time.monotonic() >= end:
+                break
             try:
                 done += act(asset)
-            except TooManyDecodes:
-                break  # others' files come first; the next round goes on here
             except Exception as error:
-                if isinstance(error, OSError) and service_error_of(error):
-                    log.warning("chore.disk_full", error=type(error).__name__)
-                    break  # the other chores make room
-                if not isolation.concerns_the_row(error):
-                    raise
-                self._pass_over(asset, error)
-                if isinstance(error, DecoderUnavailable):
+                if self._ends_the_round(asset, error):
                     break
         return done
+
+    def _ends_the_round(self, asset: Asset, error: Exception) -> bool:
+        """Whether others have to be waited for; what is wrong with this one alone is passed over."""
+        if isinstance(error, TooManyDecodes):
+            return True  # others' files come first; the next round goes on here
+        if isinstance(error, OSError) and service_error_of(error):
+            log.warning("chore.disk_full", error=type(error).__name__)
+            return True  # the other chores make room
+        if not isolation.concerns_the_row(error):
+            raise error
+        self._pass_over(asset, error)
+        return isinstance(error, DecoderUnavailable)
 
     def _next(self, limit: int) -> list[Asset]:
         lacking = self._lacking().only(self._file).order_by("-id")

@@ -3,6 +3,7 @@ from __future__ import annotations
 from itertools import chain
 
 from django.db import models
+from django.db.models.functions import Now
 
 from generation.core.clock import from_now
 from generation.core.ids import new_id
@@ -21,9 +22,11 @@ class WorkerQuerySet(models.QuerySet["Worker"]):
         return self.enabled().filter(draining=False, last_seen_at__gte=from_now(-ALIVE_SECONDS))
 
     def engines_without_fallback(self) -> set[str]:
-        """Those of which enabled workers, fallbacks aside, have ever called."""
-        called = self.enabled().filter(fallback=False, last_seen_at__isnull=False)
-        return set(chain.from_iterable(called.values_list("engines", flat=True)))
+        """Those that others serve: enabled, with a token that lives, and they have asked for jobs."""
+        has_token = models.Q(tokens__expires_at=None) | models.Q(tokens__expires_at__gt=Now())
+        others = self.enabled().filter(has_token, tokens__revoked_at=None, fallback=False)
+        joined = others.filter(joined_at__isnull=False).values_list("engines", flat=True)
+        return set(chain.from_iterable(joined))
 
 
 class Worker(models.Model):
@@ -71,6 +74,7 @@ class Worker(models.Model):
     preferred_since = models.DateTimeField(
         null=True, editable=False, help_text="When it got the first of them."
     )
+    joined_at = models.DateTimeField(null=True, editable=False, help_text="When it first asked for jobs.")
     software = models.CharField(max_length=DEVICE_LENGTH, blank=True, editable=False)
     device = models.CharField(max_length=DEVICE_LENGTH, blank=True, editable=False)
     benchmarked_at = models.DateTimeField(null=True, editable=False)

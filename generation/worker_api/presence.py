@@ -45,6 +45,8 @@ def record_offer(
     degraded = _degraded(worker.degraded, withdrawn)
     fields: dict[str, object] = {"pools": list(pools), "software": software, "device": device}
     fields |= {"degraded": degraded, "interruptible": interruptible}
+    if pools and worker.joined_at is None:
+        fields["joined_at"] = timezone.now()
     if any(getattr(worker, name) != value for name, value in fields.items()):
         Worker.objects.filter(pk=worker.pk).update(**fields)
         _log_changes(worker, degraded)

@@ -13,6 +13,7 @@ export async function refresh() {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   if (page.body.dataset.user !== document.body.dataset.user) return location.reload();
   const fresh = findAll(page, "[data-tile]", HTMLElement);
+  if (grid.dataset.ranked !== undefined && !fresh.length) return; // found by content: there is no answer now
   const here = new Set(fresh.map((tile) => data(tile, "id")));
   const last = fresh.at(-1);
   const floor = page.querySelector("[data-more]") && last ? data(last, "key") : "";

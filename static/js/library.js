@@ -31,9 +31,16 @@ function isFilling() {
   return isWriting || document.querySelector("#filters :popover-open") !== null;
 }
 
-/** Loads the page again until a worker has answered. */
-function lookAgain() {
-  setTimeout(() => (isFilling() ? lookAgain() : location.reload()), 1000);
+/** Asks once a second whether a worker has answered, then loads the page again. */
+async function lookAgain() {
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  if (isFilling() || (await isLooking())) return lookAgain();
+  location.reload();
+}
+
+async function isLooking() {
+  const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+  return !answer?.ok || (await answer.text()).includes("data-looking");
 }
 
 const grid = byId("grid", HTMLElement);

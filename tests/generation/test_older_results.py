@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 
 from generation.changes import feed
-from generation.maintenance import unknown_sound
+from generation.maintenance import small_thumbnails, unknown_sound
 from generation.models import Asset, Worker
 from ourvidz.management.commands.maintain import EVERY_ROUND, run_chores
 from tests.generation.api.conftest import client_of
@@ -72,6 +72,18 @@ def test_what_cannot_be_read_is_tried_again_after_the_others(
     monkeypatch.setattr("generation.maintenance.older_results.AGAIN_SECONDS", 0)
     assert rounds(field) == 1
     assert known(newest, field) not in (None, "")
+
+
+@pytest.mark.parametrize("field", CHORES)
+def test_a_process_for_each_round_gets_past_it_too(old: list[Asset], field: str) -> None:
+    """As `maintain --once` is: what was passed over before is not known to the next process."""
+    newest, older = old
+    Path(default_storage.path((newest.file if field == "has_audio" else newest.thumbnail).name)).unlink()
+    chore = unknown_sound.videos if field == "has_audio" else small_thumbnails.results
+    for _ in range(3):
+        chore.start_over()
+        run_chores({"it": EVERY_ROUND[CHORES[field]]})
+    assert known(older, field) not in (None, "")
 
 
 def test_a_full_disk_ends_the_round_and_not_the_chores(

@@ -203,7 +203,7 @@ def test_a_database_is_what_its_url_says(url: str, name: str, options: set[str],
     ("given", "address"),
     [
         (
-            {"HTTPS": "true", "ALLOWED_HOSTS": "localhost,*,.studio.example,a.example,b.example"},
+            {"HTTPS": "true", "ALLOWED_HOSTS": "localhost,*,.b.example,192.0.2.2,[::1],a.example"},
             "https://a.example",
         ),
         ({"HTTPS": "true"}, ""),

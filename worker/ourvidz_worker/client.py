@@ -134,8 +134,8 @@ class Server:
     def check_access(self) -> None:
         """Raises the error that a wrong address or token gives.
 
-        Sends an empty lease request. A server refuses it (422) and stores nothing about this worker, of which
-        another process may be running.
+        Sends an empty lease request. A server refuses it (422) and changes nothing of what this worker
+        offers, of which another process may be running.
         """
         try:
             self._request("POST", "lease", json={}, timeout=ACCESS_TIMEOUT_S)

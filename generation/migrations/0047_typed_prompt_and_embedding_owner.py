@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("generation", "0045_worker_fallback")]
+    dependencies = [("generation", "0046_bundled_workers_are_fallbacks")]
 
     operations = [
         migrations.AlterField(
