@@ -46,7 +46,7 @@ class OlderResults:
                 break
             try:
                 done += act(asset)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 # raised again where it is not of the row
                 if self._ends_the_round(asset, error):
                     break
         return done
