@@ -9,9 +9,10 @@ let before = new Map(); // job -> its status when last looked at
 /** @param {HTMLElement[]} stacks that have ended just now */
 async function tell([first, ...others]) {
   if (!first) return;
+  const isSeen = document.visibilityState === "visible"; // now, not once the scripts have come
   const { announceEnd, promptOf } = await import("./outcomes.js");
   const words = announceEnd([first, ...others]);
-  if (document.visibilityState === "visible") return;
+  if (isSeen) return;
   const { tellUnseen } = await import("./unseen.js");
   tellUnseen(1 + others.length, words, [first, ...others].map(promptOf));
 }
