@@ -21,6 +21,7 @@ from generation.catalog.job_types import JOB_TYPES, Media
 from generation.catalog.models import MODEL_NAME
 from generation.core.graphemes import cut
 from generation.core.limits import MAX_RATING, SEARCH_LENGTH
+from generation.core.planning import SOME, Leaves
 from generation.core.text import plain_line
 from generation.core.zones import zone_named
 from generation.models import Asset, Project
@@ -168,13 +169,14 @@ class AssetFilter:
         return in_groups(assets, collection_id=self.collection_id, tag_id=self.tag_id)
 
     def apply(self, assets: AssetQuerySet[A], *, owner_id: int) -> AssetQuerySet[A]:
-        """Those of the owner's assets that match; none for a search that cannot be carried out."""
+        """Those that match of these few of the owner's; none for a search that cannot be carried out."""
         try:
             match = self.match(owner_id)
         except BadSearch:
             return assets.none()
         found = self.narrow(assets, owner_id=owner_id)
-        found = found.filter(search_entry__tokens__matching=match) if match else found
+        if match:
+            found = found.filter(search_entry__tokens__matching=replace(match, by_row=True))
         return collapsed(found, self.fitting(owner_id)) if self.stacks else found
 
     def starts_at(self) -> datetime:
@@ -272,7 +274,7 @@ def _day(text: str) -> date:
 
 
 def _in_project(assets: AssetQuerySet[Any], only: AssetFilter) -> AssetQuerySet[Any]:
-    return assets.filter(project_id=only.project_id)
+    return assets.filter(Leaves(SOME, project_id=only.project_id))
 
 
 FACETS = (

@@ -45,7 +45,7 @@ def _from_project(operation: BulkOperation) -> tuple[list[uuid.UUID], bool]:
 
 
 def _of_project(operation: BulkOperation) -> QuerySet[Asset]:
-    return Asset.objects.filter(project_id=operation.value["from"], owner_id=operation.owner_id)
+    return Asset.objects.of(operation.owner_id).filter(project_id=operation.value["from"])
 
 
 def next_job_ids(operation: BulkOperation) -> list[uuid.UUID]:

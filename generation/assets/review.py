@@ -113,7 +113,8 @@ def undo(*, owner_id: int, actor: Actor, reviewed: Reviewed) -> int:
     """
     revisions = [*reviewed.saved, *reviewed.discarded]
     check_count(revisions)
-    touched = Asset.objects.of(owner_id).filter(revision__in=revisions)
+    # Not `of`, with which SQLite reads all assets in the order of their ids.
+    touched = Asset.objects.filter(owner_id=owner_id, revision__in=revisions)
     named = touched.values("job")
     jobs = list(Job.objects.of(owner_id).filter(pk__in=named).select_for_update().order_by("id"))
     assets = list(touched.select_for_update().order_by("id"))

@@ -17,6 +17,7 @@ from generation.core.clock import Now, from_now
 from generation.core.errors import JobNotFound, LeaseLost, UnknownSlot
 from generation.core.graphemes import cut
 from generation.core.limits import STAGE_LENGTH
+from generation.core.planning import MANY, Leaves
 from generation.jobs.deadlines import cancel_if_late
 from generation.jobs.finish import Reason, finish_or_requeue
 from generation.jobs.forgiveness import forgive
@@ -123,7 +124,7 @@ def heartbeat(
 
 def refusal(*, worker: Worker, job_id: uuid.UUID) -> JobNotFound | LeaseLost:
     """The error to raise when a worker names a job with a lease that is not the current one."""
-    had_it = Attempt.objects.filter(job_id=job_id, worker=worker).exists()
+    had_it = Attempt.objects.filter(Leaves(MANY, worker=worker), job_id=job_id).exists()
     ids = {"job": str(job_id), "worker": str(worker.pk)}
     audit_log.refused("lease.refused", actor=worker_actor(worker.pk), had_it=had_it, **ids)
     return LeaseLost() if had_it else JobNotFound()

@@ -10,6 +10,7 @@ from django.db.models import BooleanField, F, Func, Q
 from generation.catalog.job_types import Media
 from generation.core.ids import new_id
 from generation.core.limits import ERROR_CODE_LENGTH, ERROR_MESSAGE_LENGTH, MAX_RATING, TITLE_LENGTH
+from generation.core.planning import MANY, Leaves
 from generation.models.project import Project
 from generation.models.statuses import AssetStatus
 
@@ -24,7 +25,7 @@ IN_LIBRARY = Q(saved_at__isnull=False, trashed_at=None)
 
 class AssetQuerySet(models.QuerySet[A]):
     def of(self, owner_id: int) -> Self:
-        return self.filter(owner_id=owner_id)
+        return self.filter(Leaves(MANY, owner_id=owner_id))
 
     def images(self) -> Self:
         return self.filter(media=Media.IMAGE)

@@ -17,6 +17,7 @@ from generation.core.limits import (
     POOL_LENGTH,
     STAGE_LENGTH,
 )
+from generation.core.planning import MANY, Leaves
 from generation.models.project import Project
 from generation.models.statuses import ACTIVE, RETRYABLE, UNSUCCESSFUL, JobStatus
 from generation.models.worker import Worker
@@ -43,7 +44,7 @@ class OpenSlot(NamedTuple):
 
 class JobQuerySet(models.QuerySet["Job"]):
     def of(self, owner_id: int) -> JobQuerySet:
-        return self.filter(owner_id=owner_id)
+        return self.filter(Leaves(MANY, owner_id=owner_id))
 
     def staged(self) -> JobQuerySet:
         """Jobs that the Workspace shows: those not cleared from it."""

@@ -6,12 +6,13 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from generation.catalog.job_types import FRAMES, ReferenceType
 from generation.core.ids import new_id
+from generation.core.planning import MANY, Leaves
 from generation.models.statuses import ACTIVE
 
 
 class ReferenceQuerySet(models.QuerySet["Reference"]):
     def of(self, owner_id: int) -> ReferenceQuerySet:
-        return self.filter(owner_id=owner_id)
+        return self.filter(Leaves(MANY, owner_id=owner_id))
 
     def idle(self) -> ReferenceQuerySet:
         """Those that no waiting or running job needs."""

@@ -45,11 +45,15 @@ def stored(owner_id: int, document: Sequence[str], traits: Sequence[str], vendor
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What the index is asked for: an owner's results with these traits that fit the query, if any."""
+    """What the index is asked for: an owner's results with these traits that fit the query, if any.
+
+    With `by_row` of rows that are found otherwise: SQLite else runs through all that match for each of them.
+    """
 
     owner_id: int
     query: Query | None = None
     traits: tuple[str, ...] = ()
+    by_row: bool = False
 
     def for_postgresql(self) -> str:
         """As a `tsquery`."""
@@ -96,6 +100,6 @@ class Matching(Lookup):
         return f"{column} @@ %s::tsquery", (*params, self.rhs.for_postgresql())
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, tuple[str | int, ...]]:
-        entry = f"{compiler.quote_name_unless_alias(self.lhs.alias)}.id"
+        entry = f"{'+' if self.rhs.by_row else ''}{compiler.quote_name_unless_alias(self.lhs.alias)}.id"
         found = "SELECT rowid FROM generation_search WHERE generation_search MATCH %s"
         return f"{entry} IN ({found})", (self.rhs.for_sqlite(),)

@@ -98,7 +98,7 @@ def count(
         with _planned_for_search():
             return entries.order_by()[:most].count()
     rows = rows.order_by()
-    matching = rows.filter(search_entry__tokens__matching=match) if match else rows
+    matching = _matching(rows, match) if match else rows
     with _planned_for_search():
         return matching[:most].count() if fitting is None else stacks.count(matching, fitting, most)
 
@@ -130,13 +130,24 @@ def _among_first(rows: Rows, by: str, match: Match, limit: int, looked_at: int) 
 
 
 def _found_by_index(rows: Rows, match: Match, limit: int, fitting: Rows | None) -> list[uuid.UUID]:
-    sql, params = _sql(_entries(match).values("asset_id"))
-    statement = f"WITH found AS MATERIALIZED ({sql}) SELECT asset_id FROM found"  # noqa: S608 # of the ORM
-    found = RawSQL(statement, params)  # noqa: S611
-    matching = rows.filter(pk__in=found)
+    matching = _among_found(rows, match)
     if fitting is not None:
         matching = stacks.collapsed(matching, fitting)
     return list(matching.values_list("pk", flat=True)[:limit])
+
+
+def _matching(rows: Rows, match: Match) -> Rows:
+    """SQLite, where these rows come first, else runs through all that match for each of them."""
+    if connection.vendor == "sqlite":
+        return _among_found(rows, match)
+    return rows.filter(search_entry__tokens__matching=match)
+
+
+def _among_found(rows: Rows, match: Match) -> Rows:
+    """Those of these rows that the index finds, which it is asked for once."""
+    sql, params = _sql(_entries(match).values("asset_id"))
+    statement = f"WITH found AS MATERIALIZED ({sql}) SELECT asset_id FROM found"  # noqa: S608 # of the ORM
+    return rows.filter(pk__in=RawSQL(statement, params))  # noqa: S611
 
 
 def _entries(match: Match) -> QuerySet[SearchEntry]:
