@@ -1,7 +1,7 @@
 // Selecting tiles by click, shift, drag, long press and keys. The checkboxes belong to the form #selection, which works
 // without this.
 import { perform } from "./act.js";
-import { byId, data, find, targetOf } from "./dom.js";
+import { byId, data, find, isTyped, targetOf } from "./dom.js";
 import { parts, tiles } from "./library-grid.js";
 import { isSelecting, selection } from "./library-selection.js";
 import { beyond, endTile, fetchedNeighbour, focus, neighbour, tileOf } from "./library-walk.js";
@@ -231,8 +231,8 @@ async function keyed(event) {
 function keyedAnywhere(event) {
   if (document.querySelector("dialog[open], :popover-open")) return;
   if (event.key === "Escape" && isSelecting()) return clear();
-  const isTyping = targetOf(event)?.closest("input:not([type=checkbox], [type=radio]), select, textarea");
-  if (event.key !== "a" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || isTyping) return;
+  if (event.key !== "a" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || isTyped(event))
+    return;
   event.preventDefault();
   if (tiles().length) selection.selectAll(parts.total);
 }
