@@ -19,6 +19,7 @@ from tests.browser.test_stability import SHIFTS
 from tests.functional.callers import Machine
 from tests.functional.installation import Installation
 
+WIDE: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 NUMBER = 20_000
 FEWER = 2_000
 NEWEST = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
@@ -29,12 +30,12 @@ MOST_SHIFT = 0.05
 LONGEST_TASK_MS = 200  # of processor time: by the clock other programs count too
 
 
-def fill(like: Asset, number: int) -> list[Asset]:
-    """So many images of the same file, the newest first, 75 minutes apart, but some in one hour."""
+def fill(like: Asset, number: int, apart: timedelta = timedelta(minutes=75)) -> list[Asset]:
+    """So many images of the same file, the newest first, so far apart, but some in one hour."""
     values = {field.attname: getattr(like, field.attname) for field in Asset._meta.concrete_fields}
     rows, at = [], NEWEST
     for index in range(number):
-        at -= timedelta(seconds=2) if index in IN_ONE_HOUR else timedelta(minutes=75)
+        at -= timedelta(seconds=2) if index in IN_ONE_HOUR else apart
         width, height = SIZES[index % len(SIZES)]
         given = {"id": Asset._meta.pk.get_default(), "image_index": 100 + index, "saved_at": at}
         rows.append(Asset(**values | given | {"width": width, "height": height}))
@@ -237,3 +238,33 @@ def test_a_long_press_selects_and_a_video_plays_under_the_pointer(
     again = page.locator("#grid").evaluate("(grid) => getComputedStyle(grid).getPropertyValue('--height')")
     assert re.fullmatch(r"\d+px", wide)
     assert again == wide
+
+
+def test_the_scrubber_goes_month_by_month(browsers: Browsers, owner: User, first: Asset) -> None:
+    """It came to a stop, and skipped months, where a month was not as high as it was thought to be."""
+    fill(first, 1_500, timedelta(hours=7.3))
+    page = browsers.open("/library/", user=owner, **WIDE)
+    go_live(page)
+    loaded(page)
+    page.mouse.move(600, 500)
+    slider = page.get_by_role("slider", name="Date")
+    expect(slider).not_to_have_attribute("aria-valuemax", "0")
+    last = int(slider.get_attribute("aria-valuemax") or "")
+    assert last > 12
+    slider.focus()
+    for key, months in (("ArrowDown", range(1, last + 1)), ("ArrowUp", range(last - 1, -1, -1))):
+        for month in months:
+            page.keyboard.press(key)
+            expect(slider).to_have_attribute("aria-valuenow", str(month))
+            loaded(page)
+            assert slider.get_attribute("aria-valuenow") == str(month)
+    page.keyboard.press("End")
+    loaded(page)
+    expect(slider).to_have_attribute("aria-valuenow", str(last))
+    page.keyboard.press("ArrowUp")
+    loaded(page)
+    expect(slider).to_have_attribute("aria-valuenow", str(last - 1))
+    page.mouse.wheel(0, -9000)
+    expect(slider).not_to_have_attribute("aria-valuenow", str(last - 1))
+    page.keyboard.press("Home")
+    expect(slider).to_have_attribute("aria-valuenow", "0")
