@@ -268,3 +268,34 @@ def test_the_scrubber_goes_month_by_month(browsers: Browsers, owner: User, first
     expect(slider).not_to_have_attribute("aria-valuenow", str(last - 1))
     page.keyboard.press("Home")
     expect(slider).to_have_attribute("aria-valuenow", "0")
+
+
+def test_end_leads_to_the_last_tile(
+    browsers: Browsers, owner: User, first: Asset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes above it may be higher than it was thought to be."""
+    monkeypatch.setattr("tests.browser.test_grid.SIZES", SIZES[:1])
+    rows = fill(first, 1_443, timedelta(hours=7.3))  # four in the last month
+    page = browsers.open("/library/", user=owner, **WIDE)
+    go_live(page)
+    loaded(page)
+    page.locator("[data-open]").first.focus()
+    page.keyboard.press("End")
+    expect(tile(page, rows[-1]).locator("[data-open]")).to_be_focused()
+    page.wait_for_timeout(500)
+    loaded(page)
+    expect(tile(page, rows[-1])).to_be_in_viewport(ratio=0.99)
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_end_leads_to_the_end_of_the_page(browsers: Browsers, owner: User, first: Asset, motion: Any) -> None:
+    """It is further down when what stands there has come."""
+    rows = fill(first, 1_505, timedelta(hours=7.3))
+    page = browsers.open("/library/", user=owner, **WIDE, reduced_motion=motion)
+    go_live(page)
+    loaded(page)
+    page.keyboard.press("End")
+    page.wait_for_timeout(1000)
+    loaded(page)
+    expect(tile(page, rows[-1])).to_be_in_viewport(ratio=0.99)
+    assert page.evaluate("document.documentElement.scrollHeight - innerHeight - scrollY") <= 1
