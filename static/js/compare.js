@@ -1,5 +1,5 @@
 // Comparing: the pictures share zoom and place; two can lie one over the other, with a line between them.
-import { element, find, findAll, targetOf } from "./dom.js";
+import { element, find, findAll, isTyped, targetOf } from "./dom.js";
 import { morph } from "./morph.js";
 import { zoomOf } from "./zoom.js";
 
@@ -45,7 +45,7 @@ const MOVES = {
 };
 
 document.addEventListener("keydown", (event) => {
-  if (event.altKey || event.ctrlKey || event.metaKey) return;
+  if (event.altKey || event.ctrlKey || event.metaKey || isTyped(event)) return;
   const moves = zoom.isZoomed() && !targetOf(event)?.closest("input, video") && MOVES[event.key];
   const action = moves || KEYS[event.key];
   if (!action) return;

@@ -86,6 +86,11 @@ export function targetOf({ target }) {
   return target instanceof Element ? target : null;
 }
 
+const TYPED = "input:not([type=radio], [type=checkbox], [type=range]), textarea, select, [contenteditable]";
+
+/** Whether a key is meant for the field that it was pressed in. @param {Event} event */
+export const isTyped = (event) => Boolean(targetOf(event)?.closest(TYPED));
+
 /**
  * Whether a click is one that the browser opens elsewhere.
  * @param {MouseEvent} event

@@ -1,8 +1,6 @@
 // What the account's menu switches in this browser, and the sheet of keys; each is loaded when it is wanted.
-import { byId, targetOf } from "./dom.js";
+import { byId, isTyped } from "./dom.js";
 import { NOTIFY_KEY } from "./user.js";
-
-const TYPED = "input:not([type='radio'], [type='checkbox'], [type='range']), textarea, select, [contenteditable]";
 
 async function showKeys() {
   const { show } = await import("./keys.js");
@@ -40,7 +38,7 @@ export function start() {
   if (!notify.hidden) say(notify);
   notify.addEventListener("click", () => toggleNotifications(notify));
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "?" || event.ctrlKey || event.altKey || event.metaKey || targetOf(event)?.closest(TYPED)) return;
+    if (event.key !== "?" || event.ctrlKey || event.altKey || event.metaKey || isTyped(event)) return;
     if (document.querySelector("#lightbox[open]")) return; // the viewer shows its own
     event.preventDefault();
     showKeys();

@@ -87,4 +87,5 @@ export function show(sheet) {
   find(sheet, "[data-keys]", HTMLElement).replaceChildren(...here.map(partOf));
   sheet.setAttribute("aria-label", data(sheet, "title"));
   sheet.showModal();
+  find(sheet, "h2", HTMLElement).focus(); // its first button is at its end
 }

@@ -2,6 +2,7 @@
 import "./copy.js";
 import { element, find } from "./dom.js";
 import { morph } from "./morph.js";
+import "./titling.js";
 
 // Reloaded while the viewer showed it, this page has taken the Library's place: Back changes the address alone.
 const own = location.pathname;

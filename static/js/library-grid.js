@@ -82,17 +82,34 @@ function yOf(held) {
   return found && box ? found.part.top + box.y + held.by : view.y;
 }
 
+/** The tile with the focus, if it is in sight of `y`, and where it is there. @param {number} y */
+function focusSeen(y) {
+  const found = focusedTile();
+  const box = found?.part.layout?.boxes[found.index];
+  const by = box ? y - found.part.top - box.y : 1;
+  return box && by <= 0 && box.height - by <= view.height ? { id: found.tile.id, key: found.tile.key, by } : null;
+}
+
+/** Whether the page is at its end, and nothing more is found there. */
+const isAtEnd = () =>
+  parts.isComplete && view.y > 0 && scrollY + innerHeight > document.documentElement.scrollHeight - 2;
+
 /**
- * Changes what there is, so that nothing that is seen moves.
+ * Changes what there is, so that nothing that is seen moves. What was loaded may be higher than what was guessed: the
+ * page stays at its end, and the tile with the focus in sight.
  * @param {() => void} change
  */
 export function rearrange(change) {
   const held = anchor();
+  const wasAtEnd = isAtEnd();
+  const kept = focusSeen(view.y);
   const focused = document.activeElement;
   change();
   parts.arrange();
   grid.style.height = `${Math.max(parts.height, 1)}px`;
-  const y = held ? yOf(held) : view.y;
+  let y = held ? yOf(held) : view.y;
+  if (wasAtEnd) y = document.documentElement.scrollHeight - view.height - view.offset;
+  if (kept && !focusSeen(y) && focusedTile()?.tile.key === kept.key) y = yOf(kept);
   if (Math.abs(y - view.y) > 1) scrollToY(y);
   draw();
   // Whoever is moved in the document loses the focus.

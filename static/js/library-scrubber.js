@@ -10,8 +10,14 @@ const MONTH = new Intl.DateTimeFormat(undefined, { month: "short", year: "numeri
 const YEAR_PX = 22; // that a year's number takes
 const SHOWN_MS = 1400;
 
-/** @type {{at: number, moment: Date}[]} */
-let months = []; // where each begins
+/** @typedef {import("./library-parts.js").Part} Part */
+
+/** @type {Part[]} */
+let months = []; // the part in which each begins
+
+/** @type {Part | undefined} */
+let chosen; // by key, until something else scrolls: heights are guessed until parts are loaded, and no page ends at its top
+let chosenY = 0; // where that led
 let isHeld = false;
 /** @type {number | undefined} */
 let hiding;
@@ -29,10 +35,10 @@ const monthOf = (moment) => moment.getFullYear() * 12 + moment.getMonth();
 function measure() {
   if (grid.dataset.ranked !== undefined) return; // under no dates
   months = [];
-  for (const { count, top, oldest } of parts.all) {
+  for (const part of parts.all) {
     const last = months.at(-1);
-    if (!count || (last && monthOf(last.moment) === monthOf(oldest))) continue;
-    months.push({ at: Math.min(1, top / range()), moment: oldest });
+    if (!part.count || (last && monthOf(last.oldest) === monthOf(part.oldest))) continue;
+    months.push(part);
   }
   scrubber.hidden = months.length < 2 && parts.height < seen().height * 3;
   scrubber.setAttribute("aria-valuemax", String(Math.max(0, months.length - 1)));
@@ -44,9 +50,10 @@ function drawYears() {
   for (const old of scrubber.querySelectorAll("[data-year]")) old.remove();
   const height = scrubber.clientHeight;
   let [free, year] = [0, 0];
-  for (const { at, moment } of months) {
-    if (moment.getFullYear() === year || at * height < free) continue;
-    year = moment.getFullYear();
+  for (const { top, oldest } of months) {
+    const at = Math.min(1, top / range());
+    if (oldest.getFullYear() === year || at * height < free) continue;
+    year = oldest.getFullYear();
     free = at * height + YEAR_PX;
     const mark = document.createElement("span");
     mark.dataset.year = "";
@@ -56,20 +63,22 @@ function drawYears() {
   }
 }
 
-/** @param {number} share */
-const monthAt = (share) =>
-  Math.max(
+/** The month that was chosen, or else the one where the page is. */
+function currentMonth() {
+  if (chosen && months.includes(chosen)) return months.indexOf(chosen);
+  const y = Math.min(seen().y, range()) + 1; // a page stands at whole pixels
+  return Math.max(
     0,
-    months.findLastIndex(({ at }) => at <= share + 1e-9),
+    months.findLastIndex(({ top }) => top <= y),
   );
+}
 
 /** Shows where the page is. */
 function follow() {
-  const at = share();
-  const index = monthAt(at);
+  const index = currentMonth();
   const month = months[index];
-  thumb.style.transform = `translateY(${at * scrubber.clientHeight}px)`;
-  const words = month ? MONTH.format(month.moment) : "";
+  thumb.style.transform = `translateY(${share() * scrubber.clientHeight}px)`;
+  const words = month ? MONTH.format(month.oldest) : "";
   if (said.textContent !== words) said.textContent = words;
   scrubber.setAttribute("aria-valuenow", String(index));
   scrubber.setAttribute("aria-valuetext", words);
@@ -95,15 +104,31 @@ function keyed(event) {
   const ends = { Home: 0, End: months.length - 1 }[event.key];
   if (by === undefined && ends === undefined) return;
   event.preventDefault();
-  const index = ends ?? monthAt(share()) + (by ?? 0);
-  const month = months[Math.min(months.length - 1, Math.max(0, index))];
-  if (month) go(month.at);
+  const index = ends ?? currentMonth() + (by ?? 0);
+  chosen = months[Math.min(months.length - 1, Math.max(0, index))];
+  goToChosen();
+  show();
+}
+
+/** To where the chosen month begins now. */
+function goToChosen() {
+  if (!chosen) return;
+  scrollToY(chosen.top);
+  chosenY = seen().y;
+}
+
+function scrolled() {
+  if (Math.abs(seen().y - chosenY) > 1) chosen = undefined;
+  show();
 }
 
 export function start() {
-  grid.addEventListener("tiles-changed", () => requestAnimationFrame(measure));
+  grid.addEventListener("tiles-changed", () => {
+    goToChosen();
+    requestAnimationFrame(measure);
+  });
   addEventListener("resize", measure);
-  grid.addEventListener("scrolled", show);
+  grid.addEventListener("scrolled", scrolled);
   scrubber.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     isHeld = true;

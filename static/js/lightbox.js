@@ -1,5 +1,5 @@
 // The viewer: one tile after another, large. A tile has a link to its own page.
-import { byId, find, idOf, isSpecial, targetOf } from "./dom.js";
+import { byId, find, idOf, isSpecial, isTyped, targetOf } from "./dom.js";
 import { describe, follow as followTile, forget, keyedButton, tellAnew } from "./viewer-details.js";
 import { isVideo, media, preload, shownBy } from "./viewer-stage.js";
 import { swipes } from "./viewer-touch.js";
@@ -158,8 +158,7 @@ const KEYS = {
 
 /** @param {KeyboardEvent} event */
 function keyed(event) {
-  if (!dialog.open || event.altKey || event.ctrlKey || event.metaKey) return;
-  if (targetOf(event)?.closest("input")) return; // a title is typed
+  if (!dialog.open || event.altKey || event.ctrlKey || event.metaKey || isTyped(event)) return;
   if (view.keyed(event)) return event.preventDefault();
   const action = KEYS[event.key];
   const isOwn = targetOf(event)?.closest(event.key === " " ? "button, a, summary" : "[data-about]");

@@ -1,5 +1,5 @@
 // The keys of every menu: arrows, Home and End, a letter. They hold links, buttons and facts, so none has the role "menu".
-import { findAll, targetOf } from "./dom.js";
+import { findAll, isTyped, targetOf } from "./dom.js";
 
 /** @param {Element} menu */
 const entries = (menu) =>
@@ -22,7 +22,7 @@ function beginningWith(all, from, letter) {
 /** @param {KeyboardEvent} event */
 function keyed(event) {
   const { key } = event;
-  if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
+  if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented || isTyped(event)) return;
   const opener = targetOf(event)?.closest("[data-menu], [popovertarget]");
   const menu = document.querySelector(".menu:popover-open");
   if (!menu) {

@@ -2,6 +2,7 @@
 import { act, excuse } from "./act.js";
 import "./copy.js";
 import { byId, copyOf, element, find, findAll } from "./dom.js";
+import "./titling.js";
 import { shownBy } from "./viewer-stage.js";
 
 const dialog = byId("lightbox", HTMLDialogElement);

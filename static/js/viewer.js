@@ -1,5 +1,5 @@
 // What opens the viewer. The viewer itself is loaded when somebody is about to use it.
-import { findAll, idOf, isSpecial, targetOf } from "./dom.js";
+import { findAll, idOf, isSpecial, isTyped, targetOf } from "./dom.js";
 
 /**
  * Opens the tiles in `root`, which hears "tiles-changed" when they did.
@@ -43,9 +43,8 @@ export function start(root, given) {
   });
   // Stars and hearts are given to the tile that has the focus, too.
   root.addEventListener("keydown", (event) => {
-    const target = targetOf(event);
-    if (event.altKey || event.ctrlKey || event.metaKey || event.key.length > 1) return;
-    const tile = !target?.matches("input:not([data-tick]), textarea, select") && tileAround(target);
+    if (event.altKey || event.ctrlKey || event.metaKey || event.key.length > 1 || isTyped(event)) return;
+    const tile = tileAround(targetOf(event));
     if (tile) load().then((viewer) => viewer.keyed(tile, event));
   });
   root.addEventListener("tiles-changed", () => loading?.then((viewer) => viewer.followTiles()));

@@ -19,6 +19,7 @@ from tests.browser.test_stability import SHIFTS
 from tests.functional.callers import Machine
 from tests.functional.installation import Installation
 
+WIDE: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}}
 NUMBER = 20_000
 FEWER = 2_000
 NEWEST = datetime(2026, 3, 14, 15, 9, 26, tzinfo=UTC)
@@ -29,12 +30,12 @@ MOST_SHIFT = 0.05
 LONGEST_TASK_MS = 200  # of processor time: by the clock other programs count too
 
 
-def fill(like: Asset, number: int) -> list[Asset]:
-    """So many images of the same file, the newest first, 75 minutes apart, but some in one hour."""
+def fill(like: Asset, number: int, apart: timedelta = timedelta(minutes=75)) -> list[Asset]:
+    """So many images of the same file, the newest first, so far apart, but some in one hour."""
     values = {field.attname: getattr(like, field.attname) for field in Asset._meta.concrete_fields}
     rows, at = [], NEWEST
     for index in range(number):
-        at -= timedelta(seconds=2) if index in IN_ONE_HOUR else timedelta(minutes=75)
+        at -= timedelta(seconds=2) if index in IN_ONE_HOUR else apart
         width, height = SIZES[index % len(SIZES)]
         given = {"id": Asset._meta.pk.get_default(), "image_index": 100 + index, "saved_at": at}
         rows.append(Asset(**values | given | {"width": width, "height": height}))
@@ -237,3 +238,122 @@ def test_a_long_press_selects_and_a_video_plays_under_the_pointer(
     again = page.locator("#grid").evaluate("(grid) => getComputedStyle(grid).getPropertyValue('--height')")
     assert re.fullmatch(r"\d+px", wide)
     assert again == wide
+
+
+def test_the_scrubber_goes_month_by_month(browsers: Browsers, owner: User, first: Asset) -> None:
+    """It came to a stop, and skipped months, where a month was not as high as it was thought to be."""
+    fill(first, 1_500, timedelta(hours=7.3))
+    page = browsers.open("/library/", user=owner, **WIDE)
+    go_live(page)
+    loaded(page)
+    page.mouse.move(600, 500)
+    slider = page.get_by_role("slider", name="Date")
+    expect(slider).not_to_have_attribute("aria-valuemax", "0")
+    last = int(slider.get_attribute("aria-valuemax") or "")
+    assert last > 12
+    slider.focus()
+    for key, months in (("ArrowDown", range(1, last + 1)), ("ArrowUp", range(last - 1, -1, -1))):
+        for month in months:
+            page.keyboard.press(key)
+            expect(slider).to_have_attribute("aria-valuenow", str(month))
+            loaded(page)
+            assert slider.get_attribute("aria-valuenow") == str(month)
+    page.keyboard.press("End")
+    loaded(page)
+    expect(slider).to_have_attribute("aria-valuenow", str(last))
+    page.keyboard.press("ArrowUp")
+    loaded(page)
+    expect(slider).to_have_attribute("aria-valuenow", str(last - 1))
+    page.mouse.wheel(0, -9000)
+    expect(slider).not_to_have_attribute("aria-valuenow", str(last - 1))
+    page.keyboard.press("Home")
+    expect(slider).to_have_attribute("aria-valuenow", "0")
+
+
+def test_end_leads_to_the_last_tile(
+    browsers: Browsers, owner: User, first: Asset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes above it may be higher than it was thought to be."""
+    monkeypatch.setattr("tests.browser.test_grid.SIZES", SIZES[:1])
+    rows = fill(first, 1_443, timedelta(hours=7.3))  # four in the last month
+    page = browsers.open("/library/", user=owner, **WIDE)
+    go_live(page)
+    loaded(page)
+    page.locator("[data-open]").first.focus()
+    page.keyboard.press("End")
+    expect(tile(page, rows[-1]).locator("[data-open]")).to_be_focused()
+    page.wait_for_timeout(500)
+    loaded(page)
+    expect(tile(page, rows[-1])).to_be_in_viewport(ratio=0.99)
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_end_leads_to_the_end_of_the_page(browsers: Browsers, owner: User, first: Asset, motion: Any) -> None:
+    """It is further down when what stands there has come."""
+    rows = fill(first, 1_505, timedelta(hours=7.3))
+    page = browsers.open("/library/", user=owner, **WIDE, reduced_motion=motion)
+    go_live(page)
+    loaded(page)
+    page.keyboard.press("End")
+    page.wait_for_timeout(1000)
+    loaded(page)
+    expect(tile(page, rows[-1])).to_be_in_viewport(ratio=0.99)
+    assert page.evaluate("document.documentElement.scrollHeight - innerHeight - scrollY") <= 1
+
+
+def test_a_range_grows_and_shrinks_from_where_it_began(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """By Shift with a click, an arrow or the box of a tile; what was selected before stays."""
+    person = live.person(owner)
+    for _ in range(2):
+        person.submit(quantity=6)
+        machine.finish()
+    page = browsers.open("/library/", user=owner, **WIDE)
+    go_live(page)
+    tiles, ticks = page.locator("[data-tile]"), page.locator("[data-tick]")
+
+    def selected() -> list[int]:
+        checked = ticks.evaluate_all("(ticks) => ticks.map((tick) => tick.checked)")
+        return [index for index, is_checked in enumerate(checked) if is_checked]
+
+    tiles.nth(0).hover()
+    ticks.nth(0).click()
+    ticks.nth(4).click()
+    for at, there in ((9, [4, 5, 6, 7, 8, 9]), (6, [4, 5, 6]), (2, [2, 3, 4]), (0, [0, 1, 2, 3, 4])):
+        tiles.nth(at).locator("[data-open]").click(modifiers=["Shift"])
+        assert selected() == sorted({0, *there})
+    for at, there in ((8, [4, 5, 6, 7, 8]), (6, [4, 5, 6]), (5, [4, 5])):
+        ticks.nth(at).click(modifiers=["Shift"])
+        assert selected() == sorted({0, *there})
+
+    page.keyboard.press("Escape")
+    tiles.nth(5).locator("[data-open]").focus()
+    steps = [("Right", [5, 6]), ("Right", [5, 6, 7]), ("Left", [5, 6]), ("Left", [5]), ("Left", [4, 5])]
+    for key, there in steps:
+        page.keyboard.press(f"Shift+Arrow{key}")
+        page.wait_for_timeout(50)
+        assert selected() == there
+
+
+def test_what_is_new_is_said_and_led_to_by_key(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User, first: Asset
+) -> None:
+    """Whoever pressed the button by key was left on no tile."""
+    fill(first, 200)
+    page = browsers.open("/library/", user=owner, **WIDE)
+    go_live(page)
+    loaded(page)
+    page.mouse.move(600, 500)
+    page.mouse.wheel(0, 3000)
+    loaded(page)
+    live.person(owner).submit()
+    machine.finish()
+    pill = page.get_by_role("button", name="1 new")
+    expect(pill).to_be_visible()
+    expect(page.locator("#announcements")).to_have_text("1 new")
+    pill.focus()
+    page.keyboard.press("Enter")
+    newest = Asset.objects.in_library().filter(owner=owner).order_by("-completed_at")[0]
+    expect(tile(page, newest).locator("[data-open]")).to_be_focused()
+    expect(tile(page, newest)).to_be_in_viewport(ratio=1)

@@ -95,3 +95,15 @@ def test_the_focus_stays_beside_what_goes(live: Installation, browsers: Browsers
     expect(stack(page, second)).to_have_attribute("data-status", "cancelled")
     expect(stack(page, second).locator(":focus")).to_have_count(1)
     assert stack(page, third).count()
+
+
+def test_the_sheet_of_keys_opens_at_its_top(live: Installation, browsers: Browsers, owner: User) -> None:
+    """The focus went to its last button, and the beginning out of sight."""
+    page = browsers.open("/library/", user=owner, viewport={"width": 1280, "height": 500})
+    go_live(page)
+    page.keyboard.press("?")
+    sheet = page.get_by_role("dialog", name="Keys")
+    expect(sheet.get_by_role("heading", name="Keys")).to_be_in_viewport(ratio=1)
+    assert sheet.evaluate("sheet => sheet.scrollHeight > sheet.clientHeight && sheet.scrollTop === 0")
+    page.keyboard.press("Tab")
+    expect(sheet.get_by_role("button", name="Close")).to_be_focused()

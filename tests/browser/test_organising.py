@@ -242,3 +242,28 @@ def test_stacks(live: Installation, browsers: Browsers, machine: Machine, owner:
     expect(here.locator(".marks")).to_have_count(6)
     here.get_by_role("link", name="Without One stack").click()
     expect(tiles).to_have_count(2)
+
+
+def test_what_is_typed_into_the_menu_does_nothing_else(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """A digit, a letter, Home or an arrow pressed the menu's other buttons."""
+    live.person(owner).submit(quantity=3, prompt="foxes")
+    machine.finish()
+    page = browsers.open("/library/", user=owner, **WIDE)
+    go_live(page)
+    posted: list[str] = []
+    page.on("request", lambda request: posted.append(request.url) if request.method == "POST" else None)
+    told = {"Tag": "Tagged 1 with", "Collection": "Added 1 to", "Project": "Moved 1 to"}
+    for row, words in told.items():
+        select(page, 0)
+        page.get_by_role("button", name="Organise").click()
+        field = page.get_by_role("group", name=row).get_by_role("combobox")
+        field.click()
+        page.keyboard.type("26 best tm")
+        for key in ("Home", "2", "0", "End", "ArrowLeft", "x"):
+            page.keyboard.press(key)
+        expect(field).to_have_value("2026 best txm")
+        page.keyboard.press("Enter")
+        expect(toast(page).filter(has_text=f"{words} “2026 best txm”.")).to_be_visible()
+    assert [url.rpartition("/")[2] for url in posted] == ["add-tag", "add-to-collection", "move"]

@@ -267,3 +267,34 @@ def states(owner: User) -> list[tuple[object, ...]]:
 def follow_in_menu(page: Page, opener: Locator, name: str) -> None:
     opener.click()
     page.locator(".menu:popover-open").get_by_role("link", name=name).click()
+
+
+def test_a_title_is_typed_as_soon_as_its_field_is_opened(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """The keys went on to the viewer: stars, zoom, and Space that closed the field again."""
+    live.person(owner).submit()
+    machine.finish()
+    page = browsers.open("/library/", user=owner)
+    go_live(page)
+    page.locator("[data-open]").first.click()
+    title = page.get_by_role("textbox", name="Title")
+    opener = viewer(page).get_by_text("Give it a title")
+    opener.click()
+    expect(title).to_be_focused()
+    page.keyboard.type("25 fizzy kites")
+    expect(title).to_have_value("25 fizzy kites")
+    page.keyboard.press("Enter")
+    expect(viewer(page).get_by_role("heading", name="25 fizzy kites")).to_be_visible()
+    viewer(page).get_by_text("Change the title").focus()
+    page.keyboard.press("Enter")
+    expect(title).to_be_focused()
+    page.keyboard.type("kites")
+    expect(title).to_have_value("kites")
+    image = Image.objects.get(owner=owner)
+    assert not image.rating
+    assert not image.favourite
+
+    page.goto(f"/library/image/{image.pk}/")
+    page.get_by_text("Change the title").click()
+    expect(title).to_be_focused()
