@@ -2,13 +2,14 @@
 import { byId, targetOf } from "./dom.js";
 
 const grid = byId("grid", HTMLElement);
-const SIGNS = ["pointermove", "pointerdown", "click", "change", "keydown", "focusin"];
+const SIGNS = ["pointermove", "pointerdown", "click", "change", "keydown", "focusin", "submit"];
 const SELECTS = "[data-select], [data-density-control] input";
 
 /** @type {Promise<unknown> | undefined} */
 let loading;
 let isThere = false;
 let isDown = false;
+let isPlain = false; // a form is sent without what could not be loaded
 
 async function load() {
   const modules = await Promise.all([
@@ -32,6 +33,8 @@ async function loaded() {
 /** What would do something else, or nothing, before that is there. @param {Event} event */
 function isEarly(event) {
   const target = targetOf(event);
+  if (event instanceof SubmitEvent)
+    return target?.id === "selection" && !isPlain && !event.submitter?.matches("[data-plain]");
   if (event instanceof KeyboardEvent) {
     const isTyping = target?.closest("input:not([type=checkbox], [type=radio]), select, textarea, dialog, [popover]");
     if (event.key === "a") return (event.ctrlKey || event.metaKey) && !isTyping;
@@ -53,6 +56,7 @@ async function come(event) {
     event.stopImmediatePropagation();
   }
   await loaded();
+  if (isHeld && event instanceof SubmitEvent) return submitAgain(event);
   if (!isThere) return;
   if (isHeld && event instanceof KeyboardEvent) target?.dispatchEvent(new KeyboardEvent(event.type, event));
   else if (isHeld) target?.dispatchEvent(new MouseEvent(event.type, /** @type {MouseEvent} */ (event)));
@@ -62,6 +66,13 @@ async function come(event) {
     target?.dispatchEvent(new PointerEvent(event.type, /** @type {PointerEvent} */ (event)));
   else if (event.type === "pointermove" && target instanceof Element && target.matches(":hover"))
     target.dispatchEvent(new PointerEvent("pointerover", /** @type {PointerEvent} */ (event)));
+}
+
+/** @param {SubmitEvent} event */
+function submitAgain({ target, submitter }) {
+  isPlain = !isThere;
+  if (target instanceof HTMLFormElement) target.requestSubmit(submitter);
+  isPlain = false;
 }
 
 export function start() {

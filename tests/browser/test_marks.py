@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from generation.models import Asset, Image
 from tests.browser.conftest import Browsers
 from tests.browser.pages import go_live, toast
 from tests.functional.callers import Machine
 from tests.functional.installation import Installation
+from tests.functional.programs import eventually
 
 
 def test_a_filter_that_is_taken_back_keeps_the_focus(
@@ -49,6 +51,31 @@ def test_a_heart_taken_where_only_hearts_are_shown_can_be_given_back(
     toast(page).get_by_role("button", name="Undo").click()
     expect(page.locator("[data-tile]")).to_have_count(1)
     assert Image.objects.get(owner=owner).favourite
+
+
+@pytest.mark.parametrize("comes", [True, False], ids=["that comes", "that never comes"])
+def test_what_is_done_with_the_selection_waits_for_its_script(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User, comes: bool
+) -> None:
+    """It went off as a plain form, which loads the page again, and the focus was lost."""
+    live.person(owner).submit(quantity=3)
+    machine.finish()
+    page = browsers.open("/library/", user=owner)
+    held: list[Route] = []
+    page.route("**/js/library-gestures.*.js", lambda route: held.append(route))
+    go_live(page)
+    page.evaluate("window.wasHere = true")
+    page.locator("[data-tick]").first.check(force=True)
+    page.locator(".selection-bar").get_by_role("button", name="Favourite").press("Enter")
+    eventually(lambda: page.evaluate("1") and bool(held))
+    if comes:
+        held[0].continue_()
+    else:
+        browsers.network_is_cut = True
+        held[0].abort()
+    expect(toast(page)).to_contain_text("Added to the favourites.")
+    assert page.evaluate("window.wasHere === true") is comes  # else the page was loaded again
+    assert Image.objects.filter(owner=owner, favourite=True).count() == 1
 
 
 def test_the_bar_of_what_is_selected_leaves_the_focus_beside_it(
