@@ -21,6 +21,11 @@ from tests.functional.installation import Installation
 from tests.functional.programs import eventually
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>'
+# Panels that stand against what is above them.
+GLUED = """[...document.querySelectorAll(".panel")].filter((it) => {
+  const above = it.previousElementSibling?.getBoundingClientRect();
+  return it.checkVisibility() && above?.height && it.getBoundingClientRect().top - above.bottom < 16;
+}).map((it) => it.outerHTML.slice(0, 120))"""
 WIDE = {"viewport": {"width": 1440, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
@@ -189,6 +194,7 @@ def test_pages_of_collections_have_no_wcag_violation(
     for address in addresses:
         page.goto(address)
         assert_no_violations(page)
+        assert page.evaluate(GLUED) == []
     page.get_by_role("link", name="Without Collection: My collection").click()
     expect(page).to_have_url(re.compile(r"/library/\?*$"))
 
