@@ -104,6 +104,30 @@ def test_two_tabs_organise_one_library(
     expect(lists.locator(".groupings li")).to_contain_text("2 items")
 
 
+def test_back_leaves_no_tick_that_selects_nothing(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """Chromium ticks boxes as they were left. What is ticked is selected, and the bar is there for that."""
+    live.person(owner).submit(quantity=3)
+    machine.finish()
+    page = browsers.open("/library/", user=owner, **WIDE)
+    go_live(page)
+    for leave in (
+        lambda: page.get_by_role("button", name="Compare").click(),
+        lambda: page.get_by_role("link", name="Collections").click(),
+    ):
+        for number in (0, 1):
+            page.locator("[data-tile]").nth(number).hover()
+            page.locator("[data-tick]").nth(number).click()
+        expect(page.locator("[data-count]")).to_have_text("2 selected")
+        leave()
+        expect(page).to_have_url(re.compile("/library/(compare|collections)"))
+        page.go_back()
+        go_live(page)
+        expect(page.locator("[data-tick]:checked")).to_have_count(0)
+        expect(page.locator(".selection-bar")).to_be_hidden()
+
+
 def test_the_trash_is_emptied_after_a_question(
     live: Installation, browsers: Browsers, machine: Machine, owner: User
 ) -> None:
