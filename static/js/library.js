@@ -55,6 +55,10 @@ document.addEventListener("acted", () => {
   else import("./library-refresh.js").then(({ refresh }) => refresh()).catch(() => {});
 });
 if (document.querySelector("[data-looking]")) lookAgain();
+// Empty fields stay out of the address, however the filters are sent, and however early.
+document.getElementById("filters")?.addEventListener("formdata", ({ formData }) => {
+  for (const [name, value] of [...formData]) if (!value) formData.delete(name);
+});
 startChanges();
 startPlace().catch(() => {}); // what is here stays, and each part is asked for again
 startWalk();

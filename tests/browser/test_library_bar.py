@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -136,3 +137,16 @@ def test_nothing_of_the_bar_jumps_while_it_arrives(
         page.wait_for_timeout(500)
         shifts = page.evaluate("window.shifts")
         assert sum(value for value, _ in shifts) < LEAST, (query, shifts)
+
+
+def test_no_way_of_asking_puts_empty_fields_into_the_address(browsers: Browsers, owner: User) -> None:
+    page = browsers.open("/library/", user=owner)
+    page.get_by_role("searchbox").press_sequentially("castle")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/library/\?q=castle$"))
+    page.get_by_role("button", name="More filters").click()
+    page.get_by_label("Shape").select_option("Square")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url(re.compile(r"/library/\?q=castle&shape=square$"))
+    page.get_by_label("Kind").press("i")
+    page.wait_for_url(re.compile(r"/library/\?q=castle&shape=square&media=image$"))
