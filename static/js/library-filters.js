@@ -17,6 +17,7 @@ export function start() {
   words.addEventListener("search", () => {
     if (!words.value && new URLSearchParams(location.search).get("q")) form.requestSubmit();
   });
+  addEventListener("pageshow", ({ persisted }) => persisted && form.reset()); // to what is in force
   const used = sessionStorage.getItem(FOCUS);
   sessionStorage.removeItem(FOCUS);
   const same = used && form.elements.namedItem(used);

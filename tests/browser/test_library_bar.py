@@ -139,6 +139,23 @@ def test_nothing_of_the_bar_jumps_while_it_arrives(
         assert sum(value for value, _ in shifts) < LEAST, (query, shifts)
 
 
+def test_back_brings_no_filter_that_is_not_in_force(browsers: Browsers, owner: User) -> None:
+    """Chromium fills a form in as it was left; and a page that it kept is the form as it was left."""
+    page = browsers.open("/library/", user=owner)
+    kind = page.get_by_label("Kind")
+    kind.press("v")
+    page.wait_for_url(re.compile(r"/library/\?media=video$"))
+    page.go_back()
+    page.wait_for_url(re.compile(r"/library/$"))
+    expect(kind).to_have_value("")
+    page.get_by_title("Favourites").click()
+    page.wait_for_url(re.compile(r"/library/\?favourite=1$"))
+    kind.evaluate("(select) => { select.value = 'image'; }")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    expect(kind).to_have_value("")
+    expect(page.get_by_label("Favourites")).to_be_checked()
+
+
 def test_no_way_of_asking_puts_empty_fields_into_the_address(browsers: Browsers, owner: User) -> None:
     page = browsers.open("/library/", user=owner)
     page.get_by_role("searchbox").press_sequentially("castle")
