@@ -1,7 +1,7 @@
 // The Library and the trash.
 import { byId, data, find } from "./dom.js";
 import "./import-start.js";
-import { changes, start as startChanges } from "./library-changes.js";
+import { changes, showCount, start as startChanges } from "./library-changes.js";
 import { start as startLater } from "./library-later.js";
 import { listOfLibrary, showTile } from "./library-list.js";
 import { start as startPlace } from "./library-place.js";
@@ -21,6 +21,7 @@ async function showOperations(message) {
 function told(message) {
   if (message.gone) return location.reload(); // what the page shows was deleted
   changes(message);
+  showCount(message.count);
   showOperations(message).catch(() => {}); // the next message says them again
 }
 

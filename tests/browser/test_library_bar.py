@@ -13,7 +13,7 @@ from generation.access.projects import create_project
 from generation.models import Project
 from tests.acting import user_actor
 from tests.browser.conftest import Browsers
-from tests.browser.pages import go_live
+from tests.browser.pages import go_live, toast
 from tests.browser.test_look import PHONE, SIDEWAYS, assert_fits_fingers
 from tests.browser.test_stability import LEAST, SHIFTS
 from tests.functional.callers import Machine
@@ -167,3 +167,31 @@ def test_no_way_of_asking_puts_empty_fields_into_the_address(browsers: Browsers,
     page.wait_for_url(re.compile(r"/library/\?q=castle&shape=square$"))
     page.get_by_label("Kind").press("i")
     page.wait_for_url(re.compile(r"/library/\?q=castle&shape=square&media=image$"))
+
+
+def test_the_number_of_results_is_that_of_now(
+    live: Installation, browsers: Browsers, owner: User, machine: Machine
+) -> None:
+    """Pitfall 27: what is done here, in another tab, and what was made meanwhile."""
+    live.person(owner).submit(quantity=3)
+    machine.finish()
+    context = browsers.context(owner)
+    here, there = context.new_page(), context.new_page()
+    for page, address in ((here, "/library/?media=image"), (there, "/library/")):
+        page.goto(address)
+        go_live(page)
+    number = here.locator("#count")
+    expect(number).to_have_text("3 results")
+    here.locator("[data-tile]").first.hover()
+    here.locator("[data-tile]").first.get_by_role("button", name="Discard").click()
+    expect(number).to_have_text("2 results")
+    there.bring_to_front()
+    expect(there.locator("[data-tile]")).to_have_count(2)
+    there.keyboard.press("Control+a")
+    there.locator("[data-tick]").first.click()
+    there.get_by_role("button", name="Discard", exact=True).last.click()
+    expect(toast(there)).to_contain_text("Moved 1 to the trash.")
+    expect(number).to_have_text("1 result")
+    live.person(owner).submit(quantity=3)
+    machine.finish()
+    expect(number).to_have_text("4 results")
