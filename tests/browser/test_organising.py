@@ -15,6 +15,7 @@ from generation.models import Action, Collection, Project, Source, Tag
 from tests import acting
 from tests.browser.conftest import Browsers
 from tests.browser.pages import go_live, is_same_page, never_reloaded, toast
+from tests.browser.test_heard import LISTEN, heard
 from tests.browser.test_viewing import assert_no_violations
 from tests.functional.callers import Machine
 from tests.functional.installation import Installation
@@ -74,7 +75,7 @@ def test_two_tabs_organise_one_library(
     who: dict[str, Any] = {"owner_id": owner.pk, "actor": acting.user_actor(owner.pk)}
     operation = operations.start(action=Action.RATE, value={"rating": 3}, source=Source.LIBRARY, **who)
     tag_rating = "3 of 5 stars"
-    expect(there.locator(".operation")).to_contain_text("waits")
+    expect(there.locator(".operation")).to_contain_text("Rating: starting")
     operation_work.work(owner.pk, seconds=20)
     expect(there.locator(".operation")).to_contain_text("Rated 6 with 3 of 5.")
     expect(there.locator(".marks", has_text=tag_rating)).to_have_count(2)
@@ -102,6 +103,38 @@ def test_two_tabs_organise_one_library(
     expect(there.locator("[data-tile]")).to_have_count(6)  # reloaded without the filter
     toast(lists).get_by_role("button", name="Undo").click()
     expect(lists.locator(".groupings li")).to_contain_text("2 items")
+
+
+def test_it_is_said_what_waits_and_what_has_ended(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """Nothing waits for a change that there is not; the end of each is said once to whoever cannot see it."""
+    live.person(owner).submit(quantity=6, prompt="foxes")
+    machine.finish()
+    context = browsers.context(owner)
+    context.add_init_script(LISTEN)
+    page = context.new_page()
+    page.goto("/library/")
+    go_live(page)
+    who: dict[str, Any] = {"owner_id": owner.pk, "actor": acting.user_actor(owner.pk)}
+    operations.start(action=Action.RATE, value={"rating": 3}, source=Source.LIBRARY, **who)
+    person = live.person(owner)
+    person.submit()  # by which the page hears at once: this process may share no channel layer with it
+    rows = page.locator(".operation p")
+    expect(rows).to_have_text(["Rating: starting"])
+    operations.start(action=Action.FAVOURITE, value={"favourite": True}, source=Source.LIBRARY, **who)
+    person.submit()
+    waits = "Adding to the favourites: waits for the change before it"
+    expect(rows).to_have_text(["Rating: starting", waits])
+    assert heard(page) == ""
+    operation_work.work(owner.pk, seconds=20)
+    person.submit()
+    ends = ["Rated 6 with 3 of 5.", "Added 6 to the favourites."]
+    expect(rows).to_have_text(ends)
+    eventually(lambda: all(heard(page).count(end) == 1 for end in ends), heard(page))
+    machine.finish()
+    expect(page.locator("[data-tile]")).to_have_count(7)
+    assert heard(page).count("Rated") == 1
 
 
 def test_back_leaves_no_tick_that_selects_nothing(
