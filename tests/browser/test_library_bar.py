@@ -156,6 +156,26 @@ def test_back_brings_no_filter_that_is_not_in_force(browsers: Browsers, owner: U
     expect(page.get_by_label("Favourites")).to_be_checked()
 
 
+def test_back_shows_the_size_of_the_tiles_that_is_in_force(
+    live: Installation, browsers: Browsers, owner: User, machine: Machine
+) -> None:
+    """It was changed in the trash meanwhile."""
+    live.person(owner).submit(quantity=3)
+    machine.finish()
+    page = browsers.open("/library/", user=owner)
+    go_live(page)
+    grid = page.locator("#grid")
+    page.get_by_title("Small tiles").click()
+    expect(grid).to_have_attribute("data-density", "small")
+    page.goto("/library/trash/")
+    page.get_by_title("Large tiles").click()
+    expect(grid).to_have_attribute("data-density", "large")
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"/library/$"))
+    expect(grid).to_have_attribute("data-density", "large")
+    expect(page.get_by_role("radio", name="Large")).to_be_checked()
+
+
 def test_no_way_of_asking_puts_empty_fields_into_the_address(browsers: Browsers, owner: User) -> None:
     page = browsers.open("/library/", user=owner)
     page.get_by_role("searchbox").press_sequentially("castle")
