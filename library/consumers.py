@@ -15,6 +15,7 @@ from generation.changes.feed import Changes
 from generation.live.consumer import LiveConsumer
 from generation.live.pages import LivePage
 from generation.models import Asset, AssetStatus
+from library.filter_bar import count_words
 from library.grouping_cards import known_groups
 from library.operation_texts import in_work
 from library.presenters import Stack, Tile
@@ -34,7 +35,15 @@ class LibraryPage(LivePage):
             completed = self._with_their_stacks(changes, completed)
         tiles = self._looked_up()._tiles(completed) if completed else []
         message = {"assets": tiles + [removed_tile(str(row.asset_id), row.media) for row in changes.purged]}
-        return message | {"operations": operations_html(self.owner_id), "gone": self._is_gone()}
+        count = self._looked_up()._count() if completed or changes.purged else ""
+        return message | {
+            "count": count,
+            "operations": operations_html(self.owner_id),
+            "gone": self._is_gone(),
+        }
+
+    def _count(self) -> str:
+        return count_words(self.owner_id, self.filters) if self._has_answer else ""
 
     def _looked_up(self) -> LibraryPage:
         return replace(self, filters=self.filters.looked_up(self.owner_id))

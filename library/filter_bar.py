@@ -55,7 +55,7 @@ def filter_bar(owner_id: int, filters: AssetFilter, groups: Iterable[Group] = ()
         "models": _models(owner_id, filters),
         "job_types": [(job_type.name, job_type.title) for job_type in JOB_TYPES.values()],
         "chips": [*_chips(filters), *_group_chips(filters, groups)],
-        "count": _count(owner_id, filters),
+        "count": count_words(owner_id, filters),
         "index_incomplete": _uses_index(filters) and not index.is_complete(),
         "longer_words": _longer_words(filters),
         **_by_content(filters),
@@ -105,7 +105,8 @@ def _chip(filters: AssetFilter, facet: Facet) -> Chip:
     return Chip(WORDS[facet.field](filters.value(facet)), without.to_query())
 
 
-def _count(owner_id: int, filters: AssetFilter) -> str:
+def count_words(owner_id: int, filters: AssetFilter) -> str:
+    """How many fit; empty where nobody counts."""
     if not filters.opened or filters.error:  # nobody counts the whole Library either
         return ""
     most = listing.MOST_COUNTED

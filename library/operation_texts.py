@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from generation.assets import operations
 from generation.assets.bulk_actions import can_undo
 from generation.models import Action, BulkOperation, OperationStatus, Source
+from generation.models.operation import IN_WORK
 
 DONE: Mapping[str, str] = {
     Action.FAVOURITE: "Added {number} to the favourites.",
@@ -23,7 +24,7 @@ DONE: Mapping[str, str] = {
     Action.RESTORE: "Restored {number}.",
     Action.DELETE: "Deleted {number} for good.",
 }
-IN_WORK: Mapping[str, str] = {
+DOING: Mapping[str, str] = {
     Action.FAVOURITE: "Adding to the favourites",
     Action.RATE: "Rating",
     Action.ADD_TAG: "Tagging with “{name}”",
@@ -60,7 +61,7 @@ def what_is_done(operation: BulkOperation) -> str:
         return "Undoing"
     if operation.value.get("favourite") is False:
         return "Taking out of the favourites"
-    return IN_WORK[operation.action].format(name=operation.value_name)
+    return DOING[operation.action].format(name=operation.value_name)
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,16 @@ class Progress:
     """An operation as the pages show it."""
 
     operation: BulkOperation
+    waits: bool  # for another of the owner's
 
     @cached_property
     def text(self) -> str:
         """What it does, or how it ended."""
         operation = self.operation
         what, changed = what_is_done(operation), what_was_done(operation)
+        queued = "waits for the change before it" if self.waits else "starting"
         texts = {
-            OperationStatus.QUEUED: f"{what}: waits for the change before it",
+            OperationStatus.QUEUED: f"{what}: {queued}",
             OperationStatus.RUNNING: f"{what}: {self.done:,} of {operation.total:,}",
             OperationStatus.UNDOING: f"Undoing: {operation.changed:,} left",
             OperationStatus.UNDONE: "Undone.",
@@ -98,4 +101,16 @@ class Progress:
 
 def in_work(owner_id: int) -> list[Progress]:
     """What the owner's pages tell of."""
-    return [Progress(operation) for operation in operations.shown(owner_id)]
+    shown = operations.shown(owner_id)
+    return [_among(shown, operation) for operation in shown]
+
+
+def progress_of(operation: BulkOperation) -> Progress:
+    """The same of one of them."""
+    return _among(operations.shown(operation.owner_id), operation)
+
+
+def _among(shown: Iterable[BulkOperation], operation: BulkOperation) -> Progress:
+    others = [other for other in shown if other.is_active and other.pk != operation.pk]
+    waits = any(other.status in IN_WORK or other.pk < operation.pk for other in others)
+    return Progress(operation, waits)

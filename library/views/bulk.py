@@ -21,7 +21,7 @@ from generation.assets.selection import excluded_assets, selected_assets
 from generation.core.limits import MAX_RATING
 from generation.http.page_requests import owner_id_of
 from generation.models import Action, BulkOperation, OperationStatus, Source
-from library.operation_texts import what_was_done
+from library.operation_texts import progress_of, what_was_done
 from library.responses import done, refused
 from library.views.action import action
 
@@ -52,7 +52,7 @@ def work(request: HttpRequest, operation: BulkOperation) -> HttpResponse:
     operation_work.work(operation.owner_id, seconds=FIRST_SECONDS)
     operation.refresh_from_db()
     if operation.is_active:
-        return done(request, "It is on its way. You can go on meanwhile.")
+        return done(request, f"{progress_of(operation).text}. You can go on meanwhile.")
     if operation.status == OperationStatus.FAILED:
         return refused(request, operation.error_message)
     operations.dismiss(owner_id=operation.owner_id, operation_id=operation.pk)  # it is said here

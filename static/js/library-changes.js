@@ -26,6 +26,12 @@ export function changes({ assets = [] }) {
   showState();
 }
 
+/** @param {string | null} [words] how many fit, in the page's words; empty where that is as it was */
+export function showCount(words) {
+  const count = document.getElementById("count");
+  if (count && words) count.textContent = words;
+}
+
 /** @param {Change} change */
 function apply({ id, html, removed }) {
   if (removed) take(id);

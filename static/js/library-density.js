@@ -9,7 +9,6 @@ export function start() {
   const control = document.querySelector("[data-density-control]");
   if (!(control instanceof HTMLElement)) return;
   const steps = findAll(control, "input", HTMLInputElement);
-  for (const step of steps) step.checked = step.value === grid.dataset.density; // a browser may bring another back
   control.addEventListener("change", (event) => {
     event.stopPropagation(); // it stands in the form of the filters
     const density = steps.find((step) => step.checked)?.value ?? "medium";

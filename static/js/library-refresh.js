@@ -1,6 +1,6 @@
 // Asking for the page again, for when no socket says what changed.
 import { byId, data, findAll } from "./dom.js";
-import { put, showState, take } from "./library-changes.js";
+import { put, showCount, showState, take } from "./library-changes.js";
 import { parts, rearrange } from "./library-grid.js";
 
 const grid = byId("grid", HTMLElement);
@@ -23,4 +23,5 @@ export async function refresh() {
     for (const tile of fresh) put(document.importNode(tile, true));
   });
   showState();
+  showCount(page.getElementById("count")?.textContent);
 }

@@ -1,7 +1,7 @@
 // The Library and the trash.
 import { byId, data, find } from "./dom.js";
 import "./import-start.js";
-import { changes, start as startChanges } from "./library-changes.js";
+import { changes, showCount, start as startChanges } from "./library-changes.js";
 import { start as startLater } from "./library-later.js";
 import { listOfLibrary, showTile } from "./library-list.js";
 import { start as startPlace } from "./library-place.js";
@@ -21,6 +21,7 @@ async function showOperations(message) {
 function told(message) {
   if (message.gone) return location.reload(); // what the page shows was deleted
   changes(message);
+  showCount(message.count);
   showOperations(message).catch(() => {}); // the next message says them again
 }
 
@@ -55,6 +56,10 @@ document.addEventListener("acted", () => {
   else import("./library-refresh.js").then(({ refresh }) => refresh()).catch(() => {});
 });
 if (document.querySelector("[data-looking]")) lookAgain();
+// Empty fields stay out of the address, however the filters are sent, and however early.
+document.getElementById("filters")?.addEventListener("formdata", ({ formData }) => {
+  for (const [name, value] of [...formData]) if (!value) formData.delete(name);
+});
 startChanges();
 startPlace().catch(() => {}); // what is here stays, and each part is asked for again
 startWalk();

@@ -1,9 +1,10 @@
 // Organising what is selected: the names that its fields offer, and operations on all that match, as the server tells.
-import { byId, element, findAll, targetOf } from "./dom.js";
+import { announce } from "./announce.js";
+import { byId, element, find, findAll, targetOf } from "./dom.js";
 import { morph } from "./morph.js";
 
 /**
- * Shows what the server says of operations in work; nothing where a page has no place for it.
+ * Shows what the server says of operations in work, and says how one has ended; nothing where a page has no place for it.
  * @param {{operations?: string}} message
  */
 export function showOperations({ operations }) {
@@ -11,7 +12,10 @@ export function showOperations({ operations }) {
   if (operations === undefined || !list) return;
   const fresh = element(list.outerHTML);
   fresh.innerHTML = operations;
+  const active = findAll(list, "[data-active]", HTMLElement);
   morph(list, fresh);
+  for (const row of active)
+    if (row.isConnected && row.dataset.active === undefined) announce(find(row, "p", HTMLElement).textContent);
 }
 
 /** @param {HTMLDataListElement} list */

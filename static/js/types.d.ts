@@ -84,6 +84,8 @@ interface Submitted {
 interface Message {
   /** Bulk operations in work, as HTML. */
   operations?: string;
+  /** How many results fit, in words; empty where that is as it was. */
+  count?: string;
   /** What the page shows was deleted. */
   gone?: boolean;
   type: string;

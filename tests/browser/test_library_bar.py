@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from generation.access.projects import create_project
 from generation.models import Project
 from tests.acting import user_actor
 from tests.browser.conftest import Browsers
-from tests.browser.pages import go_live
+from tests.browser.pages import go_live, toast
 from tests.browser.test_look import PHONE, SIDEWAYS, assert_fits_fingers
 from tests.browser.test_stability import LEAST, SHIFTS
 from tests.functional.callers import Machine
@@ -136,3 +137,81 @@ def test_nothing_of_the_bar_jumps_while_it_arrives(
         page.wait_for_timeout(500)
         shifts = page.evaluate("window.shifts")
         assert sum(value for value, _ in shifts) < LEAST, (query, shifts)
+
+
+def test_back_brings_no_filter_that_is_not_in_force(browsers: Browsers, owner: User) -> None:
+    """Chromium fills a form in as it was left; and a page that it kept is the form as it was left."""
+    page = browsers.open("/library/", user=owner)
+    kind = page.get_by_label("Kind")
+    kind.press("v")
+    page.wait_for_url(re.compile(r"/library/\?media=video$"))
+    page.go_back()
+    page.wait_for_url(re.compile(r"/library/$"))
+    expect(kind).to_have_value("")
+    page.get_by_title("Favourites").click()
+    page.wait_for_url(re.compile(r"/library/\?favourite=1$"))
+    kind.evaluate("(select) => { select.value = 'image'; }")
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    expect(kind).to_have_value("")
+    expect(page.get_by_label("Favourites")).to_be_checked()
+
+
+def test_back_shows_the_size_of_the_tiles_that_is_in_force(
+    live: Installation, browsers: Browsers, owner: User, machine: Machine
+) -> None:
+    """It was changed in the trash meanwhile."""
+    live.person(owner).submit(quantity=3)
+    machine.finish()
+    page = browsers.open("/library/", user=owner)
+    go_live(page)
+    grid = page.locator("#grid")
+    page.get_by_title("Small tiles").click()
+    expect(grid).to_have_attribute("data-density", "small")
+    page.goto("/library/trash/")
+    page.get_by_title("Large tiles").click()
+    expect(grid).to_have_attribute("data-density", "large")
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"/library/$"))
+    expect(grid).to_have_attribute("data-density", "large")
+    expect(page.get_by_role("radio", name="Large")).to_be_checked()
+
+
+def test_no_way_of_asking_puts_empty_fields_into_the_address(browsers: Browsers, owner: User) -> None:
+    page = browsers.open("/library/", user=owner)
+    page.get_by_role("searchbox").press_sequentially("castle")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/library/\?q=castle$"))
+    page.get_by_role("button", name="More filters").click()
+    page.get_by_label("Shape").select_option("Square")
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url(re.compile(r"/library/\?q=castle&shape=square$"))
+    page.get_by_label("Kind").press("i")
+    page.wait_for_url(re.compile(r"/library/\?q=castle&shape=square&media=image$"))
+
+
+def test_the_number_of_results_is_that_of_now(
+    live: Installation, browsers: Browsers, owner: User, machine: Machine
+) -> None:
+    """Pitfall 27: what is done here, in another tab, and what was made meanwhile."""
+    live.person(owner).submit(quantity=3)
+    machine.finish()
+    context = browsers.context(owner)
+    here, there = context.new_page(), context.new_page()
+    for page, address in ((here, "/library/?media=image"), (there, "/library/")):
+        page.goto(address)
+        go_live(page)
+    number = here.locator("#count")
+    expect(number).to_have_text("3 results")
+    here.locator("[data-tile]").first.hover()
+    here.locator("[data-tile]").first.get_by_role("button", name="Discard").click()
+    expect(number).to_have_text("2 results")
+    there.bring_to_front()
+    expect(there.locator("[data-tile]")).to_have_count(2)
+    there.keyboard.press("Control+a")
+    there.locator("[data-tick]").first.click()
+    there.get_by_role("button", name="Discard", exact=True).last.click()
+    expect(toast(there)).to_contain_text("Moved 1 to the trash.")
+    expect(number).to_have_text("1 result")
+    live.person(owner).submit(quantity=3)
+    machine.finish()
+    expect(number).to_have_text("4 results")

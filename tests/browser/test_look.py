@@ -10,6 +10,10 @@ from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, Route, expect
 
+from generation.assets import groupings, memberships
+from generation.assets.groupings import COLLECTIONS, TAGS
+from generation.assets.listing import library as saved
+from tests.acting import discard, user_actor
 from tests.browser.conftest import Browsers
 from tests.browser.pages import cards, go_live, make, write
 from tests.functional.callers import Machine, failure
@@ -37,6 +41,14 @@ SCHEMES: dict[Literal["light", "dark"], dict[str, Any]] = {
     "dark": {"runOnly": ["color-contrast"]},
 }
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+# What ends beyond the edge of the page, or of its tile; what scrolls for itself has no such edge.
+BEYOND = """() => [...document.querySelectorAll(".btn, .icon-btn, .badge, .chip, .select, .input, .live")]
+  .filter((it) => it.checkVisibility({visibilityProperty: true}) && !it.closest(".facets, .in-force"))
+  .map((it) => ({it, box: it.getBoundingClientRect(), edge: it.closest(".tile")?.getBoundingClientRect()}))
+  .map(({it, box, edge}) => ({it, box, edge: edge ?? {left: 0, right: innerWidth}}))
+  .filter(({box, edge}) => box.width && (box.left < edge.left - 0.5 || box.right > edge.right + 0.5))
+  .map(({it}) => it.outerHTML.slice(0, 120))"""
 
 
 def assert_fits_fingers(page: Page) -> None:
@@ -89,6 +101,47 @@ def test_on_a_phone(live: Installation, browsers: Browsers, machine: Machine, ow
         page.goto(path)
         assert page.evaluate(SIDEWAYS) <= 0, path
         assert_fits_fingers(page)
+
+
+@pytest.mark.parametrize("width", [320, 360])
+def test_nothing_is_wider_than_a_small_phone(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User, width: int
+) -> None:
+    """No page scrolls sideways, and no control ends beyond the edge. A page that may grow would hide it."""
+    busy(live, machine, owner)
+    who: dict[str, Any] = {"owner_id": owner.pk, "actor": user_actor(owner.pk)}
+    video, *images = saved(owner_id=owner.pk).assets
+    addresses = [
+        "/",
+        "/account/",
+        "/sharing/",
+        *(f"/workspace/{it}" for it in ("prompts", "presets", "models")),
+    ]
+    for kind in (COLLECTIONS, TAGS):
+        group = groupings.create(kind, name=f"All that the {'x' * 30} saw", **who)
+        memberships.add(kind, group_id=group.pk, assets=[video.pk, images[0].pk], **who)
+        addresses += [f"/library/{kind.name}s/", f"/library/{kind.name}s/{group.pk}/edit"]
+        addresses += [f"/library/?{kind.name}={group.pk}"]
+    discard(owner_id=owner.pk, assets=[image.pk for image in images[1:]])
+    addresses += [f"/library/{asset.media}/{asset.pk}/" for asset in (video, images[0])]
+    addresses += ["/library/", "/library/?q=film&media=video", "/library/projects/", "/library/import/"]
+    addresses += ["/library/trash/"]
+    page = browsers.context(owner, viewport={"width": width, "height": 740}, has_touch=True).new_page()
+    wide = []
+    for address in addresses:
+        answer = page.goto(address)
+        assert answer
+        assert answer.ok, address
+        if page.locator("[data-socket]").count():
+            go_live(page)
+            assert page.locator("#live").evaluate("(it) => it.clientWidth") >= 8, address  # the dot
+        if page.evaluate("document.scrollingElement.scrollWidth - innerWidth") > 0:
+            wide.append((address, page.evaluate("document.scrollingElement.scrollWidth")))
+        wide += [(address, it) for it in page.evaluate(BEYOND)]
+    assert wide == []
+    page.locator("[data-tile]").first.locator("[data-open]").click()
+    expect(page.locator("#lightbox .details")).to_be_attached()
+    assert page.evaluate("document.scrollingElement.scrollWidth - innerWidth") <= 0
 
 
 def test_slow_pictures_move_nothing(

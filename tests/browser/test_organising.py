@@ -15,12 +15,18 @@ from generation.models import Action, Collection, Project, Source, Tag
 from tests import acting
 from tests.browser.conftest import Browsers
 from tests.browser.pages import go_live, is_same_page, never_reloaded, toast
+from tests.browser.test_heard import LISTEN, heard
 from tests.browser.test_viewing import assert_no_violations
 from tests.functional.callers import Machine
 from tests.functional.installation import Installation
 from tests.functional.programs import eventually
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>'
+# Panels that stand against what is above them.
+GLUED = """[...document.querySelectorAll(".panel")].filter((it) => {
+  const above = it.previousElementSibling?.getBoundingClientRect();
+  return it.checkVisibility() && above?.height && it.getBoundingClientRect().top - above.bottom < 16;
+}).map((it) => it.outerHTML.slice(0, 120))"""
 WIDE = {"viewport": {"width": 1440, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
@@ -69,7 +75,7 @@ def test_two_tabs_organise_one_library(
     who: dict[str, Any] = {"owner_id": owner.pk, "actor": acting.user_actor(owner.pk)}
     operation = operations.start(action=Action.RATE, value={"rating": 3}, source=Source.LIBRARY, **who)
     tag_rating = "3 of 5 stars"
-    expect(there.locator(".operation")).to_contain_text("waits")
+    expect(there.locator(".operation")).to_contain_text("Rating: starting")
     operation_work.work(owner.pk, seconds=20)
     expect(there.locator(".operation")).to_contain_text("Rated 6 with 3 of 5.")
     expect(there.locator(".marks", has_text=tag_rating)).to_have_count(2)
@@ -97,6 +103,62 @@ def test_two_tabs_organise_one_library(
     expect(there.locator("[data-tile]")).to_have_count(6)  # reloaded without the filter
     toast(lists).get_by_role("button", name="Undo").click()
     expect(lists.locator(".groupings li")).to_contain_text("2 items")
+
+
+def test_it_is_said_what_waits_and_what_has_ended(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """Nothing waits for a change that there is not; the end of each is said once to whoever cannot see it."""
+    live.person(owner).submit(quantity=6, prompt="foxes")
+    machine.finish()
+    context = browsers.context(owner)
+    context.add_init_script(LISTEN)
+    page = context.new_page()
+    page.goto("/library/")
+    go_live(page)
+    who: dict[str, Any] = {"owner_id": owner.pk, "actor": acting.user_actor(owner.pk)}
+    operations.start(action=Action.RATE, value={"rating": 3}, source=Source.LIBRARY, **who)
+    person = live.person(owner)
+    person.submit()  # by which the page hears at once: this process may share no channel layer with it
+    rows = page.locator(".operation p")
+    expect(rows).to_have_text(["Rating: starting"])
+    operations.start(action=Action.FAVOURITE, value={"favourite": True}, source=Source.LIBRARY, **who)
+    person.submit()
+    waits = "Adding to the favourites: waits for the change before it"
+    expect(rows).to_have_text(["Rating: starting", waits])
+    assert heard(page) == ""
+    operation_work.work(owner.pk, seconds=20)
+    person.submit()
+    ends = ["Rated 6 with 3 of 5.", "Added 6 to the favourites."]
+    expect(rows).to_have_text(ends)
+    eventually(lambda: all(heard(page).count(end) == 1 for end in ends), heard(page))
+    machine.finish()
+    expect(page.locator("[data-tile]")).to_have_count(7)
+    assert heard(page).count("Rated") == 1
+
+
+def test_back_leaves_no_tick_that_selects_nothing(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """Chromium ticks boxes as they were left. What is ticked is selected, and the bar is there for that."""
+    live.person(owner).submit(quantity=3)
+    machine.finish()
+    page = browsers.open("/library/", user=owner, **WIDE)
+    go_live(page)
+    for leave in (
+        lambda: page.get_by_role("button", name="Compare").click(),
+        lambda: page.get_by_role("link", name="Collections").click(),
+    ):
+        for number in (0, 1):
+            page.locator("[data-tile]").nth(number).hover()
+            page.locator("[data-tick]").nth(number).click()
+        expect(page.locator("[data-count]")).to_have_text("2 selected")
+        leave()
+        expect(page).to_have_url(re.compile("/library/(compare|collections)"))
+        page.go_back()
+        go_live(page)
+        expect(page.locator("[data-tick]:checked")).to_have_count(0)
+        expect(page.locator(".selection-bar")).to_be_hidden()
 
 
 def test_the_trash_is_emptied_after_a_question(
@@ -189,6 +251,7 @@ def test_pages_of_collections_have_no_wcag_violation(
     for address in addresses:
         page.goto(address)
         assert_no_violations(page)
+        assert page.evaluate(GLUED) == []
     page.get_by_role("link", name="Without Collection: My collection").click()
     expect(page).to_have_url(re.compile(r"/library/\?*$"))
 

@@ -108,6 +108,20 @@ async def test_the_socket_judges_by_the_page_s_filters(owner: User, query: str) 
     assert pushed[str(fox.pk)]["html"] in await content(owner, f"/library/?{query}")
 
 
+async def test_the_number_that_fits_is_pushed_in_the_page_s_words(owner: User) -> None:
+    """Pitfall 27. Nothing is counted without a filter, or where nothing changed."""
+    images = await make(owner, quantity=3)
+    seen = await revision(owner.pk)
+    async with socket(owner, "media=image", after=seen) as page, socket(owner, after=seen) as everything:
+        for one in (page, everything):
+            assert (await one.receive_json_from(timeout=5))["count"] == ""
+        await sync_to_async(acting.discard)(owner_id=owner.pk, assets=[images[0].pk])
+        words = (await page.receive_json_from(timeout=5))["count"]
+        assert (await everything.receive_json_from(timeout=5))["count"] == ""
+    assert words == "2 results"
+    assert f'<span id="count">{words}</span>' in await content(owner, "/library/?media=image")
+
+
 async def test_what_waits_for_review_is_not_pushed(owner: User) -> None:
     await make(owner, review=True, quantity=1)
 

@@ -86,7 +86,7 @@ def test_all_that_match_but_some_in_one_operation(
     monkeypatch.setattr(bulk, "FIRST_SECONDS", 0)
     answer = reader.post("/library/discard", everything, headers=JSON).json()
 
-    assert answer == {"ok": True, "message": "It is on its way. You can go on meanwhile."}
+    assert answer == {"ok": True, "message": "Discarding: 1 of 2. You can go on meanwhile."}
     html = reader.get("/library/").content.decode()
     assert "Discarding: 1 of 2" in html
     operation = BulkOperation.objects.get(finished_at=None)
@@ -236,7 +236,7 @@ async def test_tiles_join_and_leave_filtered_pages(owner: User) -> None:
         who: dict[str, Any] = {"owner_id": owner.pk, "actor": acting.user_actor(owner.pk)}
         rating: dict[str, Any] = {"action": Action.RATE, "value": {"rating": 5}, "source": Source.LIBRARY}
         await sync_to_async(operations.start)(**rating, **who)
-        assert "Rating: waits" in (await _next(open_page, assets=False))["operations"]
+        assert "Rating: starting" in (await _next(open_page, assets=False))["operations"]
         await sync_to_async(operation_work.work)(owner.pk, seconds=9)
         assert "Rated 1 with 5 of 5." in (await _next(open_page, assets=False))["operations"]
         await send(client, f"collections/{collection.pk}/delete")
