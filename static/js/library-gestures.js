@@ -19,8 +19,11 @@ const EDGE_PX = 60; // from the upper or lower edge, where a drag scrolls
 
 const isPressed = () => toggle.getAttribute("aria-pressed") === "true";
 
-/** @type {{id: string, key: string} | null} */
-let origin = null; // where a range starts
+/** @type {{id: string, key: string, on: boolean} | null} */
+let origin = null; // where ranges start, and whether its own tile was selected there
+
+/** @type {string[]} */
+let ranged = []; // what the last range from there changed
 
 function show() {
   const number = selection.count;
@@ -55,6 +58,16 @@ function tileAt(event) {
 }
 
 /**
+ * From here the next ranges start.
+ * @param {{id: string, key: string}} tile
+ * @param {boolean} on
+ */
+function startAt({ id, key }, on) {
+  origin = { id, key, on };
+  ranged = [];
+}
+
+/**
  * Selects one tile or, from where the last one was, a range, of which much may not be loaded.
  * @param {{id: string, key: string}} tile
  * @param {boolean} on
@@ -62,9 +75,23 @@ function tileAt(event) {
  */
 async function pick(tile, on, isRange) {
   const from = origin;
-  origin = { id: tile.id, key: tile.key };
-  if (!isRange || !from) return selection.set([tile.id], on);
-  selection.set(idsBetween(from.id, tile.id) ?? (await fetchedBetween(from.key, tile.key)), on);
+  if (!isRange || !from) {
+    startAt(tile, on);
+    return selection.set([tile.id], on);
+  }
+  const ids = idsBetween(from.id, tile.id) ?? (await fetchedBetween(from.key, tile.key));
+  if (ids && from === origin) setRange(ids, on);
+}
+
+/**
+ * Selects a range in the place of the last one from the same tile.
+ * @param {string[]} ids
+ * @param {boolean} on
+ */
+function setRange(ids, on) {
+  selection.set(ranged, !on);
+  ranged = ids.filter((id) => selection.has(id) !== on);
+  selection.set(ids, on);
 }
 
 /**
@@ -81,7 +108,7 @@ function idsBetween(from, to) {
 /**
  * @param {string} from
  * @param {string} to
- * @returns {Promise<string[]>}
+ * @returns {Promise<string[] | null>}
  */
 async function fetchedBetween(from, to) {
   const url = new URL(data(grid, "ids"), location.href);
@@ -90,7 +117,7 @@ async function fetchedBetween(from, to) {
   const answer = await fetch(url, { credentials: "same-origin", redirect: "error" }).catch(() => null);
   if (!answer?.ok) {
     say("The range could not be selected. Try again in a moment.", { level: "error" });
-    return [];
+    return null;
   }
   const { ids, complete } = await answer.json();
   if (!complete) say(`The first ${ids.length.toLocaleString()} were selected: a range has no more.`);
@@ -99,7 +126,7 @@ async function fetchedBetween(from, to) {
 
 // Pointers
 
-/** @type {{from: string, pointer: number, on: boolean, before: Set<string>, isDrag: boolean, x: number, y: number} | null} */
+/** @type {{from: {id: string, key: string}, pointer: number, on: boolean, isDrag: boolean, x: number, y: number} | null} */
 let drag = null;
 /** @type {number | undefined} */
 let pressing;
@@ -113,8 +140,7 @@ function pointed(event) {
   const { clientX: x, clientY: y, pointerId: pointer } = event;
   const onTick = Boolean(targetOf(event)?.closest("[data-tick]"));
   const begin = () => {
-    const on = !selection.has(tile.id);
-    drag = { from: tile.id, pointer, on, before: new Set(selection.ids), isDrag: false, x, y };
+    drag = { from: tile, pointer, on: !selection.has(tile.id), isDrag: false, x, y };
   };
   clearTimeout(pressing);
   if (event.pointerType === "mouse") {
@@ -135,7 +161,7 @@ function moved({ clientX, clientY, pointerType, pointerId }) {
   if (pointerId !== drag.pointer) return;
   if (!drag.isDrag && Math.hypot(clientX - drag.x, clientY - drag.y) < STILL_PX) return;
   const over = document.elementFromPoint(clientX, clientY)?.closest("[data-tile]");
-  if (over instanceof HTMLElement && (drag.isDrag || data(over, "id") !== drag.from)) dragTo(data(over, "id"));
+  if (over instanceof HTMLElement && (drag.isDrag || data(over, "id") !== drag.from.id)) dragTo(data(over, "id"));
   if (!drag.isDrag) return;
   const by = clientY < EDGE_PX + 56 ? -1 : clientY > innerHeight - EDGE_PX ? 1 : 0;
   if (by) scrollBy({ top: by * (pointerType === "mouse" ? 24 : 16), behavior: "instant" });
@@ -144,22 +170,12 @@ function moved({ clientX, clientY, pointerType, pointerId }) {
 /** Selects from where the drag began to this tile, and what was beyond as it was before. @param {string} id */
 function dragTo(id) {
   if (!drag) return;
-  const { from, on, before } = drag;
+  const { from, on, isDrag } = drag;
   drag.isDrag = true;
   wasGesture = true;
-  const ids = idsBetween(from, id);
-  if (!ids) return;
-  const all = selection.isAll;
-  if (!all) {
-    selection.set(
-      selection.ids.filter((each) => !before.has(each)),
-      false,
-    );
-    selection.set(before, true);
-  }
-  selection.set(ids, on);
-  const tile = tileOf(id);
-  if (tile) origin = { id, key: tile.key };
+  if (!isDrag) startAt(from, on);
+  const ids = idsBetween(from.id, id);
+  if (ids) setRange(ids, on);
 }
 
 function released() {
@@ -186,7 +202,7 @@ function clicked(event) {
   if (!tile) return;
   const target = targetOf(event);
   if (target instanceof HTMLInputElement && target.matches("[data-tick]"))
-    return void pick(tile, target.checked, event.shiftKey);
+    return void pick(tile, event.shiftKey && origin ? origin.on : target.checked, event.shiftKey);
   if (!target?.closest("[data-open]") || !(isSelecting() || event.shiftKey)) return;
   event.preventDefault();
   pick(tile, event.shiftKey && origin ? true : !selection.has(tile.id), event.shiftKey);
@@ -209,7 +225,7 @@ async function keyed(event) {
   if (!tile || event.altKey || event.ctrlKey || event.metaKey || targetOf(event)?.closest(".acts")) return;
   if (key === " ") {
     event.preventDefault();
-    return void pick(tile, !selection.has(tile.id), shiftKey);
+    return void pick(tile, shiftKey && origin ? origin.on : !selection.has(tile.id), shiftKey);
   }
   if (key === "Home" || key === "End") {
     event.preventDefault();
@@ -222,7 +238,7 @@ async function keyed(event) {
   event.preventDefault();
   const to = await step(tile.id);
   if (!to) return;
-  if (shiftKey && !origin) origin = { id: tile.id, key: tile.key };
+  if (shiftKey && !origin) startAt(tile, true);
   if (shiftKey) pick(to, true, true);
   focus(to);
 }
@@ -234,6 +250,7 @@ function keyedAnywhere(event) {
   if (event.key !== "a" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || isTyped(event))
     return;
   event.preventDefault();
+  ranged = [];
   if (tiles().length) selection.selectAll(parts.total);
 }
 

@@ -299,3 +299,37 @@ def test_end_leads_to_the_end_of_the_page(browsers: Browsers, owner: User, first
     loaded(page)
     expect(tile(page, rows[-1])).to_be_in_viewport(ratio=0.99)
     assert page.evaluate("document.documentElement.scrollHeight - innerHeight - scrollY") <= 1
+
+
+def test_a_range_grows_and_shrinks_from_where_it_began(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User
+) -> None:
+    """By Shift with a click, an arrow or the box of a tile; what was selected before stays."""
+    person = live.person(owner)
+    for _ in range(2):
+        person.submit(quantity=6)
+        machine.finish()
+    page = browsers.open("/library/", user=owner, **WIDE)
+    go_live(page)
+    tiles, ticks = page.locator("[data-tile]"), page.locator("[data-tick]")
+
+    def assert_selected(wanted: set[int]) -> None:
+        for index in range(12):
+            expect(ticks.nth(index)).to_be_checked(checked=index in wanted)
+
+    tiles.nth(0).hover()
+    ticks.nth(0).click()
+    ticks.nth(4).click()
+    for at, there in ((9, [4, 5, 6, 7, 8, 9]), (6, [4, 5, 6]), (2, [2, 3, 4]), (0, [0, 1, 2, 3, 4])):
+        tiles.nth(at).locator("[data-open]").click(modifiers=["Shift"])
+        assert_selected({0, *there})
+    for at, there in ((8, [4, 5, 6, 7, 8]), (6, [4, 5, 6]), (5, [4, 5])):
+        ticks.nth(at).click(modifiers=["Shift"])
+        assert_selected({0, *there})
+
+    page.keyboard.press("Escape")
+    tiles.nth(5).locator("[data-open]").focus()
+    steps = [("Right", [5, 6]), ("Right", [5, 6, 7]), ("Left", [5, 6]), ("Left", [5]), ("Left", [4, 5])]
+    for key, there in steps:
+        page.keyboard.press(f"Shift+Arrow{key}")
+        assert_selected(set(there))
