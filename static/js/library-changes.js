@@ -1,5 +1,6 @@
 // What changes while the page is open. New results wait above the page while somebody looks at it further down, or points
 // at a tile that they would move.
+import { announce } from "./announce.js";
 import { byId, data, element, find } from "./dom.js";
 import { parts, rearrange, seen } from "./library-grid.js";
 import { Tile } from "./library-parts.js";
@@ -116,8 +117,12 @@ function showNews() {
 }
 
 export function showState() {
+  if (news.length && pill.hidden) announce(`${news.length} new`);
+  const isLeft = !news.length && pill.matches(":focus-visible");
   pill.hidden = !news.length;
   if (news.length) find(pill, "[data-number]", HTMLElement).textContent = String(news.length);
+  const first = isLeft && parts.all.find(({ count }) => count)?.tiles?.[0];
+  if (first) focus(first); // whoever came here by key goes on from what is new
   none.hidden = parts.all.some(({ count }) => count);
 }
 

@@ -333,3 +333,26 @@ def test_a_range_grows_and_shrinks_from_where_it_began(
     for key, there in steps:
         page.keyboard.press(f"Shift+Arrow{key}")
         assert_selected(set(there))
+
+
+def test_what_is_new_is_said_and_led_to_by_key(
+    live: Installation, browsers: Browsers, machine: Machine, owner: User, first: Asset
+) -> None:
+    """Whoever pressed the button by key was left on no tile."""
+    fill(first, 200)
+    page = browsers.open("/library/", user=owner, **WIDE)
+    go_live(page)
+    loaded(page)
+    page.mouse.move(600, 500)
+    page.mouse.wheel(0, 3000)
+    loaded(page)
+    live.person(owner).submit()
+    machine.finish()
+    pill = page.get_by_role("button", name="1 new")
+    expect(pill).to_be_visible()
+    expect(page.locator("#announcements")).to_have_text("1 new")
+    pill.focus()
+    page.keyboard.press("Enter")
+    newest = Asset.objects.in_library().filter(owner=owner).order_by("-completed_at")[0]
+    expect(tile(page, newest).locator("[data-open]")).to_be_focused()
+    expect(tile(page, newest)).to_be_in_viewport(ratio=1)
