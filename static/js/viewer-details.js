@@ -76,13 +76,18 @@ async function tell(tile) {
 }
 
 /**
- * Puts new details in the place of the old; the focus stays on the same button.
+ * Puts new details in the place of the old; the focus stays on the same button, and a title that is half written.
  * @param {HTMLElement} text
  */
 function retell(text) {
   const focused = document.activeElement;
+  const field = /** @type {HTMLInputElement | null} */ (about.querySelector(".titling[open] input"));
+  const fresh = /** @type {HTMLInputElement | null} */ (text.querySelector(".titling input"));
+  const isWritten = field && field.value !== field.defaultValue && field.value !== fresh?.value;
+  if (isWritten) fresh?.closest(".titling")?.replaceWith(/** @type {Element} */ (field.closest(".titling")));
   about.replaceChildren(text);
-  if (focused && !focused.isConnected) (buttonIn(about, focused.getAttribute("data-key")) ?? dialog).focus();
+  if (focused === field && field?.isConnected) field.focus();
+  else if (focused && !focused.isConnected) (buttonIn(about, focused.getAttribute("data-key")) ?? dialog).focus();
 }
 
 /** Something was done, perhaps with what is shown. */

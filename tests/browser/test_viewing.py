@@ -295,6 +295,14 @@ def test_a_title_is_typed_as_soon_as_its_field_is_opened(
     assert not image.rating
     assert not image.favourite
 
+    page.keyboard.type(" fly")
+    with page.expect_response(f"**/library/image/{image.pk}/"):  # told anew
+        live.person(owner).post(f"/library/image/{image.pk}/rate?rating=4", {})
+    expect(viewer(page).get_by_role("button", name="4 of 5 stars")).to_have_attribute("aria-pressed", "true")
+    expect(title).to_be_focused()
+    page.keyboard.type(" high")
+    expect(title).to_have_value("kites fly high")
+
     page.goto(f"/library/image/{image.pk}/")
     page.get_by_text("Change the title").click()
     expect(title).to_be_focused()
