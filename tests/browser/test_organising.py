@@ -174,7 +174,7 @@ def test_the_trash_is_emptied_after_a_question(
     page.get_by_role("button", name="Select", exact=True).click()
     expect(
         page.get_by_role("button", name="Done", exact=True)
-    ).to_be_visible()  # the tiles stand where they stay
+    ).to_be_visible()  # and the ticks with it
     select(page, 0)
     eventually(lambda: page.evaluate("[...document.images].every((image) => image.complete)"))
     # As a tile goes or grows, a browser may ask for another size of a picture that was deleted just now.
