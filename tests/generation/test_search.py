@@ -175,7 +175,6 @@ def test_the_order_and_the_pages_are_right_by_each_way(
     monkeypatch.setattr(newest, "LOOKED_AT", looked_at)
     monkeypatch.setattr(newest, "LOOKED_AT_NEXT", 2 * looked_at)
     monkeypatch.setattr(newest, "SORTED", sorted_)
-    monkeypatch.setattr(newest, "LOOKED_AT_FOR_ENTRIES", 2 * looked_at)
     some = [library[n] for n in (0, 3, 4, 5)]
     Asset.objects.filter(pk__in=[asset.pk for asset in some]).update(title="fox")
     index.refresh(asset_ids=[asset.pk for asset in some])

@@ -22,7 +22,6 @@ Rows = AssetQuerySet[Asset]
 LOOKED_AT = 1_000  # of the newest rows, before the index is asked
 SORTED = 20_000  # found by the index; of more than that the newest rows are looked at first
 LOOKED_AT_NEXT = 50_000
-LOOKED_AT_FOR_ENTRIES = 10_000  # likewise, where what is found is sorted without its assets
 # A search is planned by how frequent its words are, not once for all of them, and never through others' rows.
 SETTINGS = {
     "plan_cache_mode": "force_custom_plan",
@@ -72,8 +71,6 @@ def _by_entries(
     with _planned_for_search():
         if connection.vendor == "postgresql":
             found = _first(rows, by, match, limit, LOOKED_AT, fitting)
-            if len(found) < limit and entries.order_by()[: SORTED + 1].count() > SORTED:
-                found = _first(rows, by, match, limit, LOOKED_AT_FOR_ENTRIES, fitting)
             if len(found) == limit:
                 return found
         wanted = limit if fitting is None else stacks.MEMBERS * limit
