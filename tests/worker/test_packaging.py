@@ -15,6 +15,7 @@ import pytest
 
 from ourvidz_worker.cli import _parser
 from ourvidz_worker.options import OPTIONS
+from tests.systemd import complaints, has_systemd
 
 WORKER = Path(__file__).resolve().parents[2] / "worker"
 RECIPE = WORKER / "Dockerfile"
@@ -114,12 +115,7 @@ def test_every_command_that_goes_on_has_a_unit_and_the_readme_names_each() -> No
     assert [unit.name for unit in UNITS if f"`{unit.name}`" not in told] == []
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+@has_systemd
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_systemd_takes_it(unit: Path, tmp_path: Path) -> None:
-    copy = tmp_path / unit.name.replace("@", "@0")
-    copy.write_text(unit.read_text().replace("/opt/ourvidz-worker/bin/ourvidz-worker", "/bin/true"))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False
-    )
-    assert done.stderr.strip() == ""
+    assert complaints(unit, tmp_path, program="/opt/ourvidz-worker/bin/ourvidz-worker", instance="0") == ""
